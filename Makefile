@@ -1,0 +1,88 @@
+# The set-up of Blastfold in a few commands; `make` alone lists them.
+
+# Any Python 3 will do to start with: the environment's own Python 3.11 is this one, another one
+# found on this machine, or else one that uv downloads.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+CORES ?= all
+REPORT ?= report.html
+
+# `make env GPU=1` is remembered until `make env GPU=0`.
+ENVIRONMENT := .venv
+GPU ?= $(if $(wildcard $(ENVIRONMENT)/gpu),1,0)
+LOCK := $(if $(filter 1,$(GPU)),requirements-gpu.lock,requirements.lock)
+INSTALLED := $(ENVIRONMENT)/installed.lock
+
+BIN := $(ENVIRONMENT)/bin
+# Snakemake starts itself and the rules' shell commands by name.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+UV_COMPILE := uv pip compile --quiet --no-config --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --custom-compile-command "make lock"
+
+.PHONY: help env results report test benchmark lint format manual lock clean
+
+help: ## List these commands.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+env: ## Create the locked environment in .venv (GPU=1: with CUDA); does nothing when it is up to date.
+	@cmp -s "$(LOCK)" "$(INSTALLED)" || "$(MAKE)" --no-print-directory install
+
+# Rules depend on `env`, not on this, so that an unchanged lock costs nothing and needs no network.
+# TensorFlow takes 7 s to import with its byte code and 21 s without; where
+# PYTHONDONTWRITEBYTECODE is set nothing but --compile-bytecode would ever write it.
+.PHONY: install
+install:
+	@test -x $(BIN)/uv || $(MAKE) --no-print-directory bootstrap
+	@rm -f $(INSTALLED) $(ENVIRONMENT)/gpu
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode $(LOCK)
+	@if test "$(GPU)" = 1; then touch $(ENVIRONMENT)/gpu; fi
+	@cp $(LOCK) $(INSTALLED)
+
+# An empty environment with uv alone, in the version and with the hashes that the lock names.
+.PHONY: bootstrap
+bootstrap:
+	@test -n "$(PYTHON)" || { echo "No Python 3 was found; name one: make env PYTHON=<path>"; exit 1; }
+	@start=$$(mktemp -d) && trap 'rm -rf "$$start"' EXIT && \
+	"$(PYTHON)" -m venv "$$start" && \
+	awk '/^[^ ]/ {wanted = /^uv==/} wanted' $(LOCK) > "$$start/uv.txt" && \
+	"$$start/bin/python" -m pip install --quiet --require-hashes -r "$$start/uv.txt" && \
+	if "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; \
+	then python="$(PYTHON)"; else python=3.11; fi && \
+	"$$start/bin/uv" venv --quiet --clear --python "$$python" $(ENVIRONMENT) && \
+	"$$start/bin/uv" pip install --quiet --python $(BIN)/python --require-hashes -r "$$start/uv.txt"
+
+results: env ## Run the default experiment; CORES=8 limits it.
+	$(BIN)/snakemake --cores $(CORES) --resources gpu=1
+
+report: env ## Write the report of the finished default experiment; REPORT=report.zip for a large one.
+	$(BIN)/snakemake --report "$(REPORT)"
+
+test: env ## Run the tests; BLASTFOLD_TEST_DATA=<folder> adds those that need real images.
+	$(BIN)/python -m pytest
+
+benchmark: env ## Measure speed and memory.
+	$(BIN)/python -m pytest tests/benchmarks
+
+lint: env ## Check style and the workflow's form; changes nothing.
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/snakefmt --check Snakefile rules workflow/Snakefile
+	$(BIN)/snakemake --lint
+
+format: env ## Bring all code into the house's style.
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/snakefmt Snakefile rules workflow/Snakefile
+
+# The CPU lock holds on Linux and on macOS with an ARM processor. The GPU lock follows it in all
+# that both have.
+manual: env ## Bring the tables of config/README.md up to date with the config schema.
+	$(BIN)/python workflow/scripts/blastfold/manual.py config/README.md workflow/schemas/config.schema.yaml
+
+lock: env ## Solve requirements*.in again; UPGRADE=--upgrade for the newest versions allowed.
+	$(BIN)/$(UV_COMPILE) $(UPGRADE) --universal requirements-cpu.in --output-file requirements.lock
+	$(BIN)/$(UV_COMPILE) $(UPGRADE) --python-platform x86_64-manylinux_2_28 \
+		--constraint requirements.lock requirements-gpu.in --output-file requirements-gpu.lock
+
+clean: ## Delete the environment and Snakemake's state; results stay.
+	rm -rf $(ENVIRONMENT) .snakemake
