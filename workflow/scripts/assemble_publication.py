@@ -1,0 +1,18 @@
+"""Collect tables and figures for print and write the document that shows them."""
+
+from typing import TYPE_CHECKING
+
+from blastfold.logs import log_to
+from blastfold.publication.document import assemble_publication
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with log_to(snakemake.log[0]):
+    assemble_publication(
+        **dict(snakemake.input.items()),
+        root="results",
+        titles=snakemake.params.titles,
+        title=snakemake.params.title,
+        outputs=dict(snakemake.output.items()),
+    )

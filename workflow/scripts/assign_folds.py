@@ -1,0 +1,18 @@
+"""Split a data set by a protocol."""
+
+from typing import TYPE_CHECKING
+
+from blastfold.folds import assign_folds
+from blastfold.logs import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with log_to(snakemake.log[0]):
+    assign_folds(
+        manifest=snakemake.input.manifest,
+        groups=snakemake.input.groups,
+        folds=snakemake.output.folds,
+        protocol=snakemake.params.protocol,
+        seed=snakemake.params.seed,
+    )

@@ -1,0 +1,16 @@
+"""Errors a user can act on: shown as their message alone, without a traceback."""
+
+
+class BlastfoldError(Exception):
+    """Base of every error that Blastfold raises on purpose."""
+
+
+class InputError(BlastfoldError):
+    """A file, a key or a column does not hold what was expected.
+
+    The message names the place, what was received and what is expected.
+    """
+
+
+class MissingDeviceError(BlastfoldError):
+    """The configured device does not exist on this machine."""

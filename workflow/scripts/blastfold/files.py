@@ -1,0 +1,64 @@
+"""Files that appear whole or not at all, and digests that say what a result was made from."""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+
+@contextlib.contextmanager
+def written_whole(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a path to write to, and move the file to its place when it is complete.
+
+    Args:
+        path: Where the file shall be; its folder is made when it does not exist.
+
+    Yields:
+        A path beside it with the same ending. An error leaves what was there before untouched.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{os.getpid()}.partial.{path.name}")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(content: Any, path: str | os.PathLike) -> None:
+    """Write JSON that is fit to be read by people, whole or not at all."""
+    with written_whole(path) as partial:
+        partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def digest_file(path: str | os.PathLike) -> str:
+    """Return the SHA-256 of a file's bytes, read in pieces."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_names(names: Iterable[str]) -> str:
+    """Return the SHA-256 of a set of names, whatever their order."""
+    return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()
+
+
+def digest_settings(settings: Any) -> str:
+    """Return the SHA-256 of anything that JSON can hold, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+def digest_listing(folder: str | os.PathLike) -> str:
+    """Return a SHA-256 over the names and sizes of all files below a folder, links followed."""
+    listing = []
+    for place, _, files in os.walk(folder, followlinks=True):
+        relative = os.path.relpath(place, folder)
+        listing += [
+            f"{relative}/{name}\t{(Path(place) / name).stat().st_size}"
+            for name in files
+            if (Path(place) / name).exists()
+        ]
+    return digest_names(listing)

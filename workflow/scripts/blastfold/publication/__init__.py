@@ -1,0 +1,1 @@
+"""The publication pack: methods, reporting checklists, provenance and a LaTeX document."""

@@ -1,0 +1,198 @@
+"""Do the probabilities mean what they say: ECE, Brier score, reliability bins, temperature."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import optimize
+from scipy.special import expit, logit
+from statsmodels.stats.proportion import proportion_confint
+
+from blastfold.errors import InputError
+from blastfold.statistics.grouped import checked_columns
+
+BINS = 15
+"""Bins of the reliability diagram (Guo et al. 2017)."""
+
+LARGEST_LOGIT = 30.0
+"""Probabilities of exactly 0 and 1 are taken as this far out, so that the logit exists."""
+
+_TEMPERATURES = (1e-2, 1e2)
+
+
+@dataclass(frozen=True)
+class Temperature:
+    """A temperature fitted on validation predictions.
+
+    Attributes:
+        value: Divides the logit; above 1 where the model is too sure of itself.
+        images: Number of validation images it was fitted on.
+        loss_before: Negative log likelihood an image before.
+        loss_after: Negative log likelihood an image after.
+        note: What is special; empty otherwise.
+    """
+
+    value: float
+    images: int
+    loss_before: float
+    loss_after: float
+    note: str
+
+
+def reliability_bins(
+    predictions: pd.DataFrame, bins: int = BINS, strategy: str = "width"
+) -> pd.DataFrame:
+    """Compare the mean probability of blast with the share of blasts, bin by bin.
+
+    Args:
+        predictions: One row an image: ``label``, ``probability``.
+        bins: Number of bins.
+        strategy: ``width`` for bins of equal width, ``mass`` for bins of about equally many
+            images (quantiles; equal probabilities stay in one bin).
+
+    Returns:
+        One row a bin that holds images: ``left``, ``right`` (edges; a bin holds its right
+        edge), ``images``, ``mean_probability``, ``blast_share``, ``lower``, ``upper`` (Wilson
+        95 %, images taken as independent).
+
+    Raises:
+        InputError: For invalid predictions, fewer than one bin or an unknown strategy.
+    """
+    label, probability = checked_columns(predictions)
+    if bins < 1 or strategy not in ("width", "mass"):
+        raise InputError(
+            f"bins must be at least 1 and strategy 'width' or 'mass', got {bins}, '{strategy}'"
+        )
+    edges = np.linspace(0, 1, bins + 1)
+    if strategy == "mass":
+        edges = np.unique(np.percentile(probability, 100 * edges))
+        edges = edges if len(edges) > 1 else np.repeat(edges, 2)
+    index = np.clip(np.searchsorted(edges, probability, side="left") - 1, 0, len(edges) - 2)
+    images = np.bincount(index, minlength=len(edges) - 1)
+    held = images > 0
+    blasts = np.bincount(index, label, len(edges) - 1)[held]
+    lower, upper = proportion_confint(blasts, images[held], method="wilson")
+    return pd.DataFrame(
+        {
+            "left": edges[:-1][held],
+            "right": edges[1:][held],
+            "images": images[held],
+            "mean_probability": np.bincount(index, probability, len(edges) - 1)[held]
+            / images[held],
+            "blast_share": blasts / images[held],
+            "lower": lower,
+            "upper": upper,
+        }
+    )
+
+
+def expected_calibration_error(
+    predictions: pd.DataFrame, bins: int = BINS, strategy: str = "width"
+) -> float:
+    """Compute the expected calibration error of the probability of blast.
+
+    The mean over images of |mean probability - share of blasts| of their bin (Naeini, Cooper
+    and Hauskrecht 2015, binary form). Depends on the bins; report strategy and number.
+
+    Args:
+        predictions: One row an image: ``label``, ``probability``.
+        bins: Number of bins.
+        strategy: See :func:`reliability_bins`.
+
+    Returns:
+        A number from 0 to 1.
+    """
+    table = reliability_bins(predictions, bins, strategy)
+    gaps = (table["mean_probability"] - table["blast_share"]).abs()
+    return float(np.average(gaps, weights=table["images"]))
+
+
+def brier_score(predictions: pd.DataFrame) -> float:
+    """Compute the mean squared distance of the probability from the label (Brier 1950)."""
+    label, probability = checked_columns(predictions)
+    return float(np.mean((probability - label) ** 2))
+
+
+def fit_temperature(validation: pd.DataFrame) -> Temperature:
+    """Fit the temperature that divides the logit (Guo et al. 2017, section 4.2).
+
+    Args:
+        validation: Validation predictions: ``label``, ``probability``; a column ``role`` must
+            be ``validation`` throughout.
+
+    Returns:
+        The temperature, 1 with a note where it cannot be fitted.
+
+    Raises:
+        InputError: For predictions of another role, and for invalid predictions.
+    """
+    require_validation(validation, "a temperature")
+    label, probability = checked_columns(validation)
+    logits = _logits(probability)
+
+    def loss(log_temperature: float) -> float:
+        scaled = logits * np.exp(-log_temperature)
+        return float(np.mean(np.logaddexp(0, scaled) - label * scaled))
+
+    value, note = 1.0, ""
+    if len(np.unique(label)) < 2:
+        note = "validation part has one class only: temperature left at 1"
+    elif np.ptp(logits) == 0:
+        note = "validation probabilities are all the same: temperature left at 1"
+    elif _one_sided(label, logits):
+        note = "validation images are all right (or all wrong): temperature left at 1"
+    else:
+        bounds = tuple(np.log(_TEMPERATURES))
+        found = optimize.minimize_scalar(
+            loss, bounds=bounds, method="bounded", options={"xatol": 1e-10}
+        )
+        value = float(np.exp(found.x))
+        if min(abs(found.x - bound) for bound in bounds) < 1e-3:
+            value, note = 1.0, "the likelihood has no inner maximum: temperature left at 1"
+    return Temperature(value, len(label), loss(0.0), loss(np.log(value)), note)
+
+
+def apply_temperature(probability: np.ndarray, temperature: float) -> np.ndarray:
+    """Divide the logit of probabilities by a temperature; the order does not change.
+
+    Args:
+        probability: Numbers from 0 to 1, any shape.
+        temperature: Positive.
+
+    Returns:
+        Probabilities of the same shape.
+
+    Raises:
+        InputError: For a temperature that is not positive.
+    """
+    if not temperature > 0:
+        raise InputError(f"temperature must be positive, got {temperature}")
+    return expit(_logits(np.asarray(probability, dtype=np.float64)) / temperature)
+
+
+def require_validation(predictions: pd.DataFrame, what: str) -> None:
+    """Refuse predictions that are marked as anything but validation.
+
+    Args:
+        predictions: A table, with or without a column ``role``.
+        what: What is to be fitted, for the message.
+
+    Raises:
+        InputError: When the column ``role`` holds another value.
+    """
+    if "role" not in predictions:
+        return
+    others = predictions.loc[predictions["role"] != "validation", "role"]
+    if len(others):
+        found = ", ".join(f"{count} {role}" for role, count in others.value_counts().items())
+        raise InputError(f"{what} is fitted on validation predictions alone, got also {found}")
+
+
+def _one_sided(label: np.ndarray, logits: np.ndarray) -> bool:
+    """Tell whether the likelihood only grows towards temperature 0, or only towards infinity."""
+    agreement = (2 * label - 1) * logits
+    return bool((agreement >= 0).all() or (agreement <= 0).all())
+
+
+def _logits(probability: np.ndarray) -> np.ndarray:
+    return np.clip(logit(probability), -LARGEST_LOGIT, LARGEST_LOGIT)

@@ -1,0 +1,367 @@
+"""Model against model on the same images: every metric, every pair, one family of tests."""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from blastfold.errors import InputError
+from blastfold.statistics.delong import area_difference, estimate_areas
+from blastfold.statistics.folds import corrected_resampled_t, fold_values
+from blastfold.statistics.grouped import GroupedPredictions, bootstrap_weights, group_predictions
+from blastfold.statistics.intervals import RESAMPLES
+from blastfold.statistics.jackknife import (
+    DIFFERENCE_POWER,
+    Spread,
+    contributions,
+    few_groups_note,
+    spread,
+)
+from blastfold.statistics.mcnemar import paired_accuracy, risk_difference_limits
+from blastfold.statistics.metrics import METRICS, metric_values, undefined_reason
+from blastfold.statistics.pairing import pair_groups, pair_predictions
+
+POWER = 0.8
+"""Power of the smallest difference that could have been shown."""
+
+Thresholds = tuple[float | np.ndarray, float | np.ndarray]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The difference of one metric between two models on the same images.
+
+    Attributes:
+        metric: A name of ``metrics.METRICS``.
+        method: The test, one of :data:`METHODS`.
+        first: The first model's metric.
+        second: The second model's metric.
+        difference: First minus second.
+        lower: Lower end of the difference's interval.
+        upper: Upper end of the difference's interval.
+        p_value: Two-sided; 1 for identical models.
+        minimum_detectable: Smallest difference that would have been shown with 80 % power.
+        images: Number of images.
+        groups: Number of groups; of images where none are given.
+        note: Warnings and reasons; empty otherwise.
+    """
+
+    metric: str
+    method: str
+    first: float
+    second: float
+    difference: float
+    lower: float
+    upper: float
+    p_value: float
+    minimum_detectable: float
+    images: int
+    groups: int
+    note: str
+
+
+@dataclass(frozen=True)
+class ModelPair:
+    """Two models on the same images, condensed once for all metrics and methods.
+
+    Attributes:
+        paired: From ``pairing.pair_predictions``.
+        group: (rows,) names of the groups, or None.
+        models: The condensed predictions of both.
+        thresholds: Of both models.
+    """
+
+    paired: pd.DataFrame
+    group: np.ndarray | None
+    models: tuple[GroupedPredictions, GroupedPredictions]
+    thresholds: Thresholds
+
+
+def model_pair(
+    paired: pd.DataFrame,
+    groups: pd.Series | Sequence | None = None,
+    thresholds: Thresholds = (0.5, 0.5),
+) -> ModelPair:
+    """Condense the predictions of two models.
+
+    Args:
+        paired: From ``pairing.pair_predictions``.
+        groups: The group of every row, a series indexed by image_id, or None.
+        thresholds: Of both models; a number or one a row each.
+
+    Raises:
+        InputError: For an image without a group and invalid predictions.
+    """
+    group = pair_groups(paired, groups)
+    first, second = (
+        group_predictions(_model(paired, side), group, threshold)
+        for side, threshold in zip(("first", "second"), thresholds, strict=True)
+    )
+    return ModelPair(paired, group, (first, second), thresholds)
+
+
+def compare(
+    metric: str,
+    pair: ModelPair,
+    method: str = "jackknife-t",
+    *,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+    random_generator: np.random.Generator | None = None,
+    test_to_train: float | None = None,
+) -> Comparison:
+    """Test whether two models differ in one metric.
+
+    Args:
+        metric: A name of ``metrics.METRICS``.
+        pair: From :func:`model_pair`.
+        method: One of :data:`METHODS`. ``mcnemar`` is for accuracy, ``delong`` and
+            ``clustered-delong`` are for auc; ``jackknife-t`` is for every metric and keeps its
+            level with few groups.
+        level: Confidence level; the test's significance is 1 - level.
+        resamples: Number of bootstrap resamples.
+        random_generator: Needed by ``bootstrap``.
+        test_to_train: Test images per training image; needed by ``corrected-t``.
+
+    Returns:
+        The comparison, with NaN and a note where it is undefined.
+
+    Raises:
+        InputError: For an unknown metric or method, one that does not fit the metric, or
+            invalid predictions.
+    """
+    if metric not in METRICS or method not in METHODS:
+        raise InputError(
+            f"cannot compare '{metric}' by '{method}': metrics are {', '.join(METRICS)}; "
+            f"methods are {', '.join(METHODS)}"
+        )
+    models = pair.models
+    values = [float(metric_values(metric, model.totals())) for model in models]
+    if method == "mcnemar":
+        found = _by_mcnemar(metric, models, pair.group, level)
+    elif method in ("delong", "clustered-delong"):
+        found = _by_delong(metric, models, level, clustered=method == "clustered-delong")
+    elif method == "corrected-t":
+        values, found = _by_folds(metric, pair, test_to_train, level)
+    elif method == "bootstrap":
+        if random_generator is None:
+            raise InputError("method 'bootstrap' needs a random generator")
+        weights = bootstrap_weights(models[0].groups, resamples, random_generator)
+        found = _by_bootstrap(metric, models, weights, level)
+    else:
+        found = _by_jackknife(metric, models, level)
+    difference = values[0] - values[1]
+    reasons = [undefined_reason(metric, model.totals()) for model in models]
+    note = "; ".join(dict.fromkeys(part for part in (*reasons, found[-1]) if part))
+    images, groups = len(pair.paired), models[0].groups
+    return Comparison(metric, method, *values, difference, *found[:-1], images, groups, note)
+
+
+def compare_models(
+    predictions: Mapping[str, pd.DataFrame],
+    groups: pd.Series | None = None,
+    metrics: Sequence[str] = METRICS,
+    *,
+    method: str = "jackknife-t",
+    thresholds: Mapping[str, float] | None = None,
+    level: float = 0.95,
+    **options: object,
+) -> pd.DataFrame:
+    """Compare every pair of models in every metric, with Holm's correction over the pairs.
+
+    Args:
+        predictions: Model name -> predictions (``image_id``, ``label``, ``probability``).
+        groups: The group of every image, indexed by image_id, or None.
+        metrics: The metrics; the pairs of one metric are one family of tests.
+        method: See :func:`compare`.
+        thresholds: Model name -> threshold; 0.5 where absent.
+        level: Confidence level of single differences; 1 - level is the family's error rate.
+        **options: ``resamples``, ``random_generator``, ``test_to_train`` of :func:`compare`.
+
+    Returns:
+        One row a metric and pair: the fields of :class:`Comparison`, ``first_model``,
+        ``second_model``, ``adjusted_p_value`` and ``outcome`` (a sentence).
+
+    Raises:
+        InputError: For fewer than two models and as :func:`compare`.
+    """
+    if len(predictions) < 2:
+        raise InputError(f"a comparison needs at least two models, got {len(predictions)}")
+    thresholds = thresholds or {}
+    rows = []
+    for first, second in itertools.combinations(predictions, 2):
+        paired = pair_predictions(predictions[first], predictions[second], (first, second))
+        cuts = (thresholds.get(first, 0.5), thresholds.get(second, 0.5))
+        pair = model_pair(paired, groups, cuts)
+        for metric in metrics:
+            result = compare(metric, pair, method, level=level, **options)
+            rows.append({"first_model": first, "second_model": second, **vars(result)})
+    table = pd.DataFrame(rows)
+    by_metric = table.groupby("metric")["p_value"]
+    table["adjusted_p_value"] = by_metric.transform(lambda values: holm(values.to_numpy()))
+    table["outcome"] = [outcome(row, 1 - level) for row in table.to_dict("records")]
+    return table.sort_values("metric", key=lambda names: names.map(METRICS.index), kind="stable")
+
+
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """Adjust p values by Holm's (1979) step-down method; NaN stays NaN and is not counted.
+
+    Args:
+        p_values: (tests,) of one family.
+
+    Returns:
+        (tests,) adjusted p values.
+    """
+    adjusted = np.asarray(p_values, dtype=np.float64).copy()
+    defined = ~np.isnan(adjusted)
+    if defined.any():
+        adjusted[defined] = multipletests(adjusted[defined], method="holm")[1]
+    return adjusted
+
+
+def outcome(row: Mapping[str, object], significance: float = 0.05) -> str:
+    """Put a comparison into words.
+
+    Args:
+        row: Fields of :class:`Comparison`, ``first_model``, ``second_model`` and
+            ``adjusted_p_value``.
+        significance: The family's error rate.
+
+    Returns:
+        ``<model> better``, ``no difference shown`` with the smallest difference that could
+        have been shown, or ``undefined`` with the reason.
+    """
+    p_value = row["adjusted_p_value"]
+    if math.isnan(p_value):
+        return f"undefined: {str(row['note']).removeprefix('undefined: ')}"
+    if p_value < significance:
+        better = row["first_model"] if row["difference"] > 0 else row["second_model"]
+        return f"{better} better by {abs(row['difference']):.3f} (p = {p_value:.2g})"
+    smallest = row["minimum_detectable"]
+    sample = f"{row['images']} images"
+    if row["groups"] < row["images"]:
+        sample += f" in {row['groups']} groups"
+    if math.isnan(smallest):
+        return f"no difference shown (p = {p_value:.2g}); {row['note']}"
+    return (
+        f"no difference shown (p = {p_value:.2g}); {sample} would show a difference of "
+        f"{smallest:.3f} or more with {POWER:.0%} power"
+    )
+
+
+def _model(paired: pd.DataFrame, side: str) -> pd.DataFrame:
+    columns = [column for column in ("image_id", "fold", "label") if column in paired]
+    return paired[columns].assign(probability=paired[side])
+
+
+def _by_jackknife(metric: str, models: Sequence[GroupedPredictions], level: float) -> tuple:
+    first, second = models
+    totals = [model.totals() for model in models]
+    difference = float(metric_values(metric, totals[0]) - metric_values(metric, totals[1]))
+    without = [metric_values(metric, model.totals_without_one()) for model in models]
+    parts = contributions(metric, first.counts + second.counts)
+    measured = spread(without[0] - without[1] - difference, parts, DIFFERENCE_POWER)
+    notes = [few_groups_note(measured.effective_groups)]
+    if math.isnan(difference):
+        return np.nan, np.nan, np.nan, np.nan, ""
+    if math.isnan(measured.standard_error):
+        notes.insert(0, "fewer than two groups contribute: no spread between groups")
+        return np.nan, np.nan, np.nan, np.nan, _join(notes)
+    if measured.standard_error < 1e-12:
+        return _without_spread(metric, models, difference, notes)
+    error, freedom = measured.standard_error, measured.degrees_of_freedom
+    reach = stats.t.ppf((1 + level) / 2, freedom) * error
+    p_value = float(2 * stats.t.sf(abs(difference) / error, freedom))
+    detectable = _detectable(measured, level)
+    return difference - reach, difference + reach, p_value, detectable, _join(notes)
+
+
+def _without_spread(
+    metric: str, models: Sequence[GroupedPredictions], difference: float, notes: list[str]
+) -> tuple:
+    if abs(difference) > 1e-12:
+        notes.insert(0, "every group differs by the same: the test is not defined")
+        return np.nan, np.nan, np.nan, np.nan, _join(notes)
+    detectable = np.nan
+    notes.insert(0, "no group changes the difference")
+    if metric == "accuracy":
+        right = [model.predicted == (model.label == 1) for model in models]
+        detectable = paired_accuracy(*right).minimum_detectable
+        notes.insert(1, "smallest difference shown: McNemar's, for independent images")
+    return 0.0, 0.0, 1.0, detectable, _join(notes)
+
+
+def _by_bootstrap(
+    metric: str, models: Sequence[GroupedPredictions], weights: np.ndarray, level: float
+) -> tuple:
+    values = [metric_values(metric, model.totals(weights)) for model in models]
+    differences = (values[0] - values[1])[~np.isnan(values[0] - values[1])]
+    *_, detectable, note = _by_jackknife(metric, models, level)
+    if len(differences) == 0:
+        return np.nan, np.nan, np.nan, np.nan, note
+    lower, upper = np.quantile(differences, ((1 - level) / 2, (1 + level) / 2))
+    # One is added so that a p value is never 0 (Davison and Hinkley 1997, section 4.2).
+    tail = 1 + min(np.sum(differences <= 0), np.sum(differences >= 0))
+    p_value = min(1.0, 2 * float(tail) / (len(differences) + 1))
+    return float(lower), float(upper), p_value, detectable, note
+
+
+def _by_delong(
+    metric: str, models: Sequence[GroupedPredictions], level: float, *, clustered: bool
+) -> tuple:
+    if metric != "auc":
+        raise InputError(f"DeLong's test is for 'auc', got '{metric}'")
+    probabilities = np.stack([model.probability for model in models])
+    group = models[0].group if clustered else None
+    found = area_difference(estimate_areas(models[0].label, probabilities, group), level)
+    factor = stats.norm.ppf((1 + level) / 2) + stats.norm.ppf(POWER)
+    detectable = factor * found["standard_error"] if found["standard_error"] > 1e-12 else np.nan
+    return found["lower"], found["upper"], found["p_value"], detectable, found["note"]
+
+
+def _by_mcnemar(
+    metric: str, models: Sequence[GroupedPredictions], group: np.ndarray | None, level: float
+) -> tuple:
+    if metric != "accuracy":
+        raise InputError(f"McNemar's test is for 'accuracy', got '{metric}'")
+    right = [model.predicted == (model.label == 1) for model in models]
+    found = paired_accuracy(*right, group, level)
+    lower, upper = risk_difference_limits(found, level)
+    return lower, upper, found.p_value, found.minimum_detectable, found.note
+
+
+def _by_folds(
+    metric: str, pair: ModelPair, test_to_train: float | None, level: float
+) -> tuple[list[float], tuple]:
+    if test_to_train is None:
+        raise InputError("method 'corrected-t' needs test_to_train, test images per training image")
+    by_model = [
+        fold_values(metric, _model(pair.paired, side), threshold)["value"].to_numpy()
+        for side, threshold in zip(("first", "second"), pair.thresholds, strict=True)
+    ]
+    shared = ~np.isnan(by_model[0] - by_model[1])
+    found = corrected_resampled_t(by_model[0] - by_model[1], test_to_train, level)
+    freedom = max(found.folds - 1, 1)
+    detectable = _detectable(Spread(found.standard_error, freedom, found.folds), level)
+    means = [float(values[shared].mean()) if shared.any() else np.nan for values in by_model]
+    note = _join([f"mean of {found.folds} folds", found.note])
+    return means, (found.lower, found.upper, found.p_value, detectable or np.nan, note)
+
+
+def _detectable(measured: Spread, level: float) -> float:
+    """Bloom (1995), Minimum detectable effects, with the t distribution's quantiles."""
+    quantiles = stats.t.ppf(((1 + level) / 2, POWER), measured.degrees_of_freedom)
+    return float(quantiles.sum() * measured.standard_error)
+
+
+def _join(notes: list[str]) -> str:
+    return "; ".join(note for note in notes if note)
+
+
+METHODS = ("jackknife-t", "bootstrap", "mcnemar", "delong", "clustered-delong", "corrected-t")
+"""The names of the tests."""

@@ -1,0 +1,124 @@
+"""Variance and comparison of AUCs: DeLong (1988), and Obuchowski (1997) for clustered images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from blastfold.errors import InputError
+from blastfold.statistics.grouped import placements
+
+
+@dataclass(frozen=True)
+class AreaEstimates:
+    """AUCs of several models on the same images.
+
+    Attributes:
+        areas: float64 (models,).
+        covariance: float64 (models, models); NaN where a class has fewer than two groups.
+        note: Why a value is undefined; empty otherwise.
+    """
+
+    areas: np.ndarray
+    covariance: np.ndarray
+    note: str = ""
+
+
+def estimate_areas(
+    label: np.ndarray, probabilities: np.ndarray, groups: Sequence | None = None
+) -> AreaEstimates:
+    """Estimate AUCs and their covariance.
+
+    Without groups this is DeLong, DeLong and Clarke-Pearson (1988); with groups the images of
+    a group may depend on each other (Obuchowski 1997, equations of section 2). A group may
+    hold both classes. Every image its own group gives DeLong's result exactly.
+
+    Args:
+        label: (images,), 0 normal or 1 blast.
+        probabilities: (models, images), of blast.
+        groups: (images,) names of the groups.
+
+    Returns:
+        The estimates; areas are NaN with a note when a class is missing.
+
+    Raises:
+        InputError: When the lengths differ.
+    """
+    label = np.asarray(label)
+    probabilities = np.atleast_2d(np.asarray(probabilities, dtype=np.float64))
+    models, images = probabilities.shape
+    group = np.arange(images) if groups is None else pd.factorize(np.asarray(groups))[0]
+    if not len(label) == images == len(group):
+        raise InputError(
+            f"labels, probabilities and groups differ: {len(label)}, {images}, {len(group)} images"
+        )
+    if len(np.unique(label)) < 2:
+        undefined = np.full(models, np.nan)
+        return AreaEstimates(undefined, np.full((models, models), np.nan), "only one class")
+    placed = [placements(label, row) for row in probabilities]
+    areas = np.array([of_blast.mean() for of_blast, _ in placed])
+    covariance, note = _clustered_covariance(label, group, placed, areas)
+    return AreaEstimates(areas, covariance, note)
+
+
+def area_difference(estimates: AreaEstimates, level: float = 0.95) -> dict[str, float | str]:
+    """Test whether the first two AUCs differ (two-sided normal test of the paper).
+
+    Args:
+        estimates: From :func:`estimate_areas`, two models.
+        level: Confidence level of the interval.
+
+    Returns:
+        ``difference``, ``standard_error``, ``lower``, ``upper``, ``p_value`` and ``note``.
+        Identical rankings give difference 0 and p = 1.
+    """
+    contrast = np.array([1.0, -1.0])
+    difference = float(contrast @ estimates.areas[:2])
+    variance = float(contrast @ estimates.covariance[:2, :2] @ contrast)
+    standard_error = float(np.sqrt(max(variance, 0.0))) if variance == variance else np.nan
+    reach = stats.norm.ppf((1 + level) / 2) * standard_error
+    note, p_value = estimates.note, np.nan
+    if standard_error > 1e-12:
+        p_value = float(2 * stats.norm.sf(abs(difference) / standard_error))
+    elif standard_error <= 1e-12 and abs(difference) < 1e-12:
+        p_value, note = 1.0, "both models put the images in the same order"
+    elif standard_error <= 1e-12:
+        note = "no spread between images: the test is not defined"
+    return {
+        "difference": difference,
+        "standard_error": standard_error,
+        "lower": difference - reach,
+        "upper": difference + reach,
+        "p_value": p_value,
+        "note": note,
+    }
+
+
+def _clustered_covariance(
+    label: np.ndarray,
+    group: np.ndarray,
+    placed: list[tuple[np.ndarray, np.ndarray]],
+    areas: np.ndarray,
+) -> tuple[np.ndarray, str]:
+    number = group.max() + 1
+    blasts = np.bincount(group[label == 1], minlength=number)
+    normals = np.bincount(group[label == 0], minlength=number)
+    blast_groups, normal_groups = np.count_nonzero(blasts), np.count_nonzero(normals)
+    if min(blast_groups, normal_groups) < 2:
+        few = "blast" if blast_groups < 2 else "normal"
+        note = f"one group only has {few} images: the variance of the AUC cannot be estimated"
+        return np.full((len(areas), len(areas)), np.nan), note
+    of_blast = np.array([np.bincount(group[label == 1], row, number) for row, _ in placed])
+    of_normal = np.array([np.bincount(group[label == 0], row, number) for _, row in placed])
+    of_blast = (of_blast - np.outer(areas, blasts)) / blasts.sum()
+    of_normal = (of_normal - np.outer(areas, normals)) / normals.sum()
+    cross = number / (number - 1) * (of_blast @ of_normal.T)
+    covariance = (
+        blast_groups / (blast_groups - 1) * (of_blast @ of_blast.T)
+        + normal_groups / (normal_groups - 1) * (of_normal @ of_normal.T)
+        + cross
+        + cross.T
+    )
+    return covariance, ""

@@ -1,0 +1,270 @@
+"""Predictions condensed to totals a group, so that groups can be resampled or left out.
+
+Images of one subject or picture are not independent: a resample draws whole groups. With the
+totals of :mod:`blastfold.statistics.metrics` a resample is a vector of group counts.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from blastfold.errors import InputError
+
+NAMED_IMAGES = 5
+"""An error names at most this many images."""
+
+_PAIR_TABLE_LIMIT = 20_000_000
+_CHUNK_ELEMENTS = 4_000_000
+
+
+@dataclass(frozen=True)
+class GroupedPredictions:
+    """Checked predictions of one model with the group of every image.
+
+    Attributes:
+        label: int64 (images,), 0 normal or 1 blast.
+        probability: float64 (images,), of blast.
+        predicted: bool (images,), whether the probability reaches the threshold.
+        group: int64 (images,), position of the image's group among ``groups``.
+        groups: Number of groups.
+        counts: float64 (groups, 4), confusion matrix cells of every group.
+        pairs: float64 (groups, groups) or None where that would be too large: correctly
+            ordered pairs of a blast of the row's group and a normal of the column's group.
+    """
+
+    label: np.ndarray
+    probability: np.ndarray
+    predicted: np.ndarray
+    group: np.ndarray
+    groups: int
+    counts: np.ndarray
+    pairs: np.ndarray | None
+
+    def totals(self, weights: np.ndarray | None = None) -> np.ndarray:
+        """Sum the totals of all images, every group counted as often as its weight says.
+
+        Args:
+            weights: Numbers of shape (resamples, groups); all ones when None.
+
+        Returns:
+            float64 (resamples, 5), or (5,) without weights; see ``metrics.TOTALS``.
+        """
+        if weights is None:
+            return self._all_totals
+        totals = np.empty((len(weights), 5))
+        for rows in _chunks(len(weights), max(self.groups, len(self.label))):
+            chunk = np.asarray(weights[rows], dtype=np.float64)
+            totals[rows, :4] = chunk @ self.counts
+            totals[rows, 4] = self._ordered_pairs(chunk)
+        return totals
+
+    def totals_without_one(self, weights: np.ndarray | None = None) -> np.ndarray:
+        """Sum the totals with one copy of each group left out in turn.
+
+        Args:
+            weights: Numbers of shape (resamples, groups); all ones when None. Only few groups
+                can be weighted (``pairs`` must exist).
+
+        Returns:
+            float64 (resamples, groups, 5), or (groups, 5) without weights.
+        """
+        if weights is None:
+            return self._all_totals_without_one
+        totals = np.repeat(self.totals(weights)[:, np.newaxis], self.groups, axis=1)
+        totals[..., :4] -= self.counts
+        if self.pairs is not None:
+            totals[..., 4] -= weights @ self.pairs.T + weights @ self.pairs
+            totals[..., 4] += np.diag(self.pairs)
+        else:
+            raise InputError(f"{self.groups} groups are too many to leave out of every resample")
+        return totals
+
+    @cached_property
+    def _all_totals(self) -> np.ndarray:
+        return self.totals(np.ones((1, self.groups)))[0]
+
+    @cached_property
+    def _all_totals_without_one(self) -> np.ndarray:
+        if self.pairs is not None:
+            return self.totals_without_one(np.ones((1, self.groups)))[0]
+        without = np.repeat(self._all_totals[np.newaxis], self.groups, axis=0)
+        without[:, :4] -= self.counts
+        without[:, 4] -= self._pairs_of_each_group()
+        return without
+
+    def _ordered_pairs(self, weights: np.ndarray) -> np.ndarray:
+        if self.pairs is not None:
+            return np.einsum("rg,rg->r", weights @ self.pairs, weights)
+        blast, normal = self.label == 1, self.label == 0
+        order = np.argsort(self.probability[normal], kind="stable")
+        lower, upper = _places(self.probability[blast], self.probability[normal][order])
+        below = np.zeros((len(weights), normal.sum() + 1))
+        np.cumsum(weights[:, self.group[normal][order]], axis=1, out=below[:, 1:])
+        weight_of_blast = weights[:, self.group[blast]]
+        return ((below[:, lower] + below[:, upper]) * weight_of_blast).sum(axis=1) / 2
+
+    def _pairs_of_each_group(self) -> np.ndarray:
+        blast_place, normal_place = placements(self.label, self.probability)
+        blast, normal = self.label == 1, self.label == 0
+        touched = np.bincount(self.group[blast], blast_place * normal.sum(), self.groups)
+        touched += np.bincount(self.group[normal], normal_place * blast.sum(), self.groups)
+        # Pairs within a group were counted from both of their ends.
+        mixed = self.counts[:, :2].any(axis=1) & self.counts[:, 2:].any(axis=1)
+        for member in np.flatnonzero(mixed):
+            inside = self.group == member
+            lower, upper = _places(
+                self.probability[inside & blast], np.sort(self.probability[inside & normal])
+            )
+            touched[member] -= (lower + upper).sum() / 2
+        return touched
+
+
+def group_predictions(
+    predictions: pd.DataFrame,
+    groups: Sequence | None = None,
+    threshold: float | np.ndarray = 0.5,
+) -> GroupedPredictions:
+    """Check predictions and condense them.
+
+    Args:
+        predictions: One row an image; columns ``label`` (0 normal, 1 blast), ``probability``
+            (of blast, 0 to 1) and, for messages, ``image_id``.
+        groups: The group of every row; every image is its own group when None.
+        threshold: A probability of at least the threshold predicts blast; a number, or one
+            for every row (folds may have chosen different ones).
+
+    Returns:
+        The condensed predictions.
+
+    Raises:
+        InputError: For no rows, labels other than 0 and 1, probabilities that are missing or
+            outside 0 to 1, and missing groups.
+    """
+    label, probability = checked_columns(predictions)
+    index, number = _group_index(predictions, groups)
+    predicted = probability >= np.broadcast_to(threshold, probability.shape)
+    cell = 2 * label + predicted
+    counts = np.bincount(4 * index + cell, minlength=4 * number).reshape(number, 4)
+    pairs = None
+    if number * (np.count_nonzero(label == 0) + np.count_nonzero(label)) <= _PAIR_TABLE_LIMIT:
+        pairs = _pair_table(label, probability, index, number)
+    return GroupedPredictions(
+        label, probability, predicted, index, number, counts.astype(np.float64), pairs
+    )
+
+
+def checked_columns(predictions: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return the label (int64) and probability (float64) of every row, both (images,).
+
+    Args:
+        predictions: See :func:`group_predictions`.
+
+    Raises:
+        InputError: As :func:`group_predictions`, the columns' part.
+    """
+    for column in ("label", "probability"):
+        if column not in predictions:
+            raise InputError(f"predictions: column '{column}' is missing")
+    if len(predictions) == 0:
+        raise InputError("predictions: no rows, expected one row an image")
+    label = pd.to_numeric(predictions["label"], errors="coerce").to_numpy(np.float64)
+    _reject(predictions, ~np.isin(label, (0, 1)), "label", "0 (normal) or 1 (blast)")
+    probability = pd.to_numeric(predictions["probability"], errors="coerce")
+    probability = probability.to_numpy(np.float64)
+    invalid = ~((probability >= 0) & (probability <= 1))
+    _reject(predictions, invalid, "probability", "a number from 0 to 1")
+    return label.astype(np.int64), probability
+
+
+def placements(label: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the placement values of DeLong et al. (1988), a tie counting half.
+
+    Args:
+        label: (images,), 0 or 1, both present.
+        probability: (images,) numbers.
+
+    Returns:
+        For every blast the share of normals below it (V10 of the paper), and for every normal
+        the share of blasts above it (V01); their means are the AUC.
+    """
+    blast, normal = probability[label == 1], probability[label == 0]
+    lower, upper = _places(blast, np.sort(normal))
+    of_blast = (lower + upper) / (2 * len(normal))
+    lower, upper = _places(normal, np.sort(blast))
+    return of_blast, 1 - (lower + upper) / (2 * len(blast))
+
+
+def bootstrap_weights(
+    groups: int, resamples: int, random_generator: np.random.Generator
+) -> np.ndarray:
+    """Draw groups with replacement.
+
+    Returns:
+        float64 (resamples, groups): how often each resample drew each group; rows sum to
+        ``groups``.
+    """
+    weights = np.empty((resamples, groups))
+    for rows in _chunks(resamples, groups):
+        number = rows.stop - rows.start
+        drawn = random_generator.integers(groups, size=(number, groups))
+        drawn += groups * np.arange(number)[:, np.newaxis]
+        weights[rows] = np.bincount(drawn.ravel(), minlength=number * groups).reshape(-1, groups)
+    return weights
+
+
+def _group_index(predictions: pd.DataFrame, groups: Sequence | None) -> tuple[np.ndarray, int]:
+    if groups is None:
+        return np.arange(len(predictions)), len(predictions)
+    groups = pd.Series(np.asarray(groups))
+    if len(groups) != len(predictions):
+        raise InputError(f"groups: {len(groups)} values for {len(predictions)} predictions")
+    missing = (groups.isna() | (groups.astype(str) == "")).to_numpy()
+    _reject(predictions.assign(group=groups.to_numpy()), missing, "group", "a group of its own")
+    index, names = pd.factorize(groups)
+    return index.astype(np.int64), len(names)
+
+
+def _reject(predictions: pd.DataFrame, invalid: np.ndarray, column: str, expected: str) -> None:
+    if not invalid.any():
+        return
+    rows = predictions[invalid]
+    names = rows["image_id"] if "image_id" in rows else rows.index.astype(str)
+    shown = ", ".join(
+        f"{name} ({value!r})"
+        for name, value in zip(names[:NAMED_IMAGES], rows[column].tolist(), strict=False)
+    )
+    raise InputError(
+        f"predictions: column '{column}' must be {expected}; "
+        f"{len(rows)} of {len(predictions)} images differ, for instance {shown}"
+    )
+
+
+def _pair_table(
+    label: np.ndarray, probability: np.ndarray, group: np.ndarray, number: int
+) -> np.ndarray:
+    normal = label == 0
+    order = np.argsort(probability[normal], kind="stable")
+    lower, upper = _places(probability[~normal], probability[normal][order])
+    below = np.zeros((len(order) + 1, number))
+    below[np.arange(1, len(order) + 1), group[normal][order]] = 1
+    np.cumsum(below, axis=0, out=below)
+    by_group = np.argsort(group[~normal], kind="stable")
+    members, starts = np.unique(group[~normal][by_group], return_index=True)
+    table = np.zeros((number, number))
+    if len(members):
+        ordered = (below[lower] + below[upper])[by_group] / 2
+        table[members] = np.add.reduceat(ordered, starts, axis=0)
+    return table
+
+
+def _places(values: np.ndarray, ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.searchsorted(ordered, values, "left"), np.searchsorted(ordered, values, "right")
+
+
+def _chunks(rows: int, columns: int) -> Iterator[slice]:
+    step = max(1, _CHUNK_ELEMENTS // max(columns, 1))
+    for start in range(0, rows, step):
+        yield slice(start, min(start + step, rows))

@@ -1,0 +1,178 @@
+"""Spread of a metric between groups: delete-one-group jackknife with effective degrees of freedom.
+
+With 5 to 15 subjects a bootstrap of subjects is too sure of itself. The jackknife leaves one
+group out in turn, and a t quantile pays for the small number of groups. The degrees of freedom
+count a group by what it contributes: subjects without a blast say nothing about sensitivity,
+and one subject with half of the images is not as good as ten with a twentieth each.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+from scipy.special import ndtr, stdtrit
+from statsmodels.stats.proportion import proportion_confint
+
+from blastfold.statistics.grouped import GroupedPredictions
+from blastfold.statistics.metrics import metric_bounds, metric_values
+
+FEW_GROUPS = 15
+"""Intervals that rest on at most this many effective groups carry a warning."""
+
+VALUE_POWER = 1.5
+"""Half-way between independent and identical images of a group, for the value of a metric."""
+
+DIFFERENCE_POWER = 1.0
+"""For differences of two models, whose errors are symmetric, so that the t test is cautious."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Standard error of a metric, or of a difference of metrics, over groups.
+
+    Attributes:
+        standard_error: Of the metric; 0 when no group changes it, NaN for a single group.
+        degrees_of_freedom: Of its t distribution, at least 1; NaN for a single group.
+        effective_groups: Number of equally large groups that would tell as much.
+    """
+
+    standard_error: float
+    degrees_of_freedom: float
+    effective_groups: float
+
+
+def metric_spread(metric: str, grouped: GroupedPredictions) -> Spread:
+    """Measure how much a metric varies with the groups.
+
+    Args:
+        metric: A name of ``metrics.METRICS``.
+        grouped: The predictions.
+    """
+    deleted = metric_values(metric, grouped.totals_without_one())
+    value = float(metric_values(metric, grouped.totals()))
+    return spread(deleted - value, contributions(metric, grouped.counts))
+
+
+def spread(changes: np.ndarray, parts: list[np.ndarray], size_power: float = VALUE_POWER) -> Spread:
+    """Turn the changes of leaving groups out into a standard error.
+
+    The changes are taken from the full value, not from their mean, which makes the jackknife
+    conservative (Efron and Stein 1981) and equal to the CR3 cluster-robust variance of a mean
+    (Bell and McCaffrey 2002).
+
+    The variance of a group's sum grows with its images to a power between 1 (independent
+    images; Kish 1965) and 2 (identical ones; Carter, Schnepel and Steigerwald 2017). Where a
+    metric has a part from blasts and one from normals, the parts are joined as by Welch (1947)
+    and Satterthwaite (1946).
+
+    Args:
+        changes: float64 (groups,), the value without a group minus the full value; NaN (the
+            metric is undefined without the group) counts as no change.
+        parts: One or two arrays (groups,) of how many images each group contributes, see
+            :func:`contributions`.
+        size_power: The power by which the degrees of freedom weigh the sizes of groups,
+            :data:`VALUE_POWER` or :data:`DIFFERENCE_POWER`.
+
+    Returns:
+        The spread.
+    """
+    squares = np.nan_to_num(changes) ** 2
+    together = np.sum(parts, axis=0)
+    contributing = np.count_nonzero(together)
+    if min(np.count_nonzero(part) for part in parts) < 2:
+        return Spread(np.nan, np.nan, min(_effective_groups(part, size_power) for part in parts))
+    standard_error = float(np.sqrt((contributing - 1) / contributing * squares.sum()))
+    effective = _effective_groups(together, size_power)
+    if len(parts) == 2 and squares.any():
+        shares = np.array([part / part.sum() for part in parts])
+        variances = (shares / np.maximum(shares.sum(axis=0), 1e-300) * squares).sum(axis=1)
+        freedom = [max(_effective_groups(part, size_power) - 1, 1.0) for part in parts]
+        joined = variances.sum() ** 2 / np.sum(variances**2 / np.array(freedom))
+        # Groups with both classes are in both parts, which are then not independent.
+        effective = min(effective, joined + 1)
+    return Spread(standard_error, float(max(effective - 1, 1.0)), float(effective))
+
+
+def contributions(metric: str, counts: np.ndarray) -> list[np.ndarray]:
+    """Count the images by which each group contributes to a metric.
+
+    Args:
+        metric: A name of ``metrics.METRICS``.
+        counts: (groups, 4) cells of the confusion matrix of every group.
+
+    Returns:
+        Arrays (groups,): one, or one of the blasts and one of the normals where the metric
+        needs both classes.
+    """
+    normals, blasts = counts[:, :2].sum(axis=1), counts[:, 2:].sum(axis=1)
+    if metric in ("auc", "balanced_accuracy", "mcc"):
+        return [blasts, normals]
+    return [
+        {
+            "sensitivity": blasts,
+            "specificity": normals,
+            "precision": counts[:, 1] + counts[:, 3],
+            "f1": counts[:, 1:].sum(axis=1),
+        }.get(metric, normals + blasts)
+    ]
+
+
+def bounded_interval(
+    metric: str, value: float, measured: Spread, level: float
+) -> tuple[float, float, str]:
+    """Compute Wilson's score interval for the effective number of images, with a t quantile.
+
+    Korn and Graubard (1998), Confidence intervals for proportions with small expected number
+    of positive counts estimated from survey data; Dean and Pagano (2015) for Wilson's form:
+    the effective number is value (1 - value) / standard error^2. Such an interval stays within
+    the metric's bounds and is not symmetric near them.
+
+    Args:
+        metric: A name of ``metrics.METRICS``.
+        value: The metric.
+        measured: Its spread.
+        level: Confidence level, for instance 0.95.
+
+    Returns:
+        Lower and upper end, and a note (empty where nothing is special). Where the groups do
+        not differ at all (all images right, for instance), the exact interval of Clopper and
+        Pearson (1934) for the effective number of groups.
+    """
+    low, high = metric_bounds(metric)
+    share = (value - low) / (high - low)
+    if np.isnan(measured.standard_error):
+        note = "fewer than two groups contribute: the spread between groups cannot be measured"
+        return np.nan, np.nan, note
+    if measured.standard_error < 1e-12 or not 0 < share < 1:
+        lower, upper = _exact_proportion(share, measured.effective_groups, level)
+        note = "no spread between groups: exact interval for the effective number of groups"
+    else:
+        quantile = stdtrit(measured.degrees_of_freedom, (1 + level) / 2)
+        images = share * (1 - share) * ((high - low) / measured.standard_error) ** 2
+        tails = 2 * ndtr(-quantile)
+        lower, upper = proportion_confint(share * images, images, alpha=tails, method="wilson")
+        note = ""
+    return float(low + (high - low) * lower), float(low + (high - low) * upper), note
+
+
+def few_groups_note(effective_groups: float) -> str:
+    """Return the warning for an interval that rests on few groups, or an empty string."""
+    if effective_groups > FEW_GROUPS:
+        return ""
+    return (
+        f"few groups: as informative as {effective_groups:.1f} equal groups; "
+        "such an interval is wide, and its coverage depends on how alike the groups are"
+    )
+
+
+def _effective_groups(part: np.ndarray, size_power: float) -> float:
+    weights = part**size_power
+    return float(weights.sum() ** 2 / np.sum(weights**2)) if part.any() else 0.0
+
+
+def _exact_proportion(share: float, trials: float, level: float) -> tuple[float, float]:
+    tail = (1 - level) / 2
+    hits, misses = share * trials, (1 - share) * trials
+    lower = stats.beta.ppf(tail, hits, misses + 1) if hits > 0 else 0.0
+    upper = stats.beta.ppf(1 - tail, hits + 1, misses) if misses > 0 else 1.0
+    return float(lower), float(upper)

@@ -1,0 +1,153 @@
+"""ROC curve with a band, and sensitivity at a fixed specificity, both resampled by group."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from blastfold.errors import InputError
+from blastfold.statistics.grouped import GroupedPredictions, bootstrap_weights, group_predictions
+from blastfold.statistics.intervals import RESAMPLES, Interval
+from blastfold.statistics.jackknife import few_groups_note, metric_spread
+
+GRID = np.linspace(0, 1, 201)
+"""False positive rates at which a band is given."""
+
+_CHUNK_ELEMENTS = 4_000_000
+
+
+def roc_band(
+    predictions: pd.DataFrame,
+    groups: Sequence | None,
+    random_generator: np.random.Generator,
+    *,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+    grid: np.ndarray = GRID,
+) -> pd.DataFrame:
+    """Compute the ROC curve of pooled predictions with two bands.
+
+    The pointwise band holds at each false positive rate by itself. The simultaneous band holds
+    the whole curve: it is the curve plus and minus the largest vertical distance that the
+    resampled curves keep (fixed-width band; Campbell 1994, Advances in statistical methodology
+    for the evaluation of diagnostic and laboratory tests; Macskassy and Provost 2004).
+
+    Args:
+        predictions: One row an image: ``label``, ``probability``.
+        groups: The group of every row, or None.
+        random_generator: For the bootstrap of groups.
+        level: Confidence level of both bands.
+        resamples: Number of resamples.
+        grid: False positive rates, ascending.
+
+    Returns:
+        Columns ``false_positive_rate``, ``true_positive_rate``, ``lower``, ``upper``,
+        ``band_lower``, ``band_upper``, ``note`` (the same in every row).
+
+    Raises:
+        InputError: When a class is missing, or for invalid predictions.
+    """
+    grouped = group_predictions(predictions, groups)
+    _require_both_classes(grouped)
+    curve = _rates(grouped, np.ones((1, grouped.groups)), grid)[0]
+    weights = bootstrap_weights(grouped.groups, resamples, random_generator)
+    curves = _rates(grouped, weights, grid)
+    curves = curves[~np.isnan(curves).any(axis=1)]
+    lower, upper = np.quantile(curves, ((1 - level) / 2, (1 + level) / 2), axis=0)
+    reach = np.quantile(np.abs(curves - curve).max(axis=1), level)
+    return pd.DataFrame(
+        {
+            "false_positive_rate": grid,
+            "true_positive_rate": curve,
+            "lower": lower,
+            "upper": upper,
+            "band_lower": np.clip(curve - reach, 0, 1),
+            "band_upper": np.clip(curve + reach, 0, 1),
+            "note": _note(grouped, resamples - len(curves), resamples),
+        }
+    )
+
+
+def sensitivity_at_specificity(
+    predictions: pd.DataFrame,
+    specificity: float,
+    groups: Sequence | None,
+    random_generator: np.random.Generator,
+    *,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+) -> Interval:
+    """Read the sensitivity off the ROC curve at a wanted specificity.
+
+    The threshold is read off the same images and again in every resample, so this describes
+    the ranking; what a threshold chosen beforehand does is ``sensitivity`` at that threshold.
+
+    Args:
+        predictions: One row an image: ``label``, ``probability``.
+        specificity: Wanted specificity, 0 to 1; the ROC curve is interpolated linearly.
+        groups: The group of every row, or None.
+        random_generator: For the bootstrap of groups.
+        level: Confidence level (percentile bootstrap of groups).
+        resamples: Number of resamples.
+
+    Returns:
+        The interval; ``metric`` is ``sensitivity_at_specificity_<wanted>``.
+
+    Raises:
+        InputError: For a specificity outside 0 to 1, a missing class or invalid predictions.
+    """
+    if not 0 <= specificity <= 1:
+        raise InputError(f"specificity must be a number from 0 to 1, got {specificity}")
+    grouped = group_predictions(predictions, groups)
+    _require_both_classes(grouped)
+    grid = np.array([1 - specificity])
+    value = _rates(grouped, np.ones((1, grouped.groups)), grid)[0, 0]
+    weights = bootstrap_weights(grouped.groups, resamples, random_generator)
+    values = _rates(grouped, weights, grid)[:, 0]
+    undefined = np.isnan(values)
+    lower, upper = np.quantile(values[~undefined], ((1 - level) / 2, (1 + level) / 2))
+    return Interval(
+        f"sensitivity_at_specificity_{specificity:g}",
+        float(value),
+        float(lower),
+        float(upper),
+        "bootstrap-percentile",
+        level,
+        len(predictions),
+        grouped.groups,
+        _note(grouped, int(undefined.sum()), resamples),
+    )
+
+
+def _rates(grouped: GroupedPredictions, weights: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Interpolate the true positive rate of every resample at the grid; NaN without a class."""
+    order = np.argsort(-grouped.probability, kind="stable")
+    ordered = grouped.probability[order]
+    last_of_tie = np.append(ordered[1:] != ordered[:-1], True)
+    blast, group = grouped.label[order] == 1, grouped.group[order]
+    rates = np.full((len(weights), len(grid)), np.nan)
+    step = max(1, _CHUNK_ELEMENTS // len(order))
+    for start in range(0, len(weights), step):
+        drawn = weights[start : start + step, group]
+        true_positives = np.cumsum(drawn * blast, axis=1)[:, last_of_tie]
+        false_positives = np.cumsum(drawn * ~blast, axis=1)[:, last_of_tie]
+        for row, (true, false) in enumerate(zip(true_positives, false_positives, strict=True)):
+            if true[-1] > 0 and false[-1] > 0:
+                across, along = np.append(0, false / false[-1]), np.append(0, true / true[-1])
+                rates[start + row] = np.interp(grid, across, along)
+    return rates
+
+
+def _require_both_classes(grouped: GroupedPredictions) -> None:
+    blasts = int(grouped.label.sum())
+    if not 0 < blasts < len(grouped.label):
+        raise InputError(
+            f"an ROC curve needs both classes, got {blasts} blast and "
+            f"{len(grouped.label) - blasts} normal images"
+        )
+
+
+def _note(grouped: GroupedPredictions, undefined: int, resamples: int) -> str:
+    few = few_groups_note(metric_spread("auc", grouped).effective_groups)
+    left_out = f"{undefined} of {resamples} resamples left out: only one class"
+    return "; ".join(part for part in (left_out if undefined else "", few) if part)

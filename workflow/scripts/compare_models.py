@@ -1,0 +1,20 @@
+"""Compare every pair of models of one protocol."""
+
+from typing import TYPE_CHECKING
+
+from blastfold.inference import compare_models
+from blastfold.logs import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with log_to(snakemake.log[0]):
+    compare_models(
+        predictions=snakemake.input.predictions,
+        models=snakemake.params.models,
+        groups=snakemake.input.groups,
+        folds=snakemake.input.folds,
+        seed=snakemake.params.seed,
+        names=list(snakemake.wildcards),
+        output=snakemake.output.comparisons,
+    )

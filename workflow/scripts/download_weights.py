@@ -1,0 +1,18 @@
+"""Fetch the ImageNet weights of one network."""
+
+from typing import TYPE_CHECKING
+
+from blastfold.logs import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with log_to(snakemake.log[0]):
+    # Imported here so that whatever TensorFlow prints lands in the log.
+    from blastfold.imagenet import download_weights
+
+    download_weights(
+        architecture=snakemake.wildcards.architecture,
+        weights=snakemake.output.weights,
+        record=snakemake.output.record,
+    )

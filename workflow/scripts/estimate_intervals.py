@@ -1,0 +1,19 @@
+"""Estimate the intervals of every metric of one model."""
+
+from typing import TYPE_CHECKING
+
+from blastfold.inference import estimate_intervals
+from blastfold.logs import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with log_to(snakemake.log[0]):
+    estimate_intervals(
+        predictions=snakemake.input.predictions,
+        groups=snakemake.input.groups,
+        folds=snakemake.input.folds,
+        seed=snakemake.params.seed,
+        names=list(snakemake.wildcards),
+        output=snakemake.output.intervals,
+    )

@@ -1,0 +1,17 @@
+"""Estimate how much the protocols of one data set differ."""
+
+from typing import TYPE_CHECKING
+
+from blastfold.logs import log_to
+from blastfold.protocol_gap import estimate_protocol_gap
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with log_to(snakemake.log[0]):
+    estimate_protocol_gap(
+        predictions=snakemake.input.predictions,
+        runs=snakemake.params.runs,
+        groups=snakemake.input.groups,
+        output=snakemake.output.gap,
+    )

@@ -1,0 +1,24 @@
+"""Grow a data set by augmented copies of its images."""
+
+from typing import TYPE_CHECKING
+
+from blastfold.logs import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with log_to(snakemake.log[0]):
+    # Imported here so that whatever TensorFlow prints lands in the log.
+    from blastfold.device import set_deterministic, set_up_device
+    from blastfold.growing import grow_dataset
+
+    # On the CPU everywhere, so that the data set does not depend on where it was grown.
+    set_up_device("cpu", snakemake.threads, gpu=0)
+    set_deterministic(snakemake.params.seed)
+    grow_dataset(
+        base=dict(snakemake.input.items()),
+        outputs=dict(snakemake.output.items()),
+        name=snakemake.wildcards.dataset,
+        settings=snakemake.params.dataset,
+        seed=snakemake.params.seed,
+    )
