@@ -1,0 +1,37 @@
+from snakemake.utils import min_version
+
+min_version("9.19")
+
+
+# A config file given on the command line is complete in itself: nothing of the default
+# experiment shines through.
+if not workflow.overwrite_configfiles:
+
+    configfile: "config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "rules/common.smk"
+include: "rules/targets.smk"
+include: "rules/datasets.smk"
+include: "rules/derived.smk"
+include: "rules/folds.smk"
+include: "rules/pretraining.smk"
+include: "rules/training.smk"
+include: "rules/evaluation.smk"
+include: "rules/inference.smk"
+include: "rules/calibration.smk"
+include: "rules/audits.smk"
+include: "rules/comparison.smk"
+include: "rules/publication.smk"
+
+
+# Snakemake takes its default target from this file alone, never from an included one.
+rule all:
+    input:
+        every_table(),
+        every_figure(),
+        every_publication_file(),
+    localrule: True

@@ -1,0 +1,369 @@
+"""Config and helper functions of all rules; no rules here."""
+
+import re
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+ROOT = Path(workflow.current_basedir) / ".."
+LIBRARY = (ROOT / "workflow" / "scripts" / "blastfold").resolve()
+sys.path.insert(0, str(LIBRARY.parent))
+
+from blastfold.code import code_digest as digest_code
+from blastfold.config import canary_runs, check_config, combinations, fold_count
+from blastfold.errors import BlastfoldError
+from blastfold.files import digest_listing
+from blastfold.hardware import has_gpu
+from blastfold.publication.repository import repository_state
+
+try:
+    config = check_config(
+        config,
+        ROOT / "workflow" / "schemas" / "config.schema.yaml",
+        " + ".join(map(str, workflow.configfiles or workflow.overwrite_configfiles)) or "config",
+    )
+except BlastfoldError as error:
+    raise WorkflowError(str(error)) from None
+
+
+EXPERIMENTS = combinations(config)
+DATASETS = list(dict.fromkeys(dataset for dataset, _, _ in EXPERIMENTS))
+SPLITS = list(dict.fromkeys((dataset, protocol) for dataset, protocol, _ in EXPERIMENTS))
+
+
+# What tables and figures call the entries of the config, by wildcard.
+TITLES = {
+    kind: {name: entry["title"] for name, entry in config[f"{kind}s"].items()}
+    for kind in ("dataset", "protocol", "model")
+}
+
+# Every trained model under every protocol, in the order of the config.
+RUNS = [
+    {
+        "dataset": dataset,
+        "dataset_title": TITLES["dataset"][dataset],
+        "protocol": protocol,
+        "protocol_title": TITLES["protocol"][protocol],
+        "model": model,
+        "model_title": TITLES["model"][model],
+        "reproduces": config["datasets"][dataset]["reproduces"],
+    }
+    for dataset, protocol, model in EXPERIMENTS
+]
+
+
+# Every run on permuted labels, behind the same run on the true ones.
+CANARIES = [
+    {
+        **run,
+        **{f"{kind}_title": TITLES[kind][run[kind]] for kind in TITLES},
+        "group_by": config["protocols"][run["protocol"]]["group_by"],
+    }
+    for run in canary_runs(config)
+]
+
+
+# The runs that may stand beside printed results.
+TRUE_RUNS = [run for run in RUNS if config["datasets"][run["dataset"]]["format"] != "permuted"]
+
+
+def one_of(names):
+    # Without any name nothing may match, not even the empty text.
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def datasets_of(*formats):
+    return [name for name, entry in config["datasets"].items() if entry["format"] in formats]
+
+
+def datasets_except(*formats):
+    return [name for name in config["datasets"] if name not in datasets_of(*formats)]
+
+
+# Names that contain one another (kfold, kfold_subject) must not be mistaken for folders.
+wildcard_constraints:
+    dataset=one_of(config["datasets"]),
+    protocol=one_of(config["protocols"]),
+    model=one_of(config["models"]),
+    fold=r"\d+",
+    architecture=r"[a-z0-9]+",
+
+
+def code_digest(*modules):
+    return digest_code(modules, LIBRARY)
+
+
+def protocols_of(dataset):
+    return [protocol for name, protocol in SPLITS if name == dataset]
+
+
+def models_of(dataset, protocol=None):
+    return list(
+        dict.fromkeys(
+            model
+            for name, protocol_name, model in EXPERIMENTS
+            if name == dataset and protocol in (None, protocol_name)
+        )
+    )
+
+
+def compared_splits():
+    """The data sets and protocols with models to compare."""
+    return [split for split in SPLITS if len(models_of(*split)) > 1]
+
+
+def gap_runs(dataset):
+    """The runs of models under several protocols, first what keeps least together."""
+    coarseness = ["image", "picture", "subject", "group"]
+    runs = [
+        dict(
+            run,
+            group_by=config["protocols"][run["protocol"]]["group_by"],
+            folds=len(fold_numbers(dataset, run["protocol"])),
+        )
+        for run in RUNS
+        if run["dataset"] == dataset
+    ]
+    models = [run["model"] for run in runs]
+    repeated = [run for run in runs if models.count(run["model"]) > 1]
+    return sorted(repeated, key=lambda run: coarseness.index(run["group_by"]))
+
+
+def fold_numbers(dataset, protocol):
+    return list(range(fold_count(config["protocols"][protocol])))
+
+
+def raw_folder(dataset):
+    """The folder that a data set is imported from; the demo generates its own."""
+    if config["datasets"][dataset]["format"] == "demo":
+        return f"results/demo/{dataset}"
+    return config["datasets"][dataset]["path"]
+
+
+def raw_data(wildcards):
+    """The raw folder as input of the import, with a message for who has not put it there yet."""
+    folder = raw_folder(wildcards.dataset)
+    imported = Path(f"results/datasets/{wildcards.dataset}/images.npy")
+    is_demo = config["datasets"][wildcards.dataset]["format"] == "demo"
+    # Whoever has the imported images alone can still regenerate everything that follows.
+    if not is_demo and not Path(folder).exists() and not imported.exists():
+        raise WorkflowError(
+            f"data set {wildcards.dataset}: the folder {folder} does not exist. Put the raw files "
+            "or a symbolic link to them there, or set datasets."
+            f"{wildcards.dataset}.path; resources/README.md says how to obtain each data set."
+        )
+    return folder
+
+
+def raw_listing(wildcards):
+    """Names and sizes of the raw files, so that added or changed files are imported again."""
+    if config["datasets"][wildcards.dataset]["format"] == "demo":
+        return None
+    return digest_listing(raw_folder(wildcards.dataset))
+
+
+def import_settings(wildcards):
+    """What of a data set's entry changes its import, and nothing that does not."""
+    entry = config["datasets"][wildcards.dataset]
+    return {
+        key: entry[key] for key in sorted(entry) if key not in ("demo", "duplicates", "reproduces")
+    }
+
+
+def canary_files(name):
+    """One file of every evaluation that the table of canaries shows."""
+    return ["results/evaluation/{run}/{protocol}/{model}/".format(**run) + name for run in CANARIES]
+
+
+def base_file(name):
+    """An input function: a file of the data set that a derived one is made from."""
+
+    def file(wildcards):
+        return f"results/datasets/{config['datasets'][wildcards.dataset]['of']}/{name}"
+
+    return file
+
+
+def derived_settings(*keys):
+    """A parameter function: what of a derived data set's entry changes it."""
+
+    def settings(wildcards):
+        return {key: config["datasets"][wildcards.dataset][key] for key in keys}
+
+    return settings
+
+
+def protocol_settings(wildcards):
+    entry = dict(config["protocols"][wildcards.protocol], name=wildcards.protocol)
+    return {key: entry[key] for key in sorted(entry) if key not in ("title", "leakage")}
+
+
+# On a machine without a GPU nothing is won by training one network at a time: importing TensorFlow
+# and tracing a network keep one core busy each. At most four trainings share the cores, for the
+# sake of memory. On a cluster, where this machine says nothing about the nodes, set device: gpu.
+TRAINS_ON_GPU = config["device"] == "gpu" or (config["device"] == "auto" and has_gpu())
+TRAINING_THREADS = 8 if TRAINS_ON_GPU else max(1, workflow.cores // 4 if workflow.cores else 1)
+
+
+def model_settings(wildcards):
+    entry = config["models"][wildcards.model]
+    return {key: entry[key] for key in sorted(entry) if key not in ("title", "weights")}
+
+
+def start_weights(wildcards):
+    """The file with a model's start weights; none for random ones."""
+    entry = config["models"][wildcards.model]
+    if entry["weights"] == "none":
+        return []
+    if entry["weights"] == "imagenet":
+        plain = re.sub("[^a-z0-9]", "", entry["architecture"].lower())
+        return f"resources/weights/{plain}_imagenet_notop.weights.h5"
+    if not Path(entry["weights"]).is_file():
+        raise WorkflowError(
+            f"models.{wildcards.model}.weights: the file {entry['weights']} does not exist. "
+            "Expected none, imagenet or a Keras .weights.h5 file; resources/README.md says more."
+        )
+    return entry["weights"]
+
+
+def shown_augmentation(wildcards):
+    """The augmentation that the figure shows: that of the first model that has one."""
+    models = [config["models"][name] for name in models_of(wildcards.dataset)]
+    return next((model for model in models if model["augment"]), models[0])["augmentation"]
+
+
+def fold_files(name):
+    """An input function: one file of every fold's training."""
+
+    def files(wildcards):
+        return expand(
+            "results/training/{dataset}/{protocol}/{model}/fold-{fold}/{name}",
+            **wildcards,
+            fold=fold_numbers(wildcards.dataset, wildcards.protocol),
+            name=name,
+        )
+
+    return files
+
+
+def model_files(name):
+    """An input function: one file of every model's evaluation under one protocol."""
+
+    def files(wildcards):
+        return expand(
+            "results/evaluation/{dataset}/{protocol}/{model}/{name}",
+            **wildcards,
+            model=models_of(wildcards.dataset, wildcards.protocol),
+            name=name,
+        )
+
+    return files
+
+
+def every_fold(name):
+    """One file of every training."""
+    return [
+        f"results/training/{dataset}/{protocol}/{model}/fold-{fold}/{name}"
+        for dataset, protocol, model in EXPERIMENTS
+        for fold in fold_numbers(dataset, protocol)
+    ]
+
+
+def fitted_artefacts():
+    """Every record of what was fitted on which images, with the name of what was fitted."""
+    artefacts = [
+        (dataset, protocol, "mean image", f"mean_images/{dataset}/{protocol}/fold-{fold}.json")
+        for dataset, protocol in SPLITS
+        for fold in fold_numbers(dataset, protocol)
+    ]
+    for dataset, protocol, model in EXPERIMENTS:
+        place = f"{dataset}/{protocol}/{model}"
+        title = TITLES["model"][model]
+        artefacts += [
+            (dataset, protocol, f"network {title}", f"training/{place}/fold-{fold}/run.json")
+            for fold in fold_numbers(dataset, protocol)
+        ]
+        fitted = f"temperature and thresholds of {title}"
+        artefacts.append((dataset, protocol, fitted, f"evaluation/{place}/fitted.json"))
+    return [
+        {"dataset": dataset, "protocol": protocol, "artefact": name, "path": f"results/{path}"}
+        for dataset, protocol, name, path in artefacts
+    ]
+
+
+def every_table():
+    """All tables as TSV, LaTeX and Markdown."""
+    names = ["datasets", "splits", "reproduction", "literature"]
+    names += ["leakage", "fitted_artefacts", "printed_audit", "own_audit"]
+    names += [f"{dataset}/{name}" for dataset in DATASETS for name in ("results", "duplicates")]
+    names += [f"{dataset}/protocol_gap" for dataset in DATASETS if gap_runs(dataset)]
+    names += [f"{'/'.join(split)}/comparisons" for split in compared_splits()]
+    names += ["/".join(names) for names in EXPERIMENTS]
+    names += ["canaries"] if CANARIES else []
+    names += [
+        f"{dataset}/{protocol}/{name}"
+        for dataset, protocol in SPLITS
+        for name in ("calibration", "operating_points")
+    ]
+    return expand("results/tables/{name}.{ending}", name=names, ending=["tsv", "tex", "md"])
+
+
+def every_figure():
+    """All figures as PDF, SVG and PNG."""
+    names = ["literature_comparison", "leakage"]
+    for dataset in DATASETS:
+        of_dataset = ["example_images", "class_distribution", "augmented_images", "duplicates"]
+        names += [f"{dataset}/{name}" for name in [*of_dataset, "accuracy_comparison"]]
+        names += [f"{dataset}/architectures/{model}" for model in models_of(dataset)]
+    for dataset, protocol in SPLITS:
+        of_split = ["mean_images", "roc", "precision_recall", "calibration", "risk_coverage"]
+        names += [f"{dataset}/{protocol}/{name}" for name in of_split]
+    names += [f"{dataset}/protocol_gap" for dataset in DATASETS if gap_runs(dataset)]
+    names += [f"{'/'.join(split)}/differences" for split in compared_splits()]
+    for dataset, protocol, model in EXPERIMENTS:
+        of_model = ["training_curves", "confusion_matrix"]
+        names += [f"{dataset}/{protocol}/{model}/{name}" for name in of_model]
+    return expand("results/figures/{name}.{ending}", name=names, ending=["pdf", "svg", "png"])
+
+
+def asked_trainings():
+    """Data set, protocol, model and number of folds of everything that the config asks for."""
+    return [
+        (dataset, protocol, model, len(fold_numbers(dataset, protocol)))
+        for dataset, protocol, model in EXPERIMENTS
+    ]
+
+
+def every_evaluation(name):
+    """One file of every model's evaluation under every protocol."""
+    return [f"results/evaluation/{'/'.join(names)}/{name}" for names in EXPERIMENTS]
+
+
+def stored_records(wildcards):
+    """What the methods section and the checklists are made from, by kind of record."""
+    return {
+        "datasets": expand("results/datasets/{dataset}/dataset.json", dataset=DATASETS),
+        "folds": [f"results/folds/{dataset}/{protocol}.tsv" for dataset, protocol in SPLITS],
+        "leakage": [
+            f"results/folds/{dataset}/{protocol}.leakage.tsv" for dataset, protocol in SPLITS
+        ],
+        "runs": every_fold("run.json"),
+        "layers": [path for path in every_fold("layers.tsv") if "/fold-0/" in path],
+        **{kind: every_evaluation(f"{kind}.tsv") for kind in ("metrics", "intervals")},
+        "fitted": every_evaluation("fitted.json"),
+        "comparisons": [
+            f"results/evaluation/{'/'.join(split)}/comparisons.tsv" for split in compared_splits()
+        ],
+    }
+
+
+def every_publication_file():
+    """The publication pack."""
+    names = ["methods.md", "methods.tex", "provenance.json", "main.tex", "tables", "figures"]
+    names += [
+        f"checklist_{checklist}.{ending}"
+        for checklist in ("claim", "tripod_ai")
+        for ending in ("tsv", "md")
+    ]
+    return expand("results/publication/{name}", name=names)

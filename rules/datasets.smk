@@ -1,0 +1,78 @@
+rule generate_demo:
+    output:
+        folder=directory("results/demo/{dataset}"),
+    log:
+        "logs/generate_demo/{dataset}.log",
+    conda:
+        "../envs/datasets.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        settings=lambda wildcards: config["datasets"][wildcards.dataset]["demo"],
+        seed=config["seed"],
+        code=code_digest("demo"),
+    message:
+        "Generating the blood smears of {wildcards.dataset}"
+    script:
+        "../workflow/scripts/generate_demo.py"
+
+
+rule import_dataset:
+    input:
+        raw=raw_data,
+        expected=workflow.source_path("../resources/datasets.yaml"),
+    output:
+        images="results/datasets/{dataset}/images.npy",
+        manifest="results/datasets/{dataset}/manifest.tsv",
+        rejected="results/datasets/{dataset}/rejected.tsv",
+        summary="results/datasets/{dataset}/dataset.json",
+    log:
+        "logs/import_dataset/{dataset}.log",
+    benchmark:
+        "benchmarks/import_dataset/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(datasets_except("grown", "permuted")),
+    conda:
+        "../envs/datasets.yaml"
+    threads: 8
+    resources:
+        mem_mb=4000,
+        runtime="4h",
+    params:
+        dataset=import_settings,
+        listing=raw_listing,
+        code=code_digest("datasets"),
+    message:
+        "Importing {wildcards.dataset} from {input.raw}"
+    script:
+        "../workflow/scripts/import_dataset.py"
+
+
+rule audit_dataset:
+    input:
+        images="results/datasets/{dataset}/images.npy",
+        manifest="results/datasets/{dataset}/manifest.tsv",
+    output:
+        duplicates="results/datasets/{dataset}/duplicates.tsv",
+        groups="results/datasets/{dataset}/groups.tsv",
+    log:
+        "logs/audit_dataset/{dataset}.log",
+    benchmark:
+        "benchmarks/audit_dataset/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(datasets_except("permuted")),
+    conda:
+        "../envs/datasets.yaml"
+    threads: 8
+    resources:
+        mem_mb=8000,
+        runtime="2h",
+    params:
+        duplicates=lambda wildcards: config["datasets"][wildcards.dataset]["duplicates"],
+        code=code_digest("duplicates"),
+    message:
+        "Looking for duplicates and leakage groups in {wildcards.dataset}"
+    script:
+        "../workflow/scripts/audit_dataset.py"

@@ -1,0 +1,95 @@
+rule grow_dataset:
+    input:
+        images=base_file("images.npy"),
+        manifest=base_file("manifest.tsv"),
+        summary=base_file("dataset.json"),
+    output:
+        images="results/datasets/{dataset}/images.npy",
+        manifest="results/datasets/{dataset}/manifest.tsv",
+        rejected="results/datasets/{dataset}/rejected.tsv",
+        summary="results/datasets/{dataset}/dataset.json",
+    log:
+        "logs/grow_dataset/{dataset}.log",
+    benchmark:
+        "benchmarks/grow_dataset/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(datasets_of("grown")),
+    conda:
+        "../envs/training.yaml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime="1h",
+    params:
+        dataset=derived_settings("title", "format", "of", "grow"),
+        seed=config["seed"],
+        code=code_digest("growing"),
+    message:
+        "Growing {wildcards.dataset} by augmented copies"
+    script:
+        "../workflow/scripts/grow_dataset.py"
+
+
+rule permute_labels:
+    input:
+        images=base_file("images.npy"),
+        manifest=base_file("manifest.tsv"),
+        summary=base_file("dataset.json"),
+        duplicates=base_file("duplicates.tsv"),
+        groups=base_file("groups.tsv"),
+    output:
+        images="results/datasets/{dataset}/images.npy",
+        manifest="results/datasets/{dataset}/manifest.tsv",
+        rejected="results/datasets/{dataset}/rejected.tsv",
+        summary="results/datasets/{dataset}/dataset.json",
+        duplicates="results/datasets/{dataset}/duplicates.tsv",
+        groups="results/datasets/{dataset}/groups.tsv",
+    log:
+        "logs/permute_labels/{dataset}.log",
+    wildcard_constraints:
+        dataset=one_of(datasets_of("permuted")),
+    conda:
+        "../envs/datasets.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="20m",
+    params:
+        dataset=derived_settings("title", "format", "of", "permute_among"),
+        seed=config["seed"],
+        code=code_digest("derived"),
+    message:
+        "Permuting labels: {wildcards.dataset}"
+    script:
+        "../workflow/scripts/permute_labels.py"
+
+
+rule tabulate_canaries:
+    input:
+        metrics=canary_files("metrics.tsv"),
+        intervals=canary_files("intervals.tsv"),
+    output:
+        tsv=report(
+            "results/tables/canaries.tsv",
+            caption="../workflow/report/canaries.rst",
+            category="Audit",
+            subcategory="Canaries",
+            labels={"table": "Results on permuted labels"},
+        ),
+        tex="results/tables/canaries.tex",
+        md="results/tables/canaries.md",
+    log:
+        "logs/tabulate_canaries.log",
+    conda:
+        "../envs/comparison.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        runs=CANARIES,
+        code=code_digest("canary_table"),
+    message:
+        "Tabulating the results on permuted labels"
+    script:
+        "../workflow/scripts/tabulate_canaries.py"

@@ -1,0 +1,72 @@
+rule assign_folds:
+    input:
+        manifest="results/datasets/{dataset}/manifest.tsv",
+        groups="results/datasets/{dataset}/groups.tsv",
+    output:
+        folds="results/folds/{dataset}/{protocol}.tsv",
+    log:
+        "logs/assign_folds/{dataset}/{protocol}.log",
+    conda:
+        "../envs/folds.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="20m",
+    params:
+        protocol=protocol_settings,
+        seed=config["seed"],
+        code=code_digest("folds"),
+    message:
+        "Splitting {wildcards.dataset} by {wildcards.protocol}"
+    script:
+        "../workflow/scripts/assign_folds.py"
+
+
+rule audit_split:
+    input:
+        folds="results/folds/{dataset}/{protocol}.tsv",
+        manifest="results/datasets/{dataset}/manifest.tsv",
+        groups="results/datasets/{dataset}/groups.tsv",
+        duplicates="results/datasets/{dataset}/duplicates.tsv",
+    output:
+        summary="results/folds/{dataset}/{protocol}.leakage.tsv",
+        crossings="results/folds/{dataset}/{protocol}.crossings.tsv",
+    log:
+        "logs/audit_split/{dataset}/{protocol}.log",
+    conda:
+        "../envs/folds.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime="20m",
+    params:
+        leakage=lambda wildcards: config["protocols"][wildcards.protocol]["leakage"],
+        code=code_digest("split_audit"),
+    message:
+        "Looking for leakage in {wildcards.dataset}, {wildcards.protocol}"
+    script:
+        "../workflow/scripts/audit_split.py"
+
+
+rule compute_mean_image:
+    input:
+        images="results/datasets/{dataset}/images.npy",
+        manifest="results/datasets/{dataset}/manifest.tsv",
+        folds="results/folds/{dataset}/{protocol}.tsv",
+    output:
+        mean_image="results/mean_images/{dataset}/{protocol}/fold-{fold}.npy",
+        record="results/mean_images/{dataset}/{protocol}/fold-{fold}.json",
+    log:
+        "logs/compute_mean_image/{dataset}/{protocol}/fold-{fold}.log",
+    conda:
+        "../envs/folds.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="20m",
+    params:
+        code=code_digest("mean_image"),
+    message:
+        "Averaging the training images of {wildcards.dataset}, {wildcards.protocol}, fold {wildcards.fold}"
+    script:
+        "../workflow/scripts/compute_mean_image.py"
