@@ -1,0 +1,153 @@
+"""What the workflow plans, and what it says before anything is computed."""
+
+import shutil
+
+import pytest
+from running import (
+    REPOSITORY,
+    planned_jobs,
+    small_experiment,
+    snakemake,
+    write_cells,
+    write_sheet,
+)
+
+DEFAULT = REPOSITORY / "config.yaml"
+
+
+def test_default_experiment_is_planned(tmp_path):
+    jobs = planned_jobs(snakemake(tmp_path, "--dry-run", config=DEFAULT))
+    # One split and three folds, three models.
+    assert jobs["train_model"] == 12
+    assert jobs["compute_mean_image"] == 4
+    assert jobs["evaluate_model"] == 6
+    assert jobs["generate_demo"] == 1
+    assert "download_weights" not in jobs
+
+
+def test_catalogue_entry_plans_the_same(tmp_path):
+    entry = str(REPOSITORY / "workflow" / "Snakefile")
+    other = snakemake(tmp_path, "--dry-run", "--snakefile", entry, config=DEFAULT)
+    # The catalogue's file has a target of its own in place of `all`.
+    assert planned_jobs(other)["train_model"] == 12
+    assert planned_jobs(other)["everything"] == 1
+
+
+def test_thesis_experiment_is_planned_when_the_data_are_there(tmp_path):
+    for name in ("all_idb2", "c_nmc_2019"):
+        (tmp_path / "resources" / "raw" / name).mkdir(parents=True)
+    thesis = REPOSITORY / "config" / "thesis.yaml"
+    jobs = planned_jobs(snakemake(tmp_path, "--dry-run", config=thesis))
+    # ALL-IDB2: 1 + 10 + 10 folds; C-NMC: 1 + 10 + 3 folds; three models each.
+    assert jobs["train_model"] == (21 + 14) * 3
+    assert jobs["compute_mean_image"] == 35
+    assert jobs["download_weights"] == 2
+    assert jobs["import_dataset"] == 2
+
+
+def test_thesis_experiment_names_the_missing_folder(tmp_path):
+    (tmp_path / "resources" / "raw" / "all_idb2").mkdir(parents=True)
+    run = snakemake(tmp_path, "--dry-run", config=REPOSITORY / "config" / "thesis.yaml")
+    assert run.returncode != 0
+    assert "the folder resources/raw/c_nmc_2019 does not exist" in run.stdout
+    assert "resources/README.md" in run.stdout
+
+
+def test_missing_weights_file_is_named(tmp_path):
+    write_cells(tmp_path / "resources" / "raw" / "cells")
+    config = small_experiment()
+    config["models"]["simple_cnn"] = {"architecture": "vgg19", "weights": "resources/lost.h5"}
+    run = snakemake(tmp_path, "--dry-run", config=config)
+    assert run.returncode != 0
+    assert "models.simple_cnn.weights: the file resources/lost.h5 does not exist" in run.stdout
+
+
+def test_a_stage_can_be_asked_for_alone(tmp_path):
+    jobs = planned_jobs(snakemake(tmp_path, "--dry-run", "folds", config=DEFAULT))
+    assert jobs["assign_folds"] == 2
+    assert "train_model" not in jobs
+    jobs = planned_jobs(snakemake(tmp_path, "--dry-run", "models", config=DEFAULT))
+    assert jobs["train_model"] == 12
+    assert "evaluate_model" not in jobs
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"sead": 3}, "sead: unknown key; did you mean 'seed'?"),
+        ({"seed": "three"}, "seed: received 'three', expected integer"),
+    ],
+)
+def test_bad_config_is_told_at_once(tmp_path, changes, expected):
+    run = snakemake(tmp_path, "--dry-run", config=small_experiment(**changes))
+    assert run.returncode != 0
+    assert expected in run.stdout
+    assert "experiment.yaml is not valid" in run.stdout
+
+
+def break_label(folder, rows):
+    write_sheet(folder, [(rows[0][0], "", rows[0][2]), *rows[1:]])
+
+
+def break_class(folder, rows):
+    write_sheet(folder, [row for row in rows if row[1] == "normal"])
+
+
+def break_identity(folder, rows):
+    shutil.copy(folder / rows[0][0], (folder / rows[0][0]).with_suffix(".jpg"))
+    write_sheet(folder, [*rows, (rows[0][0].replace(".png", ".jpg"), *rows[0][1:])])
+
+
+def break_column(folder, rows):
+    write_sheet(folder, rows, columns=("path", "diagnosis", "subject"))
+
+
+def break_path(folder, rows):
+    (folder / rows[3][0]).unlink()
+
+
+@pytest.mark.parametrize(
+    ("broken", "expected"),
+    [
+        (break_label, ["sheet.tsv", "label"]),
+        (break_class, ["blast"]),
+        (break_identity, ["cell normal 0-0.png", "cell normal 0-0.jpg"]),
+        (break_column, ["sheet.tsv", "label", "diagnosis"]),
+        (break_path, ["cell normal 0-3.png"]),
+    ],
+)
+def test_bad_data_stop_the_run_before_training(tmp_path, broken, expected):
+    folder = tmp_path / "resources" / "raw" / "cells"
+    broken(folder, write_cells(folder))
+    run = snakemake(tmp_path, config=small_experiment())
+    assert run.returncode != 0
+    for text in expected:
+        assert text in run.stdout
+    assert not (tmp_path / "results" / "training").exists()
+    assert "Traceback" not in run.stdout
+
+
+def test_protocol_that_cannot_be_had_says_what_would_work(tmp_path):
+    write_cells(tmp_path / "resources" / "raw" / "cells", subjects=3)
+    config = small_experiment()
+    config["protocols"]["subject_folds"]["folds"] = 10
+    run = snakemake(tmp_path, "folds", config=config)
+    assert run.returncode != 0
+    assert "10 folds by subject were asked for" in run.stdout
+    assert "only 3 subjects" in run.stdout
+    assert "at most folds: 3 can be had" in run.stdout
+    assert "Traceback" not in run.stdout
+
+
+def test_derived_data_sets_are_planned(tmp_path):
+    leakage = REPOSITORY / "config" / "leakage_demo.yaml"
+    jobs = planned_jobs(snakemake(tmp_path, "--dry-run", config=leakage))
+    assert jobs["generate_demo"] == jobs["import_dataset"] == jobs["grow_dataset"] == 1
+    assert jobs["permute_labels"] == 2
+    # Labels change nothing about what images have in common.
+    assert jobs["audit_dataset"] == 2
+    # The grown one by image and by group; three folds twice, for true and two kinds of labels.
+    assert jobs["train_model"] == 2 + 3 * 2 * 3
+    assert jobs["tabulate_canaries"] == 1
+    jobs = planned_jobs(snakemake(tmp_path, "--dry-run", config=DEFAULT))
+    assert not {"grow_dataset", "permute_labels", "tabulate_canaries"} & set(jobs)
