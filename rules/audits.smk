@@ -1,7 +1,9 @@
 rule tabulate_leakage:
     input:
-        leakage=[f"results/folds/{dataset}/{protocol}.leakage.tsv" for dataset, protocol in SPLITS],
-        manifests=expand("results/datasets/{dataset}/manifest.tsv", dataset=DATASETS),
+        leakage=[
+            f"results/folds/{dataset}/{protocol}.leakage.tsv" for dataset, protocol in TRUE_SPLITS
+        ],
+        manifests=expand("results/datasets/{dataset}/manifest.tsv", dataset=TRUE_DATASETS),
     output:
         tsv=report(
             "results/tables/leakage.tsv",
@@ -21,8 +23,8 @@ rule tabulate_leakage:
         mem_mb=2000,
         runtime="10m",
     params:
-        datasets=DATASETS,
-        splits=SPLITS,
+        datasets=TRUE_DATASETS,
+        splits=TRUE_SPLITS,
         titles=TITLES,
         code=code_digest("audit_tables"),
     message:
@@ -190,10 +192,10 @@ rule tabulate_printed_audit:
 
 rule audit_own_results:
     input:
-        results=expand("results/tables/{dataset}/results.tsv", dataset=DATASETS),
+        results=expand("results/tables/{dataset}/results.tsv", dataset=TRUE_DATASETS),
         confusions=[
             "results/evaluation/{dataset}/{protocol}/{model}/confusion.tsv".format(**run)
-            for run in RUNS
+            for run in TRUE_RUNS
         ],
     output:
         tsv=report(
@@ -214,8 +216,8 @@ rule audit_own_results:
         mem_mb=2000,
         runtime="10m",
     params:
-        datasets=DATASETS,
-        runs=RUNS,
+        datasets=TRUE_DATASETS,
+        runs=TRUE_RUNS,
         code=code_digest("result_audit"),
     message:
         "Auditing our own results"

@@ -64,8 +64,12 @@ CANARIES = [
 ]
 
 
-# The runs that may stand beside printed results.
+# What stands in tables and figures of its own, and may stand beside printed results. Canaries have
+# one table for all of them.
 TRUE_RUNS = [run for run in RUNS if config["datasets"][run["dataset"]]["format"] != "permuted"]
+TRUE_EXPERIMENTS = [(run["dataset"], run["protocol"], run["model"]) for run in TRUE_RUNS]
+TRUE_DATASETS = list(dict.fromkeys(run["dataset"] for run in TRUE_RUNS))
+TRUE_SPLITS = list(dict.fromkeys((run["dataset"], run["protocol"]) for run in TRUE_RUNS))
 
 
 def one_of(names):
@@ -110,7 +114,7 @@ def models_of(dataset, protocol=None):
 
 def compared_splits():
     """The data sets and protocols with models to compare."""
-    return [split for split in SPLITS if len(models_of(*split)) > 1]
+    return [split for split in TRUE_SPLITS if len(models_of(*split)) > 1]
 
 
 def gap_runs(dataset):
@@ -296,14 +300,16 @@ def every_table():
     """All tables as TSV, LaTeX and Markdown."""
     names = ["datasets", "splits", "reproduction", "literature"]
     names += ["leakage", "fitted_artefacts", "printed_audit", "own_audit"]
-    names += [f"{dataset}/{name}" for dataset in DATASETS for name in ("results", "duplicates")]
-    names += [f"{dataset}/protocol_gap" for dataset in DATASETS if gap_runs(dataset)]
+    names += [
+        f"{dataset}/{name}" for dataset in TRUE_DATASETS for name in ("results", "duplicates")
+    ]
+    names += [f"{dataset}/protocol_gap" for dataset in TRUE_DATASETS if gap_runs(dataset)]
     names += [f"{'/'.join(split)}/comparisons" for split in compared_splits()]
-    names += ["/".join(names) for names in EXPERIMENTS]
+    names += ["/".join(names) for names in TRUE_EXPERIMENTS]
     names += ["canaries"] if CANARIES else []
     names += [
         f"{dataset}/{protocol}/{name}"
-        for dataset, protocol in SPLITS
+        for dataset, protocol in TRUE_SPLITS
         for name in ("calibration", "operating_points")
     ]
     return expand("results/tables/{name}.{ending}", name=names, ending=["tsv", "tex", "md"])
@@ -312,16 +318,16 @@ def every_table():
 def every_figure():
     """All figures as PDF, SVG and PNG."""
     names = ["literature_comparison", "leakage"]
-    for dataset in DATASETS:
+    for dataset in TRUE_DATASETS:
         of_dataset = ["example_images", "class_distribution", "augmented_images", "duplicates"]
         names += [f"{dataset}/{name}" for name in [*of_dataset, "accuracy_comparison"]]
         names += [f"{dataset}/architectures/{model}" for model in models_of(dataset)]
-    for dataset, protocol in SPLITS:
+    for dataset, protocol in TRUE_SPLITS:
         of_split = ["mean_images", "roc", "precision_recall", "calibration", "risk_coverage"]
         names += [f"{dataset}/{protocol}/{name}" for name in of_split]
-    names += [f"{dataset}/protocol_gap" for dataset in DATASETS if gap_runs(dataset)]
+    names += [f"{dataset}/protocol_gap" for dataset in TRUE_DATASETS if gap_runs(dataset)]
     names += [f"{'/'.join(split)}/differences" for split in compared_splits()]
-    for dataset, protocol, model in EXPERIMENTS:
+    for dataset, protocol, model in TRUE_EXPERIMENTS:
         of_model = ["training_curves", "confusion_matrix"]
         names += [f"{dataset}/{protocol}/{model}/{name}" for name in of_model]
     return expand("results/figures/{name}.{ending}", name=names, ending=["pdf", "svg", "png"])

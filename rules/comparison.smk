@@ -1,6 +1,6 @@
 rule tabulate_datasets:
     input:
-        descriptions=expand("results/datasets/{dataset}/dataset.json", dataset=DATASETS),
+        descriptions=expand("results/datasets/{dataset}/dataset.json", dataset=TRUE_DATASETS),
     output:
         tsv=report(
             "results/tables/datasets.tsv",
@@ -29,7 +29,7 @@ rule tabulate_datasets:
 
 rule tabulate_splits:
     input:
-        folds=[f"results/folds/{dataset}/{protocol}.tsv" for dataset, protocol in SPLITS],
+        folds=[f"results/folds/{dataset}/{protocol}.tsv" for dataset, protocol in TRUE_SPLITS],
     output:
         tsv=report(
             "results/tables/splits.tsv",
@@ -49,7 +49,7 @@ rule tabulate_splits:
         mem_mb=2000,
         runtime="10m",
     params:
-        splits=SPLITS,
+        splits=TRUE_SPLITS,
         titles=TITLES,
         code=code_digest("comparison_tables"),
     message:
@@ -62,12 +62,12 @@ rule tabulate_results:
     input:
         metrics=lambda wildcards: [
             "results/evaluation/{dataset}/{protocol}/{model}/metrics.tsv".format(**run)
-            for run in RUNS
+            for run in TRUE_RUNS
             if run["dataset"] == wildcards.dataset
         ],
         intervals=lambda wildcards: [
             "results/evaluation/{dataset}/{protocol}/{model}/intervals.tsv".format(**run)
-            for run in RUNS
+            for run in TRUE_RUNS
             if run["dataset"] == wildcards.dataset
         ],
     output:
@@ -89,7 +89,7 @@ rule tabulate_results:
         mem_mb=2000,
         runtime="10m",
     params:
-        runs=lambda wildcards: [run for run in RUNS if run["dataset"] == wildcards.dataset],
+        runs=lambda wildcards: [run for run in TRUE_RUNS if run["dataset"] == wildcards.dataset],
         title=lambda wildcards: ", ".join(TITLES[kind][name] for kind, name in wildcards.items()),
         code=code_digest("comparison_tables"),
     message:
@@ -133,7 +133,7 @@ rule tabulate_reproduction:
         published=workflow.source_path("../resources/published_results.tsv"),
         metrics=[
             "results/evaluation/{dataset}/{protocol}/{model}/metrics.tsv".format(**run)
-            for run in RUNS
+            for run in TRUE_RUNS
         ],
     output:
         tsv=report(
@@ -153,7 +153,7 @@ rule tabulate_reproduction:
         mem_mb=2000,
         runtime="10m",
     params:
-        runs=RUNS,
+        runs=TRUE_RUNS,
         code=code_digest("reproduction"),
     message:
         "Tabulating the thesis' printed values beside ours"
@@ -317,7 +317,7 @@ rule plot_architecture:
     input:
         layers=lambda wildcards: next(
             "results/training/{dataset}/{protocol}/{model}/fold-0/layers.tsv".format(**run)
-            for run in RUNS
+            for run in TRUE_RUNS
             if (run["dataset"], run["model"]) == (wildcards.dataset, wildcards.model)
         ),
     output:
@@ -497,7 +497,7 @@ rule plot_accuracy_comparison:
     input:
         metrics=lambda wildcards: [
             "results/evaluation/{dataset}/{protocol}/{model}/metrics.tsv".format(**run)
-            for run in RUNS
+            for run in TRUE_RUNS
             if run["dataset"] == wildcards.dataset
         ],
         published=workflow.source_path("../resources/published_results.tsv"),
@@ -520,7 +520,7 @@ rule plot_accuracy_comparison:
         mem_mb=2000,
         runtime="10m",
     params:
-        runs=lambda wildcards: [run for run in RUNS if run["dataset"] == wildcards.dataset],
+        runs=lambda wildcards: [run for run in TRUE_RUNS if run["dataset"] == wildcards.dataset],
         title=lambda wildcards: ", ".join(TITLES[kind][name] for kind, name in wildcards.items()),
         code=code_digest("figures.comparison_figures"),
     message:
