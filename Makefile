@@ -74,11 +74,11 @@ format: env ## Bring all code into the house's style.
 	$(BIN)/ruff format
 	$(BIN)/snakefmt Snakefile rules workflow/Snakefile
 
-# The CPU lock holds on Linux and on macOS with an ARM processor. The GPU lock follows it in all
-# that both have.
 manual: env ## Bring the tables of config/README.md up to date with the config schema.
 	$(BIN)/python workflow/scripts/blastfold/manual.py config/README.md workflow/schemas/config.schema.yaml
 
+# The CPU lock holds on Linux and on macOS with an ARM processor. The GPU lock follows it in all
+# that both have.
 lock: env ## Solve requirements*.in again; UPGRADE=--upgrade for the newest versions allowed.
 	$(BIN)/$(UV_COMPILE) $(UPGRADE) --universal requirements-cpu.in --output-file requirements.lock
 	$(BIN)/$(UV_COMPILE) $(UPGRADE) --python-platform x86_64-manylinux_2_28 \

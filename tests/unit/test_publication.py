@@ -289,6 +289,24 @@ def test_derived_data_say_what_they_were_made_from(stored):
     assert "A central crop of 30 \N{MULTIPLICATION SIGN} 30 pixels" in text
 
 
+def test_canaries_are_told_apart_from_the_experiment(stored):
+    config = write_config()
+    config["datasets"]["base"] = config["datasets"]["cells"]
+    config["datasets"]["cells"] = {"title": "Permuted cells", "format": "permuted", "of": "base"}
+    sections = methods_sections(read_records(config, ASKED, **stored))
+    told = " ".join(
+        sentence
+        for name in ("Images", "Splits", "Networks", "Training")
+        for sentence in sections.get(name, [])
+    )
+    assert "Permuted cells" not in told
+    assert sections["Canaries"][1] == (
+        "On Permuted cells (10 images), VGG19 and Small were trained and tested in the same way "
+        "under “2 folds” (3 trainings)."
+    )
+    assert "Canaries" not in methods_sections(read_records(write_config(), ASKED, **stored))
+
+
 def test_no_leakage_is_told_only_after_an_audit(stored):
     del stored["leakage"]
     assert "audit" not in text_of(write_config(), stored)

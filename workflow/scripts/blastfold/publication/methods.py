@@ -42,26 +42,28 @@ def write_methods(records: Records, paths: list[str | os.PathLike]) -> None:
 
 def methods_sections(records: Records) -> dict[str, list[str]]:
     """Return the sentences of the methods section by heading; an empty section is left out."""
+    told = records.without_canaries()
     sections = {
-        "Images": data_facts.data_sentences(records),
-        "Splits": data_facts.split_sentences(records),
-        "Pre-processing": training_facts.preprocessing_sentences(records),
-        "Augmentation": training_facts.augmentation_sentences(records),
+        "Images": data_facts.data_sentences(told),
+        "Splits": data_facts.split_sentences(told),
+        "Pre-processing": training_facts.preprocessing_sentences(told),
+        "Augmentation": training_facts.augmentation_sentences(told),
         "Networks": [
-            *training_facts.network_sentences(records),
-            *training_facts.start_sentences(records),
+            *training_facts.network_sentences(told),
+            *training_facts.start_sentences(told),
         ],
         "Training": [
-            *training_facts.optimisation_sentences(records),
-            *training_facts.selection_sentences(records),
-            *training_facts.seed_sentences(records),
+            *training_facts.optimisation_sentences(told),
+            *training_facts.selection_sentences(told),
+            *training_facts.seed_sentences(told),
         ],
         "Evaluation": [
-            *evaluation_sentences(records),
-            *interval_sentences(records),
-            *comparison_sentences(records),
-            *calibration_sentences(records),
+            *evaluation_sentences(told),
+            *interval_sentences(told),
+            *comparison_sentences(told),
+            *calibration_sentences(told),
         ],
+        "Canaries": canary_sentences(records),
         "Software and devices": training_facts.software_sentences(records),
         "Not finished": missing_sentences(records),
     }
@@ -132,6 +134,25 @@ def _recommended(rows: list[dict[str, str]]) -> Iterator[tuple[str, list[str], l
         methods = dict.fromkeys(STATISTICS.get(row["method"], row["method"]) for row in shown)
         if methods:
             yield view, list(methods), shown
+
+
+def canary_sentences(records: Records) -> list[str]:
+    """Say which networks were trained on permuted labels too, and what for."""
+    sentences = []
+    for dataset, description in records.datasets.items():
+        runs = records.runs_of(dataset=dataset)
+        if not (runs and records.is_canary(dataset)):
+            continue
+        models = dict.fromkeys(records.title("model", run.model) for run in runs)
+        protocols = dict.fromkeys(f"“{records.title('protocol', run.protocol)}”" for run in runs)
+        sentences.append(
+            f"On {records.title('dataset', dataset)} ({count(description['images'], 'image')}), "
+            f"{listing(models)} {'was' if len(models) == 1 else 'were'} trained and tested in the "
+            f"same way under {listing(protocols)} ({count(len(runs), 'training')})."
+        )
+    if sentences:
+        sentences.insert(0, "Permuted labels say nothing about the disease.")
+    return sentences
 
 
 def missing_sentences(records: Records) -> list[str]:

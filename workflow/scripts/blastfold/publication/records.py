@@ -82,6 +82,22 @@ class Records(NamedTuple):
             if all(getattr(run, kind) == name for kind, name in names.items())
         ]
 
+    def is_canary(self, dataset: str) -> bool:
+        """Tell whether a data set has permuted labels."""
+        return self.config["datasets"][dataset]["format"] == "permuted"
+
+    def without_canaries(self) -> "Records":
+        """Return the records of the data sets whose labels are true."""
+        return self._replace(
+            asked=[entry for entry in self.asked if not self.is_canary(entry[0])],
+            datasets={
+                name: record for name, record in self.datasets.items() if not self.is_canary(name)
+            },
+            splits={key: split for key, split in self.splits.items() if not self.is_canary(key[0])},
+            runs=[run for run in self.runs if not self.is_canary(run.dataset)],
+            layers={key: rows for key, rows in self.layers.items() if not self.is_canary(key[0])},
+        )
+
     def missing(self) -> list[tuple[str, str, str, list[int]]]:
         """List (data set, protocol, model, folds) that were asked for and did not finish."""
         found = {run[:4] for run in self.runs}
