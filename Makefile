@@ -60,8 +60,8 @@ report: env ## Write the report of the finished default experiment; REPORT=repor
 test: env ## Run the tests; BLASTFOLD_TEST_DATA=<folder> adds those that need real images.
 	$(BIN)/python -m pytest
 
-benchmark: env ## Measure speed and memory.
-	$(BIN)/python -m pytest tests/benchmarks
+benchmark: env ## Measure speed, memory, coverage of intervals; prints what it measured.
+	$(BIN)/python -m pytest -s tests/benchmarks
 
 lint: env ## Check style and the workflow's form; changes nothing.
 	$(BIN)/ruff check

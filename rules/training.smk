@@ -23,7 +23,7 @@ rule train_model:
     threads: TRAINING_THREADS
     resources:
         gpu=int(TRAINS_ON_GPU),
-        mem_mb=16000,
+        mem_mb=lambda wildcards, attempt: 16000 * attempt,
         runtime="8h",
     params:
         model=model_settings,

@@ -13,6 +13,18 @@ REPOSITORY = Path(__file__).parents[2]
 
 def snakemake(folder, *arguments, config):
     """Run the workflow with a folder as its working directory; both outputs in one text."""
+    return subprocess.run(
+        snakemake_command(folder, *arguments, config=config),
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def snakemake_command(folder, *arguments, config):
+    """Return the command that runs the workflow; a config given as a dict is written first."""
     if isinstance(config, dict):
         path = Path(folder) / "experiment.yaml"
         path.write_text(yaml.safe_dump(config), "utf-8")
@@ -21,15 +33,7 @@ def snakemake(folder, *arguments, config):
     command = [sys.executable, "-m", "snakemake", *arguments, "--directory", str(folder)]
     if "--snakefile" not in arguments:
         command += ["--snakefile", str(REPOSITORY / "Snakefile")]
-    command += ["--cores", "2", "--resources", "gpu=1", "--configfile", str(config)]
-    return subprocess.run(
-        command,
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    return [*command, "--cores", "2", "--resources", "gpu=1", "--configfile", str(config)]
 
 
 def planned_jobs(run):

@@ -22,7 +22,11 @@ with log_to(snakemake.log[0]):
             "names": names,
             "threads": snakemake.threads,
             "gpu": snakemake.resources.get("gpu", 1),
-            **{name: snakemake.params[name] for name in ("seed", "device", "deterministic")},
+            # Not a declared output: Snakemake deletes those of a job that was killed.
+            "states": "results/unfinished_training",
+            **{
+                name: snakemake.params[name] for name in ("seed", "device", "deterministic", "code")
+            },
         },
         outputs=dict(snakemake.output.items()),
     )

@@ -15,6 +15,7 @@ import blastfold
 from blastfold import device, models, training
 from blastfold.files import digest_file, digest_names, digest_settings, write_json, written_whole
 from blastfold.seeds import derive_seed
+from blastfold.training_state import TrainingState, stop_requests
 
 logger = logging.getLogger(__name__)
 
@@ -42,12 +43,15 @@ def train_model(
         weights: File with the backbone's start weights, or None for random ones.
         fold: Number of the fold.
         settings: The model entry of the config.
-        run: seed, names (of data set, protocol and model), device, deterministic, threads, gpu.
+        run: seed, names (of data set, protocol and model), device, deterministic, threads, gpu,
+            states (folder of the states of unfinished trainings; None keeps none) and code (digest
+            of the code that trains).
         outputs: Paths by name: model, history, predictions, layers, run.
 
     Raises:
         InputError: When the start weights do not fit or the images are too small.
         MissingDeviceError: When a GPU is demanded and there is none.
+        InterruptedTrainingError: When SIGTERM or SIGINT asks the job to stop; its state is saved.
     """
     start = time.monotonic()
     seed = derive_seed(run["seed"], "train_model", *run["names"], fold)
@@ -65,18 +69,22 @@ def train_model(
     preprocessing = models.build_preprocessing(settings, network, np.load(mean_image))
     place = "/".join([*run["names"], f"fold-{fold}"])
     logger.info("%s: %s, %s", place, device_name, _count(parts))
-    trainer = training.Trainer(
-        network,
-        preprocessing,
-        store,
-        settings,
-        seed,
-        report=lambda line: logger.info("%s: %s", place, line),
-    )
-    seen = {role: part for role, part in parts.items() if role != "test"}
-    history = training.train(trainer, seen)
+    digests = _digests(dataset, folds, fold, weights, settings)
+    state = _state({**digests, "mean_image": digest_file(mean_image)}, seed, run)
     identifiers = image_ids["image_id"].to_numpy()
-    predictions = training.predictions(trainer, parts, identifiers, fold)
+    with stop_requests() as stop:
+        trainer = training.Trainer(
+            network,
+            preprocessing,
+            store,
+            settings,
+            seed,
+            report=lambda line: logger.info("%s: %s", place, line),
+            stop=stop,
+        )
+        seen = {role: part for role, part in parts.items() if role != "test"}
+        history = training.train(trainer, seen, state)
+        predictions = training.predictions(trainer, parts, identifiers, fold)
     layers = pd.DataFrame(models.describe_layers(network))
     for table, name in ((history, "history"), (predictions, "predictions"), (layers, "layers")):
         with written_whole(outputs[name]) as partial:
@@ -89,9 +97,25 @@ def train_model(
         "device": device_name,
         "seed": seed,
         "seconds": round(time.monotonic() - start, 2),
-        "digests": _digests(dataset, folds, fold, weights, settings),
+        "digests": digests,
     }
     write_json({**record, **_describe(trainer, parts, identifiers)}, outputs["run"])
+    if state:
+        state.remove()
+
+
+def _state(digests: dict, seed: int, run: dict) -> TrainingState | None:
+    """Return the place of a training's state, named after everything that determines it."""
+    if not run.get("states"):
+        return None
+    determined_by = {
+        **digests,
+        "seed": seed,
+        "code": run["code"],
+        "deterministic": run["deterministic"],
+        "versions": _versions(),
+    }
+    return TrainingState(Path(run["states"]) / digest_settings(determined_by))
 
 
 def read_parts(manifest: pd.DataFrame, folds: str, fold: int) -> dict[str, training.Part]:
@@ -146,12 +170,16 @@ def _describe(
         # ru_maxrss is in kilobytes on Linux.
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         "peak_gpu_memory_mb": device.peak_device_memory(),
-        "versions": {
-            "blastfold": blastfold.__version__,
-            "python": platform.python_version(),
-            "keras": keras.__version__,
-            keras.backend.backend(): device.tf.__version__,
-            "numpy": np.__version__,
-        },
+        "versions": _versions(),
         "platform": platform.platform(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "blastfold": blastfold.__version__,
+        "python": platform.python_version(),
+        "keras": keras.__version__,
+        keras.backend.backend(): device.tf.__version__,
+        "numpy": np.__version__,
     }

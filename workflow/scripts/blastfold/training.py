@@ -4,12 +4,12 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import keras
 import numpy as np
 import pandas as pd
-from keras import ops
 from sklearn.metrics import f1_score, log_loss
 
 from blastfold.augmentation import (
@@ -19,15 +19,15 @@ from blastfold.augmentation import (
     draw_augmentations,
     identity_draws,
 )
+from blastfold.call_counts import CALLS, CallCounts
 from blastfold.models import Network, blast_probability
 from blastfold.seeds import derive_seed, generator
+from blastfold.training_state import InterruptedTrainingError, Progress, TrainingState
 
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_REPORTS = 60.0
 """A long epoch says how far it is this often."""
-
-CALLS = ("true_negative", "false_positive", "false_negative", "true_positive")
 
 
 class Part(NamedTuple):
@@ -60,31 +60,6 @@ def batches(order: np.ndarray, size: int) -> Iterator[np.ndarray]:
         yield np.take(order, range(start, start + size), mode="wrap")
 
 
-@keras.saving.register_keras_serializable(package="blastfold")
-class CallCounts(keras.metrics.Metric):
-    """Counts of right and wrong calls at the threshold 0.5; weights of the loss play no part."""
-
-    def __init__(self, name="calls", **kwargs):
-        super().__init__(name=name, **kwargs)
-        self.counts = self.add_weight(name="counts", shape=(len(CALLS),), initializer="zeros")
-
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        """Count the calls of a batch; y_pred (n, 1) sigmoid or (n, 2) softmax, blast last."""
-        truth = ops.cast(ops.reshape(y_true, (-1,)), "float32")
-        called = ops.cast(y_pred[:, -1] >= 0.5, "float32")
-        counts = [
-            ops.sum((1 - truth) * (1 - called)),
-            ops.sum((1 - truth) * called),
-            ops.sum(truth * (1 - called)),
-            ops.sum(truth * called),
-        ]
-        self.counts.assign_add(ops.stack(counts))
-
-    def result(self):
-        """Return the counts by name (see CALLS)."""
-        return {name: self.counts[position] for position, name in enumerate(CALLS)}
-
-
 class Trainer:
     """Trains a network epoch by epoch and predicts with it.
 
@@ -98,6 +73,7 @@ class Trainer:
         settings: The model entry of the config.
         seed: Seed of the job, from which all orders and changes are drawn.
         report: Is called with a line on how far a long epoch is.
+        stop: Is asked between batches whether the job is to stop.
     """
 
     def __init__(
@@ -108,8 +84,10 @@ class Trainer:
         settings: dict,
         seed: int,
         report: Callable[[str], None] = logger.info,
+        stop: Callable[[], bool] = lambda: False,
     ):
         self.report = report
+        self.stop = stop
         self.images = images
         self.settings = settings
         self.seed = seed
@@ -127,6 +105,9 @@ class Trainer:
             self.trained = keras.Model([image, draws], whole(preprocessing(augmented)))
         self._compile()
         self.kept_features: dict[str, np.ndarray] = {}
+        self.epoch = 0
+        self.batches_done = 0
+        self.sums: Counter[str] = Counter()
 
     def _compile(self) -> None:
         one_neuron = self.trained.output.shape[-1] == 1
@@ -141,8 +122,14 @@ class Trainer:
     def train_epoch(self, part: Part, epoch: int) -> dict[str, float]:
         """Pass once over the training images in an order and with changes drawn for the epoch.
 
+        An epoch that was interrupted, or restored from a state, goes on behind its last batch.
+
         Returns:
             loss, accuracy and f1 of the training images, as they were met.
+
+        Raises:
+            InterruptedTrainingError: When the job is to stop; ``batches_done`` and ``sums`` say
+                how far it is.
         """
         # Dropout masks follow the epoch's own seed, so that no epoch depends on earlier draws.
         keras.utils.set_random_seed(derive_seed(self.seed, "epoch", epoch))
@@ -152,27 +139,39 @@ class Trainer:
             inputs, places = (self._training_features(part, epoch),), np.arange(len(part.rows))
         else:
             inputs, places = (self.images, self._draws(epoch)), part.rows
-        sums: Counter[str] = Counter()
-        done, told = 0, time.monotonic()
-        for chosen in batches(order, self.settings["batch_size"]):
+        if epoch != self.epoch:
+            self.epoch, self.batches_done, self.sums = epoch, 0, Counter()
+        told = time.monotonic()
+        for chosen in islice(batches(order, self.settings["batch_size"]), self.batches_done, None):
+            self._stop_if_asked()
             figures = self.trained.train_on_batch(
                 _gather(inputs, places[chosen]),
                 part.labels[chosen],
                 sample_weight=weights[chosen],
                 return_dict=True,
             )
-            sums.update({name: float(figures[name]) for name in CALLS})
-            sums["loss"] += float(figures["loss"]) * len(chosen)
-            done += len(chosen)
+            self.batches_done += 1
+            self.sums.update({name: float(figures[name]) for name in CALLS})
+            self.sums["loss"] += float(figures["loss"]) * len(chosen)
             if time.monotonic() - told > SECONDS_BETWEEN_REPORTS:
                 told = time.monotonic()
-                self.report(f"epoch {epoch}: {done} of {len(order)} images")
+                self.report(f"epoch {epoch}: {self._images_met()} of {len(order)} images")
+        sums, done = self.sums, self._images_met()
         wrong = sums["false_positive"] + sums["false_negative"]
         return {
             "loss": sums["loss"] / done,
             "accuracy": 1 - wrong / done,
             "f1": 2 * sums["true_positive"] / max(2 * sums["true_positive"] + wrong, 1),
         }
+
+    def _images_met(self) -> int:
+        return int(sum(self.sums[name] for name in CALLS))
+
+    def _stop_if_asked(self) -> None:
+        if self.stop():
+            raise InterruptedTrainingError(
+                "stopped by a signal; the next attempt goes on from here"
+            )
 
     def predict(self, part: Part, name: str) -> np.ndarray:
         """Return the probability of blast, float64 (n,), of unchanged images.
@@ -204,10 +203,10 @@ class Trainer:
         return self._run(self.extractor, (self.images, draws), part.rows)
 
     def _run(self, model: keras.Model, inputs: tuple, places: np.ndarray) -> np.ndarray:
-        outputs = [
-            model.predict_on_batch(_gather(inputs, chosen))
-            for chosen in batches(places, self.settings["batch_size"])
-        ]
+        outputs = []
+        for chosen in batches(places, self.settings["batch_size"]):
+            self._stop_if_asked()
+            outputs.append(model.predict_on_batch(_gather(inputs, chosen)))
         return np.concatenate(outputs)[: len(places)]
 
 
@@ -230,42 +229,110 @@ def class_weights(labels: np.ndarray, balanced: bool) -> np.ndarray:
     return (len(labels) / (2.0 * counts))[labels].astype("float32")
 
 
-def train(trainer: Trainer, parts: dict[str, Part]) -> pd.DataFrame:
+def train(
+    trainer: Trainer, parts: dict[str, Part], state: TrainingState | None = None
+) -> pd.DataFrame:
     """Train all epochs, or until the validation loss stops falling.
 
     Args:
         trainer: Network and data.
         parts: ``train`` and, unless empty, ``validation``. Test images are not accepted.
+        state: Where the state is saved after every epoch and on a request to stop; training goes
+            on from a state that is there. None saves nothing.
 
     Returns:
         The history: epoch, loss, accuracy, f1, val_loss, val_accuracy, val_f1 (empty without
         validation images) and seconds.
+
+    Raises:
+        InterruptedTrainingError: When the job is asked to stop.
     """
     if "test" in parts:
         raise ValueError("parts holds test images, expected train and validation alone")
-    patience = trainer.settings["early_stopping"]
-    history: list[dict] = []
-    best_loss, best_weights, best_epoch = np.inf, None, 0
-    epochs = trainer.settings["epochs"]
-    for epoch in range(1, epochs + 1):
-        start = time.monotonic()
-        row = {"epoch": epoch, **trainer.train_epoch(parts["train"], epoch)}
-        row.update(_validate(trainer, parts.get("validation")))
-        row["seconds"] = time.monotonic() - start
-        history.append(row)
-        trainer.report(_progress(history, epochs))
-        if patience is None or "val_loss" not in row:
-            continue
-        if row["val_loss"] < best_loss:
-            best_loss, best_epoch = row["val_loss"], epoch
-            best_weights = trainer.trained.get_weights()
-        elif epoch - best_epoch >= patience:
-            trainer.report(f"stopped early: no smaller validation loss since epoch {best_epoch}")
-            break
-    if best_weights is not None:
-        trainer.trained.set_weights(best_weights)
+    course = Course(trainer, state)
+    course.resume()
+    try:
+        while not course.complete():
+            course.run_epoch(parts)
+            course.save()
+    except InterruptedTrainingError:
+        course.save()
+        raise
+    if course.best_weights is not None:
+        trainer.trained.set_weights(course.best_weights)
     columns = ["loss", "accuracy", "f1", "val_loss", "val_accuracy", "val_f1"]
-    return pd.DataFrame(history).reindex(columns=["epoch", *columns, "seconds"])
+    return pd.DataFrame(course.history).reindex(columns=["epoch", *columns, "seconds"])
+
+
+class Course:
+    """The epochs of one training: which are done, which was best, when to stop.
+
+    Args:
+        trainer: Network and data.
+        state: Where the course is stored; None stores nothing.
+    """
+
+    def __init__(self, trainer: Trainer, state: TrainingState | None):
+        self.trainer = trainer
+        self.state = state
+        self.epochs = trainer.settings["epochs"]
+        self.patience = trainer.settings["early_stopping"]
+        self.history: list[dict] = []
+        self.best_loss: float | None = None
+        self.best_epoch = 0
+        self.best_weights: list[np.ndarray] | None = None
+
+    def resume(self) -> None:
+        """Go to where the stored state is, when there is one."""
+        stored = self.state and self.state.restore(self.trainer.trained)
+        if not stored:
+            return
+        progress, self.best_weights = stored
+        self.history = progress.history
+        self.best_loss, self.best_epoch = progress.best_loss, progress.best_epoch
+        self.trainer.epoch, self.trainer.batches_done = len(self.history) + 1, progress.batches
+        self.trainer.sums = Counter(progress.sums)
+        self.trainer.report(
+            f"going on after epoch {len(self.history)}/{self.epochs}"
+            + (f" and {progress.batches} batches" if progress.batches else "")
+        )
+
+    def save(self) -> None:
+        """Store the course, when there is a place for it."""
+        if self.state:
+            begun = self.trainer.epoch > len(self.history)
+            progress = Progress(
+                self.history,
+                self.best_loss,
+                self.best_epoch,
+                self.trainer.batches_done if begun else 0,
+                dict(self.trainer.sums) if begun else {},
+            )
+            self.state.save(self.trainer.trained, progress, self.best_weights)
+
+    def complete(self) -> bool:
+        """Tell whether all epochs are done or the validation loss has stopped falling."""
+        done = len(self.history)
+        if self.best_loss is not None and done - self.best_epoch >= self.patience:
+            best = self.best_epoch
+            self.trainer.report(f"stopped early: no smaller validation loss since epoch {best}")
+            return True
+        return done >= self.epochs
+
+    def run_epoch(self, parts: dict[str, Part]) -> None:
+        """Train and validate one epoch."""
+        start = time.monotonic()
+        epoch = len(self.history) + 1
+        row = {"epoch": epoch, **self.trainer.train_epoch(parts["train"], epoch)}
+        row.update(_validate(self.trainer, parts.get("validation")))
+        row["seconds"] = time.monotonic() - start
+        self.history.append(row)
+        self.trainer.report(_progress(self.history, self.epochs))
+        if self.patience is None or "val_loss" not in row:
+            return
+        if self.best_loss is None or row["val_loss"] < self.best_loss:
+            self.best_loss, self.best_epoch = row["val_loss"], epoch
+            self.best_weights = self.trainer.trained.get_weights()
 
 
 def predictions(
