@@ -17,10 +17,10 @@ DEFAULT = REPOSITORY / "config.yaml"
 
 def test_default_experiment_is_planned(tmp_path):
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", config=DEFAULT))
-    # One split and three folds, three models.
-    assert jobs["train_model"] == 12
-    assert jobs["compute_mean_image"] == 4
-    assert jobs["evaluate_model"] == 6
+    # One split and three folds: three models, and one on two canaries.
+    assert jobs["train_model"] == 4 * (3 + 2)
+    assert jobs["compute_mean_image"] == 4 * (1 + 2)
+    assert jobs["evaluate_model"] == 2 * (3 + 2)
     assert jobs["generate_demo"] == 1
     assert "download_weights" not in jobs
 
@@ -29,7 +29,7 @@ def test_catalogue_entry_plans_the_same(tmp_path):
     entry = str(REPOSITORY / "workflow" / "Snakefile")
     other = snakemake(tmp_path, "--dry-run", "--snakefile", entry, config=DEFAULT)
     # The catalogue's file has a target of its own in place of `all`.
-    assert planned_jobs(other)["train_model"] == 12
+    assert planned_jobs(other)["train_model"] == 20
     assert planned_jobs(other)["everything"] == 1
 
 
