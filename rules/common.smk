@@ -11,7 +11,13 @@ LIBRARY = (ROOT / "workflow" / "scripts" / "blastfold").resolve()
 sys.path.insert(0, str(LIBRARY.parent))
 
 from blastfold.code import code_digest as digest_code
-from blastfold.config import canary_runs, check_config, combinations, fold_count
+from blastfold.config import (
+    canary_runs,
+    check_config,
+    combinations,
+    external_runs,
+    fold_count,
+)
 from blastfold.errors import BlastfoldError
 from blastfold.files import digest_listing
 from blastfold.hardware import has_gpu
@@ -69,7 +75,21 @@ CANARIES = [
 TRUE_RUNS = [run for run in RUNS if config["datasets"][run["dataset"]]["format"] != "permuted"]
 TRUE_EXPERIMENTS = [(run["dataset"], run["protocol"], run["model"]) for run in TRUE_RUNS]
 TRUE_DATASETS = list(dict.fromkeys(run["dataset"] for run in TRUE_RUNS))
+DESCRIBED_DATASETS = list(
+    dict.fromkeys([*TRUE_DATASETS, *(run["external"] for run in external_runs(config))])
+)
 TRUE_SPLITS = list(dict.fromkeys((run["dataset"], run["protocol"]) for run in TRUE_RUNS))
+
+
+# Every test of trained networks on another data set.
+EXTERNAL_RUNS = [
+    {
+        **run,
+        **{f"{kind}_title": TITLES[kind][run[kind]] for kind in TITLES},
+        "external_title": TITLES["dataset"][run["external"]],
+    }
+    for run in external_runs(config)
+]
 
 
 def one_of(names):
@@ -88,6 +108,7 @@ def datasets_except(*formats):
 # Names that contain one another (kfold, kfold_subject) must not be mistaken for folders.
 wildcard_constraints:
     dataset=one_of(config["datasets"]),
+    external=one_of(config["datasets"]),
     protocol=one_of(config["protocols"]),
     model=one_of(config["models"]),
     fold=r"\d+",
@@ -178,6 +199,11 @@ def import_settings(wildcards):
 def canary_files(name):
     """One file of every evaluation that the table of canaries shows."""
     return ["results/evaluation/{run}/{protocol}/{model}/".format(**run) + name for run in CANARIES]
+
+
+def external_files(pattern):
+    """One file of every external test; braces in the pattern name the run."""
+    return [f"results/{pattern}".format(**run) for run in EXTERNAL_RUNS]
 
 
 def base_file(name):
@@ -307,6 +333,7 @@ def every_table():
     names += [f"{'/'.join(split)}/comparisons" for split in compared_splits()]
     names += ["/".join(names) for names in TRUE_EXPERIMENTS]
     names += ["canaries"] if CANARIES else []
+    names += ["external_test"] if EXTERNAL_RUNS else []
     names += [
         f"{dataset}/{protocol}/{name}"
         for dataset, protocol in TRUE_SPLITS
@@ -318,6 +345,7 @@ def every_table():
 def every_figure():
     """All figures as PDF, SVG and PNG."""
     names = ["literature_comparison", "leakage"]
+    names += ["external_test"] if EXTERNAL_RUNS else []
     for dataset in TRUE_DATASETS:
         of_dataset = ["example_images", "class_distribution", "augmented_images", "duplicates"]
         names += [f"{dataset}/{name}" for name in [*of_dataset, "accuracy_comparison"]]

@@ -1,6 +1,6 @@
 rule tabulate_datasets:
     input:
-        descriptions=expand("results/datasets/{dataset}/dataset.json", dataset=TRUE_DATASETS),
+        descriptions=expand("results/datasets/{dataset}/dataset.json", dataset=DESCRIBED_DATASETS),
     output:
         tsv=report(
             "results/tables/datasets.tsv",

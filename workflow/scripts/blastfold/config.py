@@ -138,6 +138,29 @@ def combinations(config: dict) -> list[tuple[str, str, str]]:
     return list(wanted)
 
 
+def external_runs(config: dict) -> list[dict[str, str]]:
+    """List every test of trained networks on another data set, each once.
+
+    Args:
+        config: A config as :func:`check_config` returns it.
+
+    Returns:
+        Dicts with dataset (trained on), protocol, model and external (tested on). Canaries have
+        no external test.
+    """
+    wanted = {
+        (dataset, protocol, model, external): None
+        for experiment in config["experiments"]
+        for dataset in experiment["datasets"]
+        if config["datasets"][dataset]["format"] != "permuted"
+        for protocol in experiment["protocols"]
+        for model in experiment["models"]
+        for external in experiment["external_test"]
+    }
+    names = ("dataset", "protocol", "model", "external")
+    return [dict(zip(names, run, strict=True)) for run in wanted]
+
+
 def fold_count(protocol: dict) -> int:
     """Return the number of folds of a protocol, known before any data are read."""
     if protocol["kind"] == "holdout":
@@ -200,6 +223,7 @@ def _cross_check(config: dict, given: dict) -> Iterator[str]:
                         f"experiments.{position}.{kind}: received {name!r}, "
                         f"expected one of the entries under {kind}: {known}"
                     )
+        yield from _check_external(f"experiments.{position}.external_test", experiment, config)
     for name in config["datasets"]:
         yield from _check_derived(name, given["datasets"])
     for name, protocol in config["protocols"].items():
@@ -213,6 +237,37 @@ def _check_canaries(key: str, experiment: dict, config: dict) -> Iterator[str]:
         for name in (canary_name(dataset, unit) for unit in CANARIES):
             if name in config["datasets"]:
                 yield f"{key}: makes a data set {name}, but datasets.{name} exists; rename it"
+
+
+def _check_external(key: str, experiment: dict, config: dict) -> Iterator[str]:
+    """Check that the data sets to test on are there, are others, and have images of one size."""
+    datasets = config["datasets"]
+    for name in experiment["external_test"]:
+        if name not in datasets:
+            yield f"{key}: received {name!r}, expected one of the data sets {sorted(datasets)}"
+            continue
+        origin = datasets[name].get("of", name)
+        for trained in experiment["datasets"]:
+            entry = datasets.get(trained)
+            if entry is None:
+                continue
+            if entry.get("of", trained) == origin:
+                yield (
+                    f"{key}: received {name!r}, expected images other than those of {trained}, "
+                    "which the entry trains on"
+                )
+            # A grown data set takes its size from the one it is made from.
+            sizes = [_image_size(datasets, other) for other in (trained, name)]
+            if sizes[0] != sizes[1]:
+                yield (
+                    f"{key}: received {name!r} of image_size {sizes[1]}, expected that of "
+                    f"{trained}, {sizes[0]}"
+                )
+
+
+def _image_size(datasets: dict, name: str) -> list[int] | None:
+    entry = datasets[name]
+    return datasets.get(entry.get("of"), entry).get("image_size")
 
 
 def _check_derived(name: str, datasets: dict) -> Iterator[str]:

@@ -48,6 +48,8 @@ HEADINGS = {
     "balanced_accuracy": "Balanced accuracy (%)",
     "mcc": "MCC",
     "dataset": "Data set",
+    "tested": "Tested on",
+    "external": "Other data set",
     "first_author": "First author",
     "printed": "Printed (%)",
     "ours": "Ours (%)",

@@ -1,0 +1,111 @@
+rule apply_models:
+    input:
+        models=fold_files("model.keras"),
+        images="results/datasets/{external}/images.npy",
+        manifest="results/datasets/{external}/manifest.tsv",
+        dataset="results/datasets/{external}/dataset.json",
+    output:
+        predictions="results/external/{dataset}/{protocol}/{model}/{external}/predictions.tsv",
+        record="results/external/{dataset}/{protocol}/{model}/{external}/record.json",
+    log:
+        "logs/apply_models/{dataset}/{protocol}/{model}/{external}.log",
+    conda:
+        "../envs/training.yaml"
+    threads: TRAINING_THREADS
+    resources:
+        gpu=int(TRAINS_ON_GPU),
+        mem_mb=lambda wildcards, attempt: 16000 * attempt,
+        runtime="2h",
+    params:
+        device=config["device"],
+        code=code_digest("external_test"),
+    message:
+        "Testing {wildcards.model} of {wildcards.dataset}, {wildcards.protocol} on {wildcards.external}"
+    script:
+        "../workflow/scripts/apply_models.py"
+
+
+rule estimate_external_intervals:
+    input:
+        predictions=["results/external/{dataset}/{protocol}/{model}/{external}/predictions.tsv"],
+        groups="results/datasets/{external}/groups.tsv",
+        folds="results/folds/{dataset}/{protocol}.tsv",
+    output:
+        intervals="results/external/{dataset}/{protocol}/{model}/{external}/intervals.tsv",
+    log:
+        "logs/estimate_external_intervals/{dataset}/{protocol}/{model}/{external}.log",
+    conda:
+        "../envs/evaluation.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime="30m",
+    params:
+        seed=config["seed"],
+        code=code_digest("inference"),
+    message:
+        "Estimating the intervals of {wildcards.model} of {wildcards.dataset} on {wildcards.external}"
+    script:
+        "../workflow/scripts/estimate_intervals.py"
+
+
+rule tabulate_external_test:
+    input:
+        internal=external_files("evaluation/{dataset}/{protocol}/{model}/intervals.tsv"),
+        external=external_files("external/{dataset}/{protocol}/{model}/{external}/intervals.tsv"),
+    output:
+        tsv=report(
+            "results/tables/external_test.tsv",
+            caption="../workflow/report/external_test.rst",
+            category="Comparison",
+            subcategory="External test",
+            labels={"show": "External test (table)"},
+        ),
+        tex="results/tables/external_test.tex",
+        md="results/tables/external_test.md",
+    log:
+        "logs/tabulate_external_test.log",
+    conda:
+        "../envs/comparison.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        runs=EXTERNAL_RUNS,
+        code=code_digest("external_tables"),
+    message:
+        "Tabulating the external tests"
+    script:
+        "../workflow/scripts/tabulate_external_test.py"
+
+
+rule plot_external_test:
+    input:
+        internal=external_files("evaluation/{dataset}/{protocol}/{model}/intervals.tsv"),
+        external=external_files("external/{dataset}/{protocol}/{model}/{external}/intervals.tsv"),
+    output:
+        pdf="results/figures/external_test.pdf",
+        svg="results/figures/external_test.svg",
+        png=report(
+            "results/figures/external_test.png",
+            caption="../workflow/report/external_test.rst",
+            category="Comparison",
+            subcategory="External test",
+            labels={"show": "External test (figure)"},
+        ),
+    log:
+        "logs/plot_external_test.log",
+    conda:
+        "../envs/comparison.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        runs=EXTERNAL_RUNS,
+        code=code_digest("figures.external_figures"),
+    message:
+        "Drawing the external tests"
+    script:
+        "../workflow/scripts/plot_external_test.py"

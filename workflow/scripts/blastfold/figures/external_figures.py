@@ -1,0 +1,38 @@
+"""The figure of external tests."""
+
+import os
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from blastfold.external_tables import external_rows
+from blastfold.figures import style
+from blastfold.figures.inference_figures import GAP_METRICS, protocol_gap
+
+Paths = Iterable[str | os.PathLike]
+
+
+def plot_external_test(
+    internal: Paths, external: Paths, runs: Sequence[dict], paths: Paths
+) -> None:
+    """Draw accuracy and AUC on the same and on the other data set, a line for each run.
+
+    Args:
+        internal: ``intervals.tsv`` of each run's cross-validation.
+        external: ``intervals.tsv`` of each run on the other data set.
+        runs: As :func:`blastfold.external_tables.external_rows` takes them.
+        paths: Figures to write.
+    """
+    rows = []
+    for row in external_rows(internal, external, runs).to_dict("records"):
+        names = [row[f"{kind}_title"] for kind in ("model", "protocol", "dataset", "external")]
+        line = {
+            "model": "/".join(row[kind] for kind in ("dataset", "protocol", "model", "external")),
+            "model_title": "{}, {}: {} to {}".format(*names),
+            "protocol": row["tested"],
+            "protocol_title": f"Tested on the {row['tested']}",
+        }
+        for metric in GAP_METRICS:
+            ends = {end: row[f"{metric}_{end}"] for end in ("lower", "upper")}
+            rows.append({**line, "metric": metric, "value": row[metric], **ends})
+    style.save_figure(protocol_gap(pd.DataFrame(rows), "External test"), paths)
