@@ -33,7 +33,7 @@ Path(snakemake.output[0]).write_text({module}.__file__)
 # itself.
 PACKAGES = [
     ("datasets", "py-opencv", "cv2"),
-    ("evaluation", "pandas", "pandas"),
+    ("folds", "pandas", "pandas"),
     ("folds", "pyyaml", "yaml"),
 ]
 MODULES = [module for _, _, module in PACKAGES]

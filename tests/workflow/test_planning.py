@@ -64,10 +64,11 @@ def test_missing_weights_file_is_named(tmp_path):
 
 def test_a_stage_can_be_asked_for_alone(tmp_path):
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", "folds", config=DEFAULT))
-    assert jobs["assign_folds"] == 2
+    # Two protocols for the smears and their two canaries.
+    assert jobs["assign_folds"] == 2 * 3
     assert "train_model" not in jobs
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", "models", config=DEFAULT))
-    assert jobs["train_model"] == 12
+    assert jobs["train_model"] == 20
     assert "evaluate_model" not in jobs
 
 
@@ -146,8 +147,9 @@ def test_derived_data_sets_are_planned(tmp_path):
     assert jobs["permute_labels"] == 2
     # Labels change nothing about what images have in common.
     assert jobs["audit_dataset"] == 2
-    # The grown one by image and by group; three folds twice, for true and two kinds of labels.
-    assert jobs["train_model"] == 2 + 3 * 2 * 3
+    # Three folds, by image and by group; then twice for true and two kinds of labels.
+    assert jobs["train_model"] == 3 * 2 + 3 * 2 * 3
     assert jobs["tabulate_canaries"] == 1
-    jobs = planned_jobs(snakemake(tmp_path, "--dry-run", config=DEFAULT))
+    write_cells(tmp_path / "resources" / "raw" / "cells")
+    jobs = planned_jobs(snakemake(tmp_path, "--dry-run", config=small_experiment()))
     assert not {"grow_dataset", "permute_labels", "tabulate_canaries"} & set(jobs)
