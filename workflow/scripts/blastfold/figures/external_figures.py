@@ -24,13 +24,15 @@ def plot_external_test(
         paths: Figures to write.
     """
     rows = []
-    for row in external_rows(internal, external, runs).to_dict("records"):
-        names = [row[f"{kind}_title"] for kind in ("model", "protocol", "dataset", "external")]
+    table = external_rows(internal, external, runs)
+    several = table["protocol"].nunique() > 1
+    for row in table.to_dict("records"):
+        title = f"{row['dataset_title']} to {row['external_title']}: {row['model_title']}"
         line = {
             "model": "/".join(row[kind] for kind in ("dataset", "protocol", "model", "external")),
-            "model_title": "{}, {}: {} to {}".format(*names),
+            "model_title": f"{title}, {row['protocol_title']}" if several else title,
             "protocol": row["tested"],
-            "protocol_title": f"Tested on the {row['tested']}",
+            "protocol_title": row["tested"].capitalize(),
         }
         for metric in GAP_METRICS:
             ends = {end: row[f"{metric}_{end}"] for end in ("lower", "upper")}
