@@ -19,8 +19,10 @@ from blastfold.config import (
     fold_count,
 )
 from blastfold.errors import BlastfoldError
+from blastfold.feature_sets import depends_on_fold, feature_set_name, feature_sets
 from blastfold.files import digest_listing
 from blastfold.hardware import has_gpu
+from blastfold.pretraining_config import pretraining_name, source_of
 from blastfold.publication.repository import repository_state
 
 try:
@@ -111,6 +113,8 @@ wildcard_constraints:
     external=one_of(config["datasets"]),
     protocol=one_of(config["protocols"]),
     model=one_of(config["models"]),
+    source=one_of(config["pretraining"]),
+    features=r"[a-z0-9]+-[0-9a-f]{12}",
     fold=r"\d+",
     architecture=r"[a-z0-9]+",
 
@@ -225,8 +229,11 @@ def derived_settings(*keys):
 
 
 def protocol_settings(wildcards):
-    entry = dict(config["protocols"][wildcards.protocol], name=wildcards.protocol)
-    return {key: entry[key] for key in sorted(entry) if key not in ("title", "leakage")}
+    entry = config["protocols"][wildcards.protocol]
+    # The name seeds the draws.
+    entry = dict(entry, name=entry.get("same_folds_as", wildcards.protocol))
+    unused = ("title", "leakage", "same_folds_as")
+    return {key: entry[key] for key in sorted(entry) if key not in unused}
 
 
 # On a machine without a GPU nothing is won by training one network at a time: importing TensorFlow
@@ -234,6 +241,10 @@ def protocol_settings(wildcards):
 # sake of memory. On a cluster, where this machine says nothing about the nodes, set device: gpu.
 TRAINS_ON_GPU = config["device"] == "gpu" or (config["device"] == "auto" and has_gpu())
 TRAINING_THREADS = 8 if TRAINS_ON_GPU else max(1, workflow.cores // 4 if workflow.cores else 1)
+# Not a declared output: Snakemake deletes those of a job that was killed.
+UNFINISHED = "results/unfinished_training"
+# One extraction serves many trainings and leaves no core idle.
+EXTRACTION_THREADS = 8
 
 
 def model_settings(wildcards):
@@ -243,18 +254,130 @@ def model_settings(wildcards):
 
 def start_weights(wildcards):
     """The file with a model's start weights; none for random ones."""
-    entry = config["models"][wildcards.model]
+    return weights_file(config["models"][wildcards.model], f"models.{wildcards.model}")
+
+
+def weights_file(entry, key):
+    """The file with the start weights that an entry with architecture and weights names."""
+    plain = re.sub("[^a-z0-9]", "", entry["architecture"].lower())
     if entry["weights"] == "none":
         return []
+    if source_of(entry):
+        return f"results/pretraining/{source_of(entry)}/{plain}.weights.h5"
     if entry["weights"] == "imagenet":
-        plain = re.sub("[^a-z0-9]", "", entry["architecture"].lower())
         return f"resources/weights/{plain}_imagenet_notop.weights.h5"
     if not Path(entry["weights"]).is_file():
         raise WorkflowError(
-            f"models.{wildcards.model}.weights: the file {entry['weights']} does not exist. "
-            "Expected none, imagenet or a Keras .weights.h5 file; resources/README.md says more."
+            f"{key}.weights: the file {entry['weights']} does not exist. Expected none, imagenet, "
+            "{pretrained_on: ...} or a Keras .weights.h5 file; resources/README.md says more."
         )
     return entry["weights"]
+
+
+def mean_image_file(wildcards):
+    """The mean image that a model subtracts in a fold; none where it subtracts none."""
+    entry = config["models"][wildcards.model]
+    return {
+        "mean_image": f"results/mean_images/{wildcards.dataset}/{wildcards.protocol}/"
+        f"fold-{wildcards.fold}.npy",
+        "source_mean_image": source_mean_image(entry),
+    }.get(entry["preprocessing"], [])
+
+
+def source_mean_image(entry):
+    """The mean image of the images that an entry's start weights come from."""
+    if entry["preprocessing"] != "source_mean_image":
+        return []
+    plain = re.sub("[^a-z0-9]", "", entry["architecture"].lower())
+    return f"results/pretraining/{source_of(entry)}/{plain}.mean_image.npy"
+
+
+def pretraining_run(wildcards):
+    """The training, as a folder under results/training, that a source task's weights come from."""
+    entry = config["pretraining"][wildcards.source]
+    model = pretraining_name(wildcards.source, wildcards.architecture)
+    return f"{entry['dataset']}/{entry['protocol']}/{model}"
+
+
+def learns_from_features(model):
+    """Whether a model's heads learn from features that are extracted once."""
+    entry = config["models"][model]
+    return entry["train"] == "head" and entry["features"] == "stored"
+
+
+# Models whose heads learn from stored features, and those that learn from images.
+HEAD_MODELS = [model for model in config["models"] if learns_from_features(model)]
+IMAGE_MODELS = [model for model in config["models"] if model not in HEAD_MODELS]
+
+FEATURE_SETS = feature_sets({model: config["models"][model] for model in HEAD_MODELS})
+
+
+def image_source(dataset):
+    """The data set that a data set's images and their changes come from: of a canary its base."""
+    entry = config["datasets"][dataset]
+    return entry["of"] if entry["format"] == "permuted" else dataset
+
+
+def head_features(ending):
+    """An input function: features (npy) or their records (json) for the heads of all folds."""
+
+    def files(wildcards):
+        entry = config["models"][wildcards.model]
+        folds = 0
+        if depends_on_fold(entry):
+            folds = len(fold_numbers(wildcards.dataset, wildcards.protocol))
+        return [
+            path.format(
+                dataset=wildcards.dataset if folds else image_source(wildcards.dataset),
+                features=feature_set_name(entry),
+                protocol=wildcards.protocol,
+            )
+            for path in feature_files(ending, folds)
+        ]
+
+    return files
+
+
+def feature_place(folds):
+    """Where features are that depend on one of a number of folds; 0: that are shared by all."""
+    return "{dataset}/{features}/" + ("{protocol}" if folds else "shared")
+
+
+def feature_files(ending, folds):
+    """The features (npy) of each of a number of folds, or their records (json); 0: the shared."""
+    place = f"results/features/{feature_place(folds)}"
+    return [f"{place}/fold-{fold}.{ending}" for fold in range(folds)] or [f"{place}.{ending}"]
+
+
+def feature_mean_images(wildcards):
+    """The mean image of every fold that features depend on, or of the weights' own images."""
+    if "protocol" not in wildcards.keys():
+        source = source_mean_image(FEATURE_SETS[wildcards.features])
+        return [source] if source else []
+    return [
+        f"results/mean_images/{wildcards.dataset}/{wildcards.protocol}/fold-{fold}.npy"
+        for fold in fold_numbers(wildcards.dataset, wildcards.protocol)
+    ]
+
+
+FOLD_COUNTS = sorted({fold_count(config["protocols"][protocol]) for _, protocol in SPLITS})
+
+
+def protocols_with(folds):
+    """The protocols with a number of folds."""
+    return [name for name, entry in config["protocols"].items() if fold_count(entry) == folds]
+
+
+def files_of_folds(name, folds):
+    """One file of the training of each of a number of folds."""
+    return [
+        f"results/training/{{dataset}}/{{protocol}}/{{model}}/fold-{fold}/{name}"
+        for fold in range(folds)
+    ]
+
+
+def feature_weights(wildcards):
+    return weights_file(FEATURE_SETS[wildcards.features], "models")
 
 
 def shown_augmentation(wildcards):

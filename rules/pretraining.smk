@@ -14,3 +14,29 @@ rule download_weights:
         "Fetching the ImageNet weights of {wildcards.architecture}"
     script:
         "../workflow/scripts/download_weights.py"
+
+
+rule export_backbone:
+    input:
+        model=lambda wildcards: f"results/training/{pretraining_run(wildcards)}/fold-0/model.keras",
+        run=lambda wildcards: f"results/training/{pretraining_run(wildcards)}/fold-0/run.json",
+        metrics=lambda wildcards: f"results/evaluation/{pretraining_run(wildcards)}/metrics.tsv",
+    output:
+        weights="results/pretraining/{source}/{architecture}.weights.h5",
+        mean_image="results/pretraining/{source}/{architecture}.mean_image.npy",
+        record="results/pretraining/{source}/{architecture}.json",
+    log:
+        "logs/export_backbone/{source}/{architecture}.log",
+    conda:
+        "../envs/training.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime="20m",
+    params:
+        trained=pretraining_run,
+        code=code_digest("pretraining"),
+    message:
+        "Taking the backbone of {wildcards.architecture} from the source task {wildcards.source}"
+    script:
+        "../workflow/scripts/export_backbone.py"

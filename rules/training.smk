@@ -1,10 +1,133 @@
+# Features that all folds share have no protocol in their place. Where the fold's mean image is
+# subtracted no two folds have the same ones; one job extracts them all, so that no fold pays for
+# starting TensorFlow. A rule's outputs must be known without its wildcards: one rule a number of
+# folds, 0 standing for features that are shared.
+for FOLDS in [0, *FOLD_COUNTS]:
+
+    rule:
+        name:
+            f"extract_features_of_{FOLDS}_folds" if FOLDS else "extract_features"
+        input:
+            images="results/datasets/{dataset}/images.npy",
+            manifest="results/datasets/{dataset}/manifest.tsv",
+            dataset="results/datasets/{dataset}/dataset.json",
+            weights=feature_weights,
+            mean_images=feature_mean_images,
+            folds="results/folds/{dataset}/{protocol}.tsv" if FOLDS else [],
+            # A split that may not leak stops here; a new audit of the same split does nothing.
+            leakage=ancient("results/folds/{dataset}/{protocol}.leakage.tsv") if FOLDS else [],
+        output:
+            features=feature_files("npy", FOLDS),
+            record=feature_files("json", FOLDS),
+        log:
+            f"logs/extract_features/{feature_place(FOLDS)}.log",
+        benchmark:
+            f"benchmarks/extract_features/{feature_place(FOLDS)}.tsv"
+        wildcard_constraints:
+            protocol=one_of(protocols_with(FOLDS)),
+        conda:
+            "../envs/training.yaml"
+        threads: EXTRACTION_THREADS
+        resources:
+            gpu=int(TRAINS_ON_GPU),
+            mem_mb=lambda wildcards, attempt: 16000 * attempt,
+            runtime="8h",
+        params:
+            features=lambda wildcards: FEATURE_SETS[wildcards.features],
+            drawn_for=lambda wildcards: image_source(wildcards.dataset),
+            seed=config["seed"],
+            device=config["device"],
+            deterministic=config["deterministic"],
+            states=UNFINISHED,
+            code=code_digest("features"),
+        message:
+            "Extracting features of {wildcards.dataset}: {wildcards.features}"
+        script:
+            "../workflow/scripts/extract_features.py"
+
+
+# All folds of a model whose heads alone are trained are one job too.
+for FOLDS in FOLD_COUNTS:
+
+    rule:
+        name:
+            f"train_heads_of_{FOLDS}_folds"
+        input:
+            images="results/datasets/{dataset}/images.npy",
+            manifest="results/datasets/{dataset}/manifest.tsv",
+            dataset="results/datasets/{dataset}/dataset.json",
+            folds="results/folds/{dataset}/{protocol}.tsv",
+            weights=start_weights,
+            features=head_features("npy"),
+            records=head_features("json"),
+            # A split that may not leak stops here; a new audit of the same split trains nothing.
+            leakage=ancient("results/folds/{dataset}/{protocol}.leakage.tsv"),
+        output:
+            head=files_of_folds("head.weights.h5", FOLDS),
+            history=files_of_folds("history.tsv", FOLDS),
+            predictions=files_of_folds("predictions.tsv", FOLDS),
+            layers=files_of_folds("layers.tsv", FOLDS),
+            run=files_of_folds("run.json", FOLDS),
+        log:
+            "logs/train_heads/{dataset}/{protocol}/{model}.log",
+        benchmark:
+            "benchmarks/train_heads/{dataset}/{protocol}/{model}.tsv"
+        wildcard_constraints:
+            model=one_of(HEAD_MODELS),
+            protocol=one_of(protocols_with(FOLDS)),
+        conda:
+            "../envs/training.yaml"
+        threads: 1
+        resources:
+            mem_mb=lambda wildcards, attempt: 8000 * attempt,
+            runtime="2h",
+        params:
+            model=model_settings,
+            seed=config["seed"],
+            deterministic=config["deterministic"],
+            states=UNFINISHED,
+            code=code_digest("head_training"),
+        message:
+            "Training the heads of {wildcards.model} on {wildcards.dataset}, {wildcards.protocol}, all folds"
+        script:
+            "../workflow/scripts/train_heads.py"
+
+
+rule assemble_model:
+    input:
+        images="results/datasets/{dataset}/images.npy",
+        mean_image=mean_image_file,
+        weights=start_weights,
+        head="results/training/{dataset}/{protocol}/{model}/fold-{fold}/head.weights.h5",
+    output:
+        model="results/training/{dataset}/{protocol}/{model}/fold-{fold}/model.keras",
+    log:
+        "logs/assemble_model/{dataset}/{protocol}/{model}/fold-{fold}.log",
+    wildcard_constraints:
+        model=one_of(HEAD_MODELS),
+    conda:
+        "../envs/training.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime="20m",
+    params:
+        model=model_settings,
+        seed=config["seed"],
+        code=code_digest("head_training"),
+    message:
+        "Assembling {wildcards.model} of {wildcards.dataset}, {wildcards.protocol}, fold {wildcards.fold}"
+    script:
+        "../workflow/scripts/assemble_model.py"
+
+
 rule train_model:
     input:
         images="results/datasets/{dataset}/images.npy",
         manifest="results/datasets/{dataset}/manifest.tsv",
         dataset="results/datasets/{dataset}/dataset.json",
         folds="results/folds/{dataset}/{protocol}.tsv",
-        mean_image="results/mean_images/{dataset}/{protocol}/fold-{fold}.npy",
+        mean_image=mean_image_file,
         weights=start_weights,
         # A split that may not leak stops here; a new audit of the same split trains nothing again.
         leakage=ancient("results/folds/{dataset}/{protocol}.leakage.tsv"),
@@ -18,6 +141,8 @@ rule train_model:
         "logs/train_model/{dataset}/{protocol}/{model}/fold-{fold}.log",
     benchmark:
         "benchmarks/train_model/{dataset}/{protocol}/{model}/fold-{fold}.tsv"
+    wildcard_constraints:
+        model=one_of(IMAGE_MODELS),
     conda:
         "../envs/training.yaml"
     threads: TRAINING_THREADS
@@ -27,9 +152,11 @@ rule train_model:
         runtime="8h",
     params:
         model=model_settings,
+        drawn_for=lambda wildcards: image_source(wildcards.dataset),
         seed=config["seed"],
         device=config["device"],
         deterministic=config["deterministic"],
+        states=UNFINISHED,
         code=code_digest("fold_training"),
     message:
         "Training {wildcards.model} on {wildcards.dataset}, {wildcards.protocol}, fold {wildcards.fold}"

@@ -66,8 +66,28 @@ def test_input_is_left_as_it_was():
         ),
         ({"protocols": {"holdout": {"kind": "predefined"}}}, "protocols.holdout.test_parts"),
         (
-            {"models": {"simple_cnn": {"architecture": "simple_cnn", "train": "head"}}},
-            "models.simple_cnn.train: received 'head'",
+            {
+                "models": {
+                    "simple_cnn": {
+                        "architecture": "simple_cnn",
+                        "weights": {"pretrained_on": "pcam"},
+                    }
+                }
+            },
+            "models.simple_cnn.weights.pretrained_on: received 'pcam'",
+        ),
+        (
+            {"pretraining": {"tiles": {"dataset": "tiles", "protocol": "holdout"}}},
+            "pretraining.tiles.dataset: received 'tiles'",
+        ),
+        (
+            {
+                "protocols": {
+                    "holdout": {"kind": "holdout"},
+                    "less": {"kind": "kfold", "same_folds_as": "holdout"},
+                }
+            },
+            "protocols.less.kind: received 'kfold', expected that of holdout",
         ),
         (
             {"models": {"simple_cnn": {"architecture": "simple_cnn", "epochs": 0}}},

@@ -30,6 +30,7 @@ def protocol(**changes):
         "test_fraction": 0.2,
         "validation_fraction": 0.05,
         "validation_group_by": "same",
+        "training_share": 1,
     }
     return default | changes
 
@@ -210,3 +211,32 @@ def test_assign_folds_reads_and_writes_tables(tmp_path):
     )
     written = pd.read_csv(tmp_path / "out.tsv", sep="\t")
     pd.testing.assert_frame_equal(written, folds.split(images, protocol(), 5), check_dtype=False)
+
+
+def test_smaller_training_shares_are_parts_of_larger_ones_and_test_the_same():
+    images = many_subjects(np.random.default_rng(4))
+    tables = {
+        share: folds.split(images, protocol(group_by="subject", training_share=share), seed=5)
+        for share in (1, 0.5, 0.2)
+    }
+    subjects = images.set_index("image_id")[["subject", "label"]]
+    for fold in range(5):
+        used = {}
+        for share, table in tables.items():
+            rows = table[table["fold"] == fold].join(subjects, on="image_id")
+            used[share] = rows[rows["role"] == "train"].groupby("label")["subject"].unique()
+            held = rows[rows["role"] != "train"][["image_id", "role"]]
+            whole = tables[1][tables[1]["fold"] == fold]
+            expected = whole[whole["role"] != "train"][["image_id", "role"]]
+            assert held.to_numpy().tolist() == expected.to_numpy().tolist()
+        for label in (0, 1):
+            assert set(used[0.2][label]) < set(used[0.5][label]) < set(used[1][label])
+            for share in (0.5, 0.2):
+                assert len(used[share][label]) == round(share * len(used[1][label]))
+
+
+def test_a_training_share_never_leaves_a_class_out():
+    images = many_subjects(np.random.default_rng(4))
+    table = folds.split(images, protocol(group_by="subject", training_share=0.001), seed=5)
+    trained = table[table["role"] == "train"].merge(images)
+    assert (trained.groupby(["fold", "label"])["subject"].nunique() == 1).all()

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 
-from blastfold import fold_training, models, training
+from blastfold import fold_training, inputs, models, training
 from blastfold.config import check_config
 
 SIZE = 20
@@ -56,15 +56,15 @@ def parts_of(labels, train=30, validation=10):
         "validation": everything[train : train + validation],
         "test": everything[train + validation :],
     }
-    return {role: training.Part(rows, labels[rows]) for role, rows in cut.items()}
+    return {role: inputs.Part(rows, labels[rows]) for role, rows in cut.items()}
 
 
 def build_trainer(images, settings, seed=5):
-    keras.utils.set_random_seed(seed)
-    network = models.build_network(settings, images.shape[1:])
+    network = models.build_network(settings, images.shape[1:], seed, seed)
     mean_image = images.mean(axis=0).astype("float32")
-    preprocessing = models.build_preprocessing(settings, network, mean_image)
-    return training.Trainer(network, preprocessing, images, settings, seed)
+    preprocessing = models.build_preprocessing(settings, network.application, mean_image)
+    source = inputs.ImageInputs(images, settings["augmentation"], seed)
+    return training.image_trainer(network, preprocessing, source, settings, seed)
 
 
 def without_test(parts):
@@ -72,19 +72,19 @@ def without_test(parts):
 
 
 def test_batches_have_one_size_and_reach_every_place():
-    found = list(training.batches(np.arange(10, 33), 5))
+    found = list(inputs.batches(np.arange(10, 33), 5))
     assert {len(batch) for batch in found} == {5}
     assert sorted(set(np.concatenate(found))) == list(range(10, 33))
     assert np.concatenate(found)[:23].tolist() == list(range(10, 33))
-    assert [batch.tolist() for batch in training.batches(np.arange(3), 16)] == [[0, 1, 2]]
+    assert [batch.tolist() for batch in inputs.batches(np.arange(3), 16)] == [[0, 1, 2]]
 
 
 def test_class_weights_make_both_classes_count_the_same():
     labels = np.array([1] * 30 + [0] * 10)
-    weights = training.class_weights(labels, balanced=True)
+    weights = inputs.class_weights(labels, balanced=True)
     assert weights[labels == 1].sum() == pytest.approx(weights[labels == 0].sum())
     assert weights.mean() == pytest.approx(1.0)
-    assert (training.class_weights(labels, balanced=False) == 1).all()
+    assert (inputs.class_weights(labels, balanced=False) == 1).all()
 
 
 def test_the_simple_cnn_learns_and_its_history_is_true():
@@ -95,13 +95,13 @@ def test_the_simple_cnn_learns_and_its_history_is_true():
     history = training.train(trainer, without_test(parts))
     assert history["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
     assert history["loss"].iloc[-1] < history["loss"].iloc[0]
-    probability = trainer.predict(parts["validation"], "validation")
+    probability = trainer.predict(parts["validation"])
     truth = parts["validation"].labels
     last = history.iloc[-1]
     assert last["val_loss"] == pytest.approx(log_loss(truth, probability), abs=1e-5)
     assert last["val_accuracy"] == accuracy_score(truth, probability >= 0.5)
     assert last["val_f1"] == f1_score(truth, probability >= 0.5)
-    tested = trainer.predict(parts["test"], "test")
+    tested = trainer.predict(parts["test"])
     assert accuracy_score(parts["test"].labels, tested >= 0.5) > 0.85
 
 
@@ -111,18 +111,18 @@ def test_training_figures_are_those_of_the_batches(architecture):
     settings = model_settings(
         architecture=architecture,
         train="all" if architecture == "simple_cnn" else "head",
-        learning_rate=0.003,
+        learning_rate=0.0003,
         class_weights=False,
         augmentation=NOT_AUGMENTED,
         batch_size=10,
     )
     trainer = build_trainer(images, settings)
-    part = training.Part(np.arange(30), labels[:30])
+    part = inputs.Part(np.arange(30), labels[:30])
     trainer.train_epoch(part, 1)
     # Without a learning rate the network stays as it is, and a pass measures it.
     trainer.trained.optimizer.learning_rate.assign(0.0)
     figures = trainer.train_epoch(part, 2)
-    probability = trainer.predict(part, "train")
+    probability = trainer.predict(part)
     assert figures["loss"] == pytest.approx(log_loss(part.labels, probability), rel=1e-4)
     assert figures["accuracy"] == pytest.approx(accuracy_score(part.labels, probability >= 0.5))
     assert figures["f1"] == pytest.approx(
@@ -130,33 +130,11 @@ def test_training_figures_are_those_of_the_batches(architecture):
     )
 
 
-def test_head_on_features_equals_training_through_the_frozen_backbone():
-    images, labels = blobs(size=32)
-    parts = parts_of(labels)
-    settings = model_settings(
-        architecture="MobileNetV2", train="head", batch_size=10, learning_rate=0.01
-    )
-    fast = build_trainer(images, settings)
-    fast.train_epoch(parts["train"], 1)
-    fast.train_epoch(parts["train"], 2)
-    # The plain way: the whole network in every step, the backbone frozen.
-    keras.utils.set_random_seed(5)
-    network = models.build_network(settings, images.shape[1:])
-    mean_image = images.mean(axis=0).astype("float32")
-    preprocessing = models.build_preprocessing(settings, network, mean_image)
-    plain = training.Trainer(network, preprocessing, images, {**settings, "train": "all"}, 5)
-    plain.train_epoch(parts["train"], 1)
-    plain.train_epoch(parts["train"], 2)
-    np.testing.assert_allclose(
-        fast.predict(parts["test"], "test"), plain.predict(parts["test"], "test"), atol=1e-4
-    )
-
-
 def test_frozen_backbone_stays_as_it_was():
     images, labels = blobs(size=32)
     settings = model_settings(architecture="MobileNetV2", train="head")
     trainer = build_trainer(images, settings)
-    frozen = next(layer for layer in trainer.model.layers if "network" in layer.name)
+    frozen = next(layer for layer in trainer.predicting.layers if "network" in layer.name)
     before = [weight.copy() for weight in frozen.layers[1].get_weights()]
     training.train(trainer, without_test(parts_of(labels)))
     for old, new in zip(before, frozen.layers[1].get_weights(), strict=True):
@@ -182,7 +160,7 @@ def test_early_stopping_keeps_the_best_epoch():
     best = int(history["val_loss"].idxmin())
     assert len(history) == best + 3
     assert len(history) < 12
-    probability = trainer.predict(turned, "validation")
+    probability = trainer.predict(turned)
     assert history["val_loss"].min() == pytest.approx(
         log_loss(turned.labels, probability), abs=1e-5
     )
@@ -205,28 +183,36 @@ def write_job(folder, images, labels, validation=10):
 
 
 def run_job(folder, out, settings, deterministic=True):
-    endings = {"model": "keras", "run": "json"}
-    outputs = {
-        name: folder / out / f"{name}.{endings.get(name, 'tsv')}"
-        for name in ("model", "history", "predictions", "layers", "run")
-    }
+    outputs = outputs_in(folder / out, "model", "history", "predictions", "layers", "run")
     fold_training.train_model(
-        *(folder / name for name in ("images.npy", "manifest.tsv", "dataset.json", "folds.tsv")),
-        mean_image=folder / "mean.npy",
-        weights=None,
-        fold=0,
-        settings=settings,
-        run={
-            "seed": 7,
-            "names": ["cells", "holdout", "model"],
-            "device": "cpu",
-            "deterministic": deterministic,
-            "threads": 2,
-            "gpu": 0,
-        },
-        outputs=outputs,
+        job_inputs(folder), fold=0, settings=settings, run=job_run(deterministic), outputs=outputs
     )
     return outputs
+
+
+def outputs_in(folder, *names):
+    files = {"model": "model.keras", "run": "run.json", "head": "head.weights.h5"}
+    return {name: folder / files.get(name, f"{name}.tsv") for name in names}
+
+
+def job_inputs(folder, **changes):
+    files = {"images": "images.npy", "mean_image": "mean.npy", "dataset": "dataset.json"}
+    files |= {name: f"{name}.tsv" for name in ("manifest", "folds")}
+    return {name: folder / file for name, file in files.items()} | {"weights": None} | changes
+
+
+def job_run(deterministic=True, **changes):
+    run = {
+        "seed": 7,
+        "names": ["cells", "holdout", "model"],
+        "drawn_for": "cells",
+        "device": "cpu",
+        "deterministic": deterministic,
+        "threads": 2,
+        "gpu": 0,
+        "code": "1",
+    }
+    return run | changes
 
 
 def test_a_job_writes_all_that_is_to_be_known(tmp_path):

@@ -24,11 +24,14 @@ logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
 from blastfold import fold_training
 folder, out, settings = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
 names = {"model": "keras", "run": "json"}
+files = {"images": "images.npy", "dataset": "dataset.json", "mean_image": "mean.npy"}
+files |= {name: f"{name}.tsv" for name in ("manifest", "folds")}
 fold_training.train_model(
-    *(folder / name for name in ("images.npy", "manifest.tsv", "dataset.json", "folds.tsv")),
-    mean_image=folder / "mean.npy", weights=None, fold=0, settings=settings,
-    run={"seed": 7, "names": ["cells", "holdout", "model"], "device": "cpu", "deterministic": True,
-         "threads": 1, "gpu": 0, "states": folder / "states" / out.name, "code": sys.argv[4]},
+    {name: folder / file for name, file in files.items()} | {"weights": None},
+    fold=0, settings=settings,
+    run={"seed": 7, "names": ["cells", "holdout", "model"], "drawn_for": "cells", "device": "cpu",
+         "deterministic": True, "threads": 1, "gpu": 0, "states": folder / "states" / out.name,
+         "code": sys.argv[4]},
     outputs={name: out / f"{name}.{names.get(name, 'tsv')}"
              for name in ("model", "history", "predictions", "layers", "run")},
 )
@@ -77,6 +80,7 @@ def figures(history):
         ({"epochs": 3}, (0, 1, 2, 3)),
         ({"epochs": 4, "early_stopping": 1}, (1, 5)),
         ({"epochs": 3, "architecture": "MobileNetV2", "train": "head"}, (1, 4, 3)),
+        ({"epochs": 4, "train": "staged", "stages": 2, "schedule": "one_cycle"}, (1, 3, 3)),
     ],
 )
 def test_training_stopped_between_any_two_batches_ends_the_same(tmp_path, changes, calls):
@@ -95,7 +99,7 @@ def test_training_stopped_between_any_two_batches_ends_the_same(tmp_path, change
     history = training.train(trainer, without_test(parts), state)
     np.testing.assert_allclose(figures(history), figures(expected), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(
-        trainer.predict(parts["test"], "test"), plain.predict(parts["test"], "test"), atol=1e-5
+        trainer.predict(parts["test"]), plain.predict(parts["test"]), atol=1e-5
     )
 
 
@@ -115,32 +119,38 @@ def test_state_holds_the_optimiser_and_random_streams(tmp_path):
     progress = Progress([{"epoch": 1}], 0.25, 1, 2, {"loss": 0.1})
     state = TrainingState(tmp_path / "digest")
     assert state.save(one, progress, [np.ones(2)])
-    restored, best = state.restore(two)
-    assert restored == progress
-    np.testing.assert_array_equal(best[0], np.ones(2))
+    stored = state.read()
+    assert stored.give_to(two)
+    assert stored.progress == progress
+    np.testing.assert_array_equal(stored.best_weights[0], np.ones(2))
     assert float(one.train_on_batch(inputs, targets)) == float(two.train_on_batch(inputs, targets))
     state.remove()
     assert not (tmp_path / "digest").exists()
-    assert state.restore(two) is None
+    assert state.read() is None
+
+
+def compiled(images):
+    trainer = build_trainer(images, model_settings())
+    trainer.enter_stage(1, 30)
+    return trainer.trained
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "text", "other network"])
 def test_a_damaged_state_is_not_used(tmp_path, damage):
     images, _ = blobs()
-    trained = build_trainer(images, model_settings()).trained
+    trained = compiled(images)
     state = TrainingState(tmp_path)
     state.save(trained, Progress([], None, 0, 1, {}))
     content = state.path.read_bytes()
     if damage == "other network":
-        state.save(
-            build_trainer(blobs(size=32)[0], model_settings()).trained,
-            Progress([], None, 0, 1, {}),
-        )
+        state.save(compiled(blobs(size=32)[0]), Progress([], None, 0, 1, {}))
     else:
         wrong = {"cut": content[: len(content) // 2], "empty": b"", "text": b"not a state"}
         state.path.write_bytes(wrong[damage])
     before = [weight.copy() for weight in trained.get_weights()]
-    assert state.restore(trained) is None
+    stored = state.read()
+    assert (stored is None) != (damage == "other network")
+    assert stored is None or not stored.give_to(trained)
     for old, new in zip(before, trained.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
@@ -169,7 +179,7 @@ def test_a_full_disk_costs_the_new_state_and_not_the_old_one(small_disk):
     small = network(10)
     assert state.save(small, Progress([{"epoch": 1}], None, 0, 0, {}))
     assert not state.save(network(100_000), Progress([{"epoch": 2}], None, 0, 0, {}))
-    assert state.restore(small)[0].history == [{"epoch": 1}]
+    assert state.read().progress.history == [{"epoch": 1}]
     assert [path.name for path in (small_disk / "digest").iterdir()] == ["state.npz"]
 
 

@@ -3,7 +3,6 @@
 import copy
 import difflib
 import math
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import jsonschema
 import yaml
 
 from blastfold.errors import InputError
+from blastfold.pretraining_config import check_pretraining, expand_pretraining, resolve_weights
 
 OF_GROWN = ("title", "format", "of", "grow", "reproduces", "duplicates")
 """Keys of a grown data set; it takes all others from the data set that it is made from."""
@@ -38,6 +38,7 @@ def check_config(config: dict, schema_path: str | Path, source: str = "config") 
         InputError: Names the key, what was received and what is expected, for all faults at once.
     """
     schema = yaml.safe_load(Path(schema_path).read_text(encoding="utf-8"))
+    config = expand_pretraining(config)
     filled = copy.deepcopy(config)
     faults = [_describe(error) for error in _validator(schema).iter_errors(filled)]
     if not faults:
@@ -62,6 +63,7 @@ def check_config(config: dict, schema_path: str | Path, source: str = "config") 
             # Zero and false both leave an image as it is.
             changes = model["augmentation"].items()
             model["augmentation"] = {key: type(value)(0) for key, value in changes}
+    resolve_weights(filled)
     return expand_canaries(filled)
 
 
@@ -227,9 +229,10 @@ def _cross_check(config: dict, given: dict) -> Iterator[str]:
     for name in config["datasets"]:
         yield from _check_derived(name, given["datasets"])
     for name, protocol in config["protocols"].items():
-        yield from _check_protocol(f"protocols.{name}", protocol)
+        yield from _check_protocol(f"protocols.{name}", protocol, config["protocols"])
     for name, model in config["models"].items():
         yield from _check_model(f"models.{name}", model)
+    yield from check_pretraining(config)
 
 
 def _check_canaries(key: str, experiment: dict, config: dict) -> Iterator[str]:
@@ -289,7 +292,20 @@ def _check_derived(name: str, datasets: dict) -> Iterator[str]:
         yield f"{key}.of: received {dataset['of']!r}, expected a data set not grown itself: {bases}"
 
 
-def _check_protocol(key: str, protocol: dict) -> Iterator[str]:
+def _check_protocol(key: str, protocol: dict, protocols: dict) -> Iterator[str]:
+    base = protocols.get(protocol.get("same_folds_as"))
+    if "same_folds_as" in protocol and base is None:
+        yield (
+            f"{key}.same_folds_as: received {protocol['same_folds_as']!r}, "
+            f"expected one of the protocols {sorted(protocols)}"
+        )
+    unlike = ("title", "leakage", "training_share", "same_folds_as")
+    for other in sorted({*protocol, *(base or protocol)} - {*unlike}):
+        if base is not None and protocol.get(other) != base.get(other):
+            yield (
+                f"{key}.{other}: received {protocol.get(other)!r}, expected that of "
+                f"{protocol['same_folds_as']}, whose folds are wanted: {base.get(other)!r}"
+            )
     if protocol["kind"] == "predefined" and "test_parts" not in protocol:
         yield f"{key}.test_parts: is missing, kind predefined needs the parts to test on"
     if protocol["kind"] == "holdout":
@@ -304,9 +320,6 @@ def _check_protocol(key: str, protocol: dict) -> Iterator[str]:
 def _check_model(key: str, model: dict) -> Iterator[str]:
     if key.removeprefix("models.") in TAKEN:
         yield f"{key}: a table has this name, expected another one than {', '.join(TAKEN)}"
-    architecture = re.sub(r"[_-]", "", model["architecture"].lower())
-    if model["train"] == "head" and architecture == "simplecnn":
-        yield f"{key}.train: received 'head', expected 'all': the simple CNN has no backbone"
     if model["early_stopping"] and model["early_stopping"] >= model["epochs"]:
         yield (
             f"{key}.early_stopping: received {model['early_stopping']}, "

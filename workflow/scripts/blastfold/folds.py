@@ -67,6 +67,7 @@ def split(images: pd.DataFrame, protocol: dict, seed: int) -> pd.DataFrame:
     splitter = {"holdout": _holdout, "kfold": _kfold, "predefined": _predefined}[protocol["kind"]]
     tables = []
     for fold, roles in enumerate(splitter(images, labels, groups, protocol, seed)):
+        roles[left_out(roles, labels, groups, protocol, seed, fold)] = ""
         _check_roles(roles, labels, groups, protocol, fold)
         table = pd.DataFrame({"image_id": images["image_id"], "fold": fold, "role": roles})
         tables.append(table[table["role"] != ""])
@@ -158,6 +159,26 @@ def _predefined(images, labels, groups, protocol, seed) -> Iterable[np.ndarray]:
             size = round(len(rest) * protocol["validation_fraction"])
             validated = _choose_validation(rest, labels, groups, size, protocol, seed, fold)
         yield _roles(len(images), rest, validated, tested)
+
+
+def left_out(roles, labels, groups, protocol, seed, fold) -> np.ndarray:
+    """Choose the training images that a share of them, ``training_share``, leaves out.
+
+    Whole groups are left out, the same share of the groups of each class and never all. The
+    groups of a smaller share are among those of a larger one, and validation and test stay as
+    they are, so that shares differ by what is learnt from and by nothing else.
+
+    Returns:
+        bool (n,), True for training images that are not used.
+    """
+    trained = roles == TRAIN
+    kept: set[str] = set()
+    for label in CLASSES:
+        # A group with images of both classes is drawn with each of them.
+        names = np.unique(groups[trained & (labels == label)].astype(str))
+        order = generator(seed, "training_share", protocol["name"], fold, label).permutation(names)
+        kept |= set(order[: max(round(protocol["training_share"] * len(names)), 1)])
+    return trained & ~np.isin(groups.astype(str), sorted(kept))
 
 
 def _choose_validation(rest, labels, groups, size, protocol, seed, fold) -> np.ndarray:

@@ -1,27 +1,31 @@
 """Training of one network on one fold: epochs, history, predictions of validation and test."""
 
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import NamedTuple
 
 import keras
 import numpy as np
 import pandas as pd
 from sklearn.metrics import f1_score, log_loss
 
-from blastfold.augmentation import (
-    COLUMNS,
-    Augmentation,
-    changes_anything,
-    draw_augmentations,
-    identity_draws,
-)
+from blastfold.augmentation import COLUMNS, Augmentation
 from blastfold.call_counts import CALLS, CallCounts
+from blastfold.inputs import (
+    FeatureInputs,
+    ImageInputs,
+    Part,
+    batches,
+    class_weights,
+    gather,
+    prepared_ahead,
+)
 from blastfold.models import Network, blast_probability
-from blastfold.seeds import derive_seed, generator
+from blastfold.seeds import generator
+from blastfold.stages import OneCycle, Stage, freeze, plan_stages, stage_of
 from blastfold.training_state import InterruptedTrainingError, Progress, TrainingState
 
 logger = logging.getLogger(__name__)
@@ -30,48 +34,16 @@ SECONDS_BETWEEN_REPORTS = 60.0
 """A long epoch says how far it is this often."""
 
 
-class Part(NamedTuple):
-    """Images of one role in a fold.
-
-    Attributes:
-        rows: int64 (n,) rows of the image store.
-        labels: int64 (n,) 0 normal, 1 blast.
-    """
-
-    rows: np.ndarray
-    labels: np.ndarray
-
-
-def batches(order: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """Cut an order of places into batches that all have the same size.
-
-    The last batch is filled up from the front of the order: a smaller one would make Keras
-    trace the whole network a second time, which takes minutes for DenseNet169.
-
-    Args:
-        order: int64 (n,) places, n at least 1.
-        size: Images a batch; no more than n are taken.
-
-    Yields:
-        int64 (min(size, n),) places.
-    """
-    size = min(size, len(order))
-    for start in range(0, len(order), size):
-        yield np.take(order, range(start, start + size), mode="wrap")
-
-
 class Trainer:
-    """Trains a network epoch by epoch and predicts with it.
-
-    Where only the head is trained, the backbone runs once over the images of each epoch and the
-    head learns from its features; what is learnt is the same, since the backbone never changes.
+    """Trains a model epoch by epoch and predicts with it.
 
     Args:
         network: The network with its start weights.
-        preprocessing: Model from stored images to the network's input.
-        images: uint8 (n, h, w, 3) image store of the whole data set.
+        trained: Model from ``inputs.training`` of a batch to the network's output.
+        predicting: Model from ``inputs.unchanged`` of a batch to the same output.
+        inputs: What the models are fed with.
         settings: The model entry of the config.
-        seed: Seed of the job, from which all orders and changes are drawn.
+        seed: Seed of the job, from which orders are drawn.
         report: Is called with a line on how far a long epoch is.
         stop: Is asked between batches whether the job is to stop.
     """
@@ -79,45 +51,76 @@ class Trainer:
     def __init__(
         self,
         network: Network,
-        preprocessing: keras.Model,
-        images: np.ndarray,
+        trained: keras.Model,
+        predicting: keras.Model,
+        inputs: ImageInputs | FeatureInputs,
         settings: dict,
         seed: int,
         report: Callable[[str], None] = logger.info,
         stop: Callable[[], bool] = lambda: False,
     ):
-        self.report = report
-        self.stop = stop
-        self.images = images
+        self.network = network
+        self.trained = trained
+        self.predicting = predicting
+        self.inputs = inputs
         self.settings = settings
         self.seed = seed
-        self.head_only = settings["train"] == "head"
-        image = keras.Input(images.shape[1:], name="image", dtype="uint8")
-        draws = keras.Input((len(COLUMNS),), name="draws")
-        augmented = Augmentation()([image, draws])
-        whole = network.whole
-        self.model = keras.Model(image, whole(preprocessing(image)), name="model")
-        if self.head_only:
-            self.trained = network.head
-            features = network.backbone(preprocessing(augmented), training=False)
-            self.extractor = keras.Model([image, draws], features, name="extractor")
-        else:
-            self.trained = keras.Model([image, draws], whole(preprocessing(augmented)))
-        self._compile()
-        self.kept_features: dict[str, np.ndarray] = {}
+        self.report = report
+        self.stop = stop
+        self.stages = plan_stages(settings)
+        self.compiled_for: tuple[Stage, int | None] | None = None
+        self.fresh_optimizer: list[np.ndarray] = []
         self.epoch = 0
         self.batches_done = 0
         self.sums: Counter[str] = Counter()
 
-    def _compile(self) -> None:
-        one_neuron = self.trained.output.shape[-1] == 1
+    def enter_stage(self, epoch: int, images: int) -> None:
+        """Compile for the layers and the learning rate of an epoch, unless it is compiled already.
+
+        Args:
+            epoch: Epoch, counted from 1.
+            images: Training images an epoch, which say how long a schedule is.
+        """
+        stage = stage_of(self.stages, epoch)
+        steps = None
+        learning_rate = stage.learning_rate
+        if self.settings["schedule"] == "one_cycle":
+            epochs = stage.last - stage.first + 1
+            steps = epochs * math.ceil(images / self.settings["batch_size"])
+            learning_rate = OneCycle(learning_rate, steps)
+        if (stage, steps) == self.compiled_for:
+            return
+        self.compiled_for = stage, steps
+        freeze(self.network, stage, self.settings["batch_normalisation"] == "frozen")
+        one_neuron = self.trained.outputs[0].shape[-1] == 1
         self.trained.compile(
-            optimizer=keras.optimizers.Adam(self.settings["learning_rate"]),
+            optimizer=keras.optimizers.Adam(learning_rate),
             loss="binary_crossentropy" if one_neuron else "sparse_categorical_crossentropy",
             metrics=[CallCounts()],
             # XLA was measured to be slower than oneDNN on a CPU.
             jit_compile=False,
         )
+        self.trained.optimizer.build(self.trained.trainable_variables)
+        self.fresh_optimizer = [
+            keras.ops.convert_to_numpy(value) for value in self.trained.optimizer.variables
+        ]
+
+    def restart(self, head: keras.Model, inputs: FeatureInputs, seed: int) -> None:
+        """Begin the training of another head of the same kind, without tracing it anew.
+
+        Args:
+            head: A head with its start weights, which are copied.
+            inputs: The features that it is trained on.
+            seed: Seed of its job.
+        """
+        for own, start in zip(self.trained.variables, head.variables, strict=True):
+            own.assign(start)
+        if self.compiled_for:
+            optimizer = self.trained.optimizer.variables
+            for own, start in zip(optimizer, self.fresh_optimizer, strict=True):
+                own.assign(start)
+        self.inputs, self.seed = inputs, seed
+        self.epoch, self.batches_done, self.sums = 0, 0, Counter()
 
     def train_epoch(self, part: Part, epoch: int) -> dict[str, float]:
         """Pass once over the training images in an order and with changes drawn for the epoch.
@@ -131,31 +134,21 @@ class Trainer:
             InterruptedTrainingError: When the job is to stop; ``batches_done`` and ``sums`` say
                 how far it is.
         """
-        # Dropout masks follow the epoch's own seed, so that no epoch depends on earlier draws.
-        keras.utils.set_random_seed(derive_seed(self.seed, "epoch", epoch))
-        order = generator(self.seed, "order", epoch).permutation(len(part.rows))
-        weights = class_weights(part.labels, self.settings["class_weights"])
-        if self.head_only:
-            inputs, places = (self._training_features(part, epoch),), np.arange(len(part.rows))
-        else:
-            inputs, places = (self.images, self._draws(epoch)), part.rows
+        self.enter_stage(epoch, len(part.rows))
         if epoch != self.epoch:
             self.epoch, self.batches_done, self.sums = epoch, 0, Counter()
         told = time.monotonic()
-        for chosen in islice(batches(order, self.settings["batch_size"]), self.batches_done, None):
+        for batch, labels, weights in prepared_ahead(self._batches(part, epoch)):
             self._stop_if_asked()
             figures = self.trained.train_on_batch(
-                _gather(inputs, places[chosen]),
-                part.labels[chosen],
-                sample_weight=weights[chosen],
-                return_dict=True,
+                batch, labels, sample_weight=weights, return_dict=True
             )
             self.batches_done += 1
             self.sums.update({name: float(figures[name]) for name in CALLS})
-            self.sums["loss"] += float(figures["loss"]) * len(chosen)
+            self.sums["loss"] += float(figures["loss"]) * len(labels)
             if time.monotonic() - told > SECONDS_BETWEEN_REPORTS:
                 told = time.monotonic()
-                self.report(f"epoch {epoch}: {self._images_met()} of {len(order)} images")
+                self.report(f"epoch {epoch}: {self._images_met()} of {len(part.rows)} images")
         sums, done = self.sums, self._images_met()
         wrong = sums["false_positive"] + sums["false_negative"]
         return {
@@ -163,6 +156,15 @@ class Trainer:
             "accuracy": 1 - wrong / done,
             "f1": 2 * sums["true_positive"] / max(2 * sums["true_positive"] + wrong, 1),
         }
+
+    def _batches(self, part: Part, epoch: int) -> Iterator[tuple]:
+        """Yield inputs, labels and weights of what is left of an epoch."""
+        order = generator(self.seed, "order", epoch).permutation(len(part.rows))
+        weights = class_weights(part.labels, self.settings["class_weights"])
+        arrays = self.inputs.training(epoch)
+        left = islice(batches(order, self.settings["batch_size"]), self.batches_done, None)
+        for chosen in left:
+            yield gather(arrays, part.rows[chosen]), part.labels[chosen], weights[chosen]
 
     def _images_met(self) -> int:
         return int(sum(self.sums[name] for name in CALLS))
@@ -173,60 +175,63 @@ class Trainer:
                 "stopped by a signal; the next attempt goes on from here"
             )
 
-    def predict(self, part: Part, name: str) -> np.ndarray:
-        """Return the probability of blast, float64 (n,), of unchanged images.
-
-        Args:
-            part: Images to predict.
-            name: Name of the part; features of a part are extracted once.
-        """
-        if not self.head_only:
-            return blast_probability(self._run(self.model, (self.images,), part.rows))
-        features = self._features(part, name, identity_draws(len(self.images)))
-        places = np.arange(len(features))
-        return blast_probability(self._run(self.trained, (features,), places))
-
-    def _draws(self, epoch: int) -> np.ndarray:
-        return draw_augmentations(len(self.images), self.settings["augmentation"], self.seed, epoch)
-
-    def _training_features(self, part: Part, epoch: int) -> np.ndarray:
-        if not changes_anything(self.settings["augmentation"]):
-            return self._features(part, "train", identity_draws(len(self.images)))
-        return self._extract(part, self._draws(epoch))
-
-    def _features(self, part: Part, name: str, draws: np.ndarray) -> np.ndarray:
-        if name not in self.kept_features:
-            self.kept_features[name] = self._extract(part, draws)
-        return self.kept_features[name]
-
-    def _extract(self, part: Part, draws: np.ndarray) -> np.ndarray:
-        return self._run(self.extractor, (self.images, draws), part.rows)
-
-    def _run(self, model: keras.Model, inputs: tuple, places: np.ndarray) -> np.ndarray:
+    def predict(self, part: Part) -> np.ndarray:
+        """Return the probability of blast, float64 (n,), of unchanged images."""
+        arrays = self.inputs.unchanged()
+        chosen = batches(part.rows, self.settings["batch_size"])
         outputs = []
-        for chosen in batches(places, self.settings["batch_size"]):
+        for batch in prepared_ahead(gather(arrays, rows) for rows in chosen):
             self._stop_if_asked()
-            outputs.append(model.predict_on_batch(_gather(inputs, chosen)))
-        return np.concatenate(outputs)[: len(places)]
+            outputs.append(self.predicting.predict_on_batch(batch))
+        return blast_probability(np.concatenate(outputs)[: len(part.rows)])
 
 
-def _gather(arrays: tuple, places: np.ndarray):
-    """Read rows of each array; Keras wants a list for several inputs and the bare one for one."""
-    rows = [np.asarray(array[places]) for array in arrays]
-    return rows if len(rows) > 1 else rows[0]
-
-
-def class_weights(labels: np.ndarray, balanced: bool) -> np.ndarray:
-    """Return weights of the loss, float32 (n,), that average to 1.
+def image_trainer(
+    network: Network,
+    preprocessing: keras.Model,
+    inputs: ImageInputs,
+    settings: dict,
+    seed: int,
+    **hooks: Callable,
+) -> Trainer:
+    """Return a trainer of a whole network on images.
 
     Args:
-        labels: int64 (n,) 0 normal, 1 blast; both are there.
-        balanced: Whether both classes count the same; otherwise all images do.
+        network: The network with its start weights.
+        preprocessing: Model from stored images to the network's input.
+        inputs: Images and their changes.
+        settings: The model entry of the config.
+        seed: Seed of the job.
+        **hooks: ``report`` and ``stop`` of the trainer.
     """
-    if not balanced:
-        return np.ones(len(labels), dtype="float32")
-    counts = np.bincount(labels, minlength=2)
-    return (len(labels) / (2.0 * counts))[labels].astype("float32")
+    image = keras.Input(inputs.images.shape[1:], name="image", dtype="uint8")
+    draws = keras.Input((len(COLUMNS),), name="draws")
+    changed = preprocessing(Augmentation()([image, draws]))
+    if settings["train"] == "head":
+        # Nothing in a frozen backbone behaves as in training, such as stochastic depth.
+        output = network.head(network.backbone(changed, training=False))
+    else:
+        output = network.whole(changed)
+    trained = keras.Model([image, draws], output)
+    return Trainer(
+        network, trained, whole_model(network, preprocessing), inputs, settings, seed, **hooks
+    )
+
+
+def whole_model(network: Network, preprocessing: keras.Model) -> keras.Model:
+    """Return the model from stored images, uint8 (n, h, w, 3), to the network's output."""
+    image = keras.Input(preprocessing.input.shape[1:], name="image", dtype="uint8")
+    return keras.Model(image, network.whole(preprocessing(image)), name="model")
+
+
+def head_trainer(
+    network: Network, inputs: FeatureInputs, settings: dict, seed: int, **hooks: Callable
+) -> Trainer:
+    """Return a trainer of a network's head on stored features (see :func:`image_trainer`).
+
+    What is learnt is the same as through the whole network, since a frozen backbone never changes.
+    """
+    return Trainer(network, network.head, network.head, inputs, settings, seed, **hooks)
 
 
 def train(
@@ -250,7 +255,7 @@ def train(
     if "test" in parts:
         raise ValueError("parts holds test images, expected train and validation alone")
     course = Course(trainer, state)
-    course.resume()
+    course.resume(len(parts["train"].rows))
     try:
         while not course.complete():
             course.run_epoch(parts)
@@ -282,12 +287,17 @@ class Course:
         self.best_epoch = 0
         self.best_weights: list[np.ndarray] | None = None
 
-    def resume(self) -> None:
-        """Go to where the stored state is, when there is one."""
-        stored = self.state and self.state.restore(self.trainer.trained)
+    def resume(self, images: int) -> None:
+        """Go to where the stored state is, when there is one; ``images`` are trained on."""
+        stored = self.state and self.state.read()
         if not stored:
             return
-        progress, self.best_weights = stored
+        progress = stored.progress
+        # The optimiser is that of the epoch which was the last to train.
+        self.trainer.enter_stage(max(len(progress.history) + (progress.batches > 0), 1), images)
+        if not stored.give_to(self.trainer.trained):
+            return
+        self.best_weights = stored.best_weights
         self.history = progress.history
         self.best_loss, self.best_epoch = progress.best_loss, progress.best_epoch
         self.trainer.epoch, self.trainer.batches_done = len(self.history) + 1, progress.batches
@@ -358,7 +368,7 @@ def _predict_parts(
                 "fold": fold,
                 "role": role,
                 "label": parts[role].labels,
-                "probability": trainer.predict(parts[role], role),
+                "probability": trainer.predict(parts[role]),
             }
         )
 
@@ -366,7 +376,7 @@ def _predict_parts(
 def _validate(trainer: Trainer, part: Part | None) -> dict[str, float]:
     if part is None:
         return {}
-    probability = trainer.predict(part, "validation")
+    probability = trainer.predict(part)
     called = (probability >= 0.5).astype(int)
     return {
         "val_loss": float(log_loss(part.labels, probability, labels=[0, 1])),

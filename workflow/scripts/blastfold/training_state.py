@@ -49,6 +49,36 @@ class Progress(NamedTuple):
     sums: dict[str, float]
 
 
+class StoredState(NamedTuple):
+    """What was stored of a training.
+
+    Attributes:
+        progress: How far it was.
+        variables: Values of all variables that training changes.
+        best_weights: Weights of the best epoch, where early stopping keeps them.
+    """
+
+    progress: Progress
+    variables: list[np.ndarray]
+    best_weights: list[np.ndarray] | None
+
+    def give_to(self, model: keras.Model) -> bool:
+        """Give the stored variables to a model that is built and compiled as it was then.
+
+        Returns:
+            Whether they fit; a model that they do not fit stays as it was.
+        """
+        variables = _variables(model)
+        if [tuple(variable.shape) for variable in variables] != [
+            value.shape for value in self.variables
+        ]:
+            logger.warning("the stored state belongs to another network and is not used")
+            return False
+        for variable, value in zip(variables, self.variables, strict=True):
+            variable.assign(value)
+        return True
+
+
 class TrainingState:
     """The stored state of one training.
 
@@ -91,34 +121,18 @@ class TrainingState:
             return False
         return True
 
-    def restore(self, model: keras.Model) -> tuple[Progress, list[np.ndarray] | None] | None:
-        """Give a model the stored variables.
-
-        Args:
-            model: The compiled model, built as it was when the state was saved.
-
-        Returns:
-            Progress and the best epoch's weights; None without a usable state, which then leaves
-            the model as it was.
-        """
+    def read(self) -> "StoredState | None":
+        """Read the stored state; None without a usable one."""
         if not self.path.exists():
             return None
         try:
             with np.load(self.path, allow_pickle=False) as stored:
                 progress = Progress(**json.loads(str(stored["progress"])))
-                values = _numbered(stored, "variable")
                 best = _numbered(stored, "best")
+                return StoredState(progress, _numbered(stored, "variable"), best or None)
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             logger.warning("%s cannot be read and is not used: %s", self.path, error)
             return None
-        variables = _variables(model)
-        shapes = [tuple(variable.shape) for variable in variables]
-        if shapes != [value.shape for value in values]:
-            logger.warning("%s belongs to another network and is not used", self.path)
-            return None
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
-        return progress, best or None
 
     def remove(self) -> None:
         """Forget the state of a training that is complete."""

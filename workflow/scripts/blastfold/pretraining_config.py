@@ -1,0 +1,150 @@
+"""Pre-training in the config: source tasks become experiments, start weights are resolved."""
+
+import copy
+import re
+from collections.abc import Iterator, Mapping
+
+
+def pretraining_name(source: str, architecture: str) -> str:
+    """Return the name of the model that is trained on a source task."""
+    return f"{source}_{re.sub(r'[^a-z0-9]', '', architecture.lower())}"
+
+
+def source_of(model: Mapping) -> str | None:
+    """Return the entry of ``pretraining`` that a model starts from; None for other weights."""
+    weights = model.get("weights", "none")
+    return weights.get("pretrained_on") if isinstance(weights, Mapping) else None
+
+
+def expand_pretraining(config: dict) -> dict:
+    """Add the source tasks that models in the experiments start from, as models and experiments.
+
+    Each network that starts from ``{pretrained_on: <source>}`` is first trained on the source's
+    data set under the source's protocol, as any other model, so that its history, its test
+    metrics and its record are there like those of every training.
+
+    Args:
+        config: The config as read from YAML, not checked yet.
+
+    Returns:
+        A copy, with models named ``<source>_<architecture>`` and an experiment a source. What
+        cannot be understood is left to the check.
+    """
+    expanded = copy.deepcopy(config)
+    sources = expanded.get("pretraining")
+    models, experiments = expanded.get("models"), expanded.get("experiments")
+    if not (
+        isinstance(sources, dict) and isinstance(models, dict) and isinstance(experiments, list)
+    ):
+        return expanded
+    tasks: dict[str, list[str]] = {}
+    waiting = _asked_models(experiments)
+    while waiting:
+        model = models.get(waiting.pop(0))
+        source = source_of(model) if isinstance(model, dict) else None
+        entry = sources.get(source)
+        if not isinstance(entry, dict) or not isinstance(model.get("architecture"), str):
+            continue
+        name = pretraining_name(source, model["architecture"])
+        if name in tasks.get(source, []):
+            continue
+        training = entry.get("training", {})
+        title = f"{model.get('title', model['architecture'])} on {entry.get('title', source)}"
+        models[name] = {"architecture": model["architecture"], "title": title, **training}
+        tasks.setdefault(source, []).append(name)
+        # A source task may start from another one.
+        waiting.append(name)
+    for source, names in tasks.items():
+        entry = sources[source]
+        places = {"datasets": [entry.get("dataset")], "protocols": [entry.get("protocol")]}
+        experiments.append({**places, "models": names})
+    return expanded
+
+
+def _asked_models(experiments: list) -> list[str]:
+    return [
+        name
+        for experiment in experiments
+        if isinstance(experiment, dict)
+        for name in experiment.get("models", [])
+        if isinstance(name, str)
+    ]
+
+
+def check_pretraining(config: dict) -> Iterator[str]:
+    """Yield what is wrong with source tasks and with who starts from them.
+
+    Args:
+        config: A config that the schema has accepted, expanded.
+    """
+    sources = config["pretraining"]
+    for name, entry in sources.items():
+        key = f"pretraining.{name}"
+        for kind in ("dataset", "protocol"):
+            if entry[kind] not in config[f"{kind}s"]:
+                known = sorted(config[f"{kind}s"])
+                yield f"{key}.{kind}: received {entry[kind]!r}, expected one of {known}"
+        protocol = config["protocols"].get(entry["protocol"])
+        if protocol and _has_folds(protocol):
+            yield (
+                f"{key}.protocol: {entry['protocol']} has several folds and so several networks, "
+                "expected kind holdout, or predefined with one part to test on"
+            )
+        if entry["training"].get("train") == "head":
+            yield f"{key}.training.train: 'head' teaches no backbone, expected all or staged"
+        if "architecture" in entry["training"]:
+            yield f"{key}.training.architecture: is that of the transferred model, leave it out"
+    for name, model in config["models"].items():
+        source = source_of(model)
+        if source is not None and source not in sources:
+            yield (
+                f"models.{name}.weights.pretrained_on: received {source!r}, "
+                f"expected one of the entries under pretraining: {sorted(sources)}"
+            )
+        if (
+            model["preprocessing"] == "weights"
+            and source is None
+            and model["weights"]
+            not in (
+                "none",
+                "imagenet",
+            )
+        ):
+            yield (
+                f"models.{name}.preprocessing: received 'weights', but nothing tells what belongs "
+                f"to the file {model['weights']}; expected mean_image, imagenet or none"
+            )
+
+
+def _has_folds(protocol: Mapping) -> bool:
+    if protocol["kind"] == "predefined":
+        return len(protocol.get("test_parts", [])) > 1
+    return protocol["kind"] == "kfold"
+
+
+def resolve_weights(config: dict) -> None:
+    """Replace what depends on start weights by what it means, in every model.
+
+    ``preprocessing: weights`` becomes ``imagenet``, ``none`` or ``source_mean_image``;
+    ``batch_normalisation: auto`` becomes ``frozen`` or ``trained``.
+
+    Args:
+        config: A valid config; changed in place.
+    """
+    for model in config["models"].values():
+        if model["batch_normalisation"] == "auto":
+            scratch = model["weights"] == "none"
+            model["batch_normalisation"] = "trained" if scratch else "frozen"
+    for model in config["models"].values():
+        model["preprocessing"] = _preprocessing(model, config)
+
+
+def _preprocessing(model: Mapping, config: dict) -> str:
+    if model["preprocessing"] != "weights":
+        return model["preprocessing"]
+    source = source_of(model)
+    if source is None:
+        return model["weights"]
+    trained = config["models"][pretraining_name(source, model["architecture"])]
+    belonging = _preprocessing(trained, config)
+    return "source_mean_image" if belonging == "mean_image" else belonging

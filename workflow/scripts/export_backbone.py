@@ -1,0 +1,18 @@
+"""Take the backbone out of a network that was trained on a source task."""
+
+from typing import TYPE_CHECKING
+
+from blastfold.logs import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with log_to(snakemake.log[0]):
+    # Imported here so that whatever TensorFlow prints lands in the log.
+    from blastfold.pretraining import export_backbone
+
+    export_backbone(
+        **{name: snakemake.input[name] for name in ("model", "run", "metrics")},
+        trained=snakemake.params.trained,
+        outputs=dict(snakemake.output.items()),
+    )

@@ -1,0 +1,26 @@
+"""Extract the features of a data set by a frozen backbone."""
+
+from typing import TYPE_CHECKING
+
+from blastfold.logs import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with log_to(snakemake.log[0]):
+    # Imported here so that whatever TensorFlow prints lands in the log.
+    from blastfold.features import extract_features
+
+    files = ("images", "manifest", "dataset", "weights", "folds")
+    pairs = zip(snakemake.output.features, snakemake.output.record, strict=True)
+    extract_features(
+        {name: snakemake.input.get(name) or None for name in files},
+        mean_images=list(snakemake.input.get("mean_images", [])),
+        settings=snakemake.params.features,
+        run={
+            **dict(snakemake.params.items()),
+            "threads": snakemake.threads,
+            "gpu": snakemake.resources.get("gpu", 1),
+        },
+        outputs=[{"features": features, "record": record} for features, record in pairs],
+    )
