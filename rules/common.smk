@@ -231,9 +231,11 @@ def protocol_settings(wildcards):
 
 # On a machine without a GPU nothing is won by training one network at a time: importing TensorFlow
 # and tracing a network keep one core busy each. At most four trainings share the cores, for the
-# sake of memory. On a cluster, where this machine says nothing about the nodes, set device: gpu.
+# sake of memory. On a cluster, where this machine says nothing about the nodes, set device: gpu;
+# no number of cores is given there.
 TRAINS_ON_GPU = config["device"] == "gpu" or (config["device"] == "auto" and has_gpu())
-TRAINING_THREADS = 8 if TRAINS_ON_GPU else max(1, workflow.cores // 4 if workflow.cores else 1)
+CORES = workflow.resource_settings.cores
+TRAINING_THREADS = max(1, CORES // 4) if CORES and not TRAINS_ON_GPU else 8
 
 
 def model_settings(wildcards):
@@ -325,7 +327,7 @@ def fitted_artefacts():
 def every_table():
     """All tables as TSV, LaTeX and Markdown."""
     names = ["datasets", "splits", "reproduction", "literature"]
-    names += ["leakage", "fitted_artefacts", "printed_audit", "own_audit"]
+    names += ["leakage", "fitted_artefacts", "printed_audit", "own_audit", "compute_cost"]
     names += [
         f"{dataset}/{name}" for dataset in TRUE_DATASETS for name in ("results", "duplicates")
     ]
