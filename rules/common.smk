@@ -231,10 +231,10 @@ def protocol_settings(wildcards):
 
 # On a machine without a GPU nothing is won by training one network at a time: importing TensorFlow
 # and tracing a network keep one core busy each. At most four trainings share the cores, for the
-# sake of memory. On a cluster, where this machine says nothing about the nodes, set device: gpu;
-# no number of cores is given there.
+# sake of memory. On a cluster, where this machine says nothing about the nodes, set device: gpu.
+# No number of cores is given there, and that of a node must not change what the job has asked for.
 TRAINS_ON_GPU = config["device"] == "gpu" or (config["device"] == "auto" and has_gpu())
-CORES = workflow.resource_settings.cores
+CORES = None if workflow.remote_exec else workflow.resource_settings.cores
 TRAINING_THREADS = max(1, CORES // 4) if CORES and not TRAINS_ON_GPU else 8
 
 

@@ -16,7 +16,7 @@ from running import REPOSITORY, small_experiment, snakemake, snakemake_command, 
 
 FOLDS = "results/training/cells/subject_folds/simple_cnn/fold-{}"
 MEAN_IMAGE = "results/mean_images/cells/subject_folds/fold-{}.npy"
-EPOCHS = 200
+EPOCHS = 60
 MINUTES = 60.0
 
 # What a user edits in the profile is nothing here: the partitions have its names. There is no
@@ -111,6 +111,7 @@ def experiment(cluster, tmp_path_factory):
                 *(f"{FOLDS.format(fold)}/predictions.tsv" for fold in (0, 1)),
                 # The node's GPU is pretended: the jobs ask for it and train on the CPU.
                 *("--config", "device=auto", "--set-resources", "train_model:gpu=1"),
+                "train_model:slurm_partition=gpu",
                 config=config,
             ),
             cwd=folder,
