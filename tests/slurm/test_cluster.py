@@ -111,7 +111,6 @@ def experiment(cluster, tmp_path_factory):
                 *(f"{FOLDS.format(fold)}/predictions.tsv" for fold in (0, 1)),
                 # The node's GPU is pretended: the jobs ask for it and train on the CPU.
                 *("--config", "device=auto", "--set-resources", "train_model:gpu=1"),
-                "train_model:slurm_partition=gpu",
                 config=config,
             ),
             cwd=folder,

@@ -14,13 +14,15 @@ if keras.backend.backend() == "jax":
     from blastfold import device_jax as framework
 elif keras.backend.backend() == "tensorflow":
     from blastfold import device_tensorflow as framework
-    from blastfold.device_tensorflow import tf  # noqa: F401
 else:
     raise MissingDeviceError(
         f"KERAS_BACKEND: received {keras.backend.backend()!r}, expected tensorflow or jax"
     )
 
 logger = logging.getLogger(__name__)
+
+# Records of trainings read the version from here; backend_version() takes its place.
+tf = framework.library
 
 TENSOR_CORES = (7, 0)
 """Least CUDA compute capability at which half precision is faster (Keras' guide, Volta)."""

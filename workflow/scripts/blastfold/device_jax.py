@@ -13,6 +13,7 @@ os.environ["XLA_FLAGS"] = " ".join(
 # By name: JAX is for those who install it, no part of the stages' environments.
 jax = importlib.import_module("jax")
 
+library = jax
 VERSION = jax.__version__
 
 
