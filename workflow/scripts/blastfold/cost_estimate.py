@@ -147,13 +147,13 @@ def training_seconds(model: Mapping, folds: list[Fold], speed: Speed) -> float:
 def extraction_seconds(model: Mapping, images: int, folds: int, speed: Speed) -> float:
     """Return the seconds of extracting the features that a model's heads learn from.
 
-    Every image goes forward once as it is and once an epoch as it is changed, in every fold where
-    the fold's mean image is subtracted, once for all folds otherwise.
+    One job takes every image forward once as it is and once an epoch as it is changed; in every
+    fold where the fold's mean image is subtracted, once for all folds otherwise.
     """
     changed = any(model["augmentation"].values())
     views = 1 + (model["epochs"] if changed else 0)
     times = folds if model["preprocessing"] == "mean_image" else 1
-    return times * (speed.start + views * images * speed.forward)
+    return speed.start + times * views * images * speed.forward
 
 
 def learns_from_features(model: Mapping) -> bool:
