@@ -5,6 +5,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
 REPORT ?= report.html
+CONFIG ?= config.yaml
 
 # `make env GPU=1` is remembered until `make env GPU=0`.
 ENVIRONMENT := .venv
@@ -19,10 +20,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 UV_COMPILE := uv pip compile --quiet --no-config --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock"
 
-.PHONY: help env results report test benchmark lint format manual lock clean
+.PHONY: help env results report estimate test test-slurm benchmark lint format manual lock clean
 
 help: ## List these commands.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 env: ## Create the locked environment in .venv (GPU=1: with CUDA); does nothing when it is up to date.
 	@cmp -s "$(LOCK)" "$(INSTALLED)" || "$(MAKE)" --no-print-directory install
@@ -57,8 +58,15 @@ results: env ## Run the default experiment; CORES=8 limits it.
 report: env ## Write the report of the finished default experiment; REPORT=report.zip for a large one.
 	$(BIN)/snakemake --report "$(REPORT)"
 
+estimate: env ## Print the expected hours of an experiment; CONFIG=config/thesis.yaml, DEVICE=cpu or gpu.
+	PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.estimate_run "$(CONFIG)" \
+		$(if $(DEVICE),--device $(DEVICE))
+
 test: env ## Run the tests; BLASTFOLD_TEST_DATA=<folder> adds those that need real images.
 	$(BIN)/python -m pytest
+
+test-slurm: env ## Run the tests on a SLURM of this machine alone; as root, on Debian. Skipped elsewhere.
+	$(BIN)/python -m pytest tests/slurm
 
 benchmark: env ## Measure speed, memory, coverage of intervals; prints what it measured.
 	$(BIN)/python -m pytest -s tests/benchmarks

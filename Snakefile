@@ -26,6 +26,7 @@ include: "rules/external.smk"
 include: "rules/calibration.smk"
 include: "rules/audits.smk"
 include: "rules/comparison.smk"
+include: "rules/costs.smk"
 include: "rules/publication.smk"
 
 

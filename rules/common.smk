@@ -239,8 +239,10 @@ def protocol_settings(wildcards):
 # On a machine without a GPU nothing is won by training one network at a time: importing TensorFlow
 # and tracing a network keep one core busy each. At most four trainings share the cores, for the
 # sake of memory. On a cluster, where this machine says nothing about the nodes, set device: gpu.
+# No number of cores is given there, and that of a node must not change what the job has asked for.
 TRAINS_ON_GPU = config["device"] == "gpu" or (config["device"] == "auto" and has_gpu())
-TRAINING_THREADS = 8 if TRAINS_ON_GPU else max(1, workflow.cores // 4 if workflow.cores else 1)
+CORES = None if workflow.remote_exec else workflow.resource_settings.cores
+TRAINING_THREADS = max(1, CORES // 4) if CORES and not TRAINS_ON_GPU else 8
 # Not a declared output: Snakemake deletes those of a job that was killed.
 UNFINISHED = "results/unfinished_training"
 # One extraction serves many trainings and leaves no core idle.
@@ -448,7 +450,7 @@ def fitted_artefacts():
 def every_table():
     """All tables as TSV, LaTeX and Markdown."""
     names = ["datasets", "splits", "reproduction", "literature"]
-    names += ["leakage", "fitted_artefacts", "printed_audit", "own_audit"]
+    names += ["leakage", "fitted_artefacts", "printed_audit", "own_audit", "compute_cost"]
     names += [
         f"{dataset}/{name}" for dataset in TRUE_DATASETS for name in ("results", "duplicates")
     ]

@@ -28,6 +28,7 @@ rule models:
     input:
         every_fold("model.keras"),
         every_fold("predictions.tsv"),
+        external_files("external/{dataset}/{protocol}/{model}/{external}/predictions.tsv"),
 
 
 rule tables:

@@ -111,6 +111,7 @@ def test_training_figures_are_those_of_the_batches(architecture):
     settings = model_settings(
         architecture=architecture,
         train="all" if architecture == "simple_cnn" else "head",
+        # Low enough that no probability reaches 0 or 1, where Keras' loss is cut and others' not.
         learning_rate=0.0003,
         class_weights=False,
         augmentation=NOT_AUGMENTED,

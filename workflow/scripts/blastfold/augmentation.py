@@ -191,9 +191,11 @@ def augment(images, draws):
     images = adjust_saturation(images, drawn["saturation"])
     images = adjust_hue(images, drawn["hue"])
     images = ops.clip(images, 0.0, 255.0)
-    return crop_and_stretch(
+    images = crop_and_stretch(
         images, drawn["crop_height"], drawn["crop_width"], drawn["crop_top"], drawn["crop_left"]
     )
+    # Interpolation rounds: on JAX 255 became 255.00002.
+    return ops.clip(images, 0.0, 255.0)
 
 
 @keras.saving.register_keras_serializable(package="blastfold")

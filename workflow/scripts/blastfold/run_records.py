@@ -16,7 +16,7 @@ def versions() -> dict[str, str]:
         "blastfold": blastfold.__version__,
         "python": platform.python_version(),
         "keras": keras.__version__,
-        keras.backend.backend(): device.tf.__version__,
+        keras.backend.backend(): device.backend_version(),
         "numpy": np.__version__,
     }
 

@@ -60,6 +60,9 @@ HEADINGS = {
     "first": "First (%)",
     "second": "Second (%)",
     "adjusted_p_value": "Adjusted p",
+    "peak_memory_mb": "Peak memory (MB)",
+    "gpu_memory_mb": "GPU memory (MB)",
+    "images_per_second": "Images a second",
 }
 """Headings that are not simply the column's name with its first letter in upper case."""
 

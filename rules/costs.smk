@@ -1,0 +1,35 @@
+rule collect_costs:
+    input:
+        runs=every_fold("run.json"),
+        histories=every_fold("history.tsv"),
+        # Benchmark files are no outputs that could be asked for; this waits for other heavy jobs.
+        others=expand("results/datasets/{dataset}/groups.tsv", dataset=DATASETS),
+        external=external_files("external/{dataset}/{protocol}/{model}/{external}/predictions.tsv"),
+    output:
+        tsv=report(
+            "results/tables/compute_cost.tsv",
+            caption="../workflow/report/compute_cost.rst",
+            category="Comparison",
+            subcategory="Cost",
+            labels={"show": "Cost of computing (table)"},
+        ),
+        tex="results/tables/compute_cost.tex",
+        md="results/tables/compute_cost.md",
+    log:
+        "logs/collect_costs.log",
+    conda:
+        "../envs/comparison.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        trainings=asked_trainings(),
+        benchmarks="benchmarks",
+        # A function, because Snakemake would take a brace in a title for a wildcard.
+        titles=lambda wildcards: TITLES,
+        code=code_digest("compute_cost"),
+    message:
+        "Adding up what the jobs cost"
+    script:
+        "../workflow/scripts/collect_costs.py"

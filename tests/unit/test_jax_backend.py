@@ -1,0 +1,35 @@
+"""Networks, their layers, augmentation and training do the same when Keras runs on JAX."""
+
+import os
+import subprocess
+import sys
+
+import keras
+import pytest
+
+TESTS = ("models", "augmentation", "training", "training_state", "device")
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="this is the run on JAX")
+def test_the_tests_of_networks_pass_on_jax():
+    pytest.importorskip("jax")
+    files = [f"tests/unit/test_{name}.py" for name in TESTS]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
+    run = subprocess.run(
+        command,
+        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout[-6000:]
+    assert " passed" in run.stdout.splitlines()[-1]
+    # Without this the whole run could have been on TensorFlow.
+    seen = subprocess.run(
+        [sys.executable, "-c", "import keras; print(keras.backend.backend())"],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert seen.stdout.strip() == "jax"

@@ -1,0 +1,19 @@
+"""Write the table of what every job cost."""
+
+from typing import TYPE_CHECKING
+
+from blastfold.compute_cost import collect_costs
+from blastfold.logs import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with log_to(snakemake.log[0]):
+    collect_costs(
+        trainings=snakemake.params.trainings,
+        runs=snakemake.input.runs,
+        histories=snakemake.input.histories,
+        benchmarks=snakemake.params.benchmarks,
+        titles=snakemake.params.titles,
+        paths=snakemake.output,
+    )
