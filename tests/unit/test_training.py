@@ -10,6 +10,7 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss
 
 from blastfold import fold_training, inputs, models, training
 from blastfold.config import check_config
+from blastfold.errors import OutOfMemoryError
 
 SIZE = 20
 NOT_AUGMENTED = {
@@ -208,6 +209,8 @@ def job_run(deterministic=True, **changes):
         "names": ["cells", "holdout", "model"],
         "drawn_for": "cells",
         "device": "cpu",
+        "precision": "auto",
+        "xla": "auto",
         "deterministic": deterministic,
         "threads": 2,
         "gpu": 0,
@@ -268,3 +271,64 @@ def test_a_fold_without_validation_part_trains(tmp_path):
     history = pd.read_csv(outputs["history"], sep="\t")
     assert history["val_loss"].isna().all()
     assert set(pd.read_csv(outputs["predictions"], sep="\t")["role"]) == {"test"}
+
+
+def test_a_batch_in_pieces_teaches_what_the_whole_batch_does():
+    images, labels = blobs()
+    part = inputs.Part(np.arange(40), labels[:40])
+    settings = model_settings(batch_size=8, learning_rate=0.0005)
+    probabilities = []
+    for pieces in (1, 2, 4):
+        trainer = build_trainer(images, settings)
+        trainer.pieces = pieces
+        figures = [trainer.train_epoch(part, epoch) for epoch in (1, 2)]
+        assert figures[1]["loss"] < figures[0]["loss"]
+        probabilities.append(trainer.predict(part))
+    np.testing.assert_allclose(probabilities[1], probabilities[0], atol=1e-4)
+    np.testing.assert_allclose(probabilities[2], probabilities[0], atol=1e-4)
+
+
+def test_images_on_the_device_teach_the_same():
+    images, labels = blobs()
+    part = inputs.Part(np.arange(40), labels[:40])
+    probabilities = []
+    for free in (None, 2**30):
+        trainer = build_trainer(images, model_settings())
+        assert trainer.inputs.keep_on_device(free) == (free is not None)
+        trainer.train_epoch(part, 1)
+        probabilities.append(trainer.predict(part))
+    np.testing.assert_array_equal(probabilities[0], probabilities[1])
+    assert not inputs.ImageInputs(images, NOT_AUGMENTED, 0).keep_on_device(images.nbytes)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the error is TensorFlow's")
+def test_a_full_memory_is_met_with_smaller_pieces_or_with_advice():
+    import tensorflow as tf
+
+    images, labels = blobs()
+    part = inputs.Part(np.arange(40), labels[:40])
+
+    def build(settings):
+        def with_pieces(pieces):
+            trainer = build_trainer(images, settings)
+            trainer.pieces = pieces
+            return trainer
+
+        return with_pieces
+
+    def work(trainer):
+        # More than any machine has, until a batch is in four pieces.
+        tf.zeros((2**50 if trainer.pieces < 4 else 2,)) + 1.0
+        return trainer.train_epoch(part, 1)
+
+    settings = model_settings(batch_size=8)
+    trainer, figures = fold_training.within_memory(build(settings), work, settings, 8)
+    assert trainer.pieces == 4
+    assert figures["loss"] > 0
+    with pytest.raises(OutOfMemoryError, match=r"for 3 images at once\. Set a smaller batch_size"):
+        fold_training.within_memory(build(settings), work, settings, 6)
+    stopping = model_settings(when_out_of_memory="stop")
+    with pytest.raises(OutOfMemoryError, match=r"for 8 images at once.*accumulate"):
+        fold_training.within_memory(build(stopping), work, stopping, 8)
+    with pytest.raises(ZeroDivisionError):
+        fold_training.within_memory(build(settings), lambda trainer: 1 / 0, settings, 8)

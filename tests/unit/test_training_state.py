@@ -30,8 +30,8 @@ fold_training.train_model(
     {name: folder / file for name, file in files.items()} | {"weights": None},
     fold=0, settings=settings,
     run={"seed": 7, "names": ["cells", "holdout", "model"], "drawn_for": "cells", "device": "cpu",
-         "deterministic": True, "threads": 1, "gpu": 0, "states": folder / "states" / out.name,
-         "code": sys.argv[4]},
+         "precision": "auto", "xla": "auto", "deterministic": True, "threads": 1, "gpu": 0,
+         "states": folder / "states" / out.name, "code": sys.argv[4]},
     outputs={name: out / f"{name}.{names.get(name, 'tsv')}"
              for name in ("model", "history", "predictions", "layers", "run")},
 )

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import subprocess
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -20,9 +21,6 @@ else:
     )
 
 logger = logging.getLogger(__name__)
-
-# Records of trainings read the version from here; backend_version() takes its place.
-tf = framework.library
 
 TENSOR_CORES = (7, 0)
 """Least CUDA compute capability at which half precision is faster (Keras' guide, Volta)."""
@@ -122,6 +120,22 @@ def default_jit_compile(device_name: str) -> bool:
     JAX compiles by XLA everywhere, so that it is True there.
     """
     return is_gpu(device_name) or keras.backend.backend() == "jax"
+
+
+def free_gpu_memory() -> int | None:
+    """Return the free memory of this job's GPU in bytes, by its driver; None without one."""
+    query = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0]
+    try:
+        answer = subprocess.run(
+            [*query, *(["--id", visible] if visible else [])],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return int(answer.stdout.split()[0]) * 2**20
+    except (OSError, subprocess.CalledProcessError, ValueError, IndexError):
+        return None
 
 
 def is_gpu(device_name: str) -> bool:

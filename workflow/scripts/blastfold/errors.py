@@ -14,3 +14,7 @@ class InputError(BlastfoldError):
 
 class MissingDeviceError(BlastfoldError):
     """The configured device does not exist on this machine."""
+
+
+class OutOfMemoryError(BlastfoldError):
+    """The device has no memory for a batch; the message says what to change."""

@@ -17,8 +17,10 @@ import keras
 import numpy as np
 import pandas as pd
 
-from blastfold import device, models
+from blastfold import models
 from blastfold.augmentation import COLUMNS, Augmentation
+from blastfold.device import is_gpu
+from blastfold.device_setup import Setup, set_up
 from blastfold.errors import InputError
 from blastfold.files import digest_file, digest_settings, write_json, written_whole
 from blastfold.fold_table import read_parts, split_digest
@@ -64,9 +66,7 @@ def extract_features(
         InputError: When weights or images do not fit the network, or the disk is too small.
         InterruptedTrainingError: When SIGTERM or SIGINT asks the job to stop.
     """
-    device_name = device.set_up_device(run["device"], run["threads"], run["gpu"])
-    if run["deterministic"]:
-        device.set_deterministic(derive_seed(run["seed"], "extract_features"))
+    setup = set_up(run, derive_seed(run["seed"], "extract_features"))
     images = np.load(inputs["images"], mmap_mode="r")
     settings = {**settings, "train": "head"}
     backbone, application = frozen_backbone(settings, images.shape[1:], inputs["weights"], run)
@@ -84,12 +84,13 @@ def extract_features(
             extraction = Extraction(backbone, preprocessing, source, rows, stop)
             if runtime is None:
                 left = len(outputs) * sum(map(len, rows))
-                runtime = extraction.choose_runtime(device_name, run, left)
+                runtime = extraction.choose_runtime(setup, run, left)
             determined_by = {
                 **_digests(inputs, mean_image, fold, settings),
                 "seed": seed,
                 "code": run["code"],
                 "runtime": runtime.name,
+                "precision": setup.precision,
                 "versions": versions(),
             }
             digest = digest_settings(determined_by)
@@ -100,7 +101,7 @@ def extract_features(
             work.finish(files["features"])
             record = {
                 "settings": settings,
-                "device": device_name,
+                **setup._asdict(),
                 "runtime": runtime.name,
                 "views": len(rows),
                 "images": sum(map(len, rows)),
@@ -182,11 +183,10 @@ class Extraction:
         for model in self.preparations.values():
             model.jit_compile = False
 
-    def choose_runtime(self, device_name: str, run: dict, images: int) -> Runtime:
+    def choose_runtime(self, setup: Setup, run: dict, images: int) -> Runtime:
         """Choose how the backbone is run over a number of images; on a GPU by Keras."""
-        on_cpu = device_name == "CPU"
-        self.backbone.jit_compile = not on_cpu and not run["deterministic"]
-        if not on_cpu:
+        self.backbone.jit_compile = setup.jit_compile
+        if is_gpu(setup.device):
             return Runtime("Keras", self.backbone.predict_on_batch)
         rows = next(batches(self.rows[0], BATCH_SIZE))
         batch = self._prepare(0, rows)

@@ -3,13 +3,18 @@
 import json
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
 
-from blastfold import device, models, training
+from blastfold import models, training
+from blastfold.device import free_gpu_memory, is_gpu, is_out_of_memory
+from blastfold.device_setup import Setup, set_up
+from blastfold.errors import OutOfMemoryError
 from blastfold.features import augmentation_seed, backbone_seed, read_mean_image
 from blastfold.files import digest_file, digest_names, digest_settings, write_json, written_whole
 from blastfold.fold_table import read_parts, split_digest
@@ -35,41 +40,53 @@ def train_model(
         run: seed, names (of data set, protocol and model), drawn_for (the data set whose name
             seeds the changes of images), device, deterministic, threads, gpu, states (folder of
             the states of unfinished trainings; None keeps none) and code (digest of the code that
-            trains).
+            trains), precision and xla (of the config).
         outputs: Paths by name: model, history, predictions, layers, run.
 
     Raises:
         InputError: When the start weights do not fit or the images are too small.
         MissingDeviceError: When a GPU is demanded and there is none.
+        OutOfMemoryError: When the device has no memory for a batch.
         InterruptedTrainingError: When SIGTERM or SIGINT asks the job to stop; its state is saved.
     """
     start = time.monotonic()
     seed = fold_seed(run, fold)
-    device_name = set_up(run, seed)
+    setup = set_up(run, seed)
     store = np.load(inputs["images"], mmap_mode="r")
     manifest = read_manifest(inputs["manifest"])
     parts = read_parts(manifest, inputs["folds"], fold)
-    network, preprocessing = start_network(settings, store.shape[1:], inputs, run, fold)
     place = "/".join([*run["names"], f"fold-{fold}"])
-    logger.info("%s: %s, %s", place, device_name, count_images(parts))
+    logger.info("%s: %s, %s", place, setup.device, count_images(parts))
     digests = fold_digests(inputs, fold, settings)
-    state = fold_state(digests, seed, run)
-    source = ImageInputs(
-        store, settings["augmentation"], augmentation_seed(run["seed"], run["drawn_for"])
-    )
-    with stop_requests() as stop:
-        trainer = training.image_trainer(
+    state = fold_state(digests, seed, setup, run)
+    drawn = augmentation_seed(run["seed"], run["drawn_for"])
+    source = ImageInputs(store, settings["augmentation"], drawn)
+    if is_gpu(setup.device):
+        source.keep_on_device(free_gpu_memory())
+
+    def build(pieces: int) -> training.Trainer:
+        network, preprocessing = start_network(settings, store.shape[1:], inputs, run, fold)
+        return training.image_trainer(
             *(network, preprocessing, source, settings, seed),
             report=lambda line: logger.info("%s: %s", place, line),
             stop=stop,
+            jit_compile=setup.jit_compile,
+            pieces=pieces,
         )
-        history, predictions = run_fold(trainer, parts, manifest, fold, state)
-    write_tables(outputs, history=history, predictions=predictions)
-    write_tables(outputs, layers=pd.DataFrame(models.describe_layers(network)))
+
+    with stop_requests() as stop:
+        trainer, (history, predictions) = within_memory(
+            build,
+            lambda trainer: run_fold(trainer, parts, manifest, fold, state),
+            settings,
+            smallest_batch(parts["train"], settings),
+        )
+    layers = pd.DataFrame(models.describe_layers(trainer.network))
+    write_tables(outputs, history=history, predictions=predictions, layers=layers)
     with written_whole(outputs["model"]) as partial:
         trainer.predicting.save(partial)
     described = describe_training(trainer, parts, manifest)
-    record = {"fold": fold, "settings": settings, "device": device_name, "seed": seed}
+    record = {"fold": fold, "settings": settings, **setup._asdict(), "seed": seed}
     seconds = {"seconds": round(time.monotonic() - start, 2), "digests": digests}
     write_json({**record, **seconds, **described, **describe_process()}, outputs["run"])
     if state:
@@ -81,14 +98,57 @@ def fold_seed(run: dict, fold: int) -> int:
     return derive_seed(run["seed"], "train_model", *run["names"], fold)
 
 
-def set_up(run: dict, seed: int) -> str:
-    """Prepare the device and the generators; return the device's name."""
-    name = device.set_up_device(run["device"], run["threads"], run["gpu"])
-    if run["deterministic"]:
-        device.set_deterministic(seed)
-    else:
-        keras.utils.set_random_seed(seed)
-    return name
+def smallest_batch(part: Part, settings: dict) -> int:
+    """Return the number of images of every batch of a part."""
+    return min(settings["batch_size"], len(part.rows))
+
+
+def within_memory(
+    build: Callable[[int], training.Trainer], work: Callable, settings: dict, batch: int
+) -> tuple[training.Trainer, Any]:
+    """Work with a trainer, in smaller pieces of a batch where the device's memory does not do.
+
+    Args:
+        build: Builds the trainer for a number of pieces.
+        work: What to do with it.
+        settings: The model entry; ``when_out_of_memory`` is ``stop`` or ``accumulate``.
+        batch: Images of a batch.
+
+    Returns:
+        The trainer and what the work gave.
+
+    Raises:
+        OutOfMemoryError: When the memory does not do and no smaller piece is allowed or left.
+    """
+    pieces = 1
+    while True:
+        trainer = build(pieces)
+        try:
+            return trainer, work(trainer)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            allowed = settings["when_out_of_memory"] == "accumulate"
+            if not allowed or batch % (2 * pieces):
+                raise OutOfMemoryError(_advice(batch // pieces, allowed)) from error
+            pieces *= 2
+            logger.warning(
+                "the device's memory is full: %d images at once instead of %d, whose gradients are "
+                "put together; statistics of batch normalisation that is trained are those of "
+                "the smaller batches",
+                batch // pieces,
+                2 * batch // pieces,
+            )
+        # The network that did not fit must be gone before the next one is built.
+        del trainer
+
+
+def _advice(images: int, allowed: bool) -> str:
+    accumulate = "" if allowed else "when_out_of_memory: accumulate, "
+    return (
+        f"the device's memory does not do for {images} images at once. Set {accumulate}a smaller "
+        "batch_size, precision: mixed_float16 or mixed_bfloat16 on a GPU, or a smaller image_size"
+    )
 
 
 def read_manifest(path: str) -> pd.DataFrame:
@@ -136,13 +196,15 @@ def write_tables(outputs: dict[str, str], **tables: pd.DataFrame) -> None:
             table.to_csv(partial, sep="\t", index=False)
 
 
-def fold_state(digests: dict, seed: int, run: dict) -> TrainingState | None:
+def fold_state(digests: dict, seed: int, setup: Setup, run: dict) -> TrainingState | None:
     """Return the place of a training's state, named after everything that determines it."""
     if not run.get("states"):
         return None
     determined_by = {
         **digests,
         "seed": seed,
+        "precision": setup.precision,
+        "jit_compile": setup.jit_compile,
         "code": run["code"],
         "deterministic": run["deterministic"],
         "versions": versions(),
@@ -176,6 +238,7 @@ def describe_training(
     network = trainer.network
     return {
         "images": {role: len(part.rows) for role, part in parts.items()},
+        "pieces_of_a_batch": trainer.pieces,
         "trained_on": digest_names(identifiers[parts["train"].rows]),
         "parameters": network.backbone.count_params() + network.head.count_params(),
         "trainable_parameters": sum(

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from blastfold import models, training
+from blastfold.device_setup import set_up
 from blastfold.features import frozen_backbone
 from blastfold.files import write_json, written_whole
 from blastfold.fold_table import read_parts
@@ -21,7 +22,6 @@ from blastfold.fold_training import (
     fold_state,
     read_manifest,
     run_fold,
-    set_up,
     start_network,
     write_tables,
 )
@@ -31,6 +31,11 @@ from blastfold.seeds import derive_seed
 from blastfold.training_state import TrainingState, stop_requests
 
 logger = logging.getLogger(__name__)
+
+EXTRACTION = ("device", "precision", "runtime", "images", "seconds", "images_a_second")
+"""What a training's record takes over from that of its features."""
+
+ON_CPU = {"device": "cpu", "gpu": 0, "precision": "float32", "xla": False}
 
 
 def train_heads(
@@ -81,8 +86,8 @@ class HeadTraining:
         self.inputs = inputs
         self.settings = settings
         # A head is too small for a GPU to pay.
-        self.run = run = {**run, "device": "cpu", "gpu": 0}
-        self.device_name = set_up(run, derive_seed(run["seed"], "train_heads", *run["names"]))
+        self.run = run = {**run, **ON_CPU}
+        self.setup = set_up(run, derive_seed(run["seed"], "train_heads", *run["names"]))
         self.manifest = read_manifest(inputs["manifest"])
         shape = np.load(inputs["images"], mmap_mode="r").shape[1:]
         # The weights play no part: its features are there already.
@@ -97,15 +102,14 @@ class HeadTraining:
         start = time.monotonic()
         place = "/".join([*self.run["names"], f"fold-{fold}"])
         parts = read_parts(self.manifest, self.inputs["folds"], fold)
-        logger.info("%s: %s, %s", place, self.device_name, count_images(parts))
+        logger.info("%s: %s, %s", place, self.setup.device, count_images(parts))
         trainer = self._start(fold, np.load(features, mmap_mode="r"))
         trainer.report = lambda line: logger.info("%s: %s", place, line)
         trainer.stop = stop
-        digests = {
-            **fold_digests(self.inputs, fold, self.settings),
-            "features": json.loads(Path(record).read_text("utf-8"))["digest"],
-        }
-        state = fold_state(digests, trainer.seed, self.run)
+        extraction = json.loads(Path(record).read_text("utf-8"))
+        digests = fold_digests(self.inputs, fold, self.settings)
+        digests["features"] = extraction["digest"]
+        state = fold_state(digests, trainer.seed, self.setup, self.run)
         self.states += [state] if state else []
         history, predictions = run_fold(trainer, parts, self.manifest, fold, state)
         layers = pd.DataFrame(models.describe_layers(trainer.network))
@@ -115,10 +119,11 @@ class HeadTraining:
         facts = {
             "fold": fold,
             "settings": self.settings,
-            "device": self.device_name,
+            **self.setup._asdict(),
             "seed": trainer.seed,
             "seconds": round(time.monotonic() - start, 2),
             "digests": digests,
+            "extraction": {name: extraction[name] for name in EXTRACTION},
         }
         described = describe_training(trainer, parts, self.manifest)
         write_json({**facts, **described, **describe_process()}, files["run"])
@@ -149,7 +154,7 @@ def assemble_model(
         run: seed, names and threads, as for :func:`train_heads`.
         output: The ``model.keras`` to write; pre-processing is inside.
     """
-    set_up({**run, "device": "cpu", "gpu": 0, "deterministic": True}, 0)
+    set_up({**run, **ON_CPU, "deterministic": True}, 0)
     shape = np.load(inputs["images"], mmap_mode="r").shape[1:]
     network, preprocessing = start_network(settings, shape, inputs, run, fold)
     network.head.load_weights(inputs["head"])

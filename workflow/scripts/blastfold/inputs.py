@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+from keras import ops
 
 from blastfold.augmentation import changes_anything, draw_augmentations
 
@@ -37,6 +38,20 @@ class ImageInputs:
     def unchanged(self) -> tuple[np.ndarray]:
         """Return the images as they are."""
         return (self.images,)
+
+    def keep_on_device(self, free: int | None) -> bool:
+        """Copy the images to the device once, where they take no more than a quarter of it.
+
+        Args:
+            free: Free memory of the device in bytes; None where there is no device of its own.
+
+        Returns:
+            Whether they are there; batches are then taken on the device.
+        """
+        fits = free is not None and self.images.nbytes <= free / 4
+        if fits:
+            self.images = ops.convert_to_tensor(np.asarray(self.images))
+        return fits
 
 
 class FeatureInputs:
@@ -96,7 +111,12 @@ def batches(order: np.ndarray, size: int) -> Iterator[np.ndarray]:
 
 def gather(arrays: tuple, places: np.ndarray):
     """Read rows of each array; Keras wants a list for several inputs and the bare one for one."""
-    rows = [np.asarray(array[places]) for array in arrays]
+    rows = [
+        np.asarray(array[places])
+        if isinstance(array, np.ndarray)
+        else ops.take(array, places, axis=0)
+        for array in arrays
+    ]
     return rows if len(rows) > 1 else rows[0]
 
 

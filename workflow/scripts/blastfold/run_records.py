@@ -1,7 +1,7 @@
 """What a job on a device writes down about itself."""
 
 import platform
-import resource
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -24,9 +24,23 @@ def versions() -> dict[str, str]:
 def describe_process() -> dict:
     """Return peak memory in MB of this process and of its GPU, versions and platform."""
     return {
-        # ru_maxrss is in kilobytes on Linux.
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "peak_memory_mb": round(peak_memory() / 1024, 1),
         "peak_gpu_memory_mb": device.peak_device_memory(),
         "versions": versions(),
         "platform": platform.platform(),
     }
+
+
+def peak_memory() -> float:
+    """Return the peak memory of this process in kB.
+
+    Linux counts it anew with each program; ``ru_maxrss`` begins with that of the parent, and a
+    small job under a large Snakemake would be as large.
+    """
+    status = Path("/proc/self/status")
+    if not status.exists():
+        import resource
+
+        return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    lines = status.read_text("utf-8").splitlines()
+    return float(next(line for line in lines if line.startswith("VmHWM")).split()[1])

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice
+from typing import Any
 
 import keras
 import numpy as np
@@ -46,6 +47,9 @@ class Trainer:
         seed: Seed of the job, from which orders are drawn.
         report: Is called with a line on how far a long epoch is.
         stop: Is asked between batches whether the job is to stop.
+        jit_compile: Whether XLA compiles the models.
+        pieces: Into how many equal pieces a batch is cut, whose gradients are put together, where
+            the device has no memory for it whole.
     """
 
     def __init__(
@@ -58,6 +62,8 @@ class Trainer:
         seed: int,
         report: Callable[[str], None] = logger.info,
         stop: Callable[[], bool] = lambda: False,
+        jit_compile: bool = False,
+        pieces: int = 1,
     ):
         self.network = network
         self.trained = trained
@@ -67,6 +73,8 @@ class Trainer:
         self.seed = seed
         self.report = report
         self.stop = stop
+        self.jit_compile = predicting.jit_compile = jit_compile
+        self.pieces = pieces
         self.stages = plan_stages(settings)
         self.compiled_for: tuple[Stage, int | None] | None = None
         self.fresh_optimizer: list[np.ndarray] = []
@@ -94,11 +102,13 @@ class Trainer:
         freeze(self.network, stage, self.settings["batch_normalisation"] == "frozen")
         one_neuron = self.trained.outputs[0].shape[-1] == 1
         self.trained.compile(
-            optimizer=keras.optimizers.Adam(learning_rate),
+            optimizer=keras.optimizers.Adam(
+                learning_rate,
+                gradient_accumulation_steps=self.pieces if self.pieces > 1 else None,
+            ),
             loss="binary_crossentropy" if one_neuron else "sparse_categorical_crossentropy",
             metrics=[CallCounts()],
-            # XLA was measured to be slower than oneDNN on a CPU.
-            jit_compile=False,
+            jit_compile=self.jit_compile,
         )
         self.trained.optimizer.build(self.trained.trainable_variables)
         self.fresh_optimizer = [
@@ -138,14 +148,15 @@ class Trainer:
         if epoch != self.epoch:
             self.epoch, self.batches_done, self.sums = epoch, 0, Counter()
         told = time.monotonic()
-        for batch, labels, weights in prepared_ahead(self._batches(part, epoch)):
+        for pieces in prepared_ahead(self._batches(part, epoch)):
             self._stop_if_asked()
-            figures = self.trained.train_on_batch(
-                batch, labels, sample_weight=weights, return_dict=True
-            )
+            for batch, labels, weights in pieces:
+                figures = self.trained.train_on_batch(
+                    batch, labels, sample_weight=weights, return_dict=True
+                )
+                self.sums.update({name: float(figures[name]) for name in CALLS})
+                self.sums["loss"] += float(figures["loss"]) * len(labels)
             self.batches_done += 1
-            self.sums.update({name: float(figures[name]) for name in CALLS})
-            self.sums["loss"] += float(figures["loss"]) * len(labels)
             if time.monotonic() - told > SECONDS_BETWEEN_REPORTS:
                 told = time.monotonic()
                 self.report(f"epoch {epoch}: {self._images_met()} of {len(part.rows)} images")
@@ -157,14 +168,17 @@ class Trainer:
             "f1": 2 * sums["true_positive"] / max(2 * sums["true_positive"] + wrong, 1),
         }
 
-    def _batches(self, part: Part, epoch: int) -> Iterator[tuple]:
-        """Yield inputs, labels and weights of what is left of an epoch."""
+    def _batches(self, part: Part, epoch: int) -> Iterator[list[tuple]]:
+        """Yield the batches that are left of an epoch, as pieces: inputs, labels and weights."""
         order = generator(self.seed, "order", epoch).permutation(len(part.rows))
         weights = class_weights(part.labels, self.settings["class_weights"])
         arrays = self.inputs.training(epoch)
         left = islice(batches(order, self.settings["batch_size"]), self.batches_done, None)
-        for chosen in left:
-            yield gather(arrays, part.rows[chosen]), part.labels[chosen], weights[chosen]
+        for batch in left:
+            yield [
+                (gather(arrays, part.rows[chosen]), part.labels[chosen], weights[chosen])
+                for chosen in np.split(batch, self.pieces)
+            ]
 
     def _images_met(self) -> int:
         return int(sum(self.sums[name] for name in CALLS))
@@ -192,7 +206,7 @@ def image_trainer(
     inputs: ImageInputs,
     settings: dict,
     seed: int,
-    **hooks: Callable,
+    **options: Any,
 ) -> Trainer:
     """Return a trainer of a whole network on images.
 
@@ -202,7 +216,7 @@ def image_trainer(
         inputs: Images and their changes.
         settings: The model entry of the config.
         seed: Seed of the job.
-        **hooks: ``report`` and ``stop`` of the trainer.
+        **options: ``report``, ``stop``, ``jit_compile`` and ``pieces`` of the trainer.
     """
     image = keras.Input(inputs.images.shape[1:], name="image", dtype="uint8")
     draws = keras.Input((len(COLUMNS),), name="draws")
@@ -214,7 +228,7 @@ def image_trainer(
         output = network.whole(changed)
     trained = keras.Model([image, draws], output)
     return Trainer(
-        network, trained, whole_model(network, preprocessing), inputs, settings, seed, **hooks
+        network, trained, whole_model(network, preprocessing), inputs, settings, seed, **options
     )
 
 
@@ -225,13 +239,13 @@ def whole_model(network: Network, preprocessing: keras.Model) -> keras.Model:
 
 
 def head_trainer(
-    network: Network, inputs: FeatureInputs, settings: dict, seed: int, **hooks: Callable
+    network: Network, inputs: FeatureInputs, settings: dict, seed: int, **options: Any
 ) -> Trainer:
     """Return a trainer of a network's head on stored features (see :func:`image_trainer`).
 
     What is learnt is the same as through the whole network, since a frozen backbone never changes.
     """
-    return Trainer(network, network.head, network.head, inputs, settings, seed, **hooks)
+    return Trainer(network, network.head, network.head, inputs, settings, seed, **options)
 
 
 def train(
