@@ -1,0 +1,123 @@
+"""The whole workflow, from raw images to tables, against a plain Keras script on the same folds.
+
+Needs BLASTFOLD_TEST_DATA, a folder with `cnmc2019_sample` and `weights`. Both train the head of
+`frozen_backbone.yaml` for ten folds of ten epochs; the workflow is a real `snakemake` process with
+all its audits and tables, in an empty folder, and the plain script (plain_keras.py) another process
+that reads the workflow's folds and start weights. Run with `-s` to see the figures.
+
+DenseNet169 starts from one file of random weights for both, since no ImageNet weights are at hand,
+and its plain script would take about an hour: it runs the first BLASTFOLD_BENCHMARK_FOLDS folds
+(1 by default), and its time for all folds is extrapolated from them. For a trial of the benchmark
+itself, in which no target is checked: BLASTFOLD_BENCHMARK_IMAGES=<number> takes so few images, in
+two folds of two epochs.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from running import snakemake
+from sklearn.metrics import roc_auc_score
+
+HERE = Path(__file__).parent
+DENSENET_FOLDS = int(os.environ.get("BLASTFOLD_BENCHMARK_FOLDS", "1"))
+IMAGES = int(os.environ.get("BLASTFOLD_BENCHMARK_IMAGES", "0"))
+FOLDS, EPOCHS = (2, 2) if IMAGES else (10, 10)
+
+
+def prepare(folder, test_data, architecture):
+    """Put raw images and start weights into the folder; return the config."""
+    sample = test_data / "cnmc2019_sample"
+    raw = folder / "resources/raw/c_nmc_2019"
+    if IMAGES:
+        for class_name in ("all", "hem"):
+            chosen = sorted((sample / "fold_1" / class_name).iterdir())[: IMAGES // 2]
+            (raw / "fold_1" / class_name).mkdir(parents=True)
+            for path in chosen:
+                shutil.copy(path, raw / "fold_1" / class_name)
+    else:
+        raw.parent.mkdir(parents=True)
+        raw.symlink_to(sample)
+    config = yaml.safe_load((HERE / "frozen_backbone.yaml").read_text("utf-8"))
+    config["models"]["backbone"] |= {"architecture": architecture, "epochs": EPOCHS}
+    config["protocols"]["image_folds"]["folds"] = FOLDS
+    weights = folder / config["models"]["backbone"]["weights"]
+    weights.parent.mkdir(parents=True)
+    if architecture == "MobileNetV2":
+        shutil.copy(test_data / "weights/mobilenet_v2_imagenet_notop.weights.h5", weights)
+    else:
+        # In a process of its own, so that this one stays small and starts no TensorFlow threads.
+        program = (
+            "import sys, keras; keras.utils.set_random_seed(2022); "
+            "getattr(keras.applications, sys.argv[1])(include_top=False, weights=None, "
+            "input_shape=(96, 96, 3), pooling='avg').save_weights(sys.argv[2])"
+        )
+        subprocess.run([sys.executable, "-c", program, architecture, weights], check=True)
+    return config
+
+
+def run_workflow(folder, config):
+    """Return the wall time from raw images to tables, and the test predictions of all folds."""
+    start = time.perf_counter()
+    run = snakemake(folder, "tables", config=config)
+    seconds = time.perf_counter() - start
+    assert run.returncode == 0, run.stdout
+    trained = folder / "results/training/c_nmc_2019/image_folds/backbone"
+    files = sorted(trained.rglob("predictions.tsv"))
+    predictions = pd.concat(pd.read_csv(file, sep="\t") for file in files)
+    return seconds, predictions[predictions["role"] == "test"]
+
+
+def run_plain(folder, config, only_folds):
+    """Return the wall time of the plain script, and what it measured itself."""
+    model = config["models"]["backbone"]
+    command = [
+        sys.executable,
+        HERE / "plain_keras.py",
+        folder / config["datasets"]["c_nmc_2019"]["path"],
+    ]
+    command += ["--architecture", model["architecture"], "--weights", folder / model["weights"]]
+    command += ["--folds-table", folder / "results/folds/c_nmc_2019/image_folds.tsv"]
+    command += ["--only-folds", only_folds, "--epochs", EPOCHS, "--batch-size", model["batch_size"]]
+    start = time.perf_counter()
+    run = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    seconds = time.perf_counter() - start
+    assert run.returncode == 0, run.stderr
+    return seconds, json.loads(run.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize(
+    ("architecture", "folds", "times"),
+    [("MobileNetV2", FOLDS, 6), ("DenseNet169", DENSENET_FOLDS, 10)],
+)
+def test_the_workflow_is_faster_than_a_plain_script(
+    test_data, tmp_path, architecture, folds, times
+):
+    config = prepare(tmp_path, test_data, architecture)
+    seconds, predictions = run_workflow(tmp_path, config)
+    plain_seconds, plain = run_plain(tmp_path, config, folds)
+    left = plain["folds"] - plain["folds_run"]
+    plain_seconds += left * plain["seconds_a_fold"]
+    tested = predictions[predictions["fold"] < folds]
+    auc = roc_auc_score(tested["label"], tested["probability"])
+    extrapolated = f", extrapolated from {folds} of {plain['folds']} folds" if left else ""
+    areas = "" if left else f"; pooled AUC {auc:.3f} and {plain['auc']:.3f}"
+    print(
+        f"\n{architecture}, frozen, {plain['folds']} folds, {EPOCHS} epochs, {plain['images']} "
+        f"images: from raw images to tables {seconds:.0f} s, plain Keras {plain_seconds:.0f} s"
+        f"{extrapolated} ({plain['seconds_an_epoch']:.1f} s an epoch): "
+        f"{plain_seconds / seconds:.1f} times faster{areas}"
+    )
+    assert len(tested) == plain["tested_images"]
+    if IMAGES:
+        pytest.skip("a trial with few images: no target is checked")
+    assert plain_seconds / seconds >= times
+    if not left:
+        assert auc == pytest.approx(plain["auc"], abs=0.01)
