@@ -11,7 +11,9 @@ from environment_files import REPOSITORY, SAME_PACKAGE
 from packaging.utils import canonicalize_name
 
 SCRIPTS = REPOSITORY / "workflow" / "scripts"
-RULE = re.compile(r"^(?:rule|checkpoint) (\w+):\n((?:(?: .*)?\n)*)", re.MULTILINE)
+# A rule in a loop is indented and has its name inside.
+RULE = re.compile(r"^( *)(?:rule|checkpoint)(?: (\w+))?:\n((?:(?:\1 .*)?\n)*)", re.MULTILINE)
+NAME = re.compile(r'^ +name:\n +f?"([^"]+)"', re.MULTILINE)
 IMPORT = re.compile(r"^(?:from \S+ )?import (?:\([^)]*\)|.+)", re.MULTILINE)
 
 
@@ -28,11 +30,11 @@ def stage_rules() -> dict[str, tuple[Path, Path]]:
     """
     rules = {}
     for path in rule_files():
-        for name, body in RULE.findall(path.read_text(encoding="utf-8")):
+        for _, name, body in RULE.findall(path.read_text(encoding="utf-8")):
             places = dict(re.findall(r'^ +(script|conda):\n +"([^"]+)"', body, re.MULTILINE))
             if "script" in places:
                 folder = path.parent
-                rules[name] = tuple(
+                rules[name or NAME.findall(body)[0]] = tuple(
                     (folder / places[kind]).resolve() if kind in places else None
                     for kind in ("script", "conda")
                 )
