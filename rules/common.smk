@@ -399,8 +399,11 @@ def every_figure():
     names = ["literature_comparison", "leakage"]
     names += ["external_test"] if EXTERNAL_RUNS else []
     for dataset in TRUE_DATASETS:
-        of_dataset = ["example_images", "class_distribution", "augmented_images", "duplicates"]
-        names += [f"{dataset}/{name}" for name in [*of_dataset, "accuracy_comparison"]]
+        of_dataset = ["example_images", "class_distribution", "duplicates", "accuracy_comparison"]
+        names += [f"{dataset}/{name}" for name in of_dataset]
+        # The augmentation of a grown data set is that of the one that it was made from.
+        if config["datasets"][dataset].get("of") not in TRUE_DATASETS:
+            names += [f"{dataset}/augmented_images"]
         names += [f"{dataset}/architectures/{model}" for model in models_of(dataset)]
     for dataset, protocol in TRUE_SPLITS:
         of_split = ["mean_images", "roc", "precision_recall", "calibration", "risk_coverage"]

@@ -62,6 +62,20 @@ def test_changing_a_test_image_changes_nothing(tmp_path):
     np.testing.assert_array_equal(np.load(tmp_path / "mean-0.npy"), before)
 
 
+def test_every_fold_has_the_mean_of_its_own_training_images(tmp_path):
+    images, names = write_data_set(tmp_path, ["train"] * 4)
+    table = pd.DataFrame({"image_id": names * 2, "fold": [0] * 4 + [1] * 4})
+    table["role"] = ["train", "train", "train", "test", "test", "train", "train", "train"]
+    table.to_csv(tmp_path / "folds.tsv", sep="\t", index=False)
+    run(tmp_path, folds=2)
+    for fold, rows in enumerate(([0, 1, 2], [1, 2, 3])):
+        expected = images[rows].astype("float64").mean(axis=0).astype("float32")
+        np.testing.assert_array_equal(np.load(tmp_path / f"mean-{fold}.npy"), expected)
+        record = json.loads((tmp_path / f"mean-{fold}.json").read_text())
+        assert record["fold"] == fold
+        assert record["fitted_on"] == digest_names([names[row] for row in rows])
+
+
 def test_fold_without_training_images_is_an_error(tmp_path):
     write_data_set(tmp_path, ["train", "test"])
     with pytest.raises(InputError, match="fold 1 has no row with role 'train'"):
