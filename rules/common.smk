@@ -1,5 +1,6 @@
 """Config and helper functions of all rules; no rules here."""
 
+import functools
 import re
 import sys
 from pathlib import Path
@@ -123,10 +124,25 @@ def code_digest(*modules):
     return digest_code(modules, LIBRARY)
 
 
-def protocols_of(dataset):
-    return [protocol for name, protocol in SPLITS if name == dataset]
+def figure_files(name, shown="svg", **entry):
+    """A figure in all its formats, of which one is shown in the report."""
+    paths = {ending: f"results/figures/{name}.{ending}" for ending in ("pdf", "svg", "png")}
+    return list((paths | {shown: report(paths[shown], **entry)}).values())
 
 
+def table_files(name, **entry):
+    """A table in all its formats, of which the exact one is shown in the report."""
+    path = f"results/tables/{name}"
+    return [report(f"{path}.tsv", **entry), f"{path}.tex", f"{path}.md"]
+
+
+def title_of(wildcards):
+    return ", ".join(TITLES[kind][name] for kind, name in wildcards.items())
+
+
+# Input functions are called for every job of an experiment, which may have thousands: they look
+# up and never search.
+@functools.cache
 def models_of(dataset, protocol=None):
     return list(
         dict.fromkeys(
@@ -137,11 +153,17 @@ def models_of(dataset, protocol=None):
     )
 
 
+@functools.cache
+def true_runs(dataset):
+    return [run for run in TRUE_RUNS if run["dataset"] == dataset]
+
+
 def compared_splits():
     """The data sets and protocols with models to compare."""
     return [split for split in TRUE_SPLITS if len(models_of(*split)) > 1]
 
 
+@functools.cache
 def gap_runs(dataset):
     """The runs of models under several protocols, first what keeps least together."""
     coarseness = ["image", "picture", "subject", "group"]
@@ -159,6 +181,7 @@ def gap_runs(dataset):
     return sorted(repeated, key=lambda run: coarseness.index(run["group_by"]))
 
 
+@functools.cache
 def fold_numbers(dataset, protocol):
     return list(range(fold_count(config["protocols"][protocol])))
 
@@ -391,13 +414,10 @@ def shown_augmentation(wildcards):
 def fold_files(name):
     """An input function: one file of every fold's training."""
 
-    def files(wildcards):
-        return expand(
-            "results/training/{dataset}/{protocol}/{model}/fold-{fold}/{name}",
-            **wildcards,
-            fold=fold_numbers(wildcards.dataset, wildcards.protocol),
-            name=name,
-        )
+    def files(wildcards, model=None):
+        dataset, protocol = wildcards.dataset, wildcards.protocol
+        place = f"results/training/{dataset}/{protocol}/{model or wildcards.model}"
+        return [f"{place}/fold-{fold}/{name}" for fold in fold_numbers(dataset, protocol)]
 
     return files
 
@@ -406,14 +426,46 @@ def model_files(name):
     """An input function: one file of every model's evaluation under one protocol."""
 
     def files(wildcards):
-        return expand(
-            "results/evaluation/{dataset}/{protocol}/{model}/{name}",
-            **wildcards,
-            model=models_of(wildcards.dataset, wildcards.protocol),
-            name=name,
-        )
+        dataset, protocol = wildcards.dataset, wildcards.protocol
+        place = f"results/evaluation/{dataset}/{protocol}"
+        return [f"{place}/{model}/{name}" for model in models_of(dataset, protocol)]
 
     return files
+
+
+def run_files(name, runs):
+    """One file of every given run's evaluation."""
+    return [
+        f"results/evaluation/{{dataset}}/{{protocol}}/{{model}}/{name}".format(**run)
+        for run in runs
+    ]
+
+
+def split_files(ending):
+    """One file of every split that tables and figures show."""
+    return [f"results/folds/{dataset}/{protocol}.{ending}" for dataset, protocol in TRUE_SPLITS]
+
+
+def mean_images_of(wildcards):
+    dataset, protocol = wildcards.dataset, wildcards.protocol
+    place = f"results/mean_images/{dataset}/{protocol}"
+    return [f"{place}/fold-{fold}.npy" for fold in fold_numbers(dataset, protocol)]
+
+
+# A network has the same layers under every protocol.
+FIRST_RUNS = {(run["dataset"], run["model"]): run for run in reversed(TRUE_RUNS)}
+
+
+def layers_of(wildcards):
+    run = FIRST_RUNS[wildcards.dataset, wildcards.model]
+    return "results/training/{dataset}/{protocol}/{model}/fold-0/layers.tsv".format(**run)
+
+
+# Protocols by their number of folds: a rule must know how many files it writes.
+FOLD_COUNTS = {}
+for protocol in dict.fromkeys(protocol for _, protocol in SPLITS):
+    count = fold_count(config["protocols"][protocol])
+    FOLD_COUNTS.setdefault(count, []).append(protocol)
 
 
 def every_fold(name):
@@ -472,8 +524,11 @@ def every_figure():
     names = ["literature_comparison", "leakage"]
     names += ["external_test"] if EXTERNAL_RUNS else []
     for dataset in TRUE_DATASETS:
-        of_dataset = ["example_images", "class_distribution", "augmented_images", "duplicates"]
-        names += [f"{dataset}/{name}" for name in [*of_dataset, "accuracy_comparison"]]
+        of_dataset = ["example_images", "class_distribution", "duplicates", "accuracy_comparison"]
+        names += [f"{dataset}/{name}" for name in of_dataset]
+        # The augmentation of a grown data set is that of the one that it was made from.
+        if config["datasets"][dataset].get("of") not in TRUE_DATASETS:
+            names += [f"{dataset}/augmented_images"]
         names += [f"{dataset}/architectures/{model}" for model in models_of(dataset)]
     for dataset, protocol in TRUE_SPLITS:
         of_split = ["mean_images", "roc", "precision_recall", "calibration", "risk_coverage"]

@@ -1,240 +1,46 @@
-rule tabulate_datasets:
-    input:
-        descriptions=expand("results/datasets/{dataset}/dataset.json", dataset=DESCRIBED_DATASETS),
-    output:
-        tsv=report(
-            "results/tables/datasets.tsv",
-            caption="../workflow/report/datasets.rst",
-            category="Data sets",
-            subcategory="All data sets",
-            labels={"table": "Characteristics"},
-        ),
-        tex="results/tables/datasets.tex",
-        md="results/tables/datasets.md",
-    log:
-        "logs/tabulate_datasets.log",
-    conda:
-        "../envs/comparison.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
-    params:
-        code=code_digest("comparison_tables"),
-    message:
-        "Tabulating the data sets"
-    script:
-        "../workflow/scripts/tabulate_datasets.py"
+# Tables and figures: everything about one data set, one model under one protocol, one protocol or
+# the whole experiment is written by one job, because starting Python takes longer than drawing.
 
 
-rule tabulate_splits:
-    input:
-        folds=[f"results/folds/{dataset}/{protocol}.tsv" for dataset, protocol in TRUE_SPLITS],
-    output:
-        tsv=report(
-            "results/tables/splits.tsv",
-            caption="../workflow/report/splits.rst",
-            category="Data sets",
-            subcategory="All data sets",
-            labels={"table": "Splits"},
-        ),
-        tex="results/tables/splits.tex",
-        md="results/tables/splits.md",
-    log:
-        "logs/tabulate_splits.log",
-    conda:
-        "../envs/comparison.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
-    params:
-        splits=TRUE_SPLITS,
-        titles=TITLES,
-        code=code_digest("comparison_tables"),
-    message:
-        "Tabulating the splits"
-    script:
-        "../workflow/scripts/tabulate_splits.py"
-
-
-rule tabulate_results:
-    input:
-        metrics=lambda wildcards: [
-            "results/evaluation/{dataset}/{protocol}/{model}/metrics.tsv".format(**run)
-            for run in TRUE_RUNS
-            if run["dataset"] == wildcards.dataset
-        ],
-        intervals=lambda wildcards: [
-            "results/evaluation/{dataset}/{protocol}/{model}/intervals.tsv".format(**run)
-            for run in TRUE_RUNS
-            if run["dataset"] == wildcards.dataset
-        ],
-    output:
-        tsv=report(
-            "results/tables/{dataset}/results.tsv",
-            caption="../workflow/report/results.rst",
-            category="Comparison",
-            subcategory="{dataset}",
-            labels={"show": "Results (table)"},
-        ),
-        tex="results/tables/{dataset}/results.tex",
-        md="results/tables/{dataset}/results.md",
-    log:
-        "logs/tabulate_results/{dataset}.log",
-    conda:
-        "../envs/comparison.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
-    params:
-        runs=lambda wildcards: [run for run in TRUE_RUNS if run["dataset"] == wildcards.dataset],
-        title=lambda wildcards: ", ".join(TITLES[kind][name] for kind, name in wildcards.items()),
-        code=code_digest("comparison_tables"),
-    message:
-        "Tabulating the results on {wildcards.dataset}"
-    script:
-        "../workflow/scripts/tabulate_results.py"
-
-
-rule tabulate_performance:
-    input:
-        metrics="results/evaluation/{dataset}/{protocol}/{model}/metrics.tsv",
-    output:
-        tsv=report(
-            "results/tables/{dataset}/{protocol}/{model}.tsv",
-            caption="../workflow/report/performance.rst",
-            category="Evaluation",
-            subcategory="{dataset}",
-            labels={"show": "Performance (table)", "protocol": "{protocol}", "model": "{model}"},
-        ),
-        tex="results/tables/{dataset}/{protocol}/{model}.tex",
-        md="results/tables/{dataset}/{protocol}/{model}.md",
-    log:
-        "logs/tabulate_performance/{dataset}/{protocol}/{model}.log",
-    conda:
-        "../envs/comparison.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
-    params:
-        title=lambda wildcards: ", ".join(TITLES[kind][name] for kind, name in wildcards.items()),
-        code=code_digest("comparison_tables"),
-    message:
-        "Tabulating the folds of {wildcards.model} on {wildcards.dataset}, {wildcards.protocol}"
-    script:
-        "../workflow/scripts/tabulate_performance.py"
-
-
-rule tabulate_reproduction:
-    input:
-        published=workflow.source_path("../resources/published_results.tsv"),
-        metrics=[
-            "results/evaluation/{dataset}/{protocol}/{model}/metrics.tsv".format(**run)
-            for run in TRUE_RUNS
-        ],
-    output:
-        tsv=report(
-            "results/tables/reproduction.tsv",
-            caption="../workflow/report/reproduction.rst",
-            category="Reproduction",
-            labels={"table": "Printed and measured values"},
-        ),
-        tex="results/tables/reproduction.tex",
-        md="results/tables/reproduction.md",
-    log:
-        "logs/tabulate_reproduction.log",
-    conda:
-        "../envs/comparison.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
-    params:
-        runs=TRUE_RUNS,
-        code=code_digest("reproduction"),
-    message:
-        "Tabulating the thesis' printed values beside ours"
-    script:
-        "../workflow/scripts/tabulate_reproduction.py"
-
-
-rule tabulate_literature:
-    input:
-        literature=workflow.source_path("../resources/literature.tsv"),
-    output:
-        tsv=report(
-            "results/tables/literature.tsv",
-            caption="../workflow/report/literature.rst",
-            category="Comparison",
-            subcategory="Literature",
-            labels={"show": "Accuracies (table)"},
-        ),
-        tex="results/tables/literature.tex",
-        md="results/tables/literature.md",
-    log:
-        "logs/tabulate_literature.log",
-    conda:
-        "../envs/comparison.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
-    params:
-        code=code_digest("reproduction"),
-    message:
-        "Tabulating the literature"
-    script:
-        "../workflow/scripts/tabulate_literature.py"
-
-
-rule plot_example_images:
+rule describe_dataset:
     input:
         images="results/datasets/{dataset}/images.npy",
         manifest="results/datasets/{dataset}/manifest.tsv",
+        duplicates="results/datasets/{dataset}/duplicates.tsv",
+        groups="results/datasets/{dataset}/groups.tsv",
     output:
-        pdf="results/figures/{dataset}/example_images.pdf",
-        svg="results/figures/{dataset}/example_images.svg",
-        png=report(
-            "results/figures/{dataset}/example_images.png",
+        example_images=figure_files(
+            "{dataset}/example_images",
+            shown="png",
             caption="../workflow/report/example_images.rst",
             category="Data sets",
             subcategory="{dataset}",
             labels={"figure": "Example images", "protocol": "any"},
         ),
-    log:
-        "logs/plot_example_images/{dataset}.log",
-    conda:
-        "../envs/comparison.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
-    params:
-        code=code_digest("figures.dataset_figures"),
-    message:
-        "Drawing example images of {wildcards.dataset}"
-    script:
-        "../workflow/scripts/plot_example_images.py"
-
-
-rule plot_class_distribution:
-    input:
-        manifest="results/datasets/{dataset}/manifest.tsv",
-    output:
-        pdf="results/figures/{dataset}/class_distribution.pdf",
-        svg=report(
-            "results/figures/{dataset}/class_distribution.svg",
+        class_distribution=figure_files(
+            "{dataset}/class_distribution",
             caption="../workflow/report/class_distribution.rst",
             category="Data sets",
             subcategory="{dataset}",
             labels={"figure": "Class distribution", "protocol": "any"},
         ),
-        png="results/figures/{dataset}/class_distribution.png",
+        duplicates=figure_files(
+            "{dataset}/duplicates",
+            shown="png",
+            caption="../workflow/report/duplicates.rst",
+            category="Audit",
+            subcategory="{dataset}",
+            labels={"show": "Duplicates (figure)"},
+        ),
+        duplicates_table=table_files(
+            "{dataset}/duplicates",
+            caption="../workflow/report/duplicates_table.rst",
+            category="Audit",
+            subcategory="{dataset}",
+            labels={"show": "Duplicates (table)"},
+        ),
     log:
-        "logs/plot_class_distribution/{dataset}.log",
+        "logs/describe_dataset/{dataset}.log",
     conda:
         "../envs/comparison.yaml"
     threads: 1
@@ -242,22 +48,21 @@ rule plot_class_distribution:
         mem_mb=2000,
         runtime="10m",
     params:
-        title=lambda wildcards: ", ".join(TITLES[kind][name] for kind, name in wildcards.items()),
-        code=code_digest("figures.dataset_figures"),
+        title=title_of,
+        code=code_digest("figures.dataset_figures", "figures.audit_figures", "audit_tables"),
     message:
-        "Drawing the class distribution of {wildcards.dataset}"
+        "Describing {wildcards.dataset}"
     script:
-        "../workflow/scripts/plot_class_distribution.py"
+        "../workflow/scripts/describe_dataset.py"
 
 
 rule plot_augmented_images:
     input:
         samples="results/datasets/{dataset}/augmented_samples.npz",
     output:
-        pdf="results/figures/{dataset}/augmented_images.pdf",
-        svg="results/figures/{dataset}/augmented_images.svg",
-        png=report(
-            "results/figures/{dataset}/augmented_images.png",
+        figure_files(
+            "{dataset}/augmented_images",
+            shown="png",
             caption="../workflow/report/augmented_images.rst",
             category="Data sets",
             subcategory="{dataset}",
@@ -279,25 +84,43 @@ rule plot_augmented_images:
         "../workflow/scripts/plot_augmented_images.py"
 
 
-rule plot_mean_images:
+rule describe_splits:
     input:
-        mean_images=lambda wildcards: expand(
-            "results/mean_images/{dataset}/{protocol}/fold-{fold}.npy",
-            **wildcards,
-            fold=fold_numbers(wildcards.dataset, wildcards.protocol),
-        ),
+        descriptions=expand("results/datasets/{dataset}/dataset.json", dataset=DESCRIBED_DATASETS),
+        manifests=expand("results/datasets/{dataset}/manifest.tsv", dataset=TRUE_DATASETS),
+        folds=split_files("tsv"),
+        leakage=split_files("leakage.tsv"),
     output:
-        pdf="results/figures/{dataset}/{protocol}/mean_images.pdf",
-        svg="results/figures/{dataset}/{protocol}/mean_images.svg",
-        png=report(
-            "results/figures/{dataset}/{protocol}/mean_images.png",
-            caption="../workflow/report/mean_images.rst",
+        datasets=table_files(
+            "datasets",
+            caption="../workflow/report/datasets.rst",
             category="Data sets",
-            subcategory="{dataset}",
-            labels={"figure": "Mean images", "protocol": "{protocol}"},
+            subcategory="All data sets",
+            labels={"table": "Characteristics"},
+        ),
+        splits=table_files(
+            "splits",
+            caption="../workflow/report/splits.rst",
+            category="Data sets",
+            subcategory="All data sets",
+            labels={"table": "Splits"},
+        ),
+        leakage=table_files(
+            "leakage",
+            caption="../workflow/report/leakage.rst",
+            category="Audit",
+            subcategory="All data sets",
+            labels={"show": "Leakage (table)"},
+        ),
+        leakage_figure=figure_files(
+            "leakage",
+            caption="../workflow/report/leakage_figure.rst",
+            category="Audit",
+            subcategory="All data sets",
+            labels={"show": "Leakage (figure)"},
         ),
     log:
-        "logs/plot_mean_images/{dataset}/{protocol}.log",
+        "logs/describe_splits.log",
     conda:
         "../envs/comparison.yaml"
     threads: 1
@@ -305,31 +128,27 @@ rule plot_mean_images:
         mem_mb=2000,
         runtime="10m",
     params:
-        folds=lambda wildcards: fold_numbers(wildcards.dataset, wildcards.protocol),
-        code=code_digest("figures.dataset_figures"),
+        datasets=TRUE_DATASETS,
+        splits=TRUE_SPLITS,
+        titles=TITLES,
+        code=code_digest("comparison_tables", "audit_tables", "figures.audit_figures"),
     message:
-        "Drawing the mean images of {wildcards.dataset}, {wildcards.protocol}"
+        "Describing the data sets, their splits and what crosses them"
     script:
-        "../workflow/scripts/plot_mean_images.py"
+        "../workflow/scripts/describe_splits.py"
 
 
 rule plot_architecture:
     input:
-        layers=lambda wildcards: next(
-            "results/training/{dataset}/{protocol}/{model}/fold-0/layers.tsv".format(**run)
-            for run in TRUE_RUNS
-            if (run["dataset"], run["model"]) == (wildcards.dataset, wildcards.model)
-        ),
+        layers=layers_of,
     output:
-        pdf="results/figures/{dataset}/architectures/{model}.pdf",
-        svg=report(
-            "results/figures/{dataset}/architectures/{model}.svg",
+        figure_files(
+            "{dataset}/architectures/{model}",
             caption="../workflow/report/architecture.rst",
             category="Training",
             subcategory="{dataset}",
             labels={"figure": "Schematic", "protocol": "any", "model": "{model}"},
         ),
-        png="results/figures/{dataset}/architectures/{model}.png",
     log:
         "logs/plot_architecture/{dataset}/{model}.log",
     conda:
@@ -348,51 +167,35 @@ rule plot_architecture:
         "../workflow/scripts/plot_architecture.py"
 
 
-rule plot_training_curves:
+rule describe_model:
     input:
+        metrics="results/evaluation/{dataset}/{protocol}/{model}/metrics.tsv",
+        confusion="results/evaluation/{dataset}/{protocol}/{model}/confusion.tsv",
         histories=fold_files("history.tsv"),
     output:
-        pdf="results/figures/{dataset}/{protocol}/{model}/training_curves.pdf",
-        svg=report(
-            "results/figures/{dataset}/{protocol}/{model}/training_curves.svg",
-            caption="../workflow/report/training_curves.rst",
-            category="Training",
+        performance=table_files(
+            "{dataset}/{protocol}/{model}",
+            caption="../workflow/report/performance.rst",
+            category="Evaluation",
             subcategory="{dataset}",
-            labels={"figure": "Training curves", "protocol": "{protocol}", "model": "{model}"},
+            labels={"show": "Performance (table)", "protocol": "{protocol}", "model": "{model}"},
         ),
-        png="results/figures/{dataset}/{protocol}/{model}/training_curves.png",
-    log:
-        "logs/plot_training_curves/{dataset}/{protocol}/{model}.log",
-    conda:
-        "../envs/comparison.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
-    params:
-        title=lambda wildcards: ", ".join(TITLES[kind][name] for kind, name in wildcards.items()),
-        code=code_digest("figures.training_figures"),
-    message:
-        "Drawing the training of {wildcards.model} on {wildcards.dataset}, {wildcards.protocol}"
-    script:
-        "../workflow/scripts/plot_training_curves.py"
-
-
-rule plot_confusion_matrix:
-    input:
-        confusion="results/evaluation/{dataset}/{protocol}/{model}/confusion.tsv",
-    output:
-        pdf="results/figures/{dataset}/{protocol}/{model}/confusion_matrix.pdf",
-        svg=report(
-            "results/figures/{dataset}/{protocol}/{model}/confusion_matrix.svg",
+        confusion_matrix=figure_files(
+            "{dataset}/{protocol}/{model}/confusion_matrix",
             caption="../workflow/report/confusion_matrix.rst",
             category="Evaluation",
             subcategory="{dataset}",
             labels={"show": "Confusion matrix", "protocol": "{protocol}", "model": "{model}"},
         ),
-        png="results/figures/{dataset}/{protocol}/{model}/confusion_matrix.png",
+        training_curves=figure_files(
+            "{dataset}/{protocol}/{model}/training_curves",
+            caption="../workflow/report/training_curves.rst",
+            category="Training",
+            subcategory="{dataset}",
+            labels={"figure": "Training curves", "protocol": "{protocol}", "model": "{model}"},
+        ),
     log:
-        "logs/plot_confusion_matrix/{dataset}/{protocol}/{model}.log",
+        "logs/describe_model/{dataset}/{protocol}/{model}.log",
     conda:
         "../envs/comparison.yaml"
     threads: 1
@@ -400,81 +203,81 @@ rule plot_confusion_matrix:
         mem_mb=2000,
         runtime="10m",
     params:
-        title=lambda wildcards: ", ".join(TITLES[kind][name] for kind, name in wildcards.items()),
-        code=code_digest("figures.evaluation_figures"),
+        title=title_of,
+        code=code_digest(
+            "comparison_tables", "figures.evaluation_figures", "figures.training_figures"
+        ),
     message:
-        "Drawing the confusions of {wildcards.model} on {wildcards.dataset}, {wildcards.protocol}"
+        "Describing {wildcards.model} on {wildcards.dataset}, {wildcards.protocol}"
     script:
-        "../workflow/scripts/plot_confusion_matrix.py"
+        "../workflow/scripts/describe_model.py"
 
 
-rule plot_roc:
+rule describe_protocol:
     input:
-        curves=lambda wildcards: expand(
-            "results/evaluation/{dataset}/{protocol}/{model}/roc.tsv",
-            **wildcards,
-            model=models_of(wildcards.dataset, wildcards.protocol),
-        ),
-        metrics=lambda wildcards: expand(
-            "results/evaluation/{dataset}/{protocol}/{model}/metrics.tsv",
-            **wildcards,
-            model=models_of(wildcards.dataset, wildcards.protocol),
-        ),
-        bands=model_files("roc_band.tsv"),
+        mean_images=mean_images_of,
+        roc=model_files("roc.tsv"),
+        roc_bands=model_files("roc_band.tsv"),
+        metrics=model_files("metrics.tsv"),
+        precision_recall=model_files("precision_recall.tsv"),
+        confusions=model_files("confusion.tsv"),
+        reliabilities=model_files("reliability.tsv"),
+        calibrations=model_files("calibration.tsv"),
+        risk_coverage=model_files("risk_coverage.tsv"),
+        operating_points=model_files("operating_points.tsv"),
     output:
-        pdf="results/figures/{dataset}/{protocol}/roc.pdf",
-        svg=report(
-            "results/figures/{dataset}/{protocol}/roc.svg",
+        mean_images=figure_files(
+            "{dataset}/{protocol}/mean_images",
+            shown="png",
+            caption="../workflow/report/mean_images.rst",
+            category="Data sets",
+            subcategory="{dataset}",
+            labels={"figure": "Mean images", "protocol": "{protocol}"},
+        ),
+        roc=figure_files(
+            "{dataset}/{protocol}/roc",
             caption="../workflow/report/roc.rst",
             category="Evaluation",
             subcategory="{dataset}",
             labels={"show": "ROC curves", "protocol": "{protocol}", "model": "all"},
         ),
-        png="results/figures/{dataset}/{protocol}/roc.png",
-    log:
-        "logs/plot_roc/{dataset}/{protocol}.log",
-    conda:
-        "../envs/comparison.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
-    params:
-        models=lambda wildcards: [
-            TITLES["model"][model] for model in models_of(wildcards.dataset, wildcards.protocol)
-        ],
-        title=lambda wildcards: ", ".join(TITLES[kind][name] for kind, name in wildcards.items()),
-        code=code_digest("figures.evaluation_figures"),
-    message:
-        "Drawing the ROC curves of {wildcards.dataset}, {wildcards.protocol}"
-    script:
-        "../workflow/scripts/plot_roc.py"
-
-
-rule plot_precision_recall:
-    input:
-        curves=lambda wildcards: expand(
-            "results/evaluation/{dataset}/{protocol}/{model}/precision_recall.tsv",
-            **wildcards,
-            model=models_of(wildcards.dataset, wildcards.protocol),
-        ),
-        confusions=lambda wildcards: expand(
-            "results/evaluation/{dataset}/{protocol}/{model}/confusion.tsv",
-            **wildcards,
-            model=models_of(wildcards.dataset, wildcards.protocol),
-        ),
-    output:
-        pdf="results/figures/{dataset}/{protocol}/precision_recall.pdf",
-        svg=report(
-            "results/figures/{dataset}/{protocol}/precision_recall.svg",
+        precision_recall=figure_files(
+            "{dataset}/{protocol}/precision_recall",
             caption="../workflow/report/precision_recall.rst",
             category="Evaluation",
             subcategory="{dataset}",
             labels={"show": "Precision-recall curves", "protocol": "{protocol}", "model": "all"},
         ),
-        png="results/figures/{dataset}/{protocol}/precision_recall.png",
+        reliability=figure_files(
+            "{dataset}/{protocol}/calibration",
+            caption="../workflow/report/calibration.rst",
+            category="Evaluation",
+            subcategory="{dataset}",
+            labels={"show": "Reliability diagrams", "protocol": "{protocol}", "model": "all"},
+        ),
+        risk_coverage=figure_files(
+            "{dataset}/{protocol}/risk_coverage",
+            caption="../workflow/report/risk_coverage.rst",
+            category="Evaluation",
+            subcategory="{dataset}",
+            labels={"show": "Risk-coverage curves", "protocol": "{protocol}", "model": "all"},
+        ),
+        calibration=table_files(
+            "{dataset}/{protocol}/calibration",
+            caption="../workflow/report/calibration_table.rst",
+            category="Evaluation",
+            subcategory="{dataset}",
+            labels={"show": "Calibration (table)", "protocol": "{protocol}", "model": "all"},
+        ),
+        operating_points=table_files(
+            "{dataset}/{protocol}/operating_points",
+            caption="../workflow/report/operating_points.rst",
+            category="Evaluation",
+            subcategory="{dataset}",
+            labels={"show": "Operating points (table)", "protocol": "{protocol}", "model": "all"},
+        ),
     log:
-        "logs/plot_precision_recall/{dataset}/{protocol}.log",
+        "logs/describe_protocol/{dataset}/{protocol}.log",
     conda:
         "../envs/comparison.yaml"
     threads: 1
@@ -482,37 +285,125 @@ rule plot_precision_recall:
         mem_mb=2000,
         runtime="10m",
     params:
+        folds=lambda wildcards: fold_numbers(wildcards.dataset, wildcards.protocol),
         models=lambda wildcards: [
-            TITLES["model"][model] for model in models_of(wildcards.dataset, wildcards.protocol)
+            (model, TITLES["model"][model])
+            for model in models_of(wildcards.dataset, wildcards.protocol)
         ],
-        title=lambda wildcards: ", ".join(TITLES[kind][name] for kind, name in wildcards.items()),
-        code=code_digest("figures.evaluation_figures"),
+        title=title_of,
+        code=code_digest(
+            "calibration_tables",
+            "figures.calibration_figures",
+            "figures.dataset_figures",
+            "figures.evaluation_figures",
+        ),
     message:
-        "Drawing the precision-recall curves of {wildcards.dataset}, {wildcards.protocol}"
+        "Drawing and tabulating all models on {wildcards.dataset}, {wildcards.protocol}"
     script:
-        "../workflow/scripts/plot_precision_recall.py"
+        "../workflow/scripts/describe_protocol.py"
 
 
-rule plot_accuracy_comparison:
+rule describe_comparisons:
     input:
-        metrics=lambda wildcards: [
-            "results/evaluation/{dataset}/{protocol}/{model}/metrics.tsv".format(**run)
-            for run in TRUE_RUNS
-            if run["dataset"] == wildcards.dataset
-        ],
+        comparisons="results/evaluation/{dataset}/{protocol}/comparisons.tsv",
+    output:
+        table=table_files(
+            "{dataset}/{protocol}/comparisons",
+            caption="../workflow/report/comparisons.rst",
+            category="Evaluation",
+            subcategory="{dataset}",
+            labels={
+                "show": "Model against model (table)",
+                "protocol": "{protocol}",
+                "model": "all",
+            },
+        ),
+        figure=figure_files(
+            "{dataset}/{protocol}/differences",
+            caption="../workflow/report/differences.rst",
+            category="Evaluation",
+            subcategory="{dataset}",
+            labels={"show": "Differences of the models", "protocol": "{protocol}", "model": "all"},
+        ),
+    log:
+        "logs/describe_comparisons/{dataset}/{protocol}.log",
+    conda:
+        "../envs/comparison.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        titles=TITLES["model"],
+        title=title_of,
+        code=code_digest("inference_tables", "figures.inference_figures"),
+    message:
+        "Describing model against model on {wildcards.dataset}, {wildcards.protocol}"
+    script:
+        "../workflow/scripts/describe_comparisons.py"
+
+
+rule describe_protocol_gap:
+    input:
+        gap="results/evaluation/{dataset}/protocol_gap.tsv",
+        metrics=lambda wildcards: run_files("metrics.tsv", gap_runs(wildcards.dataset)),
+        intervals=lambda wildcards: run_files("intervals.tsv", gap_runs(wildcards.dataset)),
+    output:
+        table=table_files(
+            "{dataset}/protocol_gap",
+            caption="../workflow/report/protocol_gap.rst",
+            category="Comparison",
+            subcategory="{dataset}",
+            labels={"show": "Protocol gap (table)"},
+        ),
+        figure=figure_files(
+            "{dataset}/protocol_gap",
+            caption="../workflow/report/protocol_gap.rst",
+            category="Comparison",
+            subcategory="{dataset}",
+            labels={"show": "Protocol gap (figure)"},
+        ),
+    log:
+        "logs/describe_protocol_gap/{dataset}.log",
+    conda:
+        "../envs/comparison.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        runs=lambda wildcards: gap_runs(wildcards.dataset),
+        titles=TITLES,
+        title=title_of,
+        code=code_digest("inference_tables", "figures.inference_figures"),
+    message:
+        "Describing the gap between the protocols of {wildcards.dataset}"
+    script:
+        "../workflow/scripts/describe_protocol_gap.py"
+
+
+rule describe_results:
+    input:
+        metrics=lambda wildcards: run_files("metrics.tsv", true_runs(wildcards.dataset)),
+        intervals=lambda wildcards: run_files("intervals.tsv", true_runs(wildcards.dataset)),
         published=workflow.source_path("../resources/published_results.tsv"),
     output:
-        pdf="results/figures/{dataset}/accuracy_comparison.pdf",
-        svg=report(
-            "results/figures/{dataset}/accuracy_comparison.svg",
+        table=table_files(
+            "{dataset}/results",
+            caption="../workflow/report/results.rst",
+            category="Comparison",
+            subcategory="{dataset}",
+            labels={"show": "Results (table)"},
+        ),
+        figure=figure_files(
+            "{dataset}/accuracy_comparison",
             caption="../workflow/report/accuracy_comparison.rst",
             category="Comparison",
             subcategory="{dataset}",
             labels={"show": "Accuracy (figure)"},
         ),
-        png="results/figures/{dataset}/accuracy_comparison.png",
     log:
-        "logs/plot_accuracy_comparison/{dataset}.log",
+        "logs/describe_results/{dataset}.log",
     conda:
         "../envs/comparison.yaml"
     threads: 1
@@ -520,35 +411,43 @@ rule plot_accuracy_comparison:
         mem_mb=2000,
         runtime="10m",
     params:
-        runs=lambda wildcards: [run for run in TRUE_RUNS if run["dataset"] == wildcards.dataset],
-        title=lambda wildcards: ", ".join(TITLES[kind][name] for kind, name in wildcards.items()),
-        code=code_digest("figures.comparison_figures"),
+        runs=lambda wildcards: true_runs(wildcards.dataset),
+        title=title_of,
+        code=code_digest("comparison_tables", "figures.comparison_figures"),
     message:
-        "Drawing the accuracies on {wildcards.dataset}"
+        "Describing the results on {wildcards.dataset}"
     script:
-        "../workflow/scripts/plot_accuracy_comparison.py"
+        "../workflow/scripts/describe_results.py"
 
 
-rule plot_literature_comparison:
+rule compare_with_literature:
     input:
-        metrics=[
-            "results/evaluation/{dataset}/{protocol}/{model}/metrics.tsv".format(**run)
-            for run in TRUE_RUNS
-        ],
+        metrics=run_files("metrics.tsv", TRUE_RUNS),
         literature=workflow.source_path("../resources/literature.tsv"),
         published=workflow.source_path("../resources/published_results.tsv"),
     output:
-        pdf="results/figures/literature_comparison.pdf",
-        svg=report(
-            "results/figures/literature_comparison.svg",
+        literature=table_files(
+            "literature",
+            caption="../workflow/report/literature.rst",
+            category="Comparison",
+            subcategory="Literature",
+            labels={"show": "Accuracies (table)"},
+        ),
+        figure=figure_files(
+            "literature_comparison",
             caption="../workflow/report/literature_comparison.rst",
             category="Comparison",
             subcategory="Literature",
             labels={"show": "Accuracies (figure)"},
         ),
-        png="results/figures/literature_comparison.png",
+        reproduction=table_files(
+            "reproduction",
+            caption="../workflow/report/reproduction.rst",
+            category="Reproduction",
+            labels={"table": "Printed and measured values"},
+        ),
     log:
-        "logs/plot_literature_comparison.log",
+        "logs/compare_with_literature.log",
     conda:
         "../envs/comparison.yaml"
     threads: 1
@@ -557,8 +456,8 @@ rule plot_literature_comparison:
         runtime="10m",
     params:
         runs=TRUE_RUNS,
-        code=code_digest("figures.comparison_figures"),
+        code=code_digest("reproduction", "figures.comparison_figures"),
     message:
-        "Drawing our accuracies among those of the literature"
+        "Comparing our results with those of the thesis and of the literature"
     script:
-        "../workflow/scripts/plot_literature_comparison.py"
+        "../workflow/scripts/compare_with_literature.py"

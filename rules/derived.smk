@@ -69,15 +69,13 @@ rule tabulate_canaries:
         metrics=canary_files("metrics.tsv"),
         intervals=canary_files("intervals.tsv"),
     output:
-        tsv=report(
-            "results/tables/canaries.tsv",
+        table_files(
+            "canaries",
             caption="../workflow/report/canaries.rst",
             category="Audit",
             subcategory="Canaries",
             labels={"table": "Results on permuted labels"},
         ),
-        tex="results/tables/canaries.tex",
-        md="results/tables/canaries.md",
     log:
         "logs/tabulate_canaries.log",
     conda:

@@ -1,23 +1,99 @@
+# Metrics, intervals, curves, calibration and tests, from stored predictions alone.
+
+
 rule evaluate_model:
     input:
         predictions=fold_files("predictions.tsv"),
+        groups="results/datasets/{dataset}/groups.tsv",
+        folds="results/folds/{dataset}/{protocol}.tsv",
     output:
         metrics="results/evaluation/{dataset}/{protocol}/{model}/metrics.tsv",
         confusion="results/evaluation/{dataset}/{protocol}/{model}/confusion.tsv",
         roc="results/evaluation/{dataset}/{protocol}/{model}/roc.tsv",
         precision_recall="results/evaluation/{dataset}/{protocol}/{model}/precision_recall.tsv",
         report="results/evaluation/{dataset}/{protocol}/{model}/report.tsv",
+        intervals=report(
+            "results/evaluation/{dataset}/{protocol}/{model}/intervals.tsv",
+            caption="../workflow/report/intervals.rst",
+            category="Evaluation",
+            subcategory="{dataset}",
+            labels={"show": "Intervals (table)", "protocol": "{protocol}", "model": "{model}"},
+        ),
+        roc_band="results/evaluation/{dataset}/{protocol}/{model}/roc_band.tsv",
+        calibration="results/evaluation/{dataset}/{protocol}/{model}/calibration.tsv",
+        reliability="results/evaluation/{dataset}/{protocol}/{model}/reliability.tsv",
+        operating_points="results/evaluation/{dataset}/{protocol}/{model}/operating_points.tsv",
+        risk_coverage="results/evaluation/{dataset}/{protocol}/{model}/risk_coverage.tsv",
+        fitted="results/evaluation/{dataset}/{protocol}/{model}/fitted.json",
     log:
         "logs/evaluate_model/{dataset}/{protocol}/{model}.log",
     conda:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="20m",
+        mem_mb=4000,
+        runtime="1h",
     params:
-        code=code_digest("evaluation"),
+        seed=config["seed"],
+        code=code_digest("evaluation", "inference", "operating_points"),
     message:
         "Evaluating {wildcards.model} on {wildcards.dataset}, {wildcards.protocol}"
     script:
         "../workflow/scripts/evaluate_model.py"
+
+
+rule compare_models:
+    input:
+        predictions=lambda wildcards: [
+            path
+            for model in models_of(wildcards.dataset, wildcards.protocol)
+            for path in fold_files("predictions.tsv")(wildcards, model)
+        ],
+        groups="results/datasets/{dataset}/groups.tsv",
+        folds="results/folds/{dataset}/{protocol}.tsv",
+    output:
+        comparisons="results/evaluation/{dataset}/{protocol}/comparisons.tsv",
+    log:
+        "logs/compare_models/{dataset}/{protocol}.log",
+    conda:
+        "../envs/evaluation.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime="1h",
+    params:
+        models=lambda wildcards: models_of(wildcards.dataset, wildcards.protocol),
+        seed=config["seed"],
+        code=code_digest("inference"),
+    message:
+        "Comparing the models on {wildcards.dataset}, {wildcards.protocol}"
+    script:
+        "../workflow/scripts/compare_models.py"
+
+
+rule estimate_protocol_gap:
+    input:
+        predictions=lambda wildcards: [
+            f"results/training/{wildcards.dataset}/{run['protocol']}/{run['model']}/fold-{fold}/"
+            "predictions.tsv"
+            for run in gap_runs(wildcards.dataset)
+            for fold in range(run["folds"])
+        ],
+        groups="results/datasets/{dataset}/groups.tsv",
+    output:
+        gap="results/evaluation/{dataset}/protocol_gap.tsv",
+    log:
+        "logs/estimate_protocol_gap/{dataset}.log",
+    conda:
+        "../envs/evaluation.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime="30m",
+    params:
+        runs=lambda wildcards: gap_runs(wildcards.dataset),
+        code=code_digest("protocol_gap"),
+    message:
+        "Estimating the gap between the protocols of {wildcards.dataset}"
+    script:
+        "../workflow/scripts/estimate_protocol_gap.py"

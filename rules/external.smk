@@ -49,53 +49,28 @@ rule estimate_external_intervals:
         "../workflow/scripts/estimate_intervals.py"
 
 
-rule tabulate_external_test:
+rule describe_external_test:
     input:
         internal=external_files("evaluation/{dataset}/{protocol}/{model}/intervals.tsv"),
         external=external_files("external/{dataset}/{protocol}/{model}/{external}/intervals.tsv"),
     output:
-        tsv=report(
-            "results/tables/external_test.tsv",
+        table=table_files(
+            "external_test",
             caption="../workflow/report/external_test.rst",
             category="Comparison",
             subcategory="External test",
             labels={"show": "External test (table)"},
         ),
-        tex="results/tables/external_test.tex",
-        md="results/tables/external_test.md",
-    log:
-        "logs/tabulate_external_test.log",
-    conda:
-        "../envs/comparison.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
-    params:
-        runs=EXTERNAL_RUNS,
-        code=code_digest("external_tables"),
-    message:
-        "Tabulating the external tests"
-    script:
-        "../workflow/scripts/tabulate_external_test.py"
-
-
-rule plot_external_test:
-    input:
-        internal=external_files("evaluation/{dataset}/{protocol}/{model}/intervals.tsv"),
-        external=external_files("external/{dataset}/{protocol}/{model}/{external}/intervals.tsv"),
-    output:
-        pdf="results/figures/external_test.pdf",
-        svg="results/figures/external_test.svg",
-        png=report(
-            "results/figures/external_test.png",
+        figure=figure_files(
+            "external_test",
+            shown="png",
             caption="../workflow/report/external_test.rst",
             category="Comparison",
             subcategory="External test",
             labels={"show": "External test (figure)"},
         ),
     log:
-        "logs/plot_external_test.log",
+        "logs/describe_external_test.log",
     conda:
         "../envs/comparison.yaml"
     threads: 1
@@ -104,8 +79,8 @@ rule plot_external_test:
         runtime="10m",
     params:
         runs=EXTERNAL_RUNS,
-        code=code_digest("figures.external_figures"),
+        code=code_digest("external_tables", "figures.external_figures"),
     message:
-        "Drawing the external tests"
+        "Describing the external tests"
     script:
-        "../workflow/scripts/plot_external_test.py"
+        "../workflow/scripts/describe_external_test.py"

@@ -48,25 +48,38 @@ rule audit_split:
         "../workflow/scripts/audit_split.py"
 
 
-rule compute_mean_image:
-    input:
-        images="results/datasets/{dataset}/images.npy",
-        manifest="results/datasets/{dataset}/manifest.tsv",
-        folds="results/folds/{dataset}/{protocol}.tsv",
-    output:
-        mean_image="results/mean_images/{dataset}/{protocol}/fold-{fold}.npy",
-        record="results/mean_images/{dataset}/{protocol}/fold-{fold}.json",
-    log:
-        "logs/compute_mean_image/{dataset}/{protocol}/fold-{fold}.log",
-    conda:
-        "../envs/folds.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="20m",
-    params:
-        code=code_digest("mean_image"),
-    message:
-        "Averaging the training images of {wildcards.dataset}, {wildcards.protocol}, fold {wildcards.fold}"
-    script:
-        "../workflow/scripts/compute_mean_image.py"
+# One job for all folds of a split; the number of its files is part of a rule.
+for folds, protocols in FOLD_COUNTS.items():
+
+    rule:
+        name:
+            f"compute_mean_images_{folds}_folds"
+        input:
+            images="results/datasets/{dataset}/images.npy",
+            manifest="results/datasets/{dataset}/manifest.tsv",
+            folds="results/folds/{dataset}/{protocol}.tsv",
+        output:
+            mean_images=[
+                f"results/mean_images/{{dataset}}/{{protocol}}/fold-{fold}.npy"
+                for fold in range(folds)
+            ],
+            records=[
+                f"results/mean_images/{{dataset}}/{{protocol}}/fold-{fold}.json"
+                for fold in range(folds)
+            ],
+        log:
+            "logs/compute_mean_images/{dataset}/{protocol}.log",
+        wildcard_constraints:
+            protocol=one_of(protocols),
+        conda:
+            "../envs/folds.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime="1h",
+        params:
+            code=code_digest("mean_image"),
+        message:
+            "Averaging the training images of {wildcards.dataset}, {wildcards.protocol}"
+        script:
+            "../workflow/scripts/compute_mean_images.py"

@@ -10,19 +10,43 @@ rule publication:
         every_publication_file(),
 
 
-rule write_methods:
+rule write_publication:
     input:
         unpack(stored_records),
+        predictions=every_fold("predictions.tsv"),
+        claim=workflow.source_path("../resources/checklists/claim_2024.tsv"),
+        tripod_ai=workflow.source_path("../resources/checklists/tripod_ai.tsv"),
     output:
-        md=report(
-            "results/publication/methods.md",
-            caption="../workflow/report/methods.rst",
-            category="Publication",
-            labels={"text": "Methods"},
-        ),
-        tex="results/publication/methods.tex",
+        methods=[
+            report(
+                "results/publication/methods.md",
+                caption="../workflow/report/methods.rst",
+                category="Publication",
+                labels={"text": "Methods"},
+            ),
+            "results/publication/methods.tex",
+        ],
+        claim=[
+            report(
+                "results/publication/checklist_claim.tsv",
+                caption="../workflow/report/checklist.rst",
+                category="Publication",
+                labels={"text": "Checklist CLAIM 2024"},
+            ),
+            "results/publication/checklist_claim.md",
+        ],
+        tripod_ai=[
+            report(
+                "results/publication/checklist_tripod_ai.tsv",
+                caption="../workflow/report/checklist.rst",
+                category="Publication",
+                labels={"text": "Checklist TRIPOD+AI"},
+            ),
+            "results/publication/checklist_tripod_ai.md",
+        ],
+        provenance="results/publication/provenance.json",
     log:
-        "logs/write_methods.log",
+        "logs/write_publication.log",
     conda:
         "../envs/comparison.yaml"
     threads: 1
@@ -33,85 +57,12 @@ rule write_methods:
         # A function, because Snakemake would take a brace in a title for a wildcard.
         experiment=lambda wildcards: config,
         asked=asked_trainings(),
-        code=code_digest("publication.methods"),
-    message:
-        "Writing the methods section"
-    script:
-        "../workflow/scripts/write_methods.py"
-
-
-rule write_claim_checklist:
-    input:
-        unpack(stored_records),
-        checklist=workflow.source_path("../resources/checklists/claim_2024.tsv"),
-    output:
-        tsv=report(
-            "results/publication/checklist_claim.tsv",
-            caption="../workflow/report/checklist.rst",
-            category="Publication",
-            labels={"text": "Checklist CLAIM 2024"},
-        ),
-        md="results/publication/checklist_claim.md",
-    log:
-        "logs/write_claim_checklist.log",
-    conda:
-        "../envs/comparison.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
-    params:
-        experiment=lambda wildcards: config,
-        asked=asked_trainings(),
         repository=lambda wildcards: repository_state(ROOT),
-        code=code_digest("publication.checklist"),
+        code=code_digest("publication.methods", "publication.checklist", "publication.provenance"),
     message:
-        "Filling the checklist CLAIM 2024"
+        "Writing the methods section, the checklists and the provenance of every number"
     script:
-        "../workflow/scripts/write_checklist.py"
-
-
-use rule write_claim_checklist as write_tripod_ai_checklist with:
-    input:
-        unpack(stored_records),
-        checklist=workflow.source_path("../resources/checklists/tripod_ai.tsv"),
-    output:
-        tsv=report(
-            "results/publication/checklist_tripod_ai.tsv",
-            caption="../workflow/report/checklist.rst",
-            category="Publication",
-            labels={"text": "Checklist TRIPOD+AI"},
-        ),
-        md="results/publication/checklist_tripod_ai.md",
-    log:
-        "logs/write_tripod_ai_checklist.log",
-    message:
-        "Filling the checklist TRIPOD+AI"
-
-
-rule write_provenance:
-    input:
-        unpack(stored_records),
-        predictions=every_fold("predictions.tsv"),
-    output:
-        "results/publication/provenance.json",
-    log:
-        "logs/write_provenance.log",
-    conda:
-        "../envs/comparison.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="10m",
-    params:
-        experiment=lambda wildcards: config,
-        asked=asked_trainings(),
-        repository=lambda wildcards: repository_state(ROOT),
-        code=code_digest("publication.provenance"),
-    message:
-        "Writing the provenance of every number"
-    script:
-        "../workflow/scripts/write_provenance.py"
+        "../workflow/scripts/write_publication.py"
 
 
 rule assemble_publication:

@@ -11,7 +11,7 @@ import pytest
 from blastfold import audit_tables, duplicates, groups
 from blastfold.errors import InputError
 from blastfold.fitted_folds import fit_folds, records_of
-from blastfold.mean_image import compute_mean_image
+from blastfold.mean_image import compute_mean_images
 
 TITLES = {"dataset": {"d": "Data & more"}, "protocol": {"k": "K folds"}}
 ENDINGS = ("tsv", "tex", "md")
@@ -249,13 +249,14 @@ def mean_images(folds, tmp_path):
     np.save(tmp_path / "images.npy", random.integers(0, 256, (12, 4, 5, 3), np.uint8))
     table = write(manifest(IDS, [""] * 12), tmp_path / "manifest.tsv")
     write(folds, tmp_path / "folds.tsv")
-    return [make_mean_image(tmp_path, table, tmp_path / "folds.tsv", fold) for fold in (0, 1)]
+    return make_mean_images(tmp_path, table, tmp_path / "folds.tsv", 2)
 
 
-def make_mean_image(folder, table, folds, fold):
-    path = folder / f"fold-{fold}.json"
-    compute_mean_image(folder / "images.npy", table, folds, fold, folder / f"fold-{fold}.npy", path)
-    return path
+def make_mean_images(folder, table, folds, count):
+    records = [folder / f"fold-{fold}.json" for fold in range(count)]
+    means = [folder / f"fold-{fold}.npy" for fold in range(count)]
+    compute_mean_images(folder / "images.npy", table, folds, means, records)
+    return records
 
 
 def tabulate(paths, folder, artefact="mean image"):
@@ -282,7 +283,7 @@ def test_no_mean_image_was_made_from_a_test_image(mean_images, tmp_path):
 def test_a_mean_image_of_another_split_stops_the_run(mean_images, folds, tmp_path):
     swapped = folds.replace({"role": {"train": "test", "test": "train"}})
     write(swapped, tmp_path / "other.tsv")
-    make_mean_image(tmp_path, tmp_path / "manifest.tsv", tmp_path / "other.tsv", 0)
+    make_mean_images(tmp_path, tmp_path / "manifest.tsv", tmp_path / "other.tsv", 1)
     with pytest.raises(InputError, match=r"1 of 2 fitted artefacts(?s:.)*fitted on the test"):
         tabulate(mean_images, tmp_path)
     assert not (tmp_path / "fitted.tsv").exists()

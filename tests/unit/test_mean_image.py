@@ -8,7 +8,7 @@ import pytest
 
 from blastfold.errors import InputError
 from blastfold.files import digest_names
-from blastfold.mean_image import compute_mean_image, mean_of_rows
+from blastfold.mean_image import compute_mean_images, mean_of_rows
 
 
 @pytest.mark.parametrize("block", [1, 7, 64, 1000])
@@ -33,10 +33,12 @@ def write_data_set(folder, roles):
     return images, names
 
 
-def run(folder, fold=0):
+def run(folder, folds=1):
     names = ("images.npy", "manifest.tsv", "folds.tsv")
     paths = [folder / name for name in names]
-    compute_mean_image(*paths, fold, folder / "mean.npy", folder / "mean.json")
+    numbers = range(folds)
+    means = [folder / f"mean-{fold}.npy" for fold in numbers]
+    compute_mean_images(*paths, means, [folder / f"mean-{fold}.json" for fold in numbers])
 
 
 def test_only_training_images_count(tmp_path):
@@ -44,8 +46,8 @@ def test_only_training_images_count(tmp_path):
     images, names = write_data_set(tmp_path, roles)
     run(tmp_path)
     expected = images[[0, 2, 4]].astype("float64").mean(axis=0).astype("float32")
-    np.testing.assert_array_equal(np.load(tmp_path / "mean.npy"), expected)
-    record = json.loads((tmp_path / "mean.json").read_text())
+    np.testing.assert_array_equal(np.load(tmp_path / "mean-0.npy"), expected)
+    record = json.loads((tmp_path / "mean-0.json").read_text())
     assert record["images"] == 3
     assert record["fitted_on"] == digest_names([names[0], names[2], names[4]])
 
@@ -53,14 +55,28 @@ def test_only_training_images_count(tmp_path):
 def test_changing_a_test_image_changes_nothing(tmp_path):
     images, _ = write_data_set(tmp_path, ["train", "test", "train", "validation"])
     run(tmp_path)
-    before = np.load(tmp_path / "mean.npy")
+    before = np.load(tmp_path / "mean-0.npy")
     images[[1, 3]] = 255 - images[[1, 3]]
     np.save(tmp_path / "images.npy", images)
     run(tmp_path)
-    np.testing.assert_array_equal(np.load(tmp_path / "mean.npy"), before)
+    np.testing.assert_array_equal(np.load(tmp_path / "mean-0.npy"), before)
+
+
+def test_every_fold_has_the_mean_of_its_own_training_images(tmp_path):
+    images, names = write_data_set(tmp_path, ["train"] * 4)
+    table = pd.DataFrame({"image_id": names * 2, "fold": [0] * 4 + [1] * 4})
+    table["role"] = ["train", "train", "train", "test", "test", "train", "train", "train"]
+    table.to_csv(tmp_path / "folds.tsv", sep="\t", index=False)
+    run(tmp_path, folds=2)
+    for fold, rows in enumerate(([0, 1, 2], [1, 2, 3])):
+        expected = images[rows].astype("float64").mean(axis=0).astype("float32")
+        np.testing.assert_array_equal(np.load(tmp_path / f"mean-{fold}.npy"), expected)
+        record = json.loads((tmp_path / f"mean-{fold}.json").read_text())
+        assert record["fold"] == fold
+        assert record["fitted_on"] == digest_names([names[row] for row in rows])
 
 
 def test_fold_without_training_images_is_an_error(tmp_path):
     write_data_set(tmp_path, ["train", "test"])
     with pytest.raises(InputError, match="fold 1 has no row with role 'train'"):
-        run(tmp_path, fold=1)
+        run(tmp_path, folds=2)

@@ -115,7 +115,7 @@ def test_a_changed_setting_runs_what_depends_on_it_alone(finished):
     config["models"]["simple_cnn"]["title"] = "A new name"
     jobs = planned_jobs(snakemake(folder, "--dry-run", config=config))
     assert "train_model" not in jobs
-    assert jobs["tabulate_results"] == 1
+    assert jobs["describe_results"] == 1
     config["models"]["simple_cnn"]["learning_rate"] = 0.01
     jobs = planned_jobs(snakemake(folder, "--dry-run", config=config))
     assert jobs["train_model"] == 3

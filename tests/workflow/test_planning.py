@@ -17,11 +17,15 @@ DEFAULT = REPOSITORY / "config.yaml"
 
 def test_default_experiment_is_planned(tmp_path):
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", config=DEFAULT))
-    # One split and three folds: three models, and one on two canaries.
-    assert jobs["train_model"] == 4 * (3 + 2)
-    assert jobs["compute_mean_image"] == 4 * (1 + 2)
-    assert jobs["evaluate_model"] == 2 * (3 + 2)
-    assert jobs["generate_demo"] == 1
+    # One split and three folds: three models, and one on two canaries; grown data by two splits.
+    assert jobs["train_model"] == 4 * (3 + 2) + 2
+    assert jobs["compute_mean_images_1_folds"] == 3 + 2
+    assert jobs["compute_mean_images_3_folds"] == 3
+    assert jobs["evaluate_model"] == 2 * (3 + 2) + 2
+    # Another laboratory's smears are for the external test alone.
+    assert jobs["generate_demo"] == jobs["import_dataset"] == 2
+    assert jobs["grow_dataset"] == jobs["apply_models"] == 1
+    assert jobs["audit_dataset"] == 3
     assert "download_weights" not in jobs
 
 
@@ -29,7 +33,7 @@ def test_catalogue_entry_plans_the_same(tmp_path):
     entry = str(REPOSITORY / "workflow" / "Snakefile")
     other = snakemake(tmp_path, "--dry-run", "--snakefile", entry, config=DEFAULT)
     # The catalogue's file has a target of its own in place of `all`.
-    assert planned_jobs(other)["train_model"] == 20
+    assert planned_jobs(other)["train_model"] == 22
     assert planned_jobs(other)["everything"] == 1
 
 
@@ -40,7 +44,9 @@ def test_thesis_experiment_is_planned_when_the_data_are_there(tmp_path):
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", config=thesis))
     # ALL-IDB2: 1 + 10 + 10 folds; C-NMC: 1 + 10 + 3 folds; three models each.
     assert jobs["train_model"] == (21 + 14) * 3
-    assert jobs["compute_mean_image"] == 35
+    assert jobs["compute_mean_images_1_folds"] == 2
+    assert jobs["compute_mean_images_3_folds"] == 1
+    assert jobs["compute_mean_images_10_folds"] == 3
     assert jobs["download_weights"] == 2
     assert jobs["import_dataset"] == 2
 
@@ -64,11 +70,11 @@ def test_missing_weights_file_is_named(tmp_path):
 
 def test_a_stage_can_be_asked_for_alone(tmp_path):
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", "folds", config=DEFAULT))
-    # Two protocols for the smears and their two canaries.
-    assert jobs["assign_folds"] == 2 * 3
+    # Two protocols each for the smears, their two canaries and the grown smears.
+    assert jobs["assign_folds"] == 2 * 4
     assert "train_model" not in jobs
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", "models", config=DEFAULT))
-    assert jobs["train_model"] == 20
+    assert jobs["train_model"] == 22
     assert "evaluate_model" not in jobs
 
 

@@ -148,4 +148,4 @@ def test_pack_is_part_of_the_whole_experiment(tmp_path):
     write_cells(tmp_path / "resources" / "raw" / "cells")
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", config=experiment()))
     assert jobs["assemble_publication"] == 1
-    assert jobs["write_provenance"] == 1
+    assert jobs["write_publication"] == 1

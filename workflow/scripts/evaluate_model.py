@@ -1,15 +1,20 @@
-"""Evaluate one model under one protocol."""
+"""Evaluate one model under one protocol: metrics, intervals, curves, calibration."""
 
 from typing import TYPE_CHECKING
 
-from blastfold.evaluation import evaluate_model
+from blastfold.evaluation import EVALUATED, evaluate_model
+from blastfold.inference import estimate_intervals
 from blastfold.logs import log_to
+from blastfold.operating_points import calibrate_model, estimate_roc_band
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
+stored, outputs = dict(snakemake.input.items()), dict(snakemake.output.items())
+seed, run = snakemake.params.seed, list(snakemake.wildcards)
+predictions, groups = list(stored["predictions"]), stored["groups"]
 with log_to(snakemake.log[0]):
-    evaluate_model(
-        predictions=list(snakemake.input.predictions),
-        outputs=dict(snakemake.output.items()),
-    )
+    evaluate_model(predictions, {name: outputs[name] for name in EVALUATED})
+    estimate_intervals(**stored, seed=seed, names=run, output=outputs["intervals"])
+    estimate_roc_band(predictions, groups, seed, run, outputs["roc_band"])
+    calibrate_model(**stored, seed=seed, run=run, outputs=outputs)

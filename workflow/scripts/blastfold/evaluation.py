@@ -32,6 +32,9 @@ METRICS = (
     "mcc",
 )
 
+EVALUATED = ("metrics", "confusion", "roc", "precision_recall", "report")
+"""The tables of :func:`evaluate_model`."""
+
 ONE_CLASS = "undefined: the test images are of one class"
 NONE_CALLED = "undefined: no image was called blast"
 CONSTANT = "undefined: one class only was called or is there"
@@ -43,7 +46,7 @@ def evaluate_model(predictions: list[str], outputs: dict[str, str]) -> None:
 
     Args:
         predictions: Tables of all folds: image_id, fold, role, label, probability.
-        outputs: Paths by name: metrics, confusion, roc, precision_recall, report.
+        outputs: Paths by name, see :data:`EVALUATED`.
 
     Raises:
         InputError: When predictions are missing, not a probability, or doubled in a fold.

@@ -1,0 +1,52 @@
+"""How long a dry run takes before the first job of a large experiment starts.
+
+The bound leaves room for a busy machine: what it must catch is a search over all entries of the
+config for every job, which takes minutes.
+"""
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def large_experiment(datasets=5, protocols=4, models=40, folds=10):
+    """Models x protocols x folds: about 10,000 jobs, 8,000 of them trainings."""
+    entries = {
+        "datasets": {
+            f"smears_{number}": {"format": "demo", "image_size": [64, 64]}
+            for number in range(datasets)
+        },
+        "protocols": {
+            f"folds_{number}": {"kind": "kfold", "folds": folds} for number in range(protocols)
+        },
+        "models": {
+            f"simple_cnn_{number}": {"architecture": "simple_cnn", "epochs": 1 + number}
+            for number in range(models)
+        },
+    }
+    return entries | {"experiments": [{kind: list(names) for kind, names in entries.items()}]}
+
+
+def test_ten_thousand_jobs_are_planned_in_half_a_minute(tmp_path):
+    path = tmp_path / "experiment.yaml"
+    path.write_text(yaml.safe_dump(large_experiment()), "utf-8")
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "rules", "--cores", "2"]
+    command += ["--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(tmp_path)]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    run = subprocess.run(
+        [*command, "--configfile", str(path)], capture_output=True, text=True, check=False
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    output = run.stdout + run.stderr
+    assert run.returncode == 0, output[-2000:]
+    jobs = int(output.split("total")[1].split()[0])
+    # Time of the processor, so that other programs of this machine do not count.
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"{jobs} jobs planned in {seconds:.1f} s, {after.ru_maxrss / 1024:.0f} MB")
+    assert jobs > 9900
+    assert seconds < 30

@@ -1,0 +1,17 @@
+"""Tabulate and draw the differences between the models of one protocol."""
+
+from typing import TYPE_CHECKING
+
+from blastfold.figures.inference_figures import plot_differences
+from blastfold.inference_tables import tabulate_comparisons
+from blastfold.logs import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+comparisons, outputs = snakemake.input.comparisons, snakemake.output
+titles, title = snakemake.params.titles, snakemake.params.title
+label = f"tab:comparisons-{'-'.join(snakemake.wildcards)}"
+with log_to(snakemake.log[0]):
+    tabulate_comparisons(comparisons, titles, title, label, outputs.table)
+    plot_differences(comparisons, titles, title, outputs.figure)

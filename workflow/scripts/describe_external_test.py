@@ -1,0 +1,16 @@
+"""Tabulate and draw what trained networks reach on another data set."""
+
+from typing import TYPE_CHECKING
+
+from blastfold.external_tables import tabulate_external_test
+from blastfold.figures.external_figures import plot_external_test
+from blastfold.logs import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+internal, external = snakemake.input.internal, snakemake.input.external
+runs = snakemake.params.runs
+with log_to(snakemake.log[0]):
+    tabulate_external_test(internal, external, runs, snakemake.output.table)
+    plot_external_test(internal, external, runs, snakemake.output.figure)

@@ -1,0 +1,18 @@
+"""Tabulate and draw the gap between the protocols of one data set."""
+
+from typing import TYPE_CHECKING
+
+from blastfold.figures.inference_figures import plot_protocol_gap
+from blastfold.inference_tables import tabulate_protocol_gap
+from blastfold.logs import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+stored, outputs, settings = snakemake.input, snakemake.output, snakemake.params
+label = f"tab:protocol-gap-{snakemake.wildcards.dataset}"
+with log_to(snakemake.log[0]):
+    tabulate_protocol_gap(stored.gap, settings.titles, settings.title, label, outputs.table)
+    plot_protocol_gap(
+        stored.metrics, stored.intervals, settings.runs, settings.title, outputs.figure
+    )

@@ -1,0 +1,20 @@
+"""Tabulate the data sets and their splits; tabulate and draw what crosses the splits."""
+
+from typing import TYPE_CHECKING
+
+from blastfold.audit_tables import tabulate_leakage
+from blastfold.comparison_tables import tabulate_datasets, tabulate_splits
+from blastfold.figures.audit_figures import plot_leakage
+from blastfold.logs import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+stored, outputs = snakemake.input, snakemake.output
+splits, titles = snakemake.params.splits, snakemake.params.titles
+manifests = dict(zip(snakemake.params.datasets, stored.manifests, strict=True))
+with log_to(snakemake.log[0]):
+    tabulate_datasets(stored.descriptions, outputs.datasets)
+    tabulate_splits(stored.folds, splits, titles, outputs.splits)
+    tabulate_leakage(stored.leakage, manifests, splits, titles, outputs.leakage)
+    plot_leakage(outputs.leakage[0], outputs.leakage_figure)

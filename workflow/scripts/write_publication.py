@@ -1,0 +1,22 @@
+"""Write the methods section, the checklists and the provenance from the records of the runs."""
+
+from typing import TYPE_CHECKING
+
+from blastfold.logs import log_to
+from blastfold.publication.checklist import write_checklist
+from blastfold.publication.methods import write_methods
+from blastfold.publication.provenance import write_provenance
+from blastfold.publication.records import read_records
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+stored, outputs = dict(snakemake.input.items()), snakemake.output
+checklists = {name: stored.pop(name) for name in ("claim", "tripod_ai")}
+predictions, repository = stored.pop("predictions"), snakemake.params.repository
+with log_to(snakemake.log[0]):
+    records = read_records(snakemake.params.experiment, snakemake.params.asked, **stored)
+    write_methods(records, outputs.methods)
+    for name, checklist in checklists.items():
+        write_checklist(records, checklist, repository, outputs[name])
+    write_provenance(records, predictions, repository, outputs.provenance)
