@@ -113,6 +113,7 @@ wildcard_constraints:
     model=one_of(config["models"]),
     fold=r"\d+",
     architecture=r"[a-z0-9]+",
+    stain="reinhard|macenko",
 
 
 def code_digest(*modules):
@@ -131,6 +132,30 @@ def models_of(dataset, protocol=None):
             if name == dataset and protocol in (None, protocol_name)
         )
     )
+
+
+def stains_of(dataset, protocol):
+    """The methods of stain normalisation that models under one protocol use."""
+    used = [config["models"][model]["stain"] for model in models_of(dataset, protocol)]
+    return [stain for stain in dict.fromkeys(used) if stain != "none"]
+
+
+def stain_record(wildcards):
+    """The reference statistics of a model's stain normalisation in its fold; none without it."""
+    stain = config["models"][wildcards.model]["stain"]
+    if stain == "none":
+        return []
+    return "results/stain/{dataset}/{protocol}/{stain}/fold-{fold}.json".format(
+        **wildcards, stain=stain
+    )
+
+
+def mean_image(wildcards):
+    """The mean image that a model subtracts: that of images with their stains normalised."""
+    stain = config["models"][wildcards.model]["stain"]
+    if stain == "none":
+        return "results/mean_images/{dataset}/{protocol}/fold-{fold}.npy".format(**wildcards)
+    return stain_record(wildcards).replace(".json", ".npy")
 
 
 def compared_splits():
@@ -307,6 +332,17 @@ def fitted_artefacts():
         for dataset, protocol in SPLITS
         for fold in fold_numbers(dataset, protocol)
     ]
+    artefacts += [
+        (
+            dataset,
+            protocol,
+            f"{stain} stain",
+            f"stain/{dataset}/{protocol}/{stain}/fold-{fold}.json",
+        )
+        for dataset, protocol in SPLITS
+        for stain in stains_of(dataset, protocol)
+        for fold in fold_numbers(dataset, protocol)
+    ]
     for dataset, protocol, model in EXPERIMENTS:
         place = f"{dataset}/{protocol}/{model}"
         title = TITLES["model"][model]
@@ -352,6 +388,7 @@ def every_figure():
         names += [f"{dataset}/architectures/{model}" for model in models_of(dataset)]
     for dataset, protocol in TRUE_SPLITS:
         of_split = ["mean_images", "roc", "precision_recall", "calibration", "risk_coverage"]
+        of_split += [f"stain_{stain}" for stain in stains_of(dataset, protocol)]
         names += [f"{dataset}/{protocol}/{name}" for name in of_split]
     names += [f"{dataset}/protocol_gap" for dataset in TRUE_DATASETS if gap_runs(dataset)]
     names += [f"{'/'.join(split)}/differences" for split in compared_splits()]
