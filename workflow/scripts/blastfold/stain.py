@@ -1,7 +1,8 @@
 """Stain normalisation after Reinhard and Macenko: the colours of every image on a common reference.
 
-Both methods are functions of colours alone. An image's own statistics are mapped onto reference
-statistics, which are fitted on the training images of a fold.
+An image's own statistics are mapped onto reference statistics: the median of those of a fold's
+training images. Statistics of all pixels together would not do, for slides that differ make the
+spread of colours wider than that of any image.
 
 A masked background is neither looked at nor changed: black as around the cut-out cells of C-NMC
 (no channel above ``BLACK``) or white (every channel ``WHITE``). All other pixels count, bare glass
@@ -13,7 +14,7 @@ Reinhard et al., "Color transfer between images", IEEE Computer Graphics and App
 analysis", ISBI 2009.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -72,8 +73,6 @@ RGB_TO_XYZ = np.array(
 WHITE_POINT = np.array([0.95047, 1.0, 1.08883])
 """CIE XYZ of D65, 2 degree observer."""
 
-PIXELS_AT_ONCE = 4_000_000
-
 Statistics = dict[str, np.ndarray]
 
 
@@ -102,71 +101,32 @@ def fit_stain(
     if len(rows) == 0:
         raise InputError(f"{folds}: fold {fold} has no row with role 'train', expected at least 1")
     store = np.load(images, mmap_mode="r")
-    reference = fit_images(store, rows, method)
-    if reference is None:
+    own = [fit_image(store[row], method) for row in rows]
+    known = [statistics for statistics in own if statistics is not None]
+    if not known:
         raise InputError(
-            f"{images}: the {len(rows)} training images of fold {fold} say nothing about stains; "
-            f"expected at least {MINIMUM:.0%} of their pixels of several colours between black "
-            f"(all channels up to {BLACK}) and glass (all channels from {GLASS})"
+            f"{images}: none of the {len(rows)} training images of fold {fold} says how it is "
+            f"stained; expected at least {MINIMUM:.0%} of pixels, of several colours, between "
+            f"black (all channels up to {BLACK}) and glass (all channels from {GLASS})"
         )
-    mean = mean_of_normalised(store, rows, method, reference)
+    reference = combine(known)
+    total = np.zeros(store.shape[1:], dtype=np.float64)
+    for row, statistics in zip(rows, own, strict=True):
+        total += transfer(store[row], method, statistics, reference)
     with written_whole(mean_image) as partial, partial.open("wb") as file:
-        np.save(file, mean)
+        np.save(file, (total / len(rows)).astype(np.float32))
     content = {"fold": fold, "images": len(rows), "fitted_on": digest_names(image_ids[rows])}
+    content |= {"stain": method, "images_with_stains": len(known)}
     listed = {name: values.tolist() for name, values in reference.items()}
-    write_json({**content, "stain": method, "reference": listed}, record)
+    write_json({**content, "reference": listed}, record)
 
 
-def fit_images(images: np.ndarray, rows: np.ndarray, method: str) -> Statistics | None:
-    """Fit statistics on the pixels of several images together.
+def fit_image(image: np.ndarray, method: str) -> Statistics | None:
+    """Return the statistics of an image's pixels that are not masked.
 
     Args:
-        images: uint8 (n, height, width, 3), possibly memory-mapped; it is read once.
-        rows: Rows to fit on, at least one.
+        image: RGB 0-255, (..., 3), uint8 or floating point.
         method: reinhard or macenko.
-
-    Returns:
-        As :func:`fit_colours`. They are exactly those of all pixels side by side, whatever the
-        order of the images.
-    """
-    colours, counts = count_colours(images, rows)
-    return fit_colours(method, colours, counts)
-
-
-def count_colours(images: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Count how often each colour occurs, which is all that the fits need to know.
-
-    Args:
-        images: uint8 (n, height, width, 3), possibly memory-mapped.
-        rows: Rows to count.
-
-    Returns:
-        The colours that occur, uint8 (m, 3), and their numbers of pixels, int64 (m,). Memory is
-        bounded by the 256**3 colours, whatever the number of images.
-    """
-    totals = np.zeros(256**3, dtype=np.int64)
-    block = max(1, PIXELS_AT_ONCE // (images.shape[1] * images.shape[2]))
-    for start in range(0, len(rows), block):
-        pixels = images[rows[start : start + block]].reshape(-1, 3).astype(np.int32)
-        codes = (pixels[:, 0] << 16) + (pixels[:, 1] << 8) + pixels[:, 2]
-        totals += np.bincount(codes, minlength=len(totals))
-    present = np.flatnonzero(totals)
-    colours = np.stack([present >> 16, (present >> 8) & 255, present & 255], axis=1)
-    return colours.astype(np.uint8), totals[present]
-
-
-def is_shown(images: np.ndarray) -> np.ndarray:
-    """Tell what is shown from what is masked in black or white; (..., 3) gives bool (...)."""
-    return (images.max(axis=-1) > BLACK) & (images.min(axis=-1) < WHITE)
-
-
-def fit_colours(method: str, colours: np.ndarray, counts: np.ndarray) -> Statistics | None:
-    """Return the statistics of all colours that are not masked.
-
-    Args:
-        method: reinhard or macenko.
-        colours: RGB 0-255, (m, 3).
-        counts: Number of pixels of each colour, (m,).
 
     Returns:
         float64 arrays by name. reinhard: means and deviations (standard deviations), (3,) each,
@@ -174,12 +134,24 @@ def fit_colours(method: str, colours: np.ndarray, counts: np.ndarray) -> Statist
         hematoxylin (the redder-absorbing one) first, and concentrations (2,), the maximum of each
         stain. None when too few pixels are tissue, or when the stains are one and the same.
     """
-    shown = is_shown(colours)
-    least = max(2, MINIMUM * counts.sum())
-    if counts[shown & (colours.min(axis=-1) < GLASS)].sum() < least:
+    pixels = image.reshape(-1, 3)
+    shown = is_shown(pixels)
+    least = max(2, MINIMUM * len(pixels))
+    if (shown & (pixels.min(axis=-1) < GLASS)).sum() < least:
         return None
-    fit = {"reinhard": _fit_reinhard, "macenko": _fit_macenko}[method]
-    return fit(colours[shown], counts[shown], least)
+    if method == "reinhard":
+        lab = to_lab(pixels[shown])
+        return {"means": lab.mean(axis=0), "deviations": lab.std(axis=0)}
+    return _fit_macenko(optical_density(pixels[shown]), least)
+
+
+def combine(statistics: Sequence[Statistics]) -> Statistics:
+    """Return the median of several images' statistics, value by value; stains are unit vectors."""
+    columns = {name: [each[name] for each in statistics] for name in statistics[0]}
+    reference = {name: np.median(values, axis=0) for name, values in columns.items()}
+    if "stains" in reference:
+        reference["stains"] /= np.linalg.norm(reference["stains"], axis=0)
+    return reference
 
 
 def normalise_image(image: np.ndarray, method: str, reference: Mapping) -> np.ndarray:
@@ -188,30 +160,31 @@ def normalise_image(image: np.ndarray, method: str, reference: Mapping) -> np.nd
     Args:
         image: RGB 0-255, (height, width, 3), uint8 or floating point.
         method: reinhard or macenko.
-        reference: Statistics as :func:`fit_colours` returns them, arrays or lists.
+        reference: Statistics as :func:`fit_image` returns them, arrays or lists.
 
     Returns:
         float32 (height, width, 3), RGB 0-255, not rounded.
     """
+    return transfer(image, method, fit_image(image, method), reference)
+
+
+def transfer(
+    image: np.ndarray, method: str, own: Statistics | None, reference: Mapping
+) -> np.ndarray:
+    """Normalise an image whose own statistics are known already (see :func:`normalise_image`)."""
     normalised = image.astype(np.float32)
+    if own is None:
+        return normalised
     shown = is_shown(image)
-    pixels = image.reshape(-1, 3)
-    own = fit_colours(method, pixels, np.ones(len(pixels), dtype=np.int64))
-    if own is not None:
-        transfer = {"reinhard": _transfer_reinhard, "macenko": _transfer_macenko}[method]
-        reference = {name: np.asarray(values) for name, values in reference.items()}
-        normalised[shown] = transfer(image[shown], own, reference)
+    change = {"reinhard": _transfer_reinhard, "macenko": _transfer_macenko}[method]
+    reference = {name: np.asarray(values) for name, values in reference.items()}
+    normalised[shown] = change(image[shown], own, reference)
     return normalised
 
 
-def mean_of_normalised(
-    images: np.ndarray, rows: np.ndarray, method: str, reference: Mapping
-) -> np.ndarray:
-    """Average normalised images, one by one, in double precision; float32 (height, width, 3)."""
-    total = np.zeros(images.shape[1:], dtype=np.float64)
-    for row in rows:
-        total += normalise_image(images[row], method, reference)
-    return (total / len(rows)).astype(np.float32)
+def is_shown(images: np.ndarray) -> np.ndarray:
+    """Tell what is shown from what is masked in black or white; (..., 3) gives bool (...)."""
+    return (images.max(axis=-1) > BLACK) & (images.min(axis=-1) < WHITE)
 
 
 def to_lab(rgb: np.ndarray) -> np.ndarray:
@@ -239,57 +212,31 @@ def optical_density(rgb: np.ndarray) -> np.ndarray:
     return -np.log((np.asarray(rgb, dtype=np.float64) + 1) / LIGHT)
 
 
-def percentile(values: np.ndarray, counts: np.ndarray, share: float) -> float:
-    """Return NumPy's percentile (linear interpolation) of values that occur several times.
-
-    Args:
-        values: Shape (m,).
-        counts: How often each occurs, at least once, integers (m,).
-        share: Wanted percentile as a share, 0-1.
-    """
-    order = np.argsort(values, kind="stable")
-    last = np.cumsum(counts[order])
-    place = share * (last[-1] - 1)
-    below = int(place)
-    above = min(below + 1, int(last[-1]) - 1)
-    low, high = values[order[np.searchsorted(last, [below, above], side="right")]]
-    return float(low + (place - below) * (high - low))
-
-
-def _fit_reinhard(colours: np.ndarray, counts: np.ndarray, least: float) -> Statistics:
-    lab = to_lab(colours)
-    means = np.average(lab, axis=0, weights=counts)
-    variances = np.average(np.square(lab - means), axis=0, weights=counts)
-    return {"means": means, "deviations": np.sqrt(variances)}
-
-
 def _transfer_reinhard(rgb: np.ndarray, own: Statistics, reference: Statistics) -> np.ndarray:
     scale = reference["deviations"] / np.maximum(own["deviations"], MINIMUM_DEVIATION)
     return from_lab((to_lab(rgb) - own["means"]) * scale + reference["means"])
 
 
-def _fit_macenko(colours: np.ndarray, counts: np.ndarray, least: float) -> Statistics | None:
-    density = optical_density(colours)
+def _fit_macenko(density: np.ndarray, least: float) -> Statistics | None:
     opaque = (density >= TRANSPARENT).all(axis=1)
-    if counts[opaque].sum() < least:
+    if opaque.sum() < least:
         return None
-    stains = _find_stains(density[opaque], counts[opaque])
+    stains = _find_stains(density[opaque])
     if 1 - (stains[:, 0] @ stains[:, 1]) ** 2 < MINIMUM_SINE:
         return None
     each = density @ np.linalg.pinv(stains).T
-    strongest = [percentile(each[:, stain], counts, STRONGEST) for stain in range(2)]
-    return {"stains": stains, "concentrations": np.array(strongest)}
+    return {"stains": stains, "concentrations": np.percentile(each, 100 * STRONGEST, axis=0)}
 
 
-def _find_stains(density: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def _find_stains(density: np.ndarray) -> np.ndarray:
     """Find the two directions of optical density between which all pixels lie, (3, 2)."""
-    _, vectors = np.linalg.eigh(np.cov(density.T, fweights=counts))
+    _, vectors = np.linalg.eigh(np.cov(density.T))
     second, first = vectors[:, 1], vectors[:, 2]
     # An eigenvector has no sign of its own. Angles are measured from one that tissue points along;
     # with the other one turned round they only change their signs.
-    first = first * np.where(np.average(density @ first, weights=counts) < 0, -1, 1)
+    first = first * np.where(density.mean(axis=0) @ first < 0, -1, 1)
     angles = np.arctan2(density @ second, density @ first)
-    edges = np.array([percentile(angles, counts, share) for share in ANGLES])
+    edges = np.percentile(angles, np.multiply(100, ANGLES))
     directions = np.outer(first, np.cos(edges)) + np.outer(second, np.sin(edges))
     # Hematoxylin absorbs more red light than eosin.
     return directions if directions[0, 0] > directions[0, 1] else directions[:, ::-1]

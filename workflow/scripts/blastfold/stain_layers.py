@@ -35,7 +35,7 @@ class StainNormalisation(keras.layers.Layer):
         }
 
     def set_reference(self, reference: Mapping) -> None:
-        """Store reference statistics (see :func:`blastfold.stain.fit_colours`)."""
+        """Store reference statistics (see :func:`blastfold.stain.fit_image`)."""
         for name, weight in self.reference.items():
             weight.assign(np.asarray(reference[name], dtype=np.float32))
 
