@@ -249,6 +249,16 @@ def derived_settings(*keys):
     return settings
 
 
+def selection_features(wildcards):
+    """The features that a discriminative selection scores images by."""
+    if config["datasets"][wildcards.dataset]["select"]["method"] != "discriminative":
+        return []
+    raise WorkflowError(
+        f"datasets.{wildcards.dataset}.select.method: received 'discriminative', which needs "
+        "features of the images; no rule of this version computes them. Expected random or none."
+    )
+
+
 def protocol_settings(wildcards):
     entry = dict(config["protocols"][wildcards.protocol], name=wildcards.protocol)
     return {key: entry[key] for key in sorted(entry) if key not in ("title", "leakage")}
@@ -386,6 +396,8 @@ def every_figure():
         of_dataset = ["example_images", "class_distribution", "augmented_images", "duplicates"]
         names += [f"{dataset}/{name}" for name in [*of_dataset, "accuracy_comparison"]]
         names += [f"{dataset}/architectures/{model}" for model in models_of(dataset)]
+        select = config["datasets"][dataset].get("select", {})
+        names += [f"{dataset}/selected_tiles"] * (select.get("method") == "discriminative")
     for dataset, protocol in TRUE_SPLITS:
         of_split = ["mean_images", "roc", "precision_recall", "calibration", "risk_coverage"]
         of_split += [f"stain_{stain}" for stain in stains_of(dataset, protocol)]
