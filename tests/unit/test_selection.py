@@ -172,6 +172,23 @@ def test_slides_of_one_subject_stay_together():
     assert manifest.assign(fold=folds.number).groupby("subject")["fold"].nunique().max() == 1
 
 
+def test_slides_of_a_single_subject_are_told_apart_with_a_note():
+    manifest = manifest_of(SLIDES, subject=lambda slide: str(SLIDES[slide]))
+    folds = selection.assign_probe_folds(manifest, seed=0)
+    assert folds.unit == "slide"
+    assert folds.note.startswith("a class has a single subject")
+    assert manifest.assign(fold=folds.number).groupby("picture")["fold"].nunique().max() == 1
+
+
+def test_images_of_subjects_without_pictures_stay_with_their_subject():
+    manifest = manifest_of(SLIDES, subject=lambda slide: slide).assign(picture="")
+    folds = selection.assign_probe_folds(manifest, seed=0)
+    assert (folds.unit, folds.note) == ("subject", "")
+    assert manifest.assign(fold=folds.number).groupby("subject")["fold"].nunique().max() == 1
+    alone = manifest_of({"a": 0, "b": 1}, subject=lambda slide: slide).assign(picture="")
+    assert selection.assign_probe_folds(alone, seed=0).unit == "part of a subject"
+
+
 def test_images_without_slides_are_scored_by_image_with_a_note():
     manifest = manifest_of(SLIDES).assign(picture="")
     folds = selection.assign_probe_folds(manifest, seed=0)

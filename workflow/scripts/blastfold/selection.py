@@ -10,7 +10,7 @@ results on tiles chosen this way are too good.
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -138,9 +138,9 @@ def read_features(path: str, images: int) -> np.ndarray:
 def assign_probe_folds(manifest: pd.DataFrame, seed: int) -> ProbeFolds:
     """Choose what the probe is cross-validated by.
 
-    Slides (pictures) are kept together, and those of one subject; images where neither is known.
-    A class with a single slide leaves no slide to learn it from. Then each slide is cut into
-    parts, and tiles are scored by the other parts.
+    All slides (pictures) of a subject are kept together; slides alone where a class has a single
+    subject; and images where nothing is known of either. A class with a single slide leaves no
+    slide to learn it from. Then each slide is cut into parts, and scored by the other parts.
 
     Args:
         manifest: Text columns image_id, label, subject and picture.
@@ -157,20 +157,11 @@ def assign_probe_folds(manifest: pd.DataFrame, seed: int) -> ProbeFolds:
                 f"discriminative selection: received {number} {class_name} images to choose from, "
                 "expected at least 2, so that each is scored by a probe that has seen its class"
             )
-    groups, unit = _groups(manifest)
-    fewest = min(groups[labels == label].nunique() for label in CLASS_NAMES)
-    for number in range(min(FOLDS, fewest), 1, -1):
-        folds = np.empty(len(labels), dtype=int)
-        splitter = StratifiedGroupKFold(number, shuffle=True, random_state=seed)
-        for fold, (_, scored) in enumerate(splitter.split(labels, labels, groups)):
-            folds[scored] = fold
-        if _all_classes_learnt(labels, folds):
-            note = "neither slides nor subjects are known" if unit == "image" else ""
+    for groups, unit, note in _groupings(manifest):
+        folds = _split_groups(labels, groups, seed)
+        if folds is not None:
             return ProbeFolds(folds, unit, note)
-    note = (
-        f"a class has a single {unit}, so that scores may tell {unit}s apart instead of classes, "
-        "and neighbouring tiles may have been learnt"
-    )
+    note = f"{_alone(unit)}, and neighbouring tiles may have been learnt"
     return ProbeFolds(cut_slides(manifest), f"part of a {unit}", note)
 
 
@@ -272,7 +263,7 @@ def describe(kept: int, of: str, record: Mapping) -> str:
         return f"It holds all {kept} images of {of}; nothing was selected."
     chosen = (
         f"{kept} of the {record['images']} images of {of} were kept, "
-        f"{100 * record['share']:g} % of each slide and class and at least one, "
+        f"{100 * record['share']:g} % of each slide and class (at least one of each), "
     )
     if record["method"] == "random":
         return chosen + "drawn at random."
@@ -285,25 +276,39 @@ def describe(kept: int, of: str, record: Mapping) -> str:
     )
 
 
-def _groups(manifest: pd.DataFrame) -> tuple[pd.Series, str]:
-    """Return what is never on both sides of the probe, and what that is called."""
+def _groupings(manifest: pd.DataFrame) -> Iterator[tuple[pd.Series, str, str]]:
+    """Yield what may be kept together, the best first, with its name and what it leaves open."""
     subject, picture = manifest["subject"], manifest["picture"]
-    slides = picture.where(picture != "", manifest["image_id"])
-    groups = subject.where(subject != "", slides)
-    if (subject != "").all():
-        return groups, "slide" if _is_one_to_one(subject, picture) else "subject"
-    return groups, "slide" if (picture != "").any() else "image"
+    named = picture.where(picture != "", manifest["image_id"])
+    slides = subject + "\x1f" + named
+    if (subject != "").all() and slides.nunique() > subject.nunique():
+        yield subject, "subject", ""
+        if (picture != "").all():
+            yield slides, "slide", _alone("subject")
+    elif (subject == "").all() and (picture == "").all():
+        yield slides, "image", "neither slides nor subjects are known"
+    else:
+        yield subject.where(subject != "", named), "slide", ""
 
 
-def _is_one_to_one(subject: pd.Series, picture: pd.Series) -> bool:
-    return (picture != "").all() and picture.groupby(subject).nunique().max() == 1
+def _alone(unit: str) -> str:
+    return f"a class has a single {unit}, so that scores may tell {unit}s apart instead of classes"
+
+
+def _split_groups(labels: np.ndarray, groups: pd.Series, seed: int) -> np.ndarray | None:
+    """Give folds to groups so that both classes are in at least two; None where that cannot be."""
+    fewest = min(groups[labels == label].nunique() for label in CLASS_NAMES)
+    for number in range(min(FOLDS, fewest), 1, -1):
+        folds = np.empty(len(labels), dtype=int)
+        splitter = StratifiedGroupKFold(number, shuffle=True, random_state=seed)
+        for fold, (_, scored) in enumerate(splitter.split(labels, labels, groups)):
+            folds[scored] = fold
+        if all(len(np.unique(folds[labels == label])) > 1 for label in CLASS_NAMES):
+            return folds
+    return None
 
 
 def _strata(manifest: pd.DataFrame) -> list[pd.Series]:
     """Return what an image shares with those that it competes with: slide and class."""
     # Names of pictures may repeat from subject to subject.
     return [manifest["subject"], manifest["picture"], manifest["label"]]
-
-
-def _all_classes_learnt(labels: np.ndarray, folds: np.ndarray) -> bool:
-    return all(len(np.unique(folds[labels == label])) > 1 for label in CLASS_NAMES)
