@@ -280,6 +280,16 @@ def test_saved_model_needs_nothing_beside_it(training, sources, method, tmp_path
 
 
 @both_methods
+def test_compiled_layer_computes_the_same(training, sources, method):
+    import tensorflow as tf
+
+    layer = StainNormalisation(method)
+    layer.set_reference(fitted_on(training, method))
+    compiled = tf.function(layer, jit_compile=True)(tf.constant(sources))
+    np.testing.assert_allclose(compiled, layer(sources), atol=0.05)
+
+
+@both_methods
 def test_half_precision_elsewhere_changes_nothing(training, sources, method):
     reference = fitted_on(training, method)
     expected = in_layer(sources, method, reference)
