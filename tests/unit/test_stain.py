@@ -44,7 +44,7 @@ def with_background(image):
     image = image.copy()
     half = len(image) // 2
     image[:half, :half] = 255
-    image[half:, half:] = np.random.default_rng(1).integers(0, 20, (half, half, 3))
+    image[half:, half:] = np.random.default_rng(1).integers(0, stain.BLACK + 1, (half, half, 3))
     return image
 
 
@@ -218,7 +218,7 @@ def hostile_images():
         "white": one_colour(255, 255, 255),
         "black": one_colour(0, 0, 0),
         "glass": random.integers(225, 250, (32, 32, 3)),
-        "nearly black": random.integers(0, 25, (32, 32, 3)),
+        "nearly black": random.integers(0, stain.BLACK + 1, (32, 32, 3)),
         "purple": one_colour(120, 60, 150),
         "grey": one_colour(128, 128, 128),
         "pure red": one_colour(255, 0, 0),

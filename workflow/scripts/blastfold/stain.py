@@ -22,7 +22,7 @@ import pandas as pd
 from blastfold.errors import InputError
 from blastfold.files import digest_names, write_json, written_whole
 
-BLACK = 24
+BLACK = 10
 """Largest channel of the black background, which interpolation and compression make uneven."""
 
 WHITE = 255
