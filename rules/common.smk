@@ -118,6 +118,7 @@ wildcard_constraints:
     features=r"[a-z0-9]+-[0-9a-f]{12}",
     fold=r"\d+",
     architecture=r"[a-z0-9]+",
+    stain="reinhard|macenko",
 
 
 def code_digest(*modules):
@@ -156,6 +157,12 @@ def models_of(dataset, protocol=None):
 @functools.cache
 def true_runs(dataset):
     return [run for run in TRUE_RUNS if run["dataset"] == dataset]
+
+
+def stains_of(dataset, protocol):
+    """The methods of stain normalisation that models under one protocol use."""
+    used = [config["models"][model]["stain"] for model in models_of(dataset, protocol)]
+    return [stain for stain in dict.fromkeys(used) if stain != "none"]
 
 
 def compared_splits():
@@ -251,6 +258,15 @@ def derived_settings(*keys):
     return settings
 
 
+def selection_features(wildcards):
+    """The features that a discriminative selection scores images by; none for another one."""
+    if wildcards.dataset not in SELECTIONS:
+        return []
+    base = config["datasets"][wildcards.dataset]["of"]
+    name = feature_set_name(SELECTIONS[wildcards.dataset])
+    return feature_files("npy", 0)[0].format(dataset=base, features=name)
+
+
 def protocol_settings(wildcards):
     entry = config["protocols"][wildcards.protocol]
     # The name seeds the draws.
@@ -302,11 +318,27 @@ def weights_file(entry, key):
 def mean_image_file(wildcards):
     """The mean image that a model subtracts in a fold; none where it subtracts none."""
     entry = config["models"][wildcards.model]
-    return {
-        "mean_image": f"results/mean_images/{wildcards.dataset}/{wildcards.protocol}/"
-        f"fold-{wildcards.fold}.npy",
-        "source_mean_image": source_mean_image(entry),
-    }.get(entry["preprocessing"], [])
+    if entry["preprocessing"] == "mean_image":
+        return mean_image_of(wildcards, entry["stain"], wildcards.fold)
+    return source_mean_image(entry)
+
+
+def mean_image_of(split, stain, fold):
+    """The mean image of a fold's training images, whose stains are normalised or not."""
+    place = f"{split.dataset}/{split.protocol}"
+    if stain == "none":
+        return f"results/mean_images/{place}/fold-{fold}.npy"
+    return f"results/stain/{place}/{stain}/fold-{fold}.npy"
+
+
+def stain_file(wildcards):
+    """The reference statistics of a model's stain normalisation in its fold; none without it."""
+    stain = config["models"][wildcards.model]["stain"]
+    return [] if stain == "none" else stain_of(wildcards, stain, wildcards.fold)
+
+
+def stain_of(split, stain, fold):
+    return f"results/stain/{split.dataset}/{split.protocol}/{stain}/fold-{fold}.json"
 
 
 def source_mean_image(entry):
@@ -334,7 +366,15 @@ def learns_from_features(model):
 HEAD_MODELS = [model for model in config["models"] if learns_from_features(model)]
 IMAGE_MODELS = [model for model in config["models"] if model not in HEAD_MODELS]
 
-FEATURE_SETS = feature_sets({model: config["models"][model] for model in HEAD_MODELS})
+# A selection of images scores them by features, as if it were a model that changes no image.
+SELECTIONS = {
+    name: {**entry["select"], "augmentation": {}, "epochs": 0, "stain": "none"}
+    for name, entry in config["datasets"].items()
+    if entry["format"] == "selected" and entry["select"]["method"] == "discriminative"
+}
+FEATURE_SETS = feature_sets(
+    [*(config["models"][model] for model in HEAD_MODELS), *SELECTIONS.values()]
+)
 
 
 def image_source(dataset):
@@ -376,13 +416,20 @@ def feature_files(ending, folds):
 
 def feature_mean_images(wildcards):
     """The mean image of every fold that features depend on, or of the weights' own images."""
-    if "protocol" not in wildcards.keys():
-        source = source_mean_image(FEATURE_SETS[wildcards.features])
-        return [source] if source else []
-    return [
-        f"results/mean_images/{wildcards.dataset}/{wildcards.protocol}/fold-{fold}.npy"
-        for fold in fold_numbers(wildcards.dataset, wildcards.protocol)
-    ]
+    entry = FEATURE_SETS[wildcards.features]
+    if entry["preprocessing"] != "mean_image":
+        return [source_mean_image(entry)] * (entry["preprocessing"] == "source_mean_image")
+    folds = fold_numbers(wildcards.dataset, wildcards.protocol)
+    return [mean_image_of(wildcards, entry["stain"], fold) for fold in folds]
+
+
+def feature_stains(wildcards):
+    """The stain reference of every fold that features depend on; none without normalisation."""
+    stain = FEATURE_SETS[wildcards.features]["stain"]
+    if stain == "none":
+        return []
+    folds = fold_numbers(wildcards.dataset, wildcards.protocol)
+    return [stain_of(wildcards, stain, fold) for fold in folds]
 
 
 FOLD_COUNTS = sorted({fold_count(config["protocols"][protocol]) for _, protocol in SPLITS})
@@ -484,6 +531,17 @@ def fitted_artefacts():
         for dataset, protocol in SPLITS
         for fold in fold_numbers(dataset, protocol)
     ]
+    artefacts += [
+        (
+            dataset,
+            protocol,
+            f"{stain} stain",
+            f"stain/{dataset}/{protocol}/{stain}/fold-{fold}.json",
+        )
+        for dataset, protocol in SPLITS
+        for stain in stains_of(dataset, protocol)
+        for fold in fold_numbers(dataset, protocol)
+    ]
     for dataset, protocol, model in EXPERIMENTS:
         place = f"{dataset}/{protocol}/{model}"
         title = TITLES["model"][model]
@@ -530,8 +588,11 @@ def every_figure():
         if config["datasets"][dataset].get("of") not in TRUE_DATASETS:
             names += [f"{dataset}/augmented_images"]
         names += [f"{dataset}/architectures/{model}" for model in models_of(dataset)]
+        select = config["datasets"][dataset].get("select", {})
+        names += [f"{dataset}/selected_tiles"] * (select.get("method") == "discriminative")
     for dataset, protocol in TRUE_SPLITS:
         of_split = ["mean_images", "roc", "precision_recall", "calibration", "risk_coverage"]
+        of_split += [f"stain_{stain}" for stain in stains_of(dataset, protocol)]
         names += [f"{dataset}/{protocol}/{name}" for name in of_split]
     names += [f"{dataset}/protocol_gap" for dataset in TRUE_DATASETS if gap_runs(dataset)]
     names += [f"{'/'.join(split)}/differences" for split in compared_splits()]

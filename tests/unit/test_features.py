@@ -15,7 +15,7 @@ from test_training import (
 )
 from test_training_state import stop_after
 
-from blastfold import features, head_training, inputs, models, runtimes
+from blastfold import features, head_training, inputs, models, preparation, runtimes
 from blastfold.augmentation import augment, draw_augmentations
 from blastfold.feature_sets import depends_on_fold, feature_set_name, feature_sets
 from blastfold.training_state import InterruptedTrainingError
@@ -37,7 +37,10 @@ def extract(folder, settings, shared=True, out="features", **changes):
     outputs = [{"features": folder / f"{out}.npy", "record": folder / f"{out}.json"}]
     features.extract_features(
         job_inputs(folder, folds=folds),
-        mean_images=[folder / "mean.npy"] if depends_on_fold(settings) else [],
+        fitted={
+            "mean_images": [folder / "mean.npy"] * depends_on_fold(settings),
+            "stains": [],
+        },
         settings=settings,
         run=job_run(states=folder / "states", **changes),
         outputs=outputs,
@@ -150,7 +153,8 @@ def test_an_interrupted_extraction_goes_on_and_ends_the_same(tmp_path):
     images, _ = blobs(count=150, size=32)
     settings = model_settings(**HEAD, preprocessing="imagenet", epochs=2)
     backbone, application = models.build_backbone(settings, (32, 32, 3), 3)
-    preprocessing = models.build_preprocessing(settings, application, np.zeros((32, 32, 3)))
+    scaling = preparation.build_scaling(settings, application, np.zeros((32, 32, 3)))
+    prepared = preparation.Preparation((32, 32, 3), scaling, None)
     source = inputs.ImageInputs(images, settings["augmentation"], 3)
     runtime = runtimes.Runtime("Keras", backbone.predict_on_batch)
     rows = [np.arange(150)] * 3
@@ -158,7 +162,7 @@ def test_an_interrupted_extraction_goes_on_and_ends_the_same(tmp_path):
     def run(folder, stop):
         work = features.FeatureFile(folder, (3, 150, 512))
         begun = work.done
-        features.Extraction(backbone, preprocessing, source, rows, stop).run(runtime, work)
+        features.Extraction(backbone, prepared, source, rows, stop).run(runtime, work)
         work.finish(tmp_path / f"{folder.name}.npy")
         return begun, np.load(tmp_path / f"{folder.name}.npy")
 
@@ -180,7 +184,7 @@ def test_models_share_features_when_only_their_heads_differ():
     )
     other = model_settings(**HEAD, preprocessing="imagenet", augment=False)
     assert feature_set_name(base) == feature_set_name(same) != feature_set_name(other)
-    sets = feature_sets({"one": base, "two": same})
+    sets = feature_sets([base, same])
     assert [entry["epochs"] for entry in sets.values()] == [9]
 
 

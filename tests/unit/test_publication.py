@@ -201,6 +201,15 @@ def test_augmentation_stands_with_its_true_values(stored):
         assert unused not in text
 
 
+def test_stain_normalisation_is_told_with_its_method(stored, tmp_path):
+    stored["runs"] = [write_run(tmp_path, "small", fold, stain="macenko") for fold in range(2)]
+    text = text_of(write_config(), stored)
+    assert (
+        "stains were normalised by Macenko's method with reference statistics of the fold's own "
+        "training images, and the mean image"
+    ) in text
+
+
 def test_images_that_are_not_square_are_not_said_to_be_transposed(stored):
     description = json.loads(stored["datasets"][0].read_text())
     write_json(description | {"image_size": [20, 30]}, stored["datasets"][0])

@@ -13,8 +13,11 @@ import yaml
 from blastfold.errors import InputError
 from blastfold.pretraining_config import check_pretraining, expand_pretraining, resolve_weights
 
-OF_GROWN = ("title", "format", "of", "grow", "reproduces", "duplicates")
-"""Keys of a grown data set; it takes all others from the data set that it is made from."""
+DERIVED = {"grown": "grow", "selected": "select"}
+"""Formats of data sets that are made from another one, with the key of their own settings."""
+
+OF_DERIVED = ("title", "format", "of", "reproduces", "duplicates")
+"""Their other keys; they take all that is left from the data set that they are made from."""
 
 CANARIES = {"subject": "subjects", "image": "images"}
 """Among what the labels of a canary are permuted, with its plural."""
@@ -51,7 +54,7 @@ def check_config(config: dict, schema_path: str | Path, source: str = "config") 
         for name, entry in filled[kind].items():
             entry.setdefault("title", name)
     for name, dataset in filled["datasets"].items():
-        if dataset["format"] == "grown":
+        if dataset["format"] in DERIVED:
             base = filled["datasets"][dataset["of"]]
             dataset["image_size"] = base["image_size"]
             if "duplicates" not in config["datasets"][name]:
@@ -259,7 +262,7 @@ def _check_external(key: str, experiment: dict, config: dict) -> Iterator[str]:
                     f"{key}: received {name!r}, expected images other than those of {trained}, "
                     "which the entry trains on"
                 )
-            # A grown data set takes its size from the one it is made from.
+            # A derived data set takes its size from the one it is made from.
             sizes = [_image_size(datasets, other) for other in (trained, name)]
             if sizes[0] != sizes[1]:
                 yield (
@@ -276,20 +279,30 @@ def _image_size(datasets: dict, name: str) -> list[int] | None:
 def _check_derived(name: str, datasets: dict) -> Iterator[str]:
     """Check the keys of a data set as they were given, without defaults."""
     key, dataset = f"datasets.{name}", datasets[name]
-    if dataset["format"] != "grown":
-        for unused in sorted({"of", "grow"} & set(dataset)):
-            yield f"{key}.{unused}: belongs to format grown, received format {dataset['format']}"
+    own = DERIVED.get(dataset["format"])
+    places = {"of": " or ".join(DERIVED), **{part: form for form, part in DERIVED.items()}}
+    for unused in sorted(set(places) & set(dataset)):
+        if own is None or unused not in ("of", own):
+            yield (
+                f"{key}.{unused}: belongs to format {places[unused]}, "
+                f"received format {dataset['format']}"
+            )
+    if own is None:
         return
-    for unused in sorted(set(dataset) - set(OF_GROWN)):
+    known = (*OF_DERIVED, own)
+    for unused in sorted(set(dataset) - set(known) - set(places)):
         yield (
-            f"{key}.{unused}: format grown takes this from the data set named under of, "
-            f"expected no more than {list(OF_GROWN)}"
+            f"{key}.{unused}: format {dataset['format']} takes this from the data set named under "
+            f"of, expected no more than {sorted(known)}"
         )
-    for missing in sorted({"of", "grow"} - set(dataset)):
-        yield f"{key}.{missing}: is missing, format grown needs it"
-    bases = sorted(other for other, entry in datasets.items() if entry["format"] != "grown")
+    for missing in sorted({"of", own} - set(dataset)):
+        yield f"{key}.{missing}: is missing, format {dataset['format']} needs it"
+    bases = sorted(other for other, entry in datasets.items() if entry["format"] not in DERIVED)
     if "of" in dataset and dataset["of"] not in bases:
-        yield f"{key}.of: received {dataset['of']!r}, expected a data set not grown itself: {bases}"
+        yield (
+            f"{key}.of: received {dataset['of']!r}, expected a data set that is not made from "
+            f"another one itself: {bases}"
+        )
 
 
 def _check_protocol(key: str, protocol: dict, protocols: dict) -> Iterator[str]:

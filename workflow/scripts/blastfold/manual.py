@@ -15,6 +15,7 @@ HEADINGS = {
     "": "The experiment",
     "dataset": "A data set (`datasets.<name>`)",
     "grow": "A grown data set (`datasets.<name>.grow`)",
+    "select": "A selected data set (`datasets.<name>.select`)",
     "duplicates": "The duplicate audit (`datasets.<name>.duplicates`)",
     "demo": "Generated smears (`datasets.<name>.demo`)",
     "protocol": "A protocol (`protocols.<name>`)",

@@ -33,6 +33,9 @@ CAPTIONS = {
     "protocol_gap": "The same models under different protocols",
     "risk_coverage": "Error rate of the images that each model is surest of",
     "roc": "ROC curves",
+    "selected_tiles": "The best and the worst images of each class for a linear probe",
+    "stain_macenko": "Images before and after stain normalisation (Macenko)",
+    "stain_reinhard": "Images before and after stain normalisation (Reinhard)",
     "training_curves": "Accuracy, loss and F1 by epoch",
 }
 """What figures show, by name; another one is called by its name."""

@@ -22,7 +22,19 @@ def preprocessing_sentences(records: Records) -> list[str]:
         "mean_image": "the mean image of the fold's own training images was subtracted",
         "imagenet": "intensities were scaled as the backbone's ImageNet weights expect",
     }
-    pairs = _by_model(records, lambda run: texts[run.record["settings"]["preprocessing"]])
+
+    def describe(run: Run) -> str:
+        settings = run.record["settings"]
+        text = texts[settings["preprocessing"]]
+        stain = settings.get("stain", "none")
+        if stain == "none":
+            return text
+        return (
+            f"stains were normalised by {stain.capitalize()}'s method with reference statistics "
+            f"of the fold's own training images, and {text}"
+        )
+
+    pairs = _by_model(records, describe)
     return [f"For {models}, {text}." for models, text in pairs]
 
 
