@@ -66,7 +66,7 @@ def train_heads(folder, settings, out):
     [
         {"preprocessing": "imagenet"},
         {"preprocessing": "mean_image"},
-        {"preprocessing": "none", "dense_units": [16], "dropout": 0.5},
+        {"preprocessing": "none", "dense_units": [16], "dropout": 0.5, "learning_rate": 1e-4},
         {"preprocessing": "imagenet", "augment": False, "schedule": "one_cycle"},
     ],
 )
@@ -80,7 +80,7 @@ def test_heads_on_features_predict_what_the_plain_online_path_predicts(tmp_path,
     one, two = (pd.read_csv(job["predictions"], sep="\t") for job in (stored, online))
     assert one["image_id"].tolist() == two["image_id"].tolist()
     np.testing.assert_allclose(one["probability"], two["probability"], atol=1e-4)
-    assert one["probability"].std() > 0.01
+    assert one["probability"].std() > 0.001
     # The assembled model takes stored images and predicts the same.
     head_training.assemble_model(
         job_inputs(tmp_path, head=stored["head"]),
