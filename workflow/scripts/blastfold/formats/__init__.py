@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from blastfold.errors import InputError
-from blastfold.formats import all_idb, c_nmc_2019, folder, pcam
+from blastfold.formats import all_idb, c_nmc_2019, folder, pcam, tiles
 from blastfold.formats.common import CLASS_NAMES
 
 FORMATS: dict[str, Callable[[Path, Mapping], pd.DataFrame]] = {
@@ -21,6 +21,7 @@ FORMATS: dict[str, Callable[[Path, Mapping], pd.DataFrame]] = {
     "demo": folder.list_demo,
     "folder": folder.list_images,
     "pcam": pcam.list_patches,
+    "tiles": tiles.list_tiles,
 }
 
 

@@ -91,8 +91,11 @@ def audit_finding(split: Split) -> str:
 def _describe_dataset(records: Records, name: str, description: dict) -> Iterator[str]:
     title = records.title("dataset", name)
     classes = f"{description['normal']:,} normal and {description['blast']:,} blast"
-    generated = _origin(records, name)["format"] == "demo"
-    what = "computer-generated images of cells" if generated else "images"
+    origin_format = _origin(records, name)["format"]
+    of_slides = origin_format == "tiles"
+    generated = origin_format == "demo" or (of_slides and records.config["slides"].get("demo"))
+    what = "tiles of slides" if of_slides else "images of cells" if generated else "images"
+    what = f"computer-generated {what}" if generated else what
     simulated = "simulated " if generated else ""
     origin = [
         count(description[kind], simulated + kind.removesuffix("s"))

@@ -102,6 +102,25 @@ def demo_slides(settings: Mapping, folder: str) -> dict[str, dict]:
     return rows
 
 
+def check_chosen_slides(datasets: Mapping[str, Mapping], slides: Mapping[str, dict]) -> None:
+    """Check that data sets of tiles name slides that are there.
+
+    Args:
+        datasets: The config's data sets.
+        slides: Rows of the sheet by slide.
+
+    Raises:
+        InputError: A data set names an unknown slide.
+    """
+    for name, dataset in datasets.items():
+        for slide in dataset.get("slides", ()):
+            if slide not in slides:
+                raise InputError(
+                    f"datasets.{name}.slides: received '{slide}', expected slides of the sheet: "
+                    f"{', '.join(slides)}"
+                )
+
+
 def _rows(path: str | Path, key: str, required: list, known: Mapping) -> list[tuple[int, dict]]:
     """Read a TSV with a header: number of the row (the header is 1) and its cells by column."""
     try:

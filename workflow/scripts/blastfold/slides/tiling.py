@@ -1,20 +1,19 @@
 """From one slide to its tiles: choose, cut, measure and store them, and keep every reason."""
 
-import contextlib
 import dataclasses
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-import cv2
 import h5py
 import numpy as np
 import pandas as pd
 
 from blastfold.errors import InputError
 from blastfold.files import digest_file, digest_settings, written_whole
+from blastfold.images import one_opencv_thread
 from blastfold.slides.grid import TilePlan, plan_tiles, tile_grid, to_level_zero
 from blastfold.slides.reading import Slide, UnusableSlideError, open_slide
 from blastfold.slides.resampling import shrink
@@ -240,7 +239,7 @@ def _cut_tiles(
     rows = np.full(len(table), -1)
     count = 0
     level, boxes = opened.levels[plan.level], tiling.boxes[candidates]
-    with _one_opencv_thread():
+    with one_opencv_thread():
         for number, result in stream_boxes(level, boxes, finish, threads):
             place = candidates[number]
             if result is None:
@@ -288,17 +287,6 @@ def _write_table(table: pd.DataFrame, path: str | os.PathLike) -> None:
 def _write_arrays(arrays: Mapping[str, np.ndarray], path: str | os.PathLike) -> None:
     with written_whole(path) as partial, Path(partial).open("wb") as file:
         np.savez_compressed(file, **arrays)
-
-
-@contextlib.contextmanager
-def _one_opencv_thread() -> Iterator[None]:
-    """Keep OpenCV from starting threads of its own inside each decoding thread."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
 
 
 def _digest(path: str | os.PathLike) -> str:
