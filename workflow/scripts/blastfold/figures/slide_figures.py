@@ -71,7 +71,11 @@ def slide_figure(
     aspect = min(1.4, max(0.3, pixels.shape[0] / pixels.shape[1]))
     figure = Figure(figsize=(style.TWO_COLUMNS, style.TWO_COLUMNS / 3 * aspect + 0.55))
     counts = tile_counts(tiles)
-    headings = ["Slide", "Tissue", f"Tiles ({counts.get(KEPT, 0):,} of {len(tiles):,} kept)"]
+    headings = [
+        "Slide",
+        "Tissue and pen marks",
+        f"Tiles ({counts.get(KEPT, 0):,} of {len(tiles):,} kept)",
+    ]
     for axes, image, heading in zip(figure.subplots(1, 3), shown, headings, strict=True):
         axes.imshow(image, interpolation="nearest")
         axes.set_title(heading)
@@ -104,7 +108,9 @@ def _mask_image(tissue: np.ndarray, pen: np.ndarray) -> np.ndarray:
 
 def _tile_image(tiles: pd.DataFrame, step: float, pixels: np.ndarray) -> np.ndarray:
     """Tint the tiles; their edges stay free, so that neighbours can be told apart."""
-    image = pixels.astype(np.float32)
+    # Without colours of its own, so that none mixes with those of the reasons.
+    grey = pixels.mean(axis=2, keepdims=True, dtype=np.float32)
+    image = np.repeat(0.75 * grey + 0.25 * 255, 3, axis=2)
     tint, weight = np.zeros_like(image), np.zeros((*image.shape[:2], 1), dtype=np.float32)
     corners = tiles[["x", "y"]].to_numpy(dtype=float) / step
     lengths = tiles[["width", "height"]].to_numpy(dtype=float) / step

@@ -9,6 +9,9 @@ from blastfold.slides.reading import Slide, UnusableSlideError
 from blastfold.slides.streaming import stream_boxes
 
 PIXELS_ACROSS_A_TILE = 16
+LEAST_SIDE = 512
+"""Pixels of the longer side that a thumbnail has at least, as far as the slide has them."""
+
 LONGEST_SIDE = 4096
 """Pixels of the largest thumbnail, so that memory does not grow with the slide."""
 
@@ -19,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 def make_thumbnail(slide: Slide, tile_size: float, threads: int = 1) -> tuple[np.ndarray, float]:
-    """Shrink a slide so far that a tile is some 16 pixels wide.
+    """Shrink a slide so far that a tile is some 16 pixels wide, on a small slide more.
 
     The coarsest level that is fine enough is read, and shrunk by a whole factor, each new pixel
     being the mean of those that it covers. Without a pyramid that is level 0.
@@ -37,7 +40,8 @@ def make_thumbnail(slide: Slide, tile_size: float, threads: int = 1) -> tuple[np
         UnusableSlideError: Nothing of the slide can be decoded.
     """
     longest = max(slide.width, slide.height)
-    step = max(1.0, tile_size / PIXELS_ACROSS_A_TILE, longest / LONGEST_SIDE)
+    wanted = min(tile_size / PIXELS_ACROSS_A_TILE, longest / LEAST_SIDE)
+    step = max(1.0, wanted, longest / LONGEST_SIDE)
     fine_enough = [level for level in slide.levels if level.downsample <= step + 1e-3]
     level = max(fine_enough, key=lambda one: one.downsample)
     factor = max(1, round(step / level.downsample))

@@ -37,6 +37,9 @@ COLUMNS = {
 }
 """Columns of ``tiles.tsv``, one row for every place of the grid."""
 
+PEN_STROKE = 1 / 6
+"""Least width of a pen mark, as a share of a tile's width."""
+
 REASONS = ("pen", "background", "blurred", "damaged")
 """Why a tile is rejected; the first that holds."""
 
@@ -127,7 +130,8 @@ def prepare(
         )
     places = to_level_zero(boxes, plan)
     pixels, step = make_thumbnail(opened, places[0, 2], threads)
-    tissue, pen, threshold = find_tissue(pixels, settings["tissue_threshold"])
+    stroke = max(1, round(PEN_STROKE * places[0, 2] / step))
+    tissue, pen, threshold = find_tissue(pixels, settings["tissue_threshold"], stroke)
     logger.info("tissue has a saturation above %d (of 255)", threshold)
     table = pd.DataFrame(places, columns=["x", "y", "width", "height"])
     table["level"] = plan.level

@@ -30,7 +30,7 @@ def otsu_threshold(values: np.ndarray) -> int:
 
 
 def find_tissue(
-    thumbnail: np.ndarray, threshold: int | None = None
+    thumbnail: np.ndarray, threshold: int | None = None, stroke: int = 1
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Tell tissue, pen marks and background apart at low magnification.
 
@@ -38,6 +38,8 @@ def find_tissue(
         thumbnail: uint8 (h, w, 3), RGB.
         threshold: Saturation (0-255) above which a pixel is tissue; None takes Otsu's, and
             never less than ``LEAST_THRESHOLD``.
+        stroke: Least width of a pen mark, pixels; colour fringes of refracting debris are
+            narrower.
 
     Returns:
         tissue: bool (h, w), without pen marks.
@@ -48,6 +50,8 @@ def find_tissue(
     pen = (value < BLACK_VALUE) & (saturation < BLACK_SATURATION)
     for first, last, least in PEN_INKS:
         pen |= (hue >= first) & (hue <= last) & (saturation >= least)
+    brush = np.ones((stroke, stroke), dtype=np.uint8)
+    pen = cv2.morphologyEx(pen.astype(np.uint8), cv2.MORPH_OPEN, brush).astype(bool)
     if threshold is None:
         unmarked = saturation[~pen]
         threshold = max(LEAST_THRESHOLD, otsu_threshold(unmarked) if unmarked.size else 0)
