@@ -235,6 +235,8 @@ def _tiff_level(path: Path, page: tifffile.TiffPage, descriptor: int) -> Level:
             data = os.pread(descriptor, page.databytecounts[number], page.dataoffsets[number])
             parts.append(page.decode(data, number, **options)[0][0])
         image = parts[0] if planes == 1 else np.concatenate(parts, axis=-1)
+        # Segments at the right and lower edge are filled up in the file.
+        image = image[: page.imagelength - row * height, : page.imagewidth - column * width]
         if page.compression == _JPEG2000_YCBCR:
             image = _to_rgb(image)
         return image if image.shape[-1] == 3 else np.repeat(image, 3, axis=-1)
@@ -252,13 +254,13 @@ def _to_rgb(image: np.ndarray) -> np.ndarray:
 
 def _with_downsample(level: Level, finest: Level) -> Level:
     """Take a whole factor where the level's size is that of one, rounded up or down."""
-    ratio = (finest.width / level.width + finest.height / level.height) / 2
-    factor = round(ratio)
-    whole = all(
-        small in (large // factor, -(-large // factor))
-        for large, small in ((finest.width, level.width), (finest.height, level.height))
-    )
-    return dataclasses.replace(level, downsample=float(factor) if whole else ratio)
+    lengths = ((finest.width, level.width), (finest.height, level.height))
+    ratio = sum(large / small for large, small in lengths) / 2
+    # On a level of few pixels several factors fit; scanners take powers of two.
+    for factor in (2 ** round(math.log2(ratio)), round(ratio)):
+        if all(small in (large // factor, -(-large // factor)) for large, small in lengths):
+            return dataclasses.replace(level, downsample=float(factor))
+    return dataclasses.replace(level, downsample=ratio)
 
 
 def _tiff_mpp(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> float | None:

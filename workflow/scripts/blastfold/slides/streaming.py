@@ -23,7 +23,11 @@ logger = logging.getLogger(__name__)
 
 
 def stream_boxes(
-    level: Level, boxes: np.ndarray, finish: Callable[[np.ndarray], Any], threads: int = 1
+    level: Level,
+    boxes: np.ndarray,
+    finish: Callable[[np.ndarray], Any],
+    threads: int = 1,
+    fill_damaged: bool = False,
 ) -> Iterator[tuple[int, Any]]:
     """Read boxes of a level and apply a function to each, in several threads.
 
@@ -34,14 +38,15 @@ def stream_boxes(
         finish: Called in a thread with uint8 (height, width, 3); the array may be a segment's
             own and must not be changed.
         threads: Threads that decode.
+        fill_damaged: Leaves white what is damaged, instead of giving up the whole box.
 
     Yields:
         Number of the box and what ``finish`` returned; None when a segment under the box is
-        damaged. In the order of :func:`reading_order`.
+        damaged, or with ``fill_damaged`` all are. In the order of :func:`reading_order`.
     """
     spans = _spans(level, boxes)
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        segments = _Segments(level, pool, spans)
+        segments = _Segments(level, pool, spans, fill_damaged)
 
         def read(number: int) -> Any:
             image = segments.read(*boxes[number].tolist(), _keys(spans[number]))
@@ -107,9 +112,12 @@ def _keys(span: np.ndarray) -> list[Key]:
 class _Segments:
     """Segments that several boxes share: decoded for the first, dropped after the last."""
 
-    def __init__(self, level: Level, pool: ThreadPoolExecutor, spans: np.ndarray):
+    def __init__(
+        self, level: Level, pool: ThreadPoolExecutor, spans: np.ndarray, fill_damaged: bool
+    ):
         self._level = level
         self._pool = pool
+        self._too_many = all if fill_damaged else any
         self._uses = _count_uses(spans)
         self._shared: dict[Key, Future] = {}
         self._damaged: set[Key] = set()
@@ -129,11 +137,11 @@ class _Segments:
                 self._shared.pop(key, None)
 
     def read(self, x: int, y: int, width: int, height: int, keys: list[Key]) -> np.ndarray | None:
-        """Put a box together; None when a segment is damaged."""
+        """Put a box together; None when too many of its segments are damaged."""
         parts = [
             self._shared[key].result() if key in self._shared else self._decode(key) for key in keys
         ]
-        if any(part is None for part in parts):
+        if self._too_many(part is None for part in parts):
             return None
         corners = [
             (row * self._level.segment_height - y, column * self._level.segment_width - x)
@@ -143,7 +151,8 @@ class _Segments:
             return parts[0]
         image = np.full((height, width, 3), WHITE, dtype=np.uint8)
         for (top, left), part in zip(corners, parts, strict=True):
-            _paste(image, part, top, left)
+            if part is not None:
+                _paste(image, part, top, left)
         return image
 
     def _decode(self, key: Key) -> np.ndarray | None:

@@ -52,7 +52,8 @@ def make_thumbnail(slide: Slide, tile_size: float, threads: int = 1) -> tuple[np
         (-(-level.height // factor), -(-level.width // factor), 3), 255, dtype=np.uint8
     )
     damaged = 0
-    for number, block in stream_boxes(level, boxes, lambda image: _shrink(image, factor), threads):
+    blocks = stream_boxes(level, boxes, lambda image: _shrink(image, factor), threads, True)
+    for number, block in blocks:
         if block is None:
             damaged += 1
             continue
