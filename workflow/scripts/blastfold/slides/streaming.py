@@ -14,6 +14,12 @@ from blastfold.slides.reading import Level
 MEMORY = 2**28
 """Bytes of decoded segments that may wait for the boxes of the next row."""
 
+BATCH = 2**21
+"""Bytes of boxes that a thread reads at a time: handing over costs as much as a small box."""
+
+BATCHES_AHEAD = 4
+"""Batches for each thread that may wait, so that a busy taker does not stop the threads."""
+
 WHITE = 255
 
 Key = tuple[int, int]
@@ -45,29 +51,37 @@ def stream_boxes(
         damaged, or with ``fill_damaged`` all are. In the order of :func:`reading_order`.
     """
     spans = _spans(level, boxes)
+    largest = 3 * int(np.prod(boxes[:, 2:], axis=1).max(initial=1))
+    together = max(1, BATCH // largest)
     with ThreadPoolExecutor(max(1, threads)) as pool:
         segments = _Segments(level, pool, spans, fill_damaged)
 
-        def read(number: int) -> Any:
-            image = segments.read(*boxes[number].tolist(), _keys(spans[number]))
-            return None if image is None else finish(image)
+        def read(batch: list[int]) -> list:
+            return [
+                segments.read(*boxes[number].tolist(), _keys(spans[number]), finish)
+                for number in batch
+            ]
 
-        waiting: collections.deque[tuple[int, Future]] = collections.deque()
+        waiting: collections.deque[tuple[list[int], Future]] = collections.deque()
 
-        def take() -> tuple[int, Any]:
-            number, future = waiting.popleft()
-            result = future.result()
-            segments.release(_keys(spans[number]))
-            return number, result
+        def take() -> Iterator[tuple[int, Any]]:
+            batch, future = waiting.popleft()
+            results = future.result()
+            for number in batch:
+                segments.release(_keys(spans[number]))
+            yield from zip(batch, results, strict=True)
 
         try:
-            for number in reading_order(level, boxes).tolist():
-                segments.ask_for(_keys(spans[number]))
-                waiting.append((number, pool.submit(read, number)))
-                if len(waiting) > 4 * max(1, threads):
-                    yield take()
+            order = reading_order(level, boxes).tolist()
+            for start in range(0, len(order), together):
+                batch = order[start : start + together]
+                for number in batch:
+                    segments.ask_for(_keys(spans[number]))
+                waiting.append((batch, pool.submit(read, batch)))
+                if len(waiting) > BATCHES_AHEAD * max(1, threads):
+                    yield from take()
             while waiting:
-                yield take()
+                yield from take()
         finally:
             for _, future in waiting:
                 future.cancel()
@@ -136,8 +150,10 @@ class _Segments:
             if self._uses[key] == 0:
                 self._shared.pop(key, None)
 
-    def read(self, x: int, y: int, width: int, height: int, keys: list[Key]) -> np.ndarray | None:
-        """Put a box together; None when too many of its segments are damaged."""
+    def read(
+        self, x: int, y: int, width: int, height: int, keys: list[Key], finish: Callable
+    ) -> Any:
+        """Put a box together and finish it; None when too many of its segments are damaged."""
         parts = [
             self._shared[key].result() if key in self._shared else self._decode(key) for key in keys
         ]
@@ -148,12 +164,12 @@ class _Segments:
             for row, column in keys
         ]
         if corners == [(0, 0)] and parts[0].shape == (height, width, 3):
-            return parts[0]
+            return finish(parts[0])
         image = np.full((height, width, 3), WHITE, dtype=np.uint8)
         for (top, left), part in zip(corners, parts, strict=True):
             if part is not None:
                 _paste(image, part, top, left)
-        return image
+        return finish(image)
 
     def _decode(self, key: Key) -> np.ndarray | None:
         try:
