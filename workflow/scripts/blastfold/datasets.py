@@ -21,10 +21,8 @@ import pandas as pd
 import yaml
 
 from blastfold.errors import InputError
-from blastfold.formats import list_records
+from blastfold.formats import list_records, row_reader
 from blastfold.formats.common import CLASS_NAMES
-from blastfold.formats.pcam import open_patches
-from blastfold.formats.tiles import read_tiles
 from blastfold.images import (
     ImageError,
     StoreWriter,
@@ -226,11 +224,11 @@ def _fill_store(
         one_opencv_thread(),
         ThreadPoolExecutor(max(1, threads)) as pool,
     ):
-        read_patches = _row_reader(settings["format"], root, records, opened)
+        read_rows = row_reader(settings["format"], root, records, opened)
 
         def read(batch: _Batch) -> list[_Outcome]:
             if batch.first_row is not None:
-                return _read_rows(read_patches, batch, image_size, crop)
+                return _read_rows(read_rows, batch, image_size, crop)
             return _read_file(batch, image_size, crop)
 
         for done in _in_order(pool, read, _batches(root, records), ahead=2 * max(1, threads)):
@@ -242,19 +240,6 @@ def _fill_store(
             progress.report(len(outcomes), writer.count)
         digest = writer.finish()
     return outcomes, digest
-
-
-def _row_reader(
-    format_name: str, root: Path, records: pd.DataFrame, opened: contextlib.ExitStack
-) -> Callable[[Path, int, int], np.ndarray]:
-    """Return what reads consecutive rows of a file: path, first row and last row + 1."""
-    if format_name == "tiles":
-        return read_tiles
-    patches = {
-        root / file: opened.enter_context(open_patches(root / file))["x"]
-        for file in (records["file"].unique() if "row" in records else ())
-    }
-    return lambda path, start, stop: patches[path][start:stop]
 
 
 def _batches(root: Path, records: pd.DataFrame) -> Iterator[_Batch]:

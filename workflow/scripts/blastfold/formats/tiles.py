@@ -36,7 +36,7 @@ def list_tiles(root: Path, settings: Mapping) -> pd.DataFrame:
     """
     labels = class_labels(settings.get("classes"), CLASSES)
     records = []
-    for slide, facts in settings["slides"].items():
+    for slide, facts in settings.get("slides", {}).items():
         records += _list_slide(root, slide, facts, labels)
     return records_table(records, problem="", row=-1)
 
