@@ -93,7 +93,7 @@ def _describe_dataset(records: Records, name: str, description: dict) -> Iterato
     classes = f"{description['normal']:,} normal and {description['blast']:,} blast"
     origin_format = _origin(records, name)["format"]
     of_slides = origin_format == "tiles"
-    generated = origin_format == "demo" or (of_slides and records.config["slides"].get("demo"))
+    generated = origin_format == "demo" or (of_slides and "demo" in records.config["slides"])
     what = "tiles of slides" if of_slides else "images of cells" if generated else "images"
     what = f"computer-generated {what}" if generated else what
     simulated = "simulated " if generated else ""
@@ -139,7 +139,7 @@ def _tiling(settings: dict) -> str:
     if settings["minimum_sharpness"]:
         left_out.append(f"a variance of the Laplacian below {settings['minimum_sharpness']:g}")
     return (
-        f"Slides were cut into tiles of {side} x {side} {unit}{spaced} at {scale}; tiles with "
+        f"Slides were cut into tiles of {side} × {side} {unit}{spaced} at {scale}; tiles with "
         f"{', '.join(left_out[:-1])} or {left_out[-1]} were left out."
     )
 
