@@ -139,7 +139,7 @@ def _tiling(settings: dict) -> str:
     if settings["minimum_sharpness"]:
         left_out.append(f"a variance of the Laplacian below {settings['minimum_sharpness']:g}")
     return (
-        f"Slides were cut into tiles of {side} × {side} {unit}{spaced} at {scale}; tiles with "
+        f"Slides were cut into tiles of {side} \u00d7 {side} {unit}{spaced} at {scale}; tiles with "
         f"{', '.join(left_out[:-1])} or {left_out[-1]} were left out."
     )
 
