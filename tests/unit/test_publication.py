@@ -341,9 +341,9 @@ def test_tiles_of_slides_are_told_with_how_they_were_cut(stored):
     text = text_of(config, stored, "Images")
     assert "computer-generated" not in text
     assert (
-        "Slides were cut into tiles of 128 \u00d7 128 µm, 16 µm of overlap, at 0.5 µm per pixel; tiles "
-        "with less than 50 % tissue (saturation above Otsu's threshold), more than 5 % pen marks "
-        "or a variance of the Laplacian below 40 were left out."
+        "Slides were cut into tiles of 128 \u00d7 128 µm, 16 µm of overlap, at 0.5 µm per pixel; "
+        "tiles with less than 50 % tissue (saturation above Otsu's threshold), more than 5 % pen "
+        "marks or a variance of the Laplacian below 40 were left out."
     ) in text
     del config["slides"]["sheet"]
     config["slides"] |= {"demo": {}, "unit": "pixels", "overlap": 0, "mpp": None}

@@ -198,6 +198,27 @@ def test_mpp_from_resolution_tags_but_not_a_printers(tmp_path, picture, unit, re
         assert slide.mpp == (pytest.approx(mpp) if mpp else None)
 
 
+@pytest.mark.parametrize("description", ["Aperio |MPP = .", "Aperio |MPP = 0.2.5", "Aperio |MPP=0"])
+def test_mpp_that_cannot_be_read_is_unknown(tmp_path, picture, description):
+    path = tmp_path / "slide.svs"
+    tiled(path, picture, description=description, metadata=None)
+    with open_slide(path) as slide:
+        assert slide.mpp is None
+
+
+@pytest.mark.parametrize("resolution", [(0, 1), (1, 0), (0, 0)])
+def test_resolution_of_nothing_is_unknown(tmp_path, picture, resolution):
+    path = tmp_path / "slide.tif"
+    tiled(path, picture, resolutionunit="CENTIMETER", resolution=(1234, 1234))
+    with tifffile.TiffFile(path) as tiff:
+        place = tiff.pages[0].tags["XResolution"].valueoffset
+    content = bytearray(path.read_bytes())
+    content[place : place + 8] = np.array(resolution, dtype="<u4").tobytes()
+    path.write_bytes(content)
+    with open_slide(path) as slide:
+        assert slide.mpp is None
+
+
 def test_pixels_that_are_not_square_have_no_mpp(tmp_path, picture):
     path = tmp_path / "slide.tif"
     resolution = {"resolution": (40_000, 20_000), "resolutionunit": "CENTIMETER"}
@@ -298,6 +319,13 @@ def test_samples_that_are_not_8_bit_colours(tmp_path, picture, make, message):
     path = tmp_path / "slide.tif"
     tiled(path, make(picture))
     with pytest.raises(UnusableSlideError, match=message), open_slide(path):
+        pass
+
+
+def test_stack_of_pages(tmp_path, picture):
+    path = tmp_path / "slide.tif"
+    tiled(path, np.stack([picture, picture]))
+    with pytest.raises(UnusableSlideError, match="no flat colour image"), open_slide(path):
         pass
 
 

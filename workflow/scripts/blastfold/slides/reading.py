@@ -7,6 +7,7 @@ as a whole. Formats of other vendors are read through OpenSlide where it is inst
 
 import dataclasses
 import importlib
+import logging
 import math
 import os
 import re
@@ -29,10 +30,15 @@ VENDOR_SUFFIXES = (".mrxs", ".vms", ".vmu", ".ndpi", ".scn", ".bif", ".svslide",
 COARSEST_MPP = 20.0
 """A resolution tag that says more micrometres per pixel is a printer's (72 dpi are 353)."""
 
+COLOUR_AXES = ("YXS", "SYX", "YX")
+"""Height, width and colour, the latter also as planes or absent; a stack of pages is no slide."""
+
 LARGEST_SEGMENT = 2**27
 """Pixels; a segment is decoded as a whole."""
 
 OPENSLIDE_SEGMENT = 512
+
+logger = logging.getLogger(__name__)
 
 _MICROMETRES = {"µm": 1.0, "\u03bcm": 1.0, "um": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4}
 _JPEG2000_YCBCR = 33003
@@ -147,12 +153,12 @@ def _open_tiff(path: Path, opened: ExitStack) -> Slide:
     try:
         tiff = opened.enter_context(tifffile.TiffFile(path))
         pages = _pyramid(path, tiff)
-        mpp = _tiff_mpp(tiff, pages[0])
     except UnusableSlideError:
         raise
     except Exception as error:
         # A damaged TIFF makes tifffile raise nearly any exception.
         raise UnusableSlideError(f"'{path}': truncated or damaged TIFF file: {error}") from error
+    mpp = _tiff_mpp(tiff, pages[0])
     single = len(pages) == 1 and not pages[0].is_tiled
     if single and pages[0].imagewidth * pages[0].imagelength <= MAX_PIXELS:
         return Slide(path, [_whole_image(decode_image(path))], mpp)
@@ -163,9 +169,7 @@ def _open_tiff(path: Path, opened: ExitStack) -> Slide:
 
 def _pyramid(path: Path, tiff: tifffile.TiffFile) -> list[tifffile.TiffPage]:
     """Return the pages of the largest image of a TIFF, finest first."""
-    series = [
-        one for one in tiff.series if one.axes.replace("Q", "").strip("YXS") == "" and one.size
-    ]
+    series = [one for one in tiff.series if one.axes in COLOUR_AXES and one.size]
     if not series:
         found = ", ".join(f"{one.axes} {one.shape}" for one in tiff.series) or "nothing"
         raise UnusableSlideError(
@@ -264,15 +268,20 @@ def _with_downsample(level: Level, finest: Level) -> Level:
 
 
 def _tiff_mpp(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> float | None:
-    if tiff.is_svs:
-        found = re.search(r"\bMPP\s*=\s*([0-9.,]+)", page.description)
-        return _plausible(float(found[1].replace(",", "."))) if found else None
-    if tiff.is_ome:
-        return _ome_mpp(tiff.ome_metadata)
-    if page.tags.valueof(296, default=1) not in (2, 3):
+    try:
+        if tiff.is_svs:
+            found = re.search(r"\bMPP\s*=\s*([0-9.,]+)", page.description)
+            return _plausible(float(found[1].replace(",", "."))) if found else None
+        if tiff.is_ome:
+            return _ome_mpp(tiff.ome_metadata)
+        if page.tags.valueof(296, default=1) not in (2, 3):
+            return None
+        across, down = page.get_resolution(unit=tifffile.RESUNIT.MICROMETER)
+        return _square(1 / across, 1 / down)
+    except (ValueError, ArithmeticError, ElementTree.ParseError) as error:
+        # Its pixels are good all the same, and the sheet can declare what they measure.
+        logger.warning("the recorded micrometres per pixel cannot be read: %s", error)
         return None
-    across, down = page.get_resolution(unit=tifffile.RESUNIT.MICROMETER)
-    return _square(1 / across, 1 / down) if across and down else None
 
 
 def _ome_mpp(metadata: str) -> float | None:
