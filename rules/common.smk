@@ -25,6 +25,27 @@ from blastfold.files import digest_listing
 from blastfold.hardware import has_gpu
 from blastfold.pretraining_config import pretraining_name, source_of
 from blastfold.publication.repository import repository_state
+from blastfold.slides.sheet import (
+    check_chosen_slides,
+    demo_slides,
+    read_regions,
+    read_slides,
+)
+
+SLIDE_SCHEMA = ROOT / "workflow" / "schemas" / "slides.schema.yaml"
+
+
+def listed_slides(settings):
+    """Rows of the sheet of slides and regions, both by slide; nothing without slides."""
+    if settings is None:
+        return {}, {}
+    if "demo" in settings:
+        slides = demo_slides(settings["demo"], "results/demo_slides")
+    else:
+        slides = read_slides(settings["sheet"], SLIDE_SCHEMA)
+    regions = read_regions(settings["regions"], slides) if settings["regions"] else {}
+    return slides, regions
+
 
 try:
     config = check_config(
@@ -32,6 +53,8 @@ try:
         ROOT / "workflow" / "schemas" / "config.schema.yaml",
         " + ".join(map(str, workflow.configfiles or workflow.overwrite_configfiles)) or "config",
     )
+    SLIDES, REGIONS = listed_slides(config.get("slides"))
+    check_chosen_slides(config["datasets"], SLIDES)
 except BlastfoldError as error:
     raise WorkflowError(str(error)) from None
 
@@ -119,6 +142,7 @@ wildcard_constraints:
     fold=r"\d+",
     architecture=r"[a-z0-9]+",
     stain="reinhard|macenko",
+    slide=one_of(SLIDES),
 
 
 def code_digest(*modules):
@@ -228,6 +252,49 @@ def import_settings(wildcards):
     return {
         key: entry[key] for key in sorted(entry) if key not in ("demo", "duplicates", "reproduces")
     }
+
+
+def slide_file(wildcards):
+    """The file of a slide, with a message for who has not put it there yet."""
+    path = SLIDES[wildcards.slide]["path"]
+    if "demo" in config["slides"] or Path(path).exists():
+        return path
+    tiles = Path(f"results/slides/{wildcards.slide}/tiles.h5")
+    if not tiles.exists():
+        raise WorkflowError(
+            f"'{config['slides']['sheet']}', slide {wildcards.slide}: the file {path} does not "
+            "exist. Correct the column path, or put the slide or a link to it there."
+        )
+    return path
+
+
+def tiling_settings(wildcards):
+    """What of the config's slides changes the tiles of one slide."""
+    other = ("sheet", "demo", "regions")
+    return {key: value for key, value in config["slides"].items() if key not in other}
+
+
+def chosen_slides(dataset):
+    """The slides of a data set of tiles."""
+    return config["datasets"][dataset].get("slides") or list(SLIDES)
+
+
+def slides_of_dataset(name):
+    """An input function: one file of every slide of a data set of tiles."""
+
+    def files(wildcards):
+        return [f"results/slides/{slide}/{name}" for slide in chosen_slides(wildcards.dataset)]
+
+    return files
+
+
+def tiles_settings(wildcards):
+    """What of a data set of tiles and of its slides' rows changes its import."""
+    rows = {
+        slide: {key: SLIDES[slide][key] for key in ("subject", "picture")}
+        for slide in chosen_slides(wildcards.dataset)
+    }
+    return import_settings(wildcards) | {"slides": rows}
 
 
 def canary_files(name):
@@ -581,6 +648,7 @@ def every_figure():
     """All figures as PDF, SVG and PNG."""
     names = ["literature_comparison", "leakage"]
     names += ["external_test"] if EXTERNAL_RUNS else []
+    names += [f"slides/{slide}" for slide in SLIDES]
     for dataset in TRUE_DATASETS:
         of_dataset = ["example_images", "class_distribution", "duplicates", "accuracy_comparison"]
         names += [f"{dataset}/{name}" for name in of_dataset]

@@ -333,6 +333,35 @@ def test_generated_and_incomplete_data_are_called_so(stored):
     assert "It is not the whole public data set: part x is absent." in text
 
 
+def test_tiles_of_slides_are_told_with_how_they_were_cut(stored):
+    config = write_config()
+    config["datasets"]["cells"]["format"] = "tiles"
+    config["slides"] = {
+        "sheet": "slides.tsv",
+        "tile_size": 128,
+        "overlap": 16,
+        "unit": "micrometres",
+        "mpp": 0.5,
+        "tissue_threshold": None,
+        "minimum_tissue": 0.5,
+        "maximum_pen": 0.05,
+        "minimum_sharpness": 40,
+    }
+    text = text_of(config, stored, "Images")
+    assert "computer-generated" not in text
+    assert (
+        "Slides were cut into tiles of 128 \u00d7 128 µm, 16 µm of overlap, at 0.5 µm per pixel; "
+        "tiles with less than 50 % tissue (saturation above Otsu's threshold), more than 5 % pen "
+        "marks or a variance of the Laplacian below 40 were left out."
+    ) in text
+    del config["slides"]["sheet"]
+    config["slides"] |= {"demo": {}, "unit": "pixels", "overlap": 0, "mpp": None}
+    text = text_of(config, stored, "Images")
+    assert "computer-generated tiles of slides" in text
+    assert "No patient's data are among them" in text
+    assert "tiles of 128 \u00d7 128 pixels at the slides' finest level" in text
+
+
 def test_hostile_titles_are_escaped(stored):
     sections = methods_sections(read_records(write_config(HOSTILE), ASKED, **stored))
     latex = to_latex(sections)

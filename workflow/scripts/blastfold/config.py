@@ -231,6 +231,7 @@ def _cross_check(config: dict, given: dict) -> Iterator[str]:
         yield from _check_external(f"experiments.{position}.external_test", experiment, config)
     for name in config["datasets"]:
         yield from _check_derived(name, given["datasets"])
+    yield from _check_slides(config)
     for name, protocol in config["protocols"].items():
         yield from _check_protocol(f"protocols.{name}", protocol, config["protocols"])
     for name, model in config["models"].items():
@@ -302,6 +303,30 @@ def _check_derived(name: str, datasets: dict) -> Iterator[str]:
         yield (
             f"{key}.of: received {dataset['of']!r}, expected a data set that is not made from "
             f"another one itself: {bases}"
+        )
+
+
+def _check_slides(config: dict) -> Iterator[str]:
+    slides = config.get("slides")
+    for name, dataset in config["datasets"].items():
+        if dataset["format"] == "tiles" and slides is None:
+            yield f"datasets.{name}.format: tiles needs the top-level key slides"
+        if dataset["format"] != "tiles" and "slides" in dataset:
+            yield (
+                f"datasets.{name}.slides: belongs to format tiles, "
+                f"received format {dataset['format']}"
+            )
+        if name == "slides" and slides is not None:
+            yield "datasets.slides: figures of slides have this name, expected another one"
+    if slides is None:
+        return
+    if ("sheet" in slides) == ("demo" in slides):
+        received = "both" if "sheet" in slides else "neither"
+        yield f"slides: received {received} of sheet and demo, expected one of them"
+    if slides["overlap"] >= slides["tile_size"]:
+        yield (
+            f"slides.overlap: received {slides['overlap']:g}, "
+            f"expected less than tile_size ({slides['tile_size']:g})"
         )
 
 

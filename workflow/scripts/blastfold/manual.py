@@ -18,6 +18,8 @@ HEADINGS = {
     "select": "A selected data set (`datasets.<name>.select`)",
     "duplicates": "The duplicate audit (`datasets.<name>.duplicates`)",
     "demo": "Generated smears (`datasets.<name>.demo`)",
+    "slides": "Slides and their tiles (`slides`)",
+    "demo_slides": "Generated slides (`slides.demo`)",
     "protocol": "A protocol (`protocols.<name>`)",
     "model": "A model (`models.<name>`)",
     "augmentation": "Random changes of training images (`models.<name>.augmentation`)",
