@@ -77,6 +77,18 @@ def test_input_is_left_as_it_was():
             "models.simple_cnn.weights.pretrained_on: received 'pcam'",
         ),
         (
+            {
+                "pretraining": {"same": {"dataset": "cells", "protocol": "holdout"}},
+                "models": {
+                    "simple_cnn": {
+                        "architecture": "simple_cnn",
+                        "weights": {"pretrained_on": "same"},
+                    }
+                },
+            },
+            "same learns from images of cells, on which an experiment tests this model",
+        ),
+        (
             {"pretraining": {"tiles": {"dataset": "tiles", "protocol": "holdout"}}},
             "pretraining.tiles.dataset: received 'tiles'",
         ),
