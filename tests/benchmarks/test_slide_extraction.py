@@ -22,7 +22,7 @@ from blastfold.slides.tiling import tile_slide
 
 SIDE = 20_000
 TILE = 256
-ROUNDS = 3
+ROUNDS = 5
 LIBRARY = Path(__file__).parents[2] / "workflow" / "scripts"
 EVERYTHING = {
     "tile_size": TILE,
@@ -88,21 +88,21 @@ def extract_all(path, folder):
 
 
 def test_extraction_is_faster_than_openslide_and_near_bare_decoding(slide, tmp_path):
-    rates = {"ours": [], "segments": [], "openslide": []}
+    rates = []
     for _ in range(ROUNDS):
-        rates["segments"].append(rate(read_segments, slide))
-        rates["ours"].append(rate(extract_all, slide, tmp_path))
-        rates["openslide"].append(rate(read_regions, slide))
-    # The best of several rounds is what other work on the machine disturbed least.
-    ours, segments, region = (max(rates[name]) for name in ("ours", "segments", "openslide"))
+        bare = rate(read_segments, slide)
+        rates.append((rate(extract_all, slide, tmp_path), bare, rate(read_regions, slide)))
+    ours, segments, regions = np.array(rates).T
+    # Within a round, all three meet about the same other work on the machine.
+    to_segments, to_openslide = np.median(ours / segments), np.median(ours / regions)
     print(
-        f"\ntiles a second: ours {ours:.0f} (mask, sharpness and archive included), tifffile's "
-        f"segments() {segments:.0f}, OpenSlide's read_region {region:.0f}; "
-        f"{ours / segments:.2f} times segments(), {ours / region:.1f} times OpenSlide, "
-        f"on {os.cpu_count()} cores"
+        f"\ntiles a second: ours {np.median(ours):.0f} (mask, sharpness and archive included), "
+        f"tifffile's segments() {np.median(segments):.0f}, OpenSlide's read_region "
+        f"{np.median(regions):.0f}; {to_segments:.2f} times segments(), {to_openslide:.1f} times "
+        f"OpenSlide, on {os.cpu_count()} cores"
     )
-    assert ours >= 4 * region
-    assert ours >= 0.6 * segments
+    assert to_openslide >= 4
+    assert to_segments >= 0.6
 
 
 CHILD = """

@@ -56,34 +56,35 @@ def stream_boxes(
     with ThreadPoolExecutor(max(1, threads)) as pool:
         segments = _Segments(level, pool, spans, fill_damaged)
 
-        def read(batch: list[int]) -> list:
+        def read(batch: list[list[int]], keys: list[list[Key]]) -> list:
             return [
-                segments.read(*boxes[number].tolist(), _keys(spans[number]), finish)
-                for number in batch
+                segments.read(*box, under, finish) for box, under in zip(batch, keys, strict=True)
             ]
 
-        waiting: collections.deque[tuple[list[int], Future]] = collections.deque()
+        waiting: collections.deque[tuple[list[int], list[list[Key]], Future]] = collections.deque()
 
         def take() -> Iterator[tuple[int, Any]]:
-            batch, future = waiting.popleft()
+            numbers, keys, future = waiting.popleft()
             results = future.result()
-            for number in batch:
-                segments.release(_keys(spans[number]))
-            yield from zip(batch, results, strict=True)
+            for under in keys:
+                segments.release(under)
+            yield from zip(numbers, results, strict=True)
 
         try:
-            order = reading_order(level, boxes).tolist()
+            order = reading_order(level, boxes)
             for start in range(0, len(order), together):
-                batch = order[start : start + together]
-                for number in batch:
-                    segments.ask_for(_keys(spans[number]))
-                waiting.append((batch, pool.submit(read, batch)))
+                numbers = order[start : start + together]
+                keys = [_keys(*span) for span in spans[numbers].tolist()]
+                for under in keys:
+                    segments.ask_for(under)
+                future = pool.submit(read, boxes[numbers].tolist(), keys)
+                waiting.append((numbers.tolist(), keys, future))
                 if len(waiting) > BATCHES_AHEAD * max(1, threads):
                     yield from take()
             while waiting:
                 yield from take()
         finally:
-            for _, future in waiting:
+            for *_, future in waiting:
                 future.cancel()
 
 
@@ -118,8 +119,7 @@ def _spans(level: Level, boxes: np.ndarray) -> np.ndarray:
     )
 
 
-def _keys(span: np.ndarray) -> list[Key]:
-    top, bottom, left, right = span.tolist()
+def _keys(top: int, bottom: int, left: int, right: int) -> list[Key]:
     return [(row, column) for row in range(top, bottom) for column in range(left, right)]
 
 
