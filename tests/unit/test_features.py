@@ -179,9 +179,8 @@ def test_an_interrupted_extraction_goes_on_and_ends_the_same(tmp_path):
 
 def test_models_share_features_when_only_their_heads_differ():
     base = model_settings(**HEAD, preprocessing="imagenet")
-    same = model_settings(
-        **HEAD | {"learning_rate": 0.5}, preprocessing="imagenet", dropout=0.5, epochs=9
-    )
+    changes = {"learning_rate": 0.5, "preprocessing": "imagenet", "dropout": 0.5, "epochs": 9}
+    same = model_settings(**HEAD | changes)
     other = model_settings(**HEAD, preprocessing="imagenet", augment=False)
     assert feature_set_name(base) == feature_set_name(same) != feature_set_name(other)
     sets = feature_sets([base, same])
