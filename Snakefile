@@ -26,6 +26,7 @@ include: "rules/evaluation.smk"
 include: "rules/external.smk"
 include: "rules/audits.smk"
 include: "rules/comparison.smk"
+include: "rules/ablation.smk"
 include: "rules/costs.smk"
 include: "rules/publication.smk"
 

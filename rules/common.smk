@@ -11,6 +11,13 @@ ROOT = Path(workflow.current_basedir) / ".."
 LIBRARY = (ROOT / "workflow" / "scripts" / "blastfold").resolve()
 sys.path.insert(0, str(LIBRARY.parent))
 
+from blastfold.ablation_config import (
+    ablation_cells,
+    factor_title,
+    level_title,
+    share_protocol,
+    training_shares,
+)
 from blastfold.code import code_digest as digest_code
 from blastfold.config import (
     canary_runs,
@@ -96,15 +103,76 @@ CANARIES = [
 ]
 
 
-# What stands in tables and figures of its own, and may stand beside printed results. Canaries have
-# one table for all of them.
+# What is in the results of a data set and may stand beside printed ones. Canaries have one table for
+# all of them.
 TRUE_RUNS = [run for run in RUNS if config["datasets"][run["dataset"]]["format"] != "permuted"]
-TRUE_EXPERIMENTS = [(run["dataset"], run["protocol"], run["model"]) for run in TRUE_RUNS]
 TRUE_DATASETS = list(dict.fromkeys(run["dataset"] for run in TRUE_RUNS))
 DESCRIBED_DATASETS = list(
     dict.fromkeys([*TRUE_DATASETS, *(run["external"] for run in external_runs(config))])
 )
 TRUE_SPLITS = list(dict.fromkeys((run["dataset"], run["protocol"]) for run in TRUE_RUNS))
+
+
+# The ablations: their cells, and the points of their learning curves, under every protocol.
+def ablation_runs(name):
+    entry = config["ablations"][name]
+    places = [
+        (dataset, protocol) for dataset in entry["datasets"] for protocol in entry["protocols"]
+    ]
+    return [
+        {
+            "dataset": dataset,
+            "protocol": protocol,
+            "model": cell["model"],
+            "levels": cell["levels"],
+            "folds": fold_count(config["protocols"][protocol]),
+        }
+        for dataset, protocol in places
+        for cell in ablation_cells(name, entry)
+    ]
+
+
+def curve_points(name):
+    entry = config["ablations"][name]
+    return [
+        {
+            "dataset": dataset,
+            "protocol": protocol,
+            "trained_under": share_protocol(protocol, share),
+            "model": entry["model"],
+            "share": share,
+        }
+        for dataset in entry["datasets"]
+        for protocol in entry["protocols"]
+        for share in training_shares(entry)
+    ]
+
+
+ABLATIONS = {
+    name: {"cells": ablation_runs(name), "curve": curve_points(name)}
+    for name in config["ablations"]
+}
+
+# Runs that their ablation shows, and beside which no other table or figure but the results of the
+# data set shows them: all cells but the reference, and trainings on a share of the groups.
+OF_ABLATIONS = {
+    (run["dataset"], run["protocol"], run["model"])
+    for ablation in ABLATIONS.values()
+    for run in ablation["cells"]
+    if run["model"] != ablation["cells"][0]["model"]
+} | {
+    (point["dataset"], point["trained_under"], point["model"])
+    for ablation in ABLATIONS.values()
+    for point in ablation["curve"]
+    if point["share"] < 1
+}
+
+# What stands in tables and figures of its own.
+SHOWN_RUNS = [
+    run for run in TRUE_RUNS if (run["dataset"], run["protocol"], run["model"]) not in OF_ABLATIONS
+]
+SHOWN_EXPERIMENTS = [(run["dataset"], run["protocol"], run["model"]) for run in SHOWN_RUNS]
+SHOWN_SPLITS = list(dict.fromkeys((run["dataset"], run["protocol"]) for run in SHOWN_RUNS))
 
 
 # Every test of trained networks on another data set.
@@ -135,6 +203,7 @@ def datasets_except(*formats):
 wildcard_constraints:
     dataset=one_of(config["datasets"]),
     external=one_of(config["datasets"]),
+    ablation=one_of(config["ablations"]),
     protocol=one_of(config["protocols"]),
     model=one_of(config["models"]),
     source=one_of(config["pretraining"]),
@@ -172,7 +241,7 @@ def models_of(dataset, protocol=None):
     return list(
         dict.fromkeys(
             model
-            for name, protocol_name, model in EXPERIMENTS
+            for name, protocol_name, model in SHOWN_EXPERIMENTS
             if name == dataset and protocol in (None, protocol_name)
         )
     )
@@ -189,9 +258,14 @@ def stains_of(dataset, protocol):
     return [stain for stain in dict.fromkeys(used) if stain != "none"]
 
 
+@functools.cache
+def shown_runs(dataset):
+    return [run for run in SHOWN_RUNS if run["dataset"] == dataset]
+
+
 def compared_splits():
     """The data sets and protocols with models to compare."""
-    return [split for split in TRUE_SPLITS if len(models_of(*split)) > 1]
+    return [split for split in SHOWN_SPLITS if len(models_of(*split)) > 1]
 
 
 @functools.cache
@@ -204,8 +278,7 @@ def gap_runs(dataset):
             group_by=config["protocols"][run["protocol"]]["group_by"],
             folds=len(fold_numbers(dataset, run["protocol"])),
         )
-        for run in RUNS
-        if run["dataset"] == dataset
+        for run in shown_runs(dataset)
     ]
     models = [run["model"] for run in runs]
     repeated = [run for run in runs if models.count(run["model"]) > 1]
@@ -499,9 +572,6 @@ def feature_stains(wildcards):
     return [stain_of(wildcards, stain, fold) for fold in folds]
 
 
-FOLD_COUNTS = sorted({fold_count(config["protocols"][protocol]) for _, protocol in SPLITS})
-
-
 def protocols_with(folds):
     """The protocols with a number of folds."""
     return [name for name, entry in config["protocols"].items() if fold_count(entry) == folds]
@@ -567,7 +637,7 @@ def mean_images_of(wildcards):
 
 
 # A network has the same layers under every protocol.
-FIRST_RUNS = {(run["dataset"], run["model"]): run for run in reversed(TRUE_RUNS)}
+FIRST_RUNS = {(run["dataset"], run["model"]): run for run in reversed(SHOWN_RUNS)}
 
 
 def layers_of(wildcards):
@@ -624,6 +694,46 @@ def fitted_artefacts():
     ]
 
 
+def ablation_pages(*names):
+    """The tables or figures of every ablation that has cells, or a learning curve, to show."""
+    return [
+        f"ablations/{ablation}/{name}"
+        for ablation, runs in ABLATIONS.items()
+        for name in names
+        if runs["curve" if name == "learning_curve" else "cells"]
+    ]
+
+
+def ablation_predictions(wildcards):
+    """The predictions of all folds of every cell of an ablation."""
+    return [
+        f"results/training/{run['dataset']}/{run['protocol']}/{run['model']}/fold-{fold}/"
+        "predictions.tsv"
+        for run in ABLATIONS[wildcards.ablation]["cells"]
+        for fold in range(run["folds"])
+    ]
+
+
+def ablation_datasets(wildcards):
+    return config["ablations"][wildcards.ablation]["datasets"]
+
+
+def ablation_titles(wildcards):
+    """What tables and figures call what an ablation compares, by kind and name."""
+    entry = config["ablations"][wildcards.ablation]
+    return {
+        **TITLES,
+        "factor": {factor: factor_title(factor) for factor in entry["vary"]},
+        "level": {
+            factor: {
+                cell["levels"][factor]: level_title(factor, cell["values"][factor], config)
+                for cell in ablation_cells(wildcards.ablation, entry)
+            }
+            for factor in entry["vary"]
+        },
+    }
+
+
 def every_table():
     """All tables as TSV, LaTeX and Markdown."""
     names = ["datasets", "splits", "reproduction", "literature"]
@@ -633,12 +743,13 @@ def every_table():
     ]
     names += [f"{dataset}/protocol_gap" for dataset in TRUE_DATASETS if gap_runs(dataset)]
     names += [f"{'/'.join(split)}/comparisons" for split in compared_splits()]
-    names += ["/".join(names) for names in TRUE_EXPERIMENTS]
+    names += ["/".join(names) for names in SHOWN_EXPERIMENTS]
+    names += ablation_pages("effects", "cells", "learning_curve")
     names += ["canaries"] if CANARIES else []
     names += ["external_test"] if EXTERNAL_RUNS else []
     names += [
         f"{dataset}/{protocol}/{name}"
-        for dataset, protocol in TRUE_SPLITS
+        for dataset, protocol in SHOWN_SPLITS
         for name in ("calibration", "operating_points")
     ]
     return expand("results/tables/{name}.{ending}", name=names, ending=["tsv", "tex", "md"])
@@ -658,13 +769,14 @@ def every_figure():
         names += [f"{dataset}/architectures/{model}" for model in models_of(dataset)]
         select = config["datasets"][dataset].get("select", {})
         names += [f"{dataset}/selected_tiles"] * (select.get("method") == "discriminative")
-    for dataset, protocol in TRUE_SPLITS:
+    for dataset, protocol in SHOWN_SPLITS:
         of_split = ["mean_images", "roc", "precision_recall", "calibration", "risk_coverage"]
         of_split += [f"stain_{stain}" for stain in stains_of(dataset, protocol)]
         names += [f"{dataset}/{protocol}/{name}" for name in of_split]
     names += [f"{dataset}/protocol_gap" for dataset in TRUE_DATASETS if gap_runs(dataset)]
     names += [f"{'/'.join(split)}/differences" for split in compared_splits()]
-    for dataset, protocol, model in TRUE_EXPERIMENTS:
+    names += ablation_pages("effects", "learning_curve")
+    for dataset, protocol, model in SHOWN_EXPERIMENTS:
         of_model = ["training_curves", "confusion_matrix"]
         names += [f"{dataset}/{protocol}/{model}/{name}" for name in of_model]
     return expand("results/figures/{name}.{ending}", name=names, ending=["pdf", "svg", "png"])

@@ -386,6 +386,7 @@ rule describe_results:
     input:
         metrics=lambda wildcards: run_files("metrics.tsv", true_runs(wildcards.dataset)),
         intervals=lambda wildcards: run_files("intervals.tsv", true_runs(wildcards.dataset)),
+        drawn=lambda wildcards: run_files("metrics.tsv", shown_runs(wildcards.dataset)),
         published=workflow.source_path("../resources/published_results.tsv"),
     output:
         table=table_files(
@@ -412,6 +413,7 @@ rule describe_results:
         runtime="10m",
     params:
         runs=lambda wildcards: true_runs(wildcards.dataset),
+        drawn=lambda wildcards: shown_runs(wildcards.dataset),
         title=title_of,
         code=code_digest("comparison_tables", "figures.comparison_figures"),
     message:
@@ -422,7 +424,7 @@ rule describe_results:
 
 rule compare_with_literature:
     input:
-        metrics=run_files("metrics.tsv", TRUE_RUNS),
+        metrics=run_files("metrics.tsv", SHOWN_RUNS),
         literature=workflow.source_path("../resources/literature.tsv"),
         published=workflow.source_path("../resources/published_results.tsv"),
     output:
@@ -455,7 +457,7 @@ rule compare_with_literature:
         mem_mb=2000,
         runtime="10m",
     params:
-        runs=TRUE_RUNS,
+        runs=SHOWN_RUNS,
         code=code_digest("reproduction", "figures.comparison_figures"),
     message:
         "Comparing our results with those of the thesis and of the literature"

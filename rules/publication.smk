@@ -83,7 +83,10 @@ rule assemble_publication:
         mem_mb=2000,
         runtime="10m",
     params:
-        titles=lambda wildcards: TITLES,
+        titles=lambda wildcards: {
+            **TITLES,
+            "ablation": {name: entry["title"] for name, entry in config["ablations"].items()},
+        },
         title=lambda wildcards: config["title"],
         code=code_digest("publication.document"),
     message:

@@ -15,5 +15,9 @@ label = f"tab:results-{snakemake.wildcards.dataset}"
 with log_to(snakemake.log[0]):
     tabulate_results(metrics, intervals, runs, title, label, snakemake.output.table)
     plot_accuracy_comparison(
-        metrics, runs, snakemake.input.published, title, snakemake.output.figure
+        snakemake.input.drawn,
+        snakemake.params.drawn,
+        snakemake.input.published,
+        title,
+        snakemake.output.figure,
     )

@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema
 import yaml
 
+from blastfold.ablation_config import check_ablations, expand_ablations
 from blastfold.errors import InputError
 from blastfold.pretraining_config import check_pretraining, expand_pretraining, resolve_weights
 
@@ -41,16 +42,17 @@ def check_config(config: dict, schema_path: str | Path, source: str = "config") 
         InputError: Names the key, what was received and what is expected, for all faults at once.
     """
     schema = yaml.safe_load(Path(schema_path).read_text(encoding="utf-8"))
-    config = expand_pretraining(config)
+    given = config
+    config = expand_pretraining(expand_ablations(given, schema))
     filled = copy.deepcopy(config)
     faults = [_describe(error) for error in _validator(schema).iter_errors(filled)]
     if not faults:
-        faults = list(_cross_check(filled, config))
+        faults = [*_cross_check(filled, config), *check_ablations(given, schema)]
     if faults:
         listing = "\n".join(f"  - {fault}" for fault in sorted(set(faults)))
         manual = "config/README.md describes every key."
         raise InputError(f"{source} is not valid:\n{listing}\n{manual}")
-    for kind in ("datasets", "protocols", "models"):
+    for kind in ("datasets", "protocols", "models", "ablations"):
         for name, entry in filled[kind].items():
             entry.setdefault("title", name)
     for name, dataset in filled["datasets"].items():

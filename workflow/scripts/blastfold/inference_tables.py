@@ -60,7 +60,7 @@ def comparison_rows(comparisons: pd.DataFrame, titles: Mapping[str, str]) -> pd.
         for side in ("first_model", "second_model"):
             names |= {side: row[side], f"{side}_title": titles[row[side]]}
         better = titles[row["first_model"] if row["difference"] > 0 else row["second_model"]]
-        rows.append(names | _common_cells(row, f"{better} better", "difference"))
+        rows.append(names | difference_cells(row, f"{better} better", "difference"))
     columns = ["first_model", "second_model", "metric", "difference", "adjusted_p_value", "outcome"]
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
 
@@ -110,7 +110,7 @@ def gap_rows(gap: pd.DataFrame, titles: Mapping[str, Mapping[str, str]]) -> pd.D
         if row["view"] != "common images":
             images = f"{row['first_images']} and {row['second_images']}"
         higher = "first_protocol" if row["difference"] > 0 else "second_protocol"
-        cells = _common_cells(row, f"higher under {names[f'{higher}_title']}", "gap")
+        cells = difference_cells(row, f"higher under {names[f'{higher}_title']}", "gap")
         values = {"first": row["first"], "second": row["second"]}
         after = {key: cells.pop(key) for key in ("metric", "metric_title")}
         rows.append(names | {"images": images} | after | values | cells)
@@ -159,11 +159,21 @@ def verdict(row: Mapping[str, object], shown: str, what: str) -> str:
     return f"no {what} shown (could show {100 * smallest:.1f} points)"
 
 
-def _common_cells(row: Mapping[str, object], shown: str, what: str) -> dict:
-    note = row["note"]
-    if "few groups" in note:
-        note = re.sub(r"few groups: [^;]*; such an interval[^;]*", FEW_GROUPS, note)
+def difference_cells(row: Mapping[str, object], shown: str, what: str) -> dict:
+    """Return what every table of differences shows of one.
+
+    Args:
+        row: metric, difference, lower, upper (fractions), adjusted_p_value, minimum_detectable
+            and note.
+        shown: What to say where a difference was shown.
+        what: What was looked for, "difference" or "gap".
+
+    Returns:
+        metric, metric_title, difference, difference_lower, difference_upper (points),
+        adjusted_p_value, outcome and note.
+    """
     lower, upper = max(row["lower"], -1.0), min(row["upper"], 1.0)
+    note = short_note(row["note"])
     if (lower, upper) != (row["lower"], row["upper"]) and not math.isnan(row["lower"]):
         note = "; ".join(filter(None, [CUT, note]))
     return {
@@ -176,3 +186,8 @@ def _common_cells(row: Mapping[str, object], shown: str, what: str) -> dict:
         "outcome": verdict(row, shown, what),
         "note": note,
     }
+
+
+def short_note(note: str) -> str:
+    """Shorten the warning of few groups, so that rows that differ in its figures share a note."""
+    return re.sub(r"few groups: [^;]*; such an interval[^;]*", FEW_GROUPS, note)

@@ -23,6 +23,8 @@ HEADINGS = {
     "protocol": "A protocol (`protocols.<name>`)",
     "model": "A model (`models.<name>`)",
     "augmentation": "Random changes of training images (`models.<name>.augmentation`)",
+    "pretraining": "A source task (`pretraining.<name>`)",
+    "ablation": "An ablation (`ablations.<name>`)",
     "experiment": "An entry of `experiments`",
 }
 

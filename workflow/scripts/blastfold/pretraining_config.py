@@ -49,7 +49,7 @@ def expand_pretraining(config: dict) -> dict:
         if name in tasks.get(source, []):
             continue
         training = entry.get("training", {})
-        title = f"{model.get('title', model['architecture'])} on {entry.get('title', source)}"
+        title = f"{_network_title(models, model)} on {entry.get('title', source)}"
         models[name] = {"architecture": model["architecture"], "title": title, **training}
         tasks.setdefault(source, []).append(name)
         # A source task may start from another one.
@@ -59,6 +59,16 @@ def expand_pretraining(config: dict) -> dict:
         places = {"datasets": [entry.get("dataset")], "protocols": [entry.get("protocol")]}
         experiments.append({**places, "models": names})
     return expanded
+
+
+def _network_title(models: Mapping, model: Mapping) -> str:
+    """Return the title of the first model with a network, before those that were made from it."""
+    alike = [
+        other
+        for other in models.values()
+        if isinstance(other, dict) and other.get("architecture") == model["architecture"]
+    ]
+    return alike[0].get("title", model["architecture"])
 
 
 def _asked_models(experiments: list) -> list[str]:

@@ -24,9 +24,11 @@ CAPTIONS = {
     "class_distribution": "Images of each class",
     "confusion_matrix": "Confusion matrix of the test images",
     "differences": "Differences between models with their intervals",
+    "effects": "What each choice brings",
     "duplicates": "Pairs of images that show the same cell",
     "example_images": "Example images of both classes",
     "leakage": "Share of the test images that each split already knows",
+    "learning_curve": "Results by the share of the training groups",
     "literature_comparison": "Measured accuracies among published ones",
     "mean_images": "Mean image of each fold's training images",
     "precision_recall": "Precision against recall",
@@ -175,6 +177,8 @@ def figure_caption(parts: tuple[str, ...], titles: dict[str, dict[str, str]]) ->
         titles[kind].get(folder, folder.replace("_", " "))
         for kind, folder in zip(KINDS, folders, strict=False)
     ]
+    if folders[:1] == ["ablations"]:
+        about = [titles["ablation"][folders[1]]]
     if "architectures" in folders:
         about = [titles["dataset"].get(folders[0], folders[0]), titles["model"].get(name, name)]
         name = "architecture"

@@ -100,11 +100,17 @@ def start_sentences(records: Records) -> list[str]:
         digest = run.record["digests"].get("weights")
         if not digest:
             return "random weights"
-        source = records.config["models"][run.model]["weights"]
-        name = "ImageNet" if source == "imagenet" else f"the file {source.rsplit('/', 1)[-1]}"
+        name = _weights_name(records.config["models"][run.model]["weights"], records.config)
         return f"weights of {name} (SHA-256 {digest[:12]}\N{HORIZONTAL ELLIPSIS})"
 
     return [f"Start weights of {models}: {text}." for models, text in _by_model(records, describe)]
+
+
+def _weights_name(weights: str | dict, config: dict) -> str:
+    if isinstance(weights, dict):
+        source = weights["pretrained_on"]
+        return f"the source task {config['pretraining'][source].get('title', source)}"
+    return "ImageNet" if weights == "imagenet" else f"the file {weights.rsplit('/', 1)[-1]}"
 
 
 def optimisation_sentences(records: Records) -> list[str]:

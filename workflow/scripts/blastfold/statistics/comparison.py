@@ -4,6 +4,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,8 @@ from blastfold.statistics.pairing import pair_groups, pair_predictions
 
 POWER = 0.8
 """Power of the smallest difference that could have been shown."""
+
+UNCHANGED = "no group changes the difference"
 
 Thresholds = tuple[float | np.ndarray, float | np.ndarray]
 
@@ -62,6 +65,16 @@ class Comparison:
     minimum_detectable: float
     images: int
     groups: int
+    note: str
+
+
+class JackknifeTest(NamedTuple):
+    """A difference by the delete-one-group jackknife; names as in :class:`Comparison`."""
+
+    lower: float
+    upper: float
+    p_value: float
+    minimum_detectable: float
     note: str
 
 
@@ -283,41 +296,55 @@ def _model(paired: pd.DataFrame, side: str) -> pd.DataFrame:
     return paired[columns].assign(probability=paired[side])
 
 
-def _by_jackknife(metric: str, models: Sequence[GroupedPredictions], level: float) -> tuple:
-    first, second = models
-    totals = [model.totals() for model in models]
-    difference = float(metric_values(metric, totals[0]) - metric_values(metric, totals[1]))
-    without = [metric_values(metric, model.totals_without_one()) for model in models]
-    parts = contributions(metric, first.counts + second.counts)
-    measured = spread(without[0] - without[1] - difference, parts, DIFFERENCE_POWER)
+def jackknife_test(
+    difference: float, changes: np.ndarray, parts: list[np.ndarray], level: float
+) -> JackknifeTest:
+    """Test a difference by what leaving groups out changes.
+
+    Args:
+        difference: Of the metric, over all groups.
+        changes: float64 (groups,), the difference without a group minus the difference.
+        parts: What each group contributes, see :func:`contributions`.
+        level: Confidence level.
+
+    Returns:
+        The interval and the test by the t distribution, NaN with a note where they are not
+        defined.
+    """
+    measured = spread(changes, parts, DIFFERENCE_POWER)
     notes = [few_groups_note(measured.effective_groups)]
+    undefined = (np.nan, np.nan, np.nan, np.nan)
     if math.isnan(difference):
-        return np.nan, np.nan, np.nan, np.nan, ""
+        return JackknifeTest(*undefined, "")
     if math.isnan(measured.standard_error):
         notes.insert(0, "fewer than two groups contribute: no spread between groups")
-        return np.nan, np.nan, np.nan, np.nan, _join(notes)
+        return JackknifeTest(*undefined, _join(notes))
+    if measured.standard_error < 1e-12 and abs(difference) > 1e-12:
+        notes.insert(0, "every group differs by the same: the test is not defined")
+        return JackknifeTest(*undefined, _join(notes))
     if measured.standard_error < 1e-12:
-        return _without_spread(metric, models, difference, notes)
+        notes.insert(0, UNCHANGED)
+        return JackknifeTest(0.0, 0.0, 1.0, np.nan, _join(notes))
     error, freedom = measured.standard_error, measured.degrees_of_freedom
     reach = stats.t.ppf((1 + level) / 2, freedom) * error
     p_value = float(2 * stats.t.sf(abs(difference) / error, freedom))
     detectable = _detectable(measured, level)
-    return difference - reach, difference + reach, p_value, detectable, _join(notes)
+    return JackknifeTest(difference - reach, difference + reach, p_value, detectable, _join(notes))
 
 
-def _without_spread(
-    metric: str, models: Sequence[GroupedPredictions], difference: float, notes: list[str]
-) -> tuple:
-    if abs(difference) > 1e-12:
-        notes.insert(0, "every group differs by the same: the test is not defined")
-        return np.nan, np.nan, np.nan, np.nan, _join(notes)
-    detectable = np.nan
-    notes.insert(0, "no group changes the difference")
-    if metric == "accuracy":
+def _by_jackknife(metric: str, models: Sequence[GroupedPredictions], level: float) -> JackknifeTest:
+    totals = [model.totals() for model in models]
+    difference = float(metric_values(metric, totals[0]) - metric_values(metric, totals[1]))
+    without = [metric_values(metric, model.totals_without_one()) for model in models]
+    parts = contributions(metric, models[0].counts + models[1].counts)
+    found = jackknife_test(difference, without[0] - without[1] - difference, parts, level)
+    if metric == "accuracy" and found.note.startswith(UNCHANGED):
         right = [model.predicted == (model.label == 1) for model in models]
         detectable = paired_accuracy(*right).minimum_detectable
-        notes.insert(1, "smallest difference shown: McNemar's, for independent images")
-    return 0.0, 0.0, 1.0, detectable, _join(notes)
+        by_mcnemar = "smallest difference shown: McNemar's, for independent images"
+        note = _join([UNCHANGED, by_mcnemar, found.note.removeprefix(UNCHANGED).lstrip("; ")])
+        return found._replace(minimum_detectable=detectable, note=note)
+    return found
 
 
 def _by_bootstrap(

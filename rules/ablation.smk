@@ -1,0 +1,122 @@
+# What each choice of an ablation brings, from the stored predictions of all its cells.
+
+
+rule estimate_ablation:
+    input:
+        predictions=ablation_predictions,
+        intervals=lambda wildcards: run_files(
+            "intervals.tsv", ABLATIONS[wildcards.ablation]["cells"]
+        ),
+        groups=lambda wildcards: expand(
+            "results/datasets/{dataset}/groups.tsv", dataset=ablation_datasets(wildcards)
+        ),
+        curve_intervals=lambda wildcards: [
+            "results/evaluation/{dataset}/{trained_under}/{model}/intervals.tsv".format(**point)
+            for point in ABLATIONS[wildcards.ablation]["curve"]
+        ],
+        curve_folds=lambda wildcards: [
+            "results/folds/{dataset}/{trained_under}.tsv".format(**point)
+            for point in ABLATIONS[wildcards.ablation]["curve"]
+        ],
+    output:
+        effects="results/evaluation/ablations/{ablation}/effects.tsv",
+        cells="results/evaluation/ablations/{ablation}/cells.tsv",
+        learning_curve="results/evaluation/ablations/{ablation}/learning_curve.tsv",
+    log:
+        "logs/estimate_ablation/{ablation}.log",
+    conda:
+        "../envs/evaluation.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime="30m",
+    params:
+        plan=lambda wildcards: {
+            **ABLATIONS[wildcards.ablation],
+            "datasets": ablation_datasets(wildcards),
+        },
+        code=code_digest("ablation"),
+    message:
+        "Estimating what each choice of the ablation {wildcards.ablation} brings"
+    script:
+        "../workflow/scripts/estimate_ablation.py"
+
+
+rule describe_ablation:
+    input:
+        effects="results/evaluation/ablations/{ablation}/effects.tsv",
+        cells="results/evaluation/ablations/{ablation}/cells.tsv",
+    output:
+        effects=table_files(
+            "ablations/{ablation}/effects",
+            caption="../workflow/report/ablation_effects.rst",
+            category="Ablation",
+            subcategory="{ablation}",
+            labels={"show": "What each choice brings (table)"},
+        ),
+        cells=table_files(
+            "ablations/{ablation}/cells",
+            caption="../workflow/report/ablation_cells.rst",
+            category="Ablation",
+            subcategory="{ablation}",
+            labels={"show": "All combinations (table)"},
+        ),
+        figure=figure_files(
+            "ablations/{ablation}/effects",
+            caption="../workflow/report/ablation_effects.rst",
+            category="Ablation",
+            subcategory="{ablation}",
+            labels={"show": "What each choice brings (figure)"},
+        ),
+    log:
+        "logs/describe_ablation/{ablation}.log",
+    conda:
+        "../envs/comparison.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        title=lambda wildcards: config["ablations"][wildcards.ablation]["title"],
+        titles=ablation_titles,
+        code=code_digest("ablation_tables", "figures.ablation_figures"),
+    message:
+        "Describing the ablation {wildcards.ablation}"
+    script:
+        "../workflow/scripts/describe_ablation.py"
+
+
+rule describe_learning_curve:
+    input:
+        curve="results/evaluation/ablations/{ablation}/learning_curve.tsv",
+    output:
+        table=table_files(
+            "ablations/{ablation}/learning_curve",
+            caption="../workflow/report/learning_curve.rst",
+            category="Ablation",
+            subcategory="{ablation}",
+            labels={"show": "Learning curve (table)"},
+        ),
+        figure=figure_files(
+            "ablations/{ablation}/learning_curve",
+            caption="../workflow/report/learning_curve.rst",
+            category="Ablation",
+            subcategory="{ablation}",
+            labels={"show": "Learning curve (figure)"},
+        ),
+    log:
+        "logs/describe_learning_curve/{ablation}.log",
+    conda:
+        "../envs/comparison.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        title=lambda wildcards: config["ablations"][wildcards.ablation]["title"],
+        titles=ablation_titles,
+        code=code_digest("ablation_tables", "figures.ablation_figures"),
+    message:
+        "Describing the learning curve of {wildcards.ablation}"
+    script:
+        "../workflow/scripts/describe_learning_curve.py"

@@ -1,0 +1,12 @@
+"""Estimate what each choice of an ablation brings."""
+
+from typing import TYPE_CHECKING
+
+from blastfold.ablation import estimate_ablation
+from blastfold.logs import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with log_to(snakemake.log[0]):
+    estimate_ablation(snakemake.input, snakemake.params.plan, snakemake.output)
