@@ -167,12 +167,12 @@ def test_an_interrupted_extraction_goes_on_and_ends_the_same(tmp_path):
         return begun, np.load(tmp_path / f"{folder.name}.npy")
 
     _, whole = run(tmp_path / "whole", lambda: False)
-    for calls in (0, 4, 7):
+    for calls in (0, 2, 3):
         with pytest.raises(InterruptedTrainingError):
             run(tmp_path / "again", stop_after(calls))
         assert not (tmp_path / "again.npy").exists()
     begun, again = run(tmp_path / "again", lambda: False)
-    assert begun == 11
+    assert begun == 5
     np.testing.assert_array_equal(again, whole)
     assert not (tmp_path / "again").exists()
 
@@ -187,16 +187,18 @@ def test_models_share_features_when_only_their_heads_differ():
     assert [entry["epochs"] for entry in sets.values()] == [9]
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the export is TensorFlow's")
 @pytest.mark.parametrize("architecture", ["MobileNetV2", "VGG16"])
 def test_onnx_runtime_agrees_with_keras(architecture):
     settings = model_settings(architecture=architecture, train="head")
     backbone, _ = models.build_backbone(settings, (32, 32, 3), 1)
     batch = np.random.default_rng(0).uniform(-1, 1, (8, 32, 32, 3)).astype("float32")
     expected = backbone.predict_on_batch(batch)
-    found = runtimes.choose_runtime(backbone, batch, runtimes.WORTH_AN_EXPORT, 2, measure=False)
-    assert found.name == "ONNX Runtime"
+    found = runtimes.onnx_runtime(backbone, 2)
     np.testing.assert_allclose(found.run(batch), expected, atol=1e-5 * np.abs(expected).max())
-    few = runtimes.choose_runtime(backbone, batch, 10, 2, measure=False)
+    chosen = runtimes.choose_runtime(backbone, batch, runtimes.WORTH_AN_EXPORT, 2)
+    np.testing.assert_allclose(chosen.run(batch), expected, atol=1e-5 * np.abs(expected).max())
+    few = runtimes.choose_runtime(backbone, batch, 10, 2)
     assert few.name == "Keras"
 
 

@@ -32,7 +32,7 @@ from blastfold.training_state import InterruptedTrainingError, stop_requests
 
 logger = logging.getLogger(__name__)
 
-BATCH_SIZE = 32
+BATCH_SIZE = 64
 SECONDS_BETWEEN_REPORTS = 15.0
 SECONDS_BETWEEN_SAVES = 60.0
 SPARE_BYTES = 2**28
@@ -172,9 +172,7 @@ class Extraction:
             return Runtime("Keras", self.backbone.predict_on_batch)
         rows = next(batches(self.rows[0], BATCH_SIZE))
         batch = self._prepare(0, rows)
-        return choose_runtime(
-            self.backbone, batch, images, run["threads"], not run["deterministic"]
-        )
+        return choose_runtime(self.backbone, batch, images, run["threads"])
 
     def run(self, runtime: Runtime, work: "FeatureFile") -> None:
         """Fill a file, going on behind what it holds.
