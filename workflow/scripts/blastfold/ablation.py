@@ -104,8 +104,8 @@ def effect_table(
     for (dataset, protocol), cells in tested.items():
         grouped, note = condense_cells(cells, groups[dataset])
         place = {"dataset": dataset, "protocol": protocol}
-        for (factor, levels), metric in itertools.product(factors.items(), METRICS):
-            for level in levels[1:]:
+        for factor, levels in factors.items():
+            for level, metric in itertools.product(levels[1:], METRICS):
                 names = {"factor": factor, "level": level, "reference": levels[0]}
                 pairs, absent = _pairs_of_cells(factor, level, factors, grouped)
                 found = mean_difference(metric, pairs)

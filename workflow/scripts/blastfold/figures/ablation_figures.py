@@ -185,11 +185,11 @@ def _look(colour: str, shown: bool) -> dict:
 
 def _dress(beside: Axes, forest: Axes, metric: str, titles: Mapping, places: Mapping) -> None:
     name = heading_of(metric)
-    beside.set_title(f"{name.removesuffix(' (%)')} of combinations")
+    beside.set_title("All combinations")
     beside.set_xlabel(name)
     style.set_percent_axis(beside, "x")
-    forest.set_title("Difference to the reference")
-    forest.set_xlabel("Points, 95 % interval")
+    forest.set_title("Difference to reference")
+    forest.set_xlabel(f"{name.removesuffix(' (%)')} (points, 95 % interval)")
     forest.xaxis.set_major_formatter(FuncFormatter(_signed_points))
     forest.axvline(0, color=style.BLACK, linewidth=0.7, zorder=1)
     for factor in titles["factor"]:
