@@ -32,6 +32,27 @@ from blastfold.files import digest_listing
 from blastfold.hardware import has_gpu
 from blastfold.pretraining_config import pretraining_name, source_of
 from blastfold.publication.repository import repository_state
+from blastfold.slides.sheet import (
+    check_chosen_slides,
+    demo_slides,
+    read_regions,
+    read_slides,
+)
+
+SLIDE_SCHEMA = ROOT / "workflow" / "schemas" / "slides.schema.yaml"
+
+
+def listed_slides(settings):
+    """Rows of the sheet of slides and regions, both by slide; nothing without slides."""
+    if settings is None:
+        return {}, {}
+    if "demo" in settings:
+        slides = demo_slides(settings["demo"], "results/demo_slides")
+    else:
+        slides = read_slides(settings["sheet"], SLIDE_SCHEMA)
+    regions = read_regions(settings["regions"], slides) if settings["regions"] else {}
+    return slides, regions
+
 
 try:
     config = check_config(
@@ -39,6 +60,8 @@ try:
         ROOT / "workflow" / "schemas" / "config.schema.yaml",
         " + ".join(map(str, workflow.configfiles or workflow.overwrite_configfiles)) or "config",
     )
+    SLIDES, REGIONS = listed_slides(config.get("slides"))
+    check_chosen_slides(config["datasets"], SLIDES)
 except BlastfoldError as error:
     raise WorkflowError(str(error)) from None
 
@@ -187,6 +210,8 @@ wildcard_constraints:
     features=r"[a-z0-9]+-[0-9a-f]{12}",
     fold=r"\d+",
     architecture=r"[a-z0-9]+",
+    stain="reinhard|macenko",
+    slide=one_of(SLIDES),
 
 
 def code_digest(*modules):
@@ -225,6 +250,12 @@ def models_of(dataset, protocol=None):
 @functools.cache
 def true_runs(dataset):
     return [run for run in TRUE_RUNS if run["dataset"] == dataset]
+
+
+def stains_of(dataset, protocol):
+    """The methods of stain normalisation that models under one protocol use."""
+    used = [config["models"][model]["stain"] for model in models_of(dataset, protocol)]
+    return [stain for stain in dict.fromkeys(used) if stain != "none"]
 
 
 @functools.cache
@@ -296,6 +327,49 @@ def import_settings(wildcards):
     }
 
 
+def slide_file(wildcards):
+    """The file of a slide, with a message for who has not put it there yet."""
+    path = SLIDES[wildcards.slide]["path"]
+    if "demo" in config["slides"] or Path(path).exists():
+        return path
+    tiles = Path(f"results/slides/{wildcards.slide}/tiles.h5")
+    if not tiles.exists():
+        raise WorkflowError(
+            f"'{config['slides']['sheet']}', slide {wildcards.slide}: the file {path} does not "
+            "exist. Correct the column path, or put the slide or a link to it there."
+        )
+    return path
+
+
+def tiling_settings(wildcards):
+    """What of the config's slides changes the tiles of one slide."""
+    other = ("sheet", "demo", "regions")
+    return {key: value for key, value in config["slides"].items() if key not in other}
+
+
+def chosen_slides(dataset):
+    """The slides of a data set of tiles."""
+    return config["datasets"][dataset].get("slides") or list(SLIDES)
+
+
+def slides_of_dataset(name):
+    """An input function: one file of every slide of a data set of tiles."""
+
+    def files(wildcards):
+        return [f"results/slides/{slide}/{name}" for slide in chosen_slides(wildcards.dataset)]
+
+    return files
+
+
+def tiles_settings(wildcards):
+    """What of a data set of tiles and of its slides' rows changes its import."""
+    rows = {
+        slide: {key: SLIDES[slide][key] for key in ("subject", "picture")}
+        for slide in chosen_slides(wildcards.dataset)
+    }
+    return import_settings(wildcards) | {"slides": rows}
+
+
 def canary_files(name):
     """One file of every evaluation that the table of canaries shows."""
     return ["results/evaluation/{run}/{protocol}/{model}/".format(**run) + name for run in CANARIES]
@@ -322,6 +396,15 @@ def derived_settings(*keys):
         return {key: config["datasets"][wildcards.dataset][key] for key in keys}
 
     return settings
+
+
+def selection_features(wildcards):
+    """The features that a discriminative selection scores images by; none for another one."""
+    if wildcards.dataset not in SELECTIONS:
+        return []
+    base = config["datasets"][wildcards.dataset]["of"]
+    name = feature_set_name(SELECTIONS[wildcards.dataset])
+    return feature_files("npy", 0)[0].format(dataset=base, features=name)
 
 
 def protocol_settings(wildcards):
@@ -375,11 +458,27 @@ def weights_file(entry, key):
 def mean_image_file(wildcards):
     """The mean image that a model subtracts in a fold; none where it subtracts none."""
     entry = config["models"][wildcards.model]
-    return {
-        "mean_image": f"results/mean_images/{wildcards.dataset}/{wildcards.protocol}/"
-        f"fold-{wildcards.fold}.npy",
-        "source_mean_image": source_mean_image(entry),
-    }.get(entry["preprocessing"], [])
+    if entry["preprocessing"] == "mean_image":
+        return mean_image_of(wildcards, entry["stain"], wildcards.fold)
+    return source_mean_image(entry)
+
+
+def mean_image_of(split, stain, fold):
+    """The mean image of a fold's training images, whose stains are normalised or not."""
+    place = f"{split.dataset}/{split.protocol}"
+    if stain == "none":
+        return f"results/mean_images/{place}/fold-{fold}.npy"
+    return f"results/stain/{place}/{stain}/fold-{fold}.npy"
+
+
+def stain_file(wildcards):
+    """The reference statistics of a model's stain normalisation in its fold; none without it."""
+    stain = config["models"][wildcards.model]["stain"]
+    return [] if stain == "none" else stain_of(wildcards, stain, wildcards.fold)
+
+
+def stain_of(split, stain, fold):
+    return f"results/stain/{split.dataset}/{split.protocol}/{stain}/fold-{fold}.json"
 
 
 def source_mean_image(entry):
@@ -407,7 +506,15 @@ def learns_from_features(model):
 HEAD_MODELS = [model for model in config["models"] if learns_from_features(model)]
 IMAGE_MODELS = [model for model in config["models"] if model not in HEAD_MODELS]
 
-FEATURE_SETS = feature_sets({model: config["models"][model] for model in HEAD_MODELS})
+# A selection of images scores them by features, as if it were a model that changes no image.
+SELECTIONS = {
+    name: {**entry["select"], "augmentation": {}, "epochs": 0, "stain": "none"}
+    for name, entry in config["datasets"].items()
+    if entry["format"] == "selected" and entry["select"]["method"] == "discriminative"
+}
+FEATURE_SETS = feature_sets(
+    [*(config["models"][model] for model in HEAD_MODELS), *SELECTIONS.values()]
+)
 
 
 def image_source(dataset):
@@ -449,13 +556,20 @@ def feature_files(ending, folds):
 
 def feature_mean_images(wildcards):
     """The mean image of every fold that features depend on, or of the weights' own images."""
-    if "protocol" not in wildcards.keys():
-        source = source_mean_image(FEATURE_SETS[wildcards.features])
-        return [source] if source else []
-    return [
-        f"results/mean_images/{wildcards.dataset}/{wildcards.protocol}/fold-{fold}.npy"
-        for fold in fold_numbers(wildcards.dataset, wildcards.protocol)
-    ]
+    entry = FEATURE_SETS[wildcards.features]
+    if entry["preprocessing"] != "mean_image":
+        return [source_mean_image(entry)] * (entry["preprocessing"] == "source_mean_image")
+    folds = fold_numbers(wildcards.dataset, wildcards.protocol)
+    return [mean_image_of(wildcards, entry["stain"], fold) for fold in folds]
+
+
+def feature_stains(wildcards):
+    """The stain reference of every fold that features depend on; none without normalisation."""
+    stain = FEATURE_SETS[wildcards.features]["stain"]
+    if stain == "none":
+        return []
+    folds = fold_numbers(wildcards.dataset, wildcards.protocol)
+    return [stain_of(wildcards, stain, fold) for fold in folds]
 
 
 def protocols_with(folds):
@@ -554,6 +668,17 @@ def fitted_artefacts():
         for dataset, protocol in SPLITS
         for fold in fold_numbers(dataset, protocol)
     ]
+    artefacts += [
+        (
+            dataset,
+            protocol,
+            f"{stain} stain",
+            f"stain/{dataset}/{protocol}/{stain}/fold-{fold}.json",
+        )
+        for dataset, protocol in SPLITS
+        for stain in stains_of(dataset, protocol)
+        for fold in fold_numbers(dataset, protocol)
+    ]
     for dataset, protocol, model in EXPERIMENTS:
         place = f"{dataset}/{protocol}/{model}"
         title = TITLES["model"][model]
@@ -634,6 +759,7 @@ def every_figure():
     """All figures as PDF, SVG and PNG."""
     names = ["literature_comparison", "leakage"]
     names += ["external_test"] if EXTERNAL_RUNS else []
+    names += [f"slides/{slide}" for slide in SLIDES]
     for dataset in TRUE_DATASETS:
         of_dataset = ["example_images", "class_distribution", "duplicates", "accuracy_comparison"]
         names += [f"{dataset}/{name}" for name in of_dataset]
@@ -641,8 +767,11 @@ def every_figure():
         if config["datasets"][dataset].get("of") not in TRUE_DATASETS:
             names += [f"{dataset}/augmented_images"]
         names += [f"{dataset}/architectures/{model}" for model in models_of(dataset)]
+        select = config["datasets"][dataset].get("select", {})
+        names += [f"{dataset}/selected_tiles"] * (select.get("method") == "discriminative")
     for dataset, protocol in SHOWN_SPLITS:
         of_split = ["mean_images", "roc", "precision_recall", "calibration", "risk_coverage"]
+        of_split += [f"stain_{stain}" for stain in stains_of(dataset, protocol)]
         names += [f"{dataset}/{protocol}/{name}" for name in of_split]
     names += [f"{dataset}/protocol_gap" for dataset in TRUE_DATASETS if gap_runs(dataset)]
     names += [f"{'/'.join(split)}/differences" for split in compared_splits()]

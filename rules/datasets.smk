@@ -33,7 +33,7 @@ rule import_dataset:
     benchmark:
         "benchmarks/import_dataset/{dataset}.tsv"
     wildcard_constraints:
-        dataset=one_of(datasets_except("grown", "permuted")),
+        dataset=one_of(datasets_except("grown", "permuted", "selected", "tiles")),
     conda:
         "../envs/datasets.yaml"
     threads: 8

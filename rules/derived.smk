@@ -30,6 +30,72 @@ rule grow_dataset:
         "../workflow/scripts/grow_dataset.py"
 
 
+rule select_tiles:
+    input:
+        images=base_file("images.npy"),
+        manifest=base_file("manifest.tsv"),
+        summary=base_file("dataset.json"),
+        features=selection_features,
+    output:
+        images="results/datasets/{dataset}/images.npy",
+        manifest="results/datasets/{dataset}/manifest.tsv",
+        rejected="results/datasets/{dataset}/rejected.tsv",
+        summary="results/datasets/{dataset}/dataset.json",
+        tiles="results/datasets/{dataset}/tiles_selected.tsv",
+    log:
+        "logs/select_tiles/{dataset}.log",
+    benchmark:
+        "benchmarks/select_tiles/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(datasets_of("selected")),
+    conda:
+        "../envs/folds.yaml"
+    threads: 2
+    resources:
+        mem_mb=8000,
+        runtime="2h",
+    params:
+        dataset=derived_settings("title", "format", "of", "select"),
+        seed=config["seed"],
+        code=code_digest("selection"),
+    message:
+        "Choosing the images of {wildcards.dataset}"
+    script:
+        "../workflow/scripts/select_tiles.py"
+
+
+rule plot_selected_tiles:
+    input:
+        images=base_file("images.npy"),
+        tiles="results/datasets/{dataset}/tiles_selected.tsv",
+    output:
+        pdf="results/figures/{dataset}/selected_tiles.pdf",
+        svg="results/figures/{dataset}/selected_tiles.svg",
+        png=report(
+            "results/figures/{dataset}/selected_tiles.png",
+            caption="../workflow/report/selected_tiles.rst",
+            category="Data sets",
+            subcategory="{dataset}",
+            labels={"figure": "Best and worst tiles", "protocol": "any"},
+        ),
+    log:
+        "logs/plot_selected_tiles/{dataset}.log",
+    wildcard_constraints:
+        dataset=one_of(datasets_of("selected")),
+    conda:
+        "../envs/comparison.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        code=code_digest("figures.selection_figures"),
+    message:
+        "Drawing the best and the worst images of {wildcards.dataset}"
+    script:
+        "../workflow/scripts/plot_selected_tiles.py"
+
+
 rule permute_labels:
     input:
         images=base_file("images.npy"),

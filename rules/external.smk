@@ -9,6 +9,8 @@ rule apply_models:
         record="results/external/{dataset}/{protocol}/{model}/{external}/record.json",
     log:
         "logs/apply_models/{dataset}/{protocol}/{model}/{external}.log",
+    benchmark:
+        "benchmarks/apply_models/{dataset}/{protocol}/{model}/{external}.tsv"
     conda:
         "../envs/training.yaml"
     threads: TRAINING_THREADS

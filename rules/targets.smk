@@ -3,6 +3,7 @@
 
 localrules:
     datasets,
+    tiles,
     folds,
     models,
     tables,
@@ -16,6 +17,12 @@ rule datasets:
             dataset=DATASETS,
             table=["manifest", "rejected", "duplicates", "groups"],
         ),
+
+
+rule tiles:
+    input:
+        expand("results/slides/{slide}/tiles.tsv", slide=SLIDES),
+        expand("results/figures/slides/{slide}.png", slide=SLIDES),
 
 
 rule folds:

@@ -13,6 +13,7 @@ for FOLDS in [0, *FOLD_COUNTS]:
             dataset="results/datasets/{dataset}/dataset.json",
             weights=feature_weights,
             mean_images=feature_mean_images,
+            stains=feature_stains,
             folds="results/folds/{dataset}/{protocol}.tsv" if FOLDS else [],
             # A split that may not leak stops here; a new audit of the same split does nothing.
             leakage=ancient("results/folds/{dataset}/{protocol}.leakage.tsv") if FOLDS else [],
@@ -99,6 +100,7 @@ rule assemble_model:
     input:
         images="results/datasets/{dataset}/images.npy",
         mean_image=mean_image_file,
+        stain=stain_file,
         weights=start_weights,
         head="results/training/{dataset}/{protocol}/{model}/fold-{fold}/head.weights.h5",
     output:
@@ -130,6 +132,7 @@ rule train_model:
         dataset="results/datasets/{dataset}/dataset.json",
         folds="results/folds/{dataset}/{protocol}.tsv",
         mean_image=mean_image_file,
+        stain=stain_file,
         weights=start_weights,
         # A split that may not leak stops here; a new audit of the same split trains nothing again.
         leakage=ancient("results/folds/{dataset}/{protocol}.leakage.tsv"),

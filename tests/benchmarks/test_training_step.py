@@ -18,6 +18,8 @@ import pytest
 from blastfold import models, training
 from blastfold.augmentation import draw_augmentations
 from blastfold.config import check_config
+from blastfold.inputs import ImageInputs, Part
+from blastfold.preparation import Preparation, build_scaling
 
 STEPS = int(os.environ.get("BLASTFOLD_BENCHMARK_STEPS", "40"))
 PAIRS = 5
@@ -41,12 +43,13 @@ def build_trainer(folder, settings):
     count = STEPS * BATCH
     np.save(folder / "images.npy", random.integers(0, 256, (count, SIZE, SIZE, 3), np.uint8))
     images = np.load(folder / "images.npy", mmap_mode="r")
-    keras.utils.set_random_seed(0)
-    network = models.build_network(settings, images.shape[1:])
+    network = models.build_network(settings, images.shape[1:], 0, 0)
     mean_image = np.full(images.shape[1:], 127.5, "float32")
-    preprocessing = models.build_preprocessing(settings, network, mean_image)
-    trainer = training.Trainer(network, preprocessing, images, settings, seed=0)
-    return trainer, images, training.Part(np.arange(count), np.arange(count) % 2)
+    scaling = build_scaling(settings, network.application, mean_image)
+    preparation = Preparation(images.shape[1:], scaling, None)
+    source = ImageInputs(images, settings["augmentation"], seed=0)
+    trainer = training.image_trainer(network, preparation, source, settings, seed=0)
+    return trainer, images, Part(np.arange(count), np.arange(count) % 2)
 
 
 def seconds_of_an_epoch(trainer, part, epoch):

@@ -23,8 +23,12 @@ runs() {
 }
 
 install_slurm() {
-    command -v slurmctld slurmd munged sbatch > /dev/null && return
-    command -v apt-get > /dev/null || unavailable "it is not installed, and there is no apt-get"
+    local program missing=
+    for program in slurmctld slurmd munged sbatch; do
+        command -v "$program" > /dev/null || missing=$program
+    done
+    [ -n "$missing" ] || return 0
+    command -v apt-get > /dev/null || unavailable "$missing is not installed, and there is no apt-get"
     echo "Installing SLURM and munge"
     local log=$folder/apt.log
     { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy \

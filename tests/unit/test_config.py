@@ -77,6 +77,18 @@ def test_input_is_left_as_it_was():
             "models.simple_cnn.weights.pretrained_on: received 'pcam'",
         ),
         (
+            {
+                "pretraining": {"same": {"dataset": "cells", "protocol": "holdout"}},
+                "models": {
+                    "simple_cnn": {
+                        "architecture": "simple_cnn",
+                        "weights": {"pretrained_on": "same"},
+                    }
+                },
+            },
+            "same learns from images of cells, on which an experiment tests this model",
+        ),
+        (
             {"pretraining": {"tiles": {"dataset": "tiles", "protocol": "holdout"}}},
             "pretraining.tiles.dataset: received 'tiles'",
         ),
@@ -198,6 +210,56 @@ def test_grown_data_set_takes_what_it_does_not_name_from_its_base():
 )
 def test_fault_of_a_grown_data_set(config, expected):
     assert expected in fault_of(config)
+
+
+def with_selected(**changes):
+    config = with_grown(format="selected", select={"share": 0.5})
+    entry = {key: value for key, value in config["datasets"]["more"].items() if key != "grow"}
+    config["datasets"]["more"] = entry | changes
+    return config
+
+
+def test_selected_data_set_takes_what_it_does_not_name_from_its_base():
+    selected = check_config(with_selected(), SCHEMA)["datasets"]["more"]
+    assert selected["image_size"] == [32, 40]
+    assert "path" not in selected
+    expected = {"method": "discriminative", "share": 0.5, "architecture": "mobilenet_v2"}
+    expected |= {"weights": "none", "pooling": "average", "preprocessing": "imagenet"}
+    assert selected["select"] == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (with_selected(of="cell"), "datasets.more.of: received 'cell', expected a data set"),
+        (with_selected(of="more"), "datasets.more.of: received 'more', expected a data set"),
+        (with_selected(select={"share": 0}), "datasets.more.select.share: 0 is less than or equal"),
+        (with_selected(select={"share": 1.1}), "datasets.more.select.share: 1.1 is greater than"),
+        (with_selected(select={"method": "best"}), "datasets.more.select.method: received 'best'"),
+        (with_selected(format="folder"), "datasets.more.select: belongs to format selected"),
+        (with_selected(format="folder"), "datasets.more.of: belongs to format grown or selected"),
+        (with_selected(format="grown"), "datasets.more.select: belongs to format selected"),
+        (with_selected(format="grown"), "datasets.more.grow: is missing, format grown needs it"),
+        (
+            with_selected(image_size=[9, 9]),
+            "datasets.more.image_size: format selected takes this from",
+        ),
+        (
+            minimal(datasets={"cells": {"format": "selected"}}),
+            "datasets.cells.select: is missing, format selected needs it",
+        ),
+    ],
+)
+def test_fault_of_a_selected_data_set(config, expected):
+    assert expected in fault_of(config)
+
+
+def test_stain_is_none_unless_asked_for():
+    assert check_config(minimal(), SCHEMA)["models"]["simple_cnn"]["stain"] == "none"
+    model = {"architecture": "simple_cnn", "stain": "vahadane"}
+    assert "models.simple_cnn.stain: received 'vahadane', expected one of" in fault_of(
+        minimal(models={"simple_cnn": model})
+    )
 
 
 def with_canaries(**datasets):

@@ -18,6 +18,7 @@ from blastfold.config import check_config
 from blastfold.errors import InputError
 from blastfold.evaluation import metrics_table, read_test_predictions
 from blastfold.figures import inference_figures
+from blastfold.statistics import comparison
 from blastfold.statistics.metrics import METRICS
 from blastfold.tables import require_notes
 
@@ -525,3 +526,77 @@ def test_no_model_may_be_named_like_the_table_beside_the_models():
     schema = Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml"
     with pytest.raises(InputError, match=r"models\.comparisons: a table has this name"):
         check_config(entries | model, schema)
+
+
+def test_an_interval_of_groups_that_agree_by_luck_is_noted():
+    # Three groups with 80, 80 and 79 of 100 right.
+    right = np.concatenate([np.arange(100) < count for count in (80, 80, 79)] * 2)
+    label = np.repeat([1, 0], 300)
+    tested = pd.DataFrame(
+        {
+            "image_id": [f"i{place:03d}" for place in range(600)],
+            "fold": 0,
+            "label": label,
+            "probability": np.where(right == (label == 1), 0.9, 0.1),
+        }
+    )
+    groups = pd.Series([f"g{place // 100 % 3}" for place in range(600)], index=tested["image_id"])
+    lower, upper = proportion_confint(right.sum(), 600, method="wilson")
+    row = row_of(intervals(tested, groups), metric="accuracy", method="jackknife-t")
+    assert row["recommended"]
+    assert row["upper"] - row["lower"] < upper - lower
+    assert row["note"].startswith("narrower than of independent images")
+    alike = pd.Series([f"g{place}" for place in range(600)], index=tested["image_id"])
+    row = row_of(intervals(tested, alike), metric="accuracy", method="jackknife-t")
+    assert "narrower" not in row["note"]
+
+
+def test_every_metric_of_a_pair_has_the_same_resamples():
+    tested = models_tested()
+    paired = comparison.pair_predictions(*list(tested.values())[:2])
+    groups = groups_of(next(iter(tested.values())))
+    pair = comparison.model_pair(paired, groups)
+    resampled = comparison.resample_pair(pair, np.random.default_rng(0), 50)
+    weights = comparison.bootstrap_weights(pair.models[0].groups, 50, np.random.default_rng(0))
+    values = []
+    for model in pair.models:
+        right = model.predicted == (model.label == 1)
+        of_group = np.bincount(model.group, right, model.groups)
+        images = np.bincount(model.group, minlength=model.groups)
+        values.append(weights @ of_group / (weights @ images))
+    found = comparison.compare("accuracy", pair, "bootstrap", resampled=resampled)
+    expected = np.quantile(values[0] - values[1], (0.025, 0.975))
+    assert (found.lower, found.upper) == pytest.approx(tuple(expected), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("limits", "smallest", "shown", "outcome"),
+    [
+        ((-2.3, 2.7), 2.8, (-100, 100), "no gap shown (too few groups to show any)"),
+        ((-0.1, 0.3), 0.4, (-10, 30), "no gap shown (could show 40.0 points)"),
+    ],
+)
+def test_no_difference_beyond_what_a_difference_can_be_is_printed(limits, smallest, shown, outcome):
+    row = {
+        "model": "a",
+        "first_protocol": "p",
+        "second_protocol": "q",
+        "view": "own images",
+        "metric": "accuracy",
+        "first_images": 4,
+        "second_images": 5,
+        "common_images": 0,
+        "first": 0.9,
+        "second": 0.7,
+        "difference": 0.2,
+        "lower": limits[0],
+        "upper": limits[1],
+        "adjusted_p_value": 0.5,
+        "minimum_detectable": smallest,
+        "note": "",
+    }
+    titles = {"model": {"a": "A"}, "protocol": {"p": "P", "q": "Q"}}
+    printed = inference_tables.gap_rows(pd.DataFrame([row]), titles).iloc[0]
+    assert (printed["difference_lower"], printed["difference_upper"]) == shown
+    assert printed["outcome"] == outcome
+    assert (printed["note"] == inference_tables.CUT) == (limits[0] < -1)

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from blastfold import models
+from blastfold import models, preparation
 from blastfold.errors import InputError
 
 
@@ -103,7 +103,7 @@ def test_mean_image_is_subtracted_and_saved_with_the_model(tmp_path):
     mean_image = np.random.default_rng(0).uniform(0, 255, (20, 20, 3)).astype("float32")
     images = np.random.default_rng(1).integers(0, 256, (3, 20, 20, 3), dtype=np.uint8)
     network = models.build_network(settings("simple_cnn"), (20, 20, 3))
-    preprocessing = models.build_preprocessing(settings("simple_cnn"), None, mean_image)
+    preprocessing = preparation.build_scaling(settings("simple_cnn"), None, mean_image)
     np.testing.assert_allclose(
         preprocessing.predict(images, verbose=0), images - mean_image, atol=1e-4
     )
@@ -118,12 +118,12 @@ def test_mean_image_is_subtracted_and_saved_with_the_model(tmp_path):
 
 def test_imagenet_scaling_is_that_of_the_network():
     images = np.random.default_rng(1).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
-    scaling = models.build_preprocessing(
+    scaling = preparation.build_scaling(
         settings("MobileNetV2", preprocessing="imagenet"), "mobilenet_v2", np.zeros((32, 32, 3))
     )
     np.testing.assert_allclose(scaling.predict(images, verbose=0), images / 127.5 - 1.0, atol=1e-6)
     with pytest.raises(InputError, match="simple_cnn has no ImageNet weights"):
-        models.build_preprocessing(
+        preparation.build_scaling(
             settings("simple_cnn", preprocessing="imagenet"),
             None,
             np.zeros((32, 32, 3)),

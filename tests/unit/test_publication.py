@@ -201,6 +201,15 @@ def test_augmentation_stands_with_its_true_values(stored):
         assert unused not in text
 
 
+def test_stain_normalisation_is_told_with_its_method(stored, tmp_path):
+    stored["runs"] = [write_run(tmp_path, "small", fold, stain="macenko") for fold in range(2)]
+    text = text_of(write_config(), stored)
+    assert (
+        "stains were normalised by Macenko's method with reference statistics of the fold's own "
+        "training images, and the mean image"
+    ) in text
+
+
 def test_images_that_are_not_square_are_not_said_to_be_transposed(stored):
     description = json.loads(stored["datasets"][0].read_text())
     write_json(description | {"image_size": [20, 30]}, stored["datasets"][0])
@@ -322,6 +331,35 @@ def test_generated_and_incomplete_data_are_called_so(stored):
     assert "computer-generated" in text
     assert "whose subjects are not known" in text
     assert "It is not the whole public data set: part x is absent." in text
+
+
+def test_tiles_of_slides_are_told_with_how_they_were_cut(stored):
+    config = write_config()
+    config["datasets"]["cells"]["format"] = "tiles"
+    config["slides"] = {
+        "sheet": "slides.tsv",
+        "tile_size": 128,
+        "overlap": 16,
+        "unit": "micrometres",
+        "mpp": 0.5,
+        "tissue_threshold": None,
+        "minimum_tissue": 0.5,
+        "maximum_pen": 0.05,
+        "minimum_sharpness": 40,
+    }
+    text = text_of(config, stored, "Images")
+    assert "computer-generated" not in text
+    assert (
+        "Slides were cut into tiles of 128 \u00d7 128 µm, 16 µm of overlap, at 0.5 µm per pixel; "
+        "tiles with less than 50 % tissue (saturation above Otsu's threshold), more than 5 % pen "
+        "marks or a variance of the Laplacian below 40 were left out."
+    ) in text
+    del config["slides"]["sheet"]
+    config["slides"] |= {"demo": {}, "unit": "pixels", "overlap": 0, "mpp": None}
+    text = text_of(config, stored, "Images")
+    assert "computer-generated tiles of slides" in text
+    assert "No patient's data are among them" in text
+    assert "tiles of 128 \u00d7 128 pixels at the slides' finest level" in text
 
 
 def test_hostile_titles_are_escaped(stored):

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 
-from blastfold import fold_training, inputs, models, training
+from blastfold import fold_training, inputs, models, preparation, training
 from blastfold.config import check_config
 from blastfold.errors import OutOfMemoryError
 
@@ -63,9 +63,10 @@ def parts_of(labels, train=30, validation=10):
 def build_trainer(images, settings, seed=5):
     network = models.build_network(settings, images.shape[1:], seed, seed)
     mean_image = images.mean(axis=0).astype("float32")
-    preprocessing = models.build_preprocessing(settings, network.application, mean_image)
+    scaling = preparation.build_scaling(settings, network.application, mean_image)
+    prepared = preparation.Preparation(images.shape[1:], scaling, None)
     source = inputs.ImageInputs(images, settings["augmentation"], seed)
-    return training.image_trainer(network, preprocessing, source, settings, seed)
+    return training.image_trainer(network, prepared, source, settings, seed)
 
 
 def without_test(parts):
@@ -200,7 +201,11 @@ def outputs_in(folder, *names):
 def job_inputs(folder, **changes):
     files = {"images": "images.npy", "mean_image": "mean.npy", "dataset": "dataset.json"}
     files |= {name: f"{name}.tsv" for name in ("manifest", "folds")}
-    return {name: folder / file for name, file in files.items()} | {"weights": None} | changes
+    return (
+        {name: folder / file for name, file in files.items()}
+        | {"weights": None, "stain": None}
+        | changes
+    )
 
 
 def job_run(deterministic=True, **changes):

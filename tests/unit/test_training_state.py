@@ -27,7 +27,7 @@ names = {"model": "keras", "run": "json"}
 files = {"images": "images.npy", "dataset": "dataset.json", "mean_image": "mean.npy"}
 files |= {name: f"{name}.tsv" for name in ("manifest", "folds")}
 fold_training.train_model(
-    {name: folder / file for name, file in files.items()} | {"weights": None},
+    {name: folder / file for name, file in files.items()} | {"weights": None, "stain": None},
     fold=0, settings=settings,
     run={"seed": 7, "names": ["cells", "holdout", "model"], "drawn_for": "cells", "device": "cpu",
          "precision": "auto", "xla": "auto", "deterministic": True, "threads": 1, "gpu": 0,

@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pytest
 from running import (
     REPOSITORY,
@@ -18,9 +19,9 @@ DEFAULT = REPOSITORY / "config.yaml"
 def test_default_experiment_is_planned(tmp_path):
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", config=DEFAULT))
     # One split and three folds: three models, and one on two canaries; grown data by two splits.
-    assert jobs["train_model"] == 4 * (3 + 2) + 2
-    assert jobs["compute_mean_images_1_folds"] == 3 + 2
-    assert jobs["compute_mean_images_3_folds"] == 3
+    assert jobs["train_model"] == 4 * (3 + 2) + 1 + 3
+    assert jobs["compute_mean_images_1_folds"] == 3 + 1
+    assert jobs["compute_mean_images_3_folds"] == 3 + 1
     assert jobs["evaluate_model"] == 2 * (3 + 2) + 2
     # Another laboratory's smears are for the external test alone.
     assert jobs["generate_demo"] == jobs["import_dataset"] == 2
@@ -33,7 +34,7 @@ def test_catalogue_entry_plans_the_same(tmp_path):
     entry = str(REPOSITORY / "workflow" / "Snakefile")
     other = snakemake(tmp_path, "--dry-run", "--snakefile", entry, config=DEFAULT)
     # The catalogue's file has a target of its own in place of `all`.
-    assert planned_jobs(other)["train_model"] == 22
+    assert planned_jobs(other)["train_model"] == 24
     assert planned_jobs(other)["everything"] == 1
 
 
@@ -74,7 +75,7 @@ def test_a_stage_can_be_asked_for_alone(tmp_path):
     assert jobs["assign_folds"] == 2 * 4
     assert "train_model" not in jobs
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", "models", config=DEFAULT))
-    assert jobs["train_model"] == 22
+    assert jobs["train_model"] == 24
     assert "evaluate_model" not in jobs
 
 
@@ -159,3 +160,51 @@ def test_derived_data_sets_are_planned(tmp_path):
     write_cells(tmp_path / "resources" / "raw" / "cells")
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", config=small_experiment()))
     assert not {"grow_dataset", "permute_labels", "tabulate_canaries"} & set(jobs)
+
+
+def with_selected(method):
+    config = small_experiment()
+    select = {"method": method, "share": 0.5}
+    config["datasets"]["chosen"] = {"format": "selected", "of": "cells", "select": select}
+    config["experiments"][0]["datasets"] = ["cells", "chosen"]
+    return config
+
+
+def test_selected_data_set_is_planned_and_made(tmp_path):
+    write_cells(tmp_path / "resources" / "raw" / "cells")
+    config = with_selected("random")
+    jobs = planned_jobs(snakemake(tmp_path, "--dry-run", config=config))
+    assert jobs["select_tiles"] == jobs["import_dataset"] == 1
+    assert jobs["audit_dataset"] == 2
+    assert "plot_selected_tiles" not in jobs
+    run = snakemake(tmp_path, "results/datasets/chosen/groups.tsv", config=config)
+    assert run.returncode == 0, run.stdout
+    images = np.load(tmp_path / "results" / "datasets" / "chosen" / "images.npy")
+    # Two of the four cells of each of eight subjects.
+    assert images.shape == (16, 20, 20, 3)
+
+
+def test_discriminative_selection_needs_features(tmp_path):
+    write_cells(tmp_path / "resources" / "raw" / "cells")
+    run = snakemake(tmp_path, "--dry-run", config=with_selected("discriminative"))
+    assert run.returncode != 0
+    assert "datasets.chosen.select.method: received 'discriminative'" in run.stdout
+
+
+def test_stain_normalisation_is_planned_and_made(tmp_path):
+    write_cells(tmp_path / "resources" / "raw" / "cells")
+    config = small_experiment()
+    config["models"]["stained"] = {"architecture": "simple_cnn", "epochs": 1, "stain": "reinhard"}
+    config["experiments"][0]["models"] = ["simple_cnn", "stained"]
+    jobs = planned_jobs(snakemake(tmp_path, "--dry-run", config=config))
+    # One fold by image, two by subject; canaries and models without it need none.
+    assert jobs["fit_stain"] == 3
+    assert jobs["plot_stain"] == 2
+    targets = [
+        "results/stain/cells/subject_folds/reinhard/fold-1.npy",
+        "results/figures/cells/subject_folds/stain_reinhard.png",
+    ]
+    run = snakemake(tmp_path, *targets, config=config)
+    assert run.returncode == 0, run.stdout
+    assert np.load(tmp_path / targets[0]).shape == (20, 20, 3)
+    assert (tmp_path / targets[1]).stat().st_size > 10_000

@@ -11,7 +11,7 @@ with log_to(snakemake.log[0]):
     # Imported here so that whatever TensorFlow prints lands in the log.
     from blastfold.head_training import assemble_model
 
-    files = ("images", "mean_image", "weights", "head")
+    files = ("images", "mean_image", "stain", "weights", "head")
     assemble_model(
         {name: snakemake.input.get(name) or None for name in files},
         fold=int(snakemake.wildcards.fold),

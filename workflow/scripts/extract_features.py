@@ -15,7 +15,7 @@ with log_to(snakemake.log[0]):
     pairs = zip(snakemake.output.features, snakemake.output.record, strict=True)
     extract_features(
         {name: snakemake.input.get(name) or None for name in files},
-        mean_images=list(snakemake.input.get("mean_images", [])),
+        fitted={name: list(snakemake.input.get(name, [])) for name in ("mean_images", "stains")},
         settings=snakemake.params.features,
         run={
             **dict(snakemake.params.items()),

@@ -11,7 +11,7 @@ with log_to(snakemake.log[0]):
     # Imported here so that whatever TensorFlow prints lands in the log.
     from blastfold.fold_training import train_model
 
-    files = ("images", "manifest", "dataset", "folds", "mean_image", "weights")
+    files = ("images", "manifest", "dataset", "folds", "mean_image", "stain", "weights")
     train_model(
         {name: snakemake.input.get(name) or None for name in files},
         fold=int(snakemake.wildcards.fold),

@@ -282,6 +282,8 @@ def _limits_note(limits: pd.DataFrame) -> str:
         parts.append(f"{', '.join(unknown)}: no interval")
     if few:
         parts.append(f"{', '.join(few)}: the interval rests on few groups")
+    if narrow := [names[name] for name in METRICS if "narrower than" in limits.at[name, "note"]]:
+        parts.append(f"{', '.join(narrow)}: the few groups agree, the interval is too narrow")
     return "; ".join(parts)
 
 

@@ -14,8 +14,11 @@ from blastfold.ablation_config import check_ablations, expand_ablations
 from blastfold.errors import InputError
 from blastfold.pretraining_config import check_pretraining, expand_pretraining, resolve_weights
 
-OF_GROWN = ("title", "format", "of", "grow", "reproduces", "duplicates")
-"""Keys of a grown data set; it takes all others from the data set that it is made from."""
+DERIVED = {"grown": "grow", "selected": "select"}
+"""Formats of data sets that are made from another one, with the key of their own settings."""
+
+OF_DERIVED = ("title", "format", "of", "reproduces", "duplicates")
+"""Their other keys; they take all that is left from the data set that they are made from."""
 
 CANARIES = {"subject": "subjects", "image": "images"}
 """Among what the labels of a canary are permuted, with its plural."""
@@ -53,7 +56,7 @@ def check_config(config: dict, schema_path: str | Path, source: str = "config") 
         for name, entry in filled[kind].items():
             entry.setdefault("title", name)
     for name, dataset in filled["datasets"].items():
-        if dataset["format"] == "grown":
+        if dataset["format"] in DERIVED:
             base = filled["datasets"][dataset["of"]]
             dataset["image_size"] = base["image_size"]
             if "duplicates" not in config["datasets"][name]:
@@ -230,6 +233,7 @@ def _cross_check(config: dict, given: dict) -> Iterator[str]:
         yield from _check_external(f"experiments.{position}.external_test", experiment, config)
     for name in config["datasets"]:
         yield from _check_derived(name, given["datasets"])
+    yield from _check_slides(config)
     for name, protocol in config["protocols"].items():
         yield from _check_protocol(f"protocols.{name}", protocol, config["protocols"])
     for name, model in config["models"].items():
@@ -261,7 +265,7 @@ def _check_external(key: str, experiment: dict, config: dict) -> Iterator[str]:
                     f"{key}: received {name!r}, expected images other than those of {trained}, "
                     "which the entry trains on"
                 )
-            # A grown data set takes its size from the one it is made from.
+            # A derived data set takes its size from the one it is made from.
             sizes = [_image_size(datasets, other) for other in (trained, name)]
             if sizes[0] != sizes[1]:
                 yield (
@@ -278,20 +282,54 @@ def _image_size(datasets: dict, name: str) -> list[int] | None:
 def _check_derived(name: str, datasets: dict) -> Iterator[str]:
     """Check the keys of a data set as they were given, without defaults."""
     key, dataset = f"datasets.{name}", datasets[name]
-    if dataset["format"] != "grown":
-        for unused in sorted({"of", "grow"} & set(dataset)):
-            yield f"{key}.{unused}: belongs to format grown, received format {dataset['format']}"
+    own = DERIVED.get(dataset["format"])
+    places = {"of": " or ".join(DERIVED), **{part: form for form, part in DERIVED.items()}}
+    for unused in sorted(set(places) & set(dataset)):
+        if own is None or unused not in ("of", own):
+            yield (
+                f"{key}.{unused}: belongs to format {places[unused]}, "
+                f"received format {dataset['format']}"
+            )
+    if own is None:
         return
-    for unused in sorted(set(dataset) - set(OF_GROWN)):
+    known = (*OF_DERIVED, own)
+    for unused in sorted(set(dataset) - set(known) - set(places)):
         yield (
-            f"{key}.{unused}: format grown takes this from the data set named under of, "
-            f"expected no more than {list(OF_GROWN)}"
+            f"{key}.{unused}: format {dataset['format']} takes this from the data set named under "
+            f"of, expected no more than {sorted(known)}"
         )
-    for missing in sorted({"of", "grow"} - set(dataset)):
-        yield f"{key}.{missing}: is missing, format grown needs it"
-    bases = sorted(other for other, entry in datasets.items() if entry["format"] != "grown")
+    for missing in sorted({"of", own} - set(dataset)):
+        yield f"{key}.{missing}: is missing, format {dataset['format']} needs it"
+    bases = sorted(other for other, entry in datasets.items() if entry["format"] not in DERIVED)
     if "of" in dataset and dataset["of"] not in bases:
-        yield f"{key}.of: received {dataset['of']!r}, expected a data set not grown itself: {bases}"
+        yield (
+            f"{key}.of: received {dataset['of']!r}, expected a data set that is not made from "
+            f"another one itself: {bases}"
+        )
+
+
+def _check_slides(config: dict) -> Iterator[str]:
+    slides = config.get("slides")
+    for name, dataset in config["datasets"].items():
+        if dataset["format"] == "tiles" and slides is None:
+            yield f"datasets.{name}.format: tiles needs the top-level key slides"
+        if dataset["format"] != "tiles" and "slides" in dataset:
+            yield (
+                f"datasets.{name}.slides: belongs to format tiles, "
+                f"received format {dataset['format']}"
+            )
+        if name == "slides" and slides is not None:
+            yield "datasets.slides: figures of slides have this name, expected another one"
+    if slides is None:
+        return
+    if ("sheet" in slides) == ("demo" in slides):
+        received = "both" if "sheet" in slides else "neither"
+        yield f"slides: received {received} of sheet and demo, expected one of them"
+    if slides["overlap"] >= slides["tile_size"]:
+        yield (
+            f"slides.overlap: received {slides['overlap']:g}, "
+            f"expected less than tile_size ({slides['tile_size']:g})"
+        )
 
 
 def _check_protocol(key: str, protocol: dict, protocols: dict) -> Iterator[str]:

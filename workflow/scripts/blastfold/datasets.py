@@ -16,16 +16,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 import yaml
 
 from blastfold.errors import InputError
-from blastfold.formats import list_records
+from blastfold.formats import list_records, row_reader
 from blastfold.formats.common import CLASS_NAMES
-from blastfold.formats.pcam import open_patches
-from blastfold.images import ImageError, StoreWriter, cut_box, decode_image, fit_image
+from blastfold.images import (
+    ImageError,
+    StoreWriter,
+    cut_box,
+    decode_image,
+    fit_image,
+    one_opencv_thread,
+)
 
 MANIFEST_COLUMNS = (
     "image_id",
@@ -216,17 +221,14 @@ def _fill_store(
     with (
         contextlib.ExitStack() as opened,
         StoreWriter(store, (len(records), *image_size, 3)) as writer,
-        _one_opencv_thread(),
+        one_opencv_thread(),
         ThreadPoolExecutor(max(1, threads)) as pool,
     ):
-        patches = {
-            root / file: opened.enter_context(open_patches(root / file))["x"]
-            for file in (records["file"].unique() if "row" in records else ())
-        }
+        read_rows = row_reader(settings["format"], root, records, opened)
 
         def read(batch: _Batch) -> list[_Outcome]:
             if batch.first_row is not None:
-                return _read_rows(patches[batch.file], batch, image_size, crop)
+                return _read_rows(read_rows, batch, image_size, crop)
             return _read_file(batch, image_size, crop)
 
         for done in _in_order(pool, read, _batches(root, records), ahead=2 * max(1, threads)):
@@ -252,9 +254,12 @@ def _batches(root: Path, records: pd.DataFrame) -> Iterator[_Batch]:
     start = 0
     for stop in range(1, count + 1):
         same_file = stop < count and files[stop] == files[start] and not problems[stop]
-        if same_file and not problems[start] and (rows is None or stop - start < ROWS_AT_ONCE):
+        follows = rows is None or (
+            stop - start < ROWS_AT_ONCE and stop < count and rows[stop] == rows[stop - 1] + 1
+        )
+        if same_file and not problems[start] and follows:
             continue
-        first_row = None if rows is None else rows[start]
+        first_row = None if rows is None or problems[start] else rows[start]
         yield _Batch(root / files[start], boxes[start:stop], problems[start], first_row)
         start = stop
 
@@ -288,10 +293,12 @@ def _take(
         return _Outcome(reason=str(error))
 
 
-def _read_rows(patches, batch: _Batch, image_size: tuple, crop: tuple | None) -> list[_Outcome]:
+def _read_rows(
+    read: Callable, batch: _Batch, image_size: tuple, crop: tuple | None
+) -> list[_Outcome]:
     stop = batch.first_row + len(batch.boxes)
     try:
-        block = patches[batch.first_row : stop]
+        block = read(batch.file, batch.first_row, stop)
     except OSError as error:
         reason = f"rows {batch.first_row} to {stop - 1} cannot be read: {error}"
         return [_Outcome(reason=reason) for _ in batch.boxes]
@@ -315,17 +322,6 @@ def _in_order(
     finally:
         for future in pending:
             future.cancel()
-
-
-@contextlib.contextmanager
-def _one_opencv_thread() -> Iterator[None]:
-    """Keep OpenCV from starting threads of its own inside each decoding thread."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
 
 
 class _Progress:

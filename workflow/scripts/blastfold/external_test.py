@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 # Reading a stored network needs the classes of its layers.
-from blastfold import augmentation, layers  # noqa: F401
+from blastfold import augmentation, layers, stain_layers  # noqa: F401
 from blastfold.device import set_up_device
 from blastfold.errors import InputError
 from blastfold.files import digest_file, digest_names, write_json, written_whole

@@ -18,13 +18,13 @@ import numpy as np
 import pandas as pd
 
 from blastfold import models
-from blastfold.augmentation import COLUMNS, Augmentation
 from blastfold.device import is_gpu
 from blastfold.device_setup import Setup, set_up
 from blastfold.errors import InputError
 from blastfold.files import digest_file, digest_settings, write_json, written_whole
 from blastfold.fold_table import read_parts, split_digest
 from blastfold.inputs import ImageInputs, batches, gather, prepared_ahead, view_count
+from blastfold.preparation import read_preparation
 from blastfold.run_records import describe_process, versions
 from blastfold.runtimes import Runtime, choose_runtime
 from blastfold.seeds import derive_seed
@@ -40,7 +40,7 @@ SPARE_BYTES = 2**28
 
 def extract_features(
     inputs: dict[str, str | None],
-    mean_images: list[str],
+    fitted: dict[str, list[str]],
     settings: dict,
     run: dict,
     outputs: list[dict[str, str]],
@@ -53,9 +53,10 @@ def extract_features(
     Args:
         inputs: Paths by name: images, manifest, dataset (JSON summary), weights (None: random
             ones) and folds (None: features that all folds share).
-        mean_images: The mean image of each fold, where folds differ by it; then changed views are
-            of the fold's training images alone, and all others are zero. Otherwise one mean image
-            at most, of the images that the weights come from.
+        fitted: mean_images and stains (records of stain normalisation), one a fold where folds
+            differ by them; then changed views are of the fold's training images alone, and all
+            others are zero. Otherwise one mean image at most, of the images that the weights
+            come from.
         settings: architecture, pooling, preprocessing, augmentation and epochs, as in a model.
         run: seed, drawn_for (the data set whose name seeds the changes), device, deterministic,
             threads, gpu, states and code, as for a training.
@@ -76,17 +77,19 @@ def extract_features(
     with stop_requests() as stop:
         for fold, files in enumerate(outputs):
             start = time.monotonic()
-            mean_image = mean_images[fold] if mean_images else None
-            preprocessing = models.build_preprocessing(
-                settings, application, read_mean_image(mean_image, settings, images.shape[1:])
+            of_fold = {name: files[fold] if files else None for name, files in fitted.items()}
+            preparation = read_preparation(
+                *(settings, application, images.shape[1:]),
+                mean_image=of_fold["mean_images"],
+                stain=of_fold["stains"],
             )
             rows = _rows_by_view(inputs, fold, view_count(settings), len(images))
-            extraction = Extraction(backbone, preprocessing, source, rows, stop)
+            extraction = Extraction(backbone, preparation, source, rows, stop)
             if runtime is None:
                 left = len(outputs) * sum(map(len, rows))
                 runtime = extraction.choose_runtime(setup, run, left)
             determined_by = {
-                **_digests(inputs, mean_image, fold, settings),
+                **_digests(inputs, of_fold, fold, settings),
                 "seed": seed,
                 "code": run["code"],
                 "runtime": runtime.name,
@@ -133,24 +136,6 @@ def frozen_backbone(
     return backbone, application
 
 
-def read_mean_image(path: str | None, settings: dict, shape: tuple) -> np.ndarray:
-    """Read the mean image that a model subtracts, float32 (h, w, 3); zero where none is needed.
-
-    The one of the images that start weights come from is brought to the size of these images.
-
-    Raises:
-        InputError: When the mean image of the fold has another size than its images.
-    """
-    if path is None:
-        return np.zeros(shape, dtype="float32")
-    mean_image = np.load(path)
-    if mean_image.shape == tuple(shape):
-        return mean_image
-    if settings["preprocessing"] != "source_mean_image":
-        raise InputError(f"{path}: received shape {mean_image.shape}, expected {tuple(shape)}")
-    return np.array(keras.ops.image.resize(mean_image, shape[:2], antialias=True))
-
-
 def backbone_seed(seed: int, architecture: str) -> int:
     """Return the seed of a backbone's random start weights."""
     return derive_seed(seed, "backbone", models.plain_name(architecture))
@@ -161,24 +146,21 @@ class Extraction:
 
     Args:
         backbone: The frozen backbone.
-        preprocessing: Model from stored images to the backbone's input.
+        preparation: What happens to an image before the backbone sees it.
         source: Images and their changes.
         rows: For each view the rows of the images that it is wanted of.
         stop: Is asked between batches whether the job is to stop.
     """
 
-    def __init__(self, backbone, preprocessing, source: ImageInputs, rows: list, stop):
+    def __init__(self, backbone, preparation, source: ImageInputs, rows: list, stop):
         self.backbone = backbone
         self.source = source
         self.rows = rows
         self.stop = stop
         self.images_a_second = 0.0
-        image = keras.Input(source.images.shape[1:], name="image", dtype="uint8")
-        draws = keras.Input((len(COLUMNS),), name="draws")
-        changed = Augmentation()([image, draws])
         self.preparations = {
-            False: keras.Model(image, preprocessing(image)),
-            True: keras.Model([image, draws], preprocessing(changed)),
+            False: keras.Model(*preparation.unchanged()),
+            True: keras.Model(*preparation.changed()),
         }
         for model in self.preparations.values():
             model.jit_compile = False
@@ -306,12 +288,12 @@ def _rows_by_view(inputs: dict, fold: int, views: int, images: int) -> list[np.n
     return [seen, *[parts["train"].rows] * (views - 1)]
 
 
-def _digests(inputs: dict, mean_image: str | None, fold: int, settings: dict) -> dict:
+def _digests(inputs: dict, of_fold: dict, fold: int, settings: dict) -> dict:
     summary = json.loads(Path(inputs["dataset"]).read_text("utf-8"))
     return {
         "images": summary["images_sha256"],
         "weights": digest_file(inputs["weights"]) if inputs["weights"] else None,
-        "mean_image": digest_file(mean_image) if mean_image else None,
+        **{name: digest_file(path) if path else None for name, path in of_fold.items()},
         "split": split_digest(inputs["folds"], fold) if inputs["folds"] else None,
         "config": digest_settings(settings),
     }

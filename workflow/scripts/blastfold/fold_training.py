@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 
@@ -15,10 +14,11 @@ from blastfold import models, training
 from blastfold.device import free_gpu_memory, is_gpu, is_out_of_memory
 from blastfold.device_setup import Setup, set_up
 from blastfold.errors import OutOfMemoryError
-from blastfold.features import augmentation_seed, backbone_seed, read_mean_image
+from blastfold.features import augmentation_seed, backbone_seed
 from blastfold.files import digest_file, digest_names, digest_settings, write_json, written_whole
 from blastfold.fold_table import read_parts, split_digest
 from blastfold.inputs import ImageInputs, Part
+from blastfold.preparation import Preparation, read_preparation
 from blastfold.run_records import describe_process, versions
 from blastfold.seeds import derive_seed
 from blastfold.training_state import TrainingState, stop_requests
@@ -34,7 +34,8 @@ def train_model(
     Args:
         inputs: Paths by name: images (image store, uint8 (n, h, w, 3)), manifest, dataset (JSON
             summary with the digests of both), folds (image_id, fold, role), mean_image (float32
-            (h, w, 3)) and weights (the backbone's start weights, None for random ones).
+            (h, w, 3)), stain (record of the stain normalisation) and weights (the backbone's start
+            weights); None for none of the last three.
         fold: Number of the fold.
         settings: The model entry of the config.
         run: seed, names (of data set, protocol and model), drawn_for (the data set whose name
@@ -65,9 +66,9 @@ def train_model(
         source.keep_on_device(free_gpu_memory())
 
     def build(pieces: int) -> training.Trainer:
-        network, preprocessing = start_network(settings, store.shape[1:], inputs, run, fold)
+        network, preparation = start_network(settings, store.shape[1:], inputs, run, fold)
         return training.image_trainer(
-            *(network, preprocessing, source, settings, seed),
+            *(network, preparation, source, settings, seed),
             report=lambda line: logger.info("%s: %s", place, line),
             stop=stop,
             jit_compile=setup.jit_compile,
@@ -158,7 +159,7 @@ def read_manifest(path: str) -> pd.DataFrame:
 
 def start_network(
     settings: dict, shape: tuple, inputs: dict, run: dict, fold: int
-) -> tuple[models.Network, keras.Model]:
+) -> tuple[models.Network, Preparation]:
     """Build the network of a fold with its start weights, and what comes before it."""
     network = models.build_network(
         settings,
@@ -168,8 +169,8 @@ def start_network(
     )
     if inputs["weights"]:
         models.load_backbone_weights(network.backbone, inputs["weights"])
-    mean_image = read_mean_image(inputs["mean_image"], settings, shape)
-    return network, models.build_preprocessing(settings, network.application, mean_image)
+    fitted = {name: inputs[name] for name in ("mean_image", "stain")}
+    return network, read_preparation(settings, network.application, shape, **fitted)
 
 
 def run_fold(
@@ -220,7 +221,7 @@ def count_images(parts: dict[str, Part]) -> str:
 def fold_digests(inputs: dict, fold: int, settings: dict) -> dict[str, str | None]:
     """Return digests of all files and settings that determine a fold's result."""
     summary = json.loads(Path(inputs["dataset"]).read_text("utf-8"))
-    files = {name: inputs.get(name) for name in ("weights", "mean_image")}
+    files = {name: inputs.get(name) for name in ("weights", "mean_image", "stain")}
     return {
         "images": summary["images_sha256"],
         "manifest": summary["manifest_sha256"],

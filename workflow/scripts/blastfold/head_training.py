@@ -148,7 +148,8 @@ def assemble_model(
     """Put a head and its frozen backbone together to a model that takes stored images.
 
     Args:
-        inputs: Paths by name: images (whose shape alone is read), weights, mean_image and head.
+        inputs: Paths by name: images (whose shape alone is read), weights, mean_image, stain and
+            head.
         fold: Number of the fold.
         settings: The model entry of the config.
         run: seed, names and threads, as for :func:`train_heads`.
@@ -156,7 +157,7 @@ def assemble_model(
     """
     set_up({**run, **ON_CPU, "deterministic": True}, 0)
     shape = np.load(inputs["images"], mmap_mode="r").shape[1:]
-    network, preprocessing = start_network(settings, shape, inputs, run, fold)
+    network, preparation = start_network(settings, shape, inputs, run, fold)
     network.head.load_weights(inputs["head"])
     with written_whole(output) as partial:
-        training.whole_model(network, preprocessing).save(partial)
+        training.whole_model(network, preparation).save(partial)

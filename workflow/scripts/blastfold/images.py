@@ -11,11 +11,13 @@ The rules of reading, the same for every data set:
   nothing says which value is white.
 """
 
+import contextlib
 import hashlib
 import io
 import math
 import os
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -173,6 +175,17 @@ class StoreWriter:
             self._digest = hashlib.file_digest(self._file, "sha256")
         self._file.flush()
         return self._digest.hexdigest()
+
+
+@contextlib.contextmanager
+def one_opencv_thread() -> Iterator[None]:
+    """Keep OpenCV from starting threads of its own inside each decoding thread."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def _require_room(image: np.ndarray, height: int, width: int) -> None:

@@ -22,6 +22,7 @@ from blastfold.seeds import generator
 from blastfold.statistics import comparison
 from blastfold.statistics.grouped import bootstrap_weights, group_predictions
 from blastfold.statistics.intervals import RESAMPLES, Interval, confidence_limits, interval
+from blastfold.statistics.jackknife import TOO_NARROW
 from blastfold.statistics.mcnemar import PairedAccuracy, paired_accuracy
 from blastfold.statistics.metrics import METRICS, PROPORTIONS, metric_values, undefined_reason
 from blastfold.statistics.pairing import pair_groups, pair_predictions
@@ -127,6 +128,7 @@ def interval_table(
                 limits = confidence_limits(metric, grouped, method, LEVEL, weights)
             lower, upper, note = limits
             found[method] = Interval(metric, value, lower, upper, method, *size, note)
+        found[BY_GROUP] = _warned(found)
         recommended = _recommended_interval(metric, found, tested)
         rows += [_interval_row(POOLED, one, recommended) for one in found.values()]
         if tested["fold"].nunique() > 1:
@@ -142,6 +144,16 @@ def _interval_methods(metric: str) -> list[str]:
     if metric == "auc":
         methods += ["delong", "clustered-delong"]
     return methods
+
+
+def _warned(found: dict[str, Interval]) -> Interval:
+    """Return the interval over groups, with a note where independent images give a wider one."""
+    by_group, independent = found[BY_GROUP], found.get("wilson") or found.get("delong")
+    if independent is None or by_group.groups == by_group.images:
+        return by_group
+    if not by_group.upper - by_group.lower < independent.upper - independent.lower:
+        return by_group
+    return Interval(**{**vars(by_group), "note": _join(TOO_NARROW, by_group.note)})
 
 
 def _recommended_interval(metric: str, found: dict[str, Interval], tested: pd.DataFrame) -> str:

@@ -18,6 +18,8 @@ SHOWN_METRICS = ("accuracy", "sensitivity", "specificity", "auc", "weighted_f1")
 SIGNIFICANCE = 0.05
 """A difference is shown where its adjusted p value is smaller."""
 
+CUT = "the interval reaches beyond what a difference can be, and is cut there"
+
 FEW_GROUPS = "few groups: the interval is wide, and its coverage depends on how alike they are"
 
 
@@ -143,7 +145,7 @@ def verdict(row: Mapping[str, object], shown: str, what: str) -> str:
 
     Returns:
         ``shown``, "no ... shown" with the smallest difference that 80 % power would have
-        shown (points), or "undefined".
+        shown (points; a difference cannot be more than 100), or "undefined".
     """
     if math.isnan(row["adjusted_p_value"]):
         return "undefined"
@@ -152,6 +154,8 @@ def verdict(row: Mapping[str, object], shown: str, what: str) -> str:
     smallest = row["minimum_detectable"]
     if math.isnan(smallest):
         return f"no {what} shown"
+    if smallest >= 1:
+        return f"no {what} shown (too few groups to show any)"
     return f"no {what} shown (could show {100 * smallest:.1f} points)"
 
 
@@ -168,15 +172,19 @@ def difference_cells(row: Mapping[str, object], shown: str, what: str) -> dict:
         metric, metric_title, difference, difference_lower, difference_upper (points),
         adjusted_p_value, outcome and note.
     """
+    lower, upper = max(row["lower"], -1.0), min(row["upper"], 1.0)
+    note = short_note(row["note"])
+    if (lower, upper) != (row["lower"], row["upper"]) and not math.isnan(row["lower"]):
+        note = "; ".join(filter(None, [CUT, note]))
     return {
         "metric": row["metric"],
         "metric_title": heading_of(row["metric"]).removesuffix(" (%)"),
         "difference": 100 * row["difference"],
-        "difference_lower": 100 * row["lower"],
-        "difference_upper": 100 * row["upper"],
+        "difference_lower": 100 * lower,
+        "difference_upper": 100 * upper,
         "adjusted_p_value": row["adjusted_p_value"],
         "outcome": verdict(row, shown, what),
-        "note": short_note(row["note"]),
+        "note": note,
     }
 
 

@@ -9,7 +9,6 @@ import keras
 import numpy as np
 
 from blastfold.errors import InputError
-from blastfold.layers import ImageNetScaling, MeanImageSubtraction
 
 SIMPLE_CNN = "simplecnn"
 SIMPLE_CNN_HEAD = {"pooling": "flatten", "dense_units": [128], "dropout": 0.0}
@@ -207,37 +206,6 @@ def load_backbone_weights(backbone: keras.Model, path: str | Path) -> None:
             f"weights: {path} does not hold the weights of {backbone.name} without its top, "
             f"expected a Keras .weights.h5 file of this very network: {error}"
         ) from error
-
-
-def build_preprocessing(
-    settings: dict, application: str | None, mean_image: np.ndarray
-) -> keras.Model:
-    """Build what comes between a stored image and the network.
-
-    Args:
-        settings: The model entry; ``preprocessing`` is ``mean_image``, ``source_mean_image``,
-            ``imagenet`` or ``none``.
-        application: Module of keras.applications that the backbone comes from, or None.
-        mean_image: float32 (height, width, 3) mean of the fold's training images, or of those
-            that the start weights come from.
-
-    Raises:
-        InputError: When ImageNet's scaling is asked for a network that never had ImageNet weights.
-    """
-    image = keras.Input(mean_image.shape, name="image")
-    if settings["preprocessing"] == "none":
-        return keras.Model(image, keras.layers.Rescaling(1.0)(image), name="as_stored")
-    if settings["preprocessing"] == "imagenet":
-        if application is None:
-            raise InputError(
-                "preprocessing: received 'imagenet', expected 'mean_image': "
-                "simple_cnn has no ImageNet weights"
-            )
-        return keras.Model(image, ImageNetScaling(application)(image), name="scaling")
-    subtraction = MeanImageSubtraction(mean_image.shape)
-    preprocessing = keras.Model(image, subtraction(image), name="mean_subtraction")
-    subtraction.set_mean_image(mean_image)
-    return preprocessing
 
 
 def blast_probability(output: np.ndarray) -> np.ndarray:

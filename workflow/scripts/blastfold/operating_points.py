@@ -31,6 +31,7 @@ from blastfold.statistics.calibration import (
     reliability_bins,
 )
 from blastfold.statistics.intervals import interval
+from blastfold.statistics.jackknife import TOO_NARROW
 from blastfold.statistics.operating import DEFAULT_THRESHOLD, risk_coverage
 from blastfold.statistics.roc import roc_band, sensitivity_at_specificity
 
@@ -51,9 +52,6 @@ STRATEGIES = ("width", "mass")
 
 _FROM_TEST = "threshold read off the ROC curve of the same test images: it describes the ranking"
 _SEVERAL = "every fold has a temperature of its own"
-_TOO_NARROW = (
-    "narrower than of independent images, the few groups happen to agree: not to be relied on"
-)
 _NO_LIMITS = "intervals are given for the pooled images alone"
 
 
@@ -278,7 +276,7 @@ def _measured(
         if found.note and (pooled or math.isnan(found.value)):
             reasons.setdefault(found.note, []).append(measure)
         if pooled and found.upper - found.lower < independent.upper - independent.lower:
-            reasons.setdefault(_TOO_NARROW, []).append(measure)
+            reasons.setdefault(TOO_NARROW, []).append(measure)
     notes = [f"{', '.join(measures)}: {reason}" for reason, measures in reasons.items()]
     counts = {"images": len(images), "groups": images["group"].nunique()}
     return row | counts, notes if pooled else [_NO_LIMITS, *notes]

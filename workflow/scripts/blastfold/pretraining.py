@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 # Reading a stored network needs the classes of its layers.
-from blastfold import augmentation, layers, models  # noqa: F401
+from blastfold import augmentation, layers, models, stain_layers  # noqa: F401
 from blastfold.device import set_up_device
 from blastfold.files import digest_file, write_json, written_whole
 

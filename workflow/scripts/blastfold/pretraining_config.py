@@ -104,6 +104,7 @@ def check_pretraining(config: dict) -> Iterator[str]:
             yield f"{key}.training.train: 'head' teaches no backbone, expected all or staged"
         if "architecture" in entry["training"]:
             yield f"{key}.training.architecture: is that of the transferred model, leave it out"
+    yield from _check_overlap(config)
     for name, model in config["models"].items():
         source = source_of(model)
         if source is not None and source not in sources:
@@ -124,6 +125,37 @@ def check_pretraining(config: dict) -> Iterator[str]:
                 f"models.{name}.preprocessing: received 'weights', but nothing tells what belongs "
                 f"to the file {model['weights']}; expected mean_image, imagenet or none"
             )
+
+
+def _check_overlap(config: dict) -> Iterator[str]:
+    """Yield every model that is tested on images which its start weights were learnt from."""
+    datasets, sources = config["datasets"], config["pretraining"]
+
+    def origin(name: str) -> str:
+        return datasets.get(name, {}).get("of", name)
+
+    for experiment in config["experiments"]:
+        for name in experiment["models"]:
+            learnt = {
+                origin(sources[source]["dataset"]): source
+                for source in _sources_behind(config["models"].get(name, {}), config)
+            }
+            for dataset in experiment["datasets"]:
+                if origin(dataset) in learnt:
+                    yield (
+                        f"models.{name}.weights.pretrained_on: {learnt[origin(dataset)]} learns "
+                        f"from images of {origin(dataset)}, on which an experiment tests this "
+                        "model; expected another data set"
+                    )
+
+
+def _sources_behind(model: Mapping, config: dict) -> list[str]:
+    """Return the source tasks behind a model's start weights, the last one first."""
+    found: list[str] = []
+    while (source := source_of(model)) in config["pretraining"] and source not in found:
+        found.append(source)
+        model = config["models"].get(pretraining_name(source, model["architecture"]), {})
+    return found
 
 
 def _has_folds(protocol: Mapping) -> bool:

@@ -78,6 +78,9 @@ def onnx_runtime(backbone: keras.Model, threads: int) -> Runtime:
     """Turn a backbone, which must have been called before, into an ONNX Runtime session."""
     import onnxruntime
 
+    # Keras' export imports it, and hides what went wrong.
+    import tf2onnx  # noqa: F401
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     with tempfile.TemporaryDirectory() as folder:

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import f1_score, log_loss
 
-from blastfold.augmentation import COLUMNS, Augmentation
 from blastfold.call_counts import CALLS, CallCounts
 from blastfold.inputs import (
     FeatureInputs,
@@ -25,6 +24,7 @@ from blastfold.inputs import (
     prepared_ahead,
 )
 from blastfold.models import Network, blast_probability
+from blastfold.preparation import Preparation
 from blastfold.seeds import generator
 from blastfold.stages import OneCycle, Stage, freeze, plan_stages, stage_of
 from blastfold.training_state import InterruptedTrainingError, Progress, TrainingState
@@ -202,7 +202,7 @@ class Trainer:
 
 def image_trainer(
     network: Network,
-    preprocessing: keras.Model,
+    preparation: Preparation,
     inputs: ImageInputs,
     settings: dict,
     seed: int,
@@ -212,30 +212,28 @@ def image_trainer(
 
     Args:
         network: The network with its start weights.
-        preprocessing: Model from stored images to the network's input.
+        preparation: What happens to an image before the network sees it.
         inputs: Images and their changes.
         settings: The model entry of the config.
         seed: Seed of the job.
         **options: ``report``, ``stop``, ``jit_compile`` and ``pieces`` of the trainer.
     """
-    image = keras.Input(inputs.images.shape[1:], name="image", dtype="uint8")
-    draws = keras.Input((len(COLUMNS),), name="draws")
-    changed = preprocessing(Augmentation()([image, draws]))
+    given, changed = preparation.changed()
     if settings["train"] == "head":
         # Nothing in a frozen backbone behaves as in training, such as stochastic depth.
         output = network.head(network.backbone(changed, training=False))
     else:
         output = network.whole(changed)
-    trained = keras.Model([image, draws], output)
+    trained = keras.Model(given, output)
     return Trainer(
-        network, trained, whole_model(network, preprocessing), inputs, settings, seed, **options
+        network, trained, whole_model(network, preparation), inputs, settings, seed, **options
     )
 
 
-def whole_model(network: Network, preprocessing: keras.Model) -> keras.Model:
+def whole_model(network: Network, preparation: Preparation) -> keras.Model:
     """Return the model from stored images, uint8 (n, h, w, 3), to the network's output."""
-    image = keras.Input(preprocessing.input.shape[1:], name="image", dtype="uint8")
-    return keras.Model(image, network.whole(preprocessing(image)), name="model")
+    image, prepared = preparation.unchanged()
+    return keras.Model(image, network.whole(prepared), name="model")
 
 
 def head_trainer(

@@ -81,7 +81,7 @@ def example_images(images: np.ndarray, rows: pd.DataFrame) -> Figure:
             if has_subjects:
                 subject = style.wrap(f"Subject {row['subject'] or 'unknown'}", 22, lines=1)
                 axes.set_title(subject, fontsize=7, pad=2)
-        _label_row(axes_row[0], style.CLASS_NAMES[label])
+        style.label_row(axes_row[0], style.CLASS_NAMES[label])
     return figure
 
 
@@ -230,16 +230,3 @@ def mean_image_grid(mean_images: dict[int, np.ndarray]) -> Figure:
         name = f"Fold {fold}: mean" if len(mean_images) > 1 else "Mean"
         axes.set_title(f"{name} RGB {colour}", fontsize=6.5, pad=2)
     return figure
-
-
-def _label_row(axes: Axes, text: str) -> None:
-    axes.text(
-        -0.06,
-        0.5,
-        text,
-        transform=axes.transAxes,
-        rotation=90,
-        horizontalalignment="right",
-        verticalalignment="center",
-        fontweight="bold",
-    )

@@ -131,7 +131,7 @@ def protocol_gap(rows: pd.DataFrame, title: str) -> Figure:
                 linewidth=1,
                 elinewidth=0.9,
                 capsize=2,
-                label=style.wrap(model_title, 40, 1),
+                label=style.wrap(model_title, 60, 2),
             )
         width = int(56 / len(protocols))
         titles = [style.wrap(name, width) for name in protocols]

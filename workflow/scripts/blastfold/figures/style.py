@@ -136,6 +136,20 @@ def image_grid(rows: int, columns: int, width: float, aspect: float) -> tuple[Fi
     return figure, grid
 
 
+def label_row(axes: Axes, text: str) -> None:
+    """Write what a row of images shows beside its first image."""
+    axes.text(
+        -0.06,
+        0.5,
+        text,
+        transform=axes.transAxes,
+        rotation=90,
+        horizontalalignment="right",
+        verticalalignment="center",
+        fontweight="bold",
+    )
+
+
 def set_percent_axis(axes: Axes, axis: str = "y") -> None:
     """Show fractions as percent on one axis."""
     formatter = FuncFormatter(lambda value, _: f"{100 * value:g}")

@@ -4,14 +4,16 @@ An adapter only looks at names, sheets and headers; images are decoded later and
 a format, write a module with ``list_images(root, settings)`` and enter it in ``FORMATS``.
 """
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from blastfold.errors import InputError
-from blastfold.formats import all_idb, c_nmc_2019, folder, pcam
+from blastfold.formats import all_idb, c_nmc_2019, folder, pcam, tiles
 from blastfold.formats.common import CLASS_NAMES
 
 FORMATS: dict[str, Callable[[Path, Mapping], pd.DataFrame]] = {
@@ -21,6 +23,7 @@ FORMATS: dict[str, Callable[[Path, Mapping], pd.DataFrame]] = {
     "demo": folder.list_demo,
     "folder": folder.list_images,
     "pcam": pcam.list_patches,
+    "tiles": tiles.list_tiles,
 }
 
 
@@ -63,6 +66,30 @@ def list_records(format_name: str, path: str | os.PathLike, settings: Mapping) -
     _check_image_ids(usable, root)
     _check_classes(usable, root)
     return records
+
+
+def row_reader(
+    format_name: str, root: Path, records: pd.DataFrame, opened: contextlib.ExitStack
+) -> Callable[[Path, int, int], np.ndarray]:
+    """Return what reads images that are rows of a file.
+
+    Args:
+        format_name: A key of ``FORMATS``.
+        root: The data set's folder.
+        records: What :func:`list_records` returned.
+        opened: Closes the files that stay open between reads.
+
+    Returns:
+        A function of path, first row and last row + 1 that returns uint8 (rows, h, w, 3).
+    """
+    if format_name == "tiles":
+        # Slides are many: their archives are opened for each read alone.
+        return tiles.read_tiles
+    files = records["file"].unique() if "row" in records else ()
+    patches = {
+        root / file: opened.enter_context(pcam.open_patches(root / file))["x"] for file in files
+    }
+    return lambda path, start, stop: patches[path][start:stop]
 
 
 def _check_image_ids(records: pd.DataFrame, root: Path) -> None:

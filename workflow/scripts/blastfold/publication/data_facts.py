@@ -91,8 +91,11 @@ def audit_finding(split: Split) -> str:
 def _describe_dataset(records: Records, name: str, description: dict) -> Iterator[str]:
     title = records.title("dataset", name)
     classes = f"{description['normal']:,} normal and {description['blast']:,} blast"
-    generated = _origin(records, name)["format"] == "demo"
-    what = "computer-generated images of cells" if generated else "images"
+    origin_format = _origin(records, name)["format"]
+    of_slides = origin_format == "tiles"
+    generated = origin_format == "demo" or (of_slides and "demo" in records.config["slides"])
+    what = "tiles of slides" if of_slides else "images of cells" if generated else "images"
+    what = f"computer-generated {what}" if generated else what
     simulated = "simulated " if generated else ""
     origin = [
         count(description[kind], simulated + kind.removesuffix("s"))
@@ -101,6 +104,8 @@ def _describe_dataset(records: Records, name: str, description: dict) -> Iterato
     ]
     known = f"of {listing(origin)}" if origin else "whose subjects are not known"
     yield f"{title} comprised {description['images']:,} {what} ({classes}) {known}."
+    if of_slides:
+        yield _tiling(records.config["slides"])
     if description.get("derived"):
         yield sentence(description["derived"])
     if generated:
@@ -116,6 +121,27 @@ def _origin(records: Records, name: str) -> dict:
     """Return the config's entry of the data set that a derived one was made from in the end."""
     entry = records.config["datasets"][name]
     return _origin(records, entry["of"]) if "of" in entry else entry
+
+
+def _tiling(settings: dict) -> str:
+    unit = "µm" if settings["unit"] == "micrometres" else "pixels"
+    side, overlap = f"{settings['tile_size']:g}", settings["overlap"]
+    spaced = f", {overlap:g} {unit} of overlap," if overlap > 0 else ""
+    scale = "the slides' finest level"
+    if settings["mpp"]:
+        scale = f"{settings['mpp']:g} µm per pixel"
+    threshold = settings["tissue_threshold"]
+    above = "Otsu's threshold" if threshold is None else f"{threshold}"
+    left_out = [
+        f"less than {100 * settings['minimum_tissue']:g} % tissue (saturation above {above})",
+        f"more than {100 * settings['maximum_pen']:g} % pen marks",
+    ]
+    if settings["minimum_sharpness"]:
+        left_out.append(f"a variance of the Laplacian below {settings['minimum_sharpness']:g}")
+    return (
+        f"Slides were cut into tiles of {side} \u00d7 {side} {unit}{spaced} at {scale}; tiles with "
+        f"{', '.join(left_out[:-1])} or {left_out[-1]} were left out."
+    )
 
 
 def _rejection(description: dict) -> str:

@@ -35,6 +35,10 @@ CAPTIONS = {
     "protocol_gap": "The same models under different protocols",
     "risk_coverage": "Error rate of the images that each model is surest of",
     "roc": "ROC curves",
+    "selected_tiles": "The best and the worst images of each class for a linear probe",
+    "stain_macenko": "Images before and after stain normalisation (Macenko)",
+    "stain_reinhard": "Images before and after stain normalisation (Reinhard)",
+    "tiles": "Tissue of a slide, its kept and its rejected tiles",
     "training_curves": "Accuracy, loss and F1 by epoch",
 }
 """What figures show, by name; another one is called by its name."""
@@ -178,6 +182,8 @@ def figure_caption(parts: tuple[str, ...], titles: dict[str, dict[str, str]]) ->
     if "architectures" in folders:
         about = [titles["dataset"].get(folders[0], folders[0]), titles["model"].get(name, name)]
         name = "architecture"
+    if folders == ["slides"]:
+        name, about = "tiles", [name]
     shown = CAPTIONS.get(name, heading_of(name))
     return f"{shown}: {', '.join(about)}." if about else f"{shown}."
 

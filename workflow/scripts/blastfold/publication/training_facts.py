@@ -24,7 +24,19 @@ def preprocessing_sentences(records: Records) -> list[str]:
         "imagenet": "intensities were scaled as the backbone's ImageNet weights expect",
         "none": "intensities of 0 to 255 were left as they are",
     }
-    pairs = _by_model(records, lambda run: texts[run.record["settings"]["preprocessing"]])
+
+    def describe(run: Run) -> str:
+        settings = run.record["settings"]
+        text = texts[settings["preprocessing"]]
+        stain = settings.get("stain", "none")
+        if stain == "none":
+            return text
+        return (
+            f"stains were normalised by {stain.capitalize()}'s method with reference statistics "
+            f"of the fold's own training images, and {text}"
+        )
+
+    pairs = _by_model(records, describe)
     return [f"For {models}, {text}." for models, text in pairs]
 
 

@@ -126,6 +126,7 @@ def compare(
     level: float = 0.95,
     resamples: int = RESAMPLES,
     random_generator: np.random.Generator | None = None,
+    resampled: Sequence[np.ndarray] | None = None,
     test_to_train: float | None = None,
 ) -> Comparison:
     """Test whether two models differ in one metric.
@@ -138,7 +139,8 @@ def compare(
             level with few groups.
         level: Confidence level; the test's significance is 1 - level.
         resamples: Number of bootstrap resamples.
-        random_generator: Needed by ``bootstrap``.
+        random_generator: Needed by ``bootstrap`` where ``resampled`` is None.
+        resampled: From :func:`resample_pair`; the same resamples then serve every metric.
         test_to_train: Test images per training image; needed by ``corrected-t``.
 
     Returns:
@@ -162,10 +164,8 @@ def compare(
     elif method == "corrected-t":
         values, found = _by_folds(metric, pair, test_to_train, level)
     elif method == "bootstrap":
-        if random_generator is None:
-            raise InputError("method 'bootstrap' needs a random generator")
-        weights = bootstrap_weights(models[0].groups, resamples, random_generator)
-        found = _by_bootstrap(metric, models, weights, level)
+        resampled = resampled or resample_pair(pair, random_generator, resamples)
+        found = _by_bootstrap(metric, models, resampled, level)
     else:
         found = _by_jackknife(metric, models, level)
     difference = values[0] - values[1]
@@ -173,6 +173,28 @@ def compare(
     note = "; ".join(dict.fromkeys(part for part in (*reasons, found[-1]) if part))
     images, groups = len(pair.paired), models[0].groups
     return Comparison(metric, method, *values, difference, *found[:-1], images, groups, note)
+
+
+def resample_pair(
+    pair: ModelPair, random_generator: np.random.Generator | None, resamples: int = RESAMPLES
+) -> list[np.ndarray]:
+    """Draw resamples of groups, the same for both models, and sum their totals.
+
+    Args:
+        pair: From :func:`model_pair`.
+        random_generator: For the draws.
+        resamples: Number of resamples.
+
+    Returns:
+        Of each model float64 (resamples, 5), see ``metrics.TOTALS``.
+
+    Raises:
+        InputError: Without a random generator.
+    """
+    if random_generator is None:
+        raise InputError("method 'bootstrap' needs a random generator")
+    weights = bootstrap_weights(pair.models[0].groups, resamples, random_generator)
+    return [model.totals(weights) for model in pair.models]
 
 
 def compare_models(
@@ -194,7 +216,7 @@ def compare_models(
         method: See :func:`compare`.
         thresholds: Model name -> threshold; 0.5 where absent.
         level: Confidence level of single differences; 1 - level is the family's error rate.
-        **options: ``resamples``, ``random_generator``, ``test_to_train`` of :func:`compare`.
+        **options: ``random_generator``, ``test_to_train`` of :func:`compare`.
 
     Returns:
         One row a metric and pair: the fields of :class:`Comparison`, ``first_model``,
@@ -211,6 +233,8 @@ def compare_models(
         paired = pair_predictions(predictions[first], predictions[second], (first, second))
         cuts = (thresholds.get(first, 0.5), thresholds.get(second, 0.5))
         pair = model_pair(paired, groups, cuts)
+        if method == "bootstrap":
+            options["resampled"] = resample_pair(pair, options.get("random_generator"))
         for metric in metrics:
             result = compare(metric, pair, method, level=level, **options)
             rows.append({"first_model": first, "second_model": second, **vars(result)})
@@ -324,9 +348,12 @@ def _by_jackknife(metric: str, models: Sequence[GroupedPredictions], level: floa
 
 
 def _by_bootstrap(
-    metric: str, models: Sequence[GroupedPredictions], weights: np.ndarray, level: float
+    metric: str,
+    models: Sequence[GroupedPredictions],
+    resampled: Sequence[np.ndarray],
+    level: float,
 ) -> tuple:
-    values = [metric_values(metric, model.totals(weights)) for model in models]
+    values = [metric_values(metric, totals) for totals in resampled]
     differences = (values[0] - values[1])[~np.isnan(values[0] - values[1])]
     *_, detectable, note = _by_jackknife(metric, models, level)
     if len(differences) == 0:

@@ -55,7 +55,9 @@ def fold_values(
     thresholds = np.broadcast_to(threshold, len(predictions))
     rows = []
     for fold, part in predictions.groupby("fold", sort=True).indices.items():
-        totals = group_predictions(predictions.iloc[part], None, thresholds[part]).totals()
+        # One group holds the whole fold: its totals are all that a value needs.
+        whole = np.zeros(len(part))
+        totals = group_predictions(predictions.iloc[part], whole, thresholds[part]).totals()
         value = float(metric_values(metric, totals))
         rows.append((fold, len(part), value, undefined_reason(metric, totals)))
     return pd.DataFrame(rows, columns=["fold", "images", "value", "note"])

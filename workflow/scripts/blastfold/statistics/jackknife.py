@@ -19,6 +19,11 @@ from blastfold.statistics.metrics import metric_bounds, metric_values
 FEW_GROUPS = 15
 """Intervals that rest on at most this many effective groups carry a warning."""
 
+TOO_NARROW = (
+    "narrower than of independent images, the few groups happen to agree: not to be relied on"
+)
+"""Warning of an interval over groups that almost agree by chance."""
+
 VALUE_POWER = 1.5
 """Half-way between independent and identical images of a group, for the value of a metric."""
 

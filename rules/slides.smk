@@ -1,0 +1,109 @@
+rule generate_slide:
+    output:
+        slide="results/demo_slides/{slide}.tif",
+        truth="results/demo_slides/{slide}.truth.npz",
+    log:
+        "logs/generate_slide/{slide}.log",
+    conda:
+        "../envs/slides.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime="30m",
+    params:
+        label=lambda wildcards: SLIDES[wildcards.slide]["label"],
+        settings=lambda wildcards: config["slides"]["demo"],
+        seed=config["seed"],
+        code=code_digest("slides.demo_slide"),
+    message:
+        "Generating the slide {wildcards.slide}"
+    script:
+        "../workflow/scripts/generate_slide.py"
+
+
+rule tile_slide:
+    input:
+        slide=slide_file,
+    output:
+        tiles="results/slides/{slide}/tiles.h5",
+        table="results/slides/{slide}/tiles.tsv",
+        thumbnail="results/slides/{slide}/thumbnail.npz",
+    log:
+        "logs/tile_slide/{slide}.log",
+    benchmark:
+        "benchmarks/tile_slide/{slide}.tsv"
+    conda:
+        "../envs/slides.yaml"
+    threads: 4
+    resources:
+        mem_mb=2000,
+        runtime="4h",
+    params:
+        row=lambda wildcards: {key: SLIDES[wildcards.slide][key] for key in ("label", "mpp")},
+        regions=lambda wildcards: REGIONS.get(wildcards.slide, []),
+        settings=tiling_settings,
+        code=code_digest("slides.tiling"),
+    message:
+        "Cutting {input.slide} into tiles"
+    script:
+        "../workflow/scripts/tile_slide.py"
+
+
+rule plot_slide:
+    input:
+        table="results/slides/{slide}/tiles.tsv",
+        thumbnail="results/slides/{slide}/thumbnail.npz",
+    output:
+        pdf="results/figures/slides/{slide}.pdf",
+        svg="results/figures/slides/{slide}.svg",
+        png=report(
+            "results/figures/slides/{slide}.png",
+            caption="../workflow/report/slide.rst",
+            category="Slides",
+            labels={"slide": "{slide}"},
+        ),
+    log:
+        "logs/plot_slide/{slide}.log",
+    conda:
+        "../envs/comparison.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        code=code_digest("figures.slide_figures"),
+    message:
+        "Drawing the tiles of {wildcards.slide}"
+    script:
+        "../workflow/scripts/plot_slide.py"
+
+
+rule import_tiles:
+    input:
+        tiles=slides_of_dataset("tiles.h5"),
+        tables=slides_of_dataset("tiles.tsv"),
+    output:
+        images="results/datasets/{dataset}/images.npy",
+        manifest="results/datasets/{dataset}/manifest.tsv",
+        rejected="results/datasets/{dataset}/rejected.tsv",
+        summary="results/datasets/{dataset}/dataset.json",
+    log:
+        "logs/import_tiles/{dataset}.log",
+    benchmark:
+        "benchmarks/import_tiles/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(datasets_of("tiles")),
+    conda:
+        "../envs/datasets.yaml"
+    threads: 8
+    resources:
+        mem_mb=4000,
+        runtime="4h",
+    params:
+        folder="results/slides",
+        dataset=tiles_settings,
+        code=code_digest("datasets"),
+    message:
+        "Importing {wildcards.dataset} from the tiles of its slides"
+    script:
+        "../workflow/scripts/import_tiles.py"

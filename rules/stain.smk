@@ -1,0 +1,55 @@
+rule fit_stain:
+    input:
+        images="results/datasets/{dataset}/images.npy",
+        manifest="results/datasets/{dataset}/manifest.tsv",
+        folds="results/folds/{dataset}/{protocol}.tsv",
+    output:
+        record="results/stain/{dataset}/{protocol}/{stain}/fold-{fold}.json",
+        mean_image="results/stain/{dataset}/{protocol}/{stain}/fold-{fold}.npy",
+    log:
+        "logs/fit_stain/{dataset}/{protocol}/{stain}/fold-{fold}.log",
+    benchmark:
+        "benchmarks/fit_stain/{dataset}/{protocol}/{stain}/fold-{fold}.tsv"
+    conda:
+        "../envs/folds.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime="4h",
+    params:
+        code=code_digest("stain"),
+    message:
+        "Fitting {wildcards.stain} on the training images of {wildcards.dataset}, {wildcards.protocol}, fold {wildcards.fold}"
+    script:
+        "../workflow/scripts/fit_stain.py"
+
+
+rule plot_stain:
+    input:
+        images="results/datasets/{dataset}/images.npy",
+        manifest="results/datasets/{dataset}/manifest.tsv",
+        record="results/stain/{dataset}/{protocol}/{stain}/fold-0.json",
+    output:
+        pdf="results/figures/{dataset}/{protocol}/stain_{stain}.pdf",
+        svg="results/figures/{dataset}/{protocol}/stain_{stain}.svg",
+        png=report(
+            "results/figures/{dataset}/{protocol}/stain_{stain}.png",
+            caption="../workflow/report/stain.rst",
+            category="Data sets",
+            subcategory="{dataset}",
+            labels={"figure": "Stain normalisation, {stain}", "protocol": "{protocol}"},
+        ),
+    log:
+        "logs/plot_stain/{dataset}/{protocol}/{stain}.log",
+    conda:
+        "../envs/comparison.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        code=code_digest("figures.stain_figures"),
+    message:
+        "Drawing images of {wildcards.dataset} before and after {wildcards.stain}"
+    script:
+        "../workflow/scripts/plot_stain.py"

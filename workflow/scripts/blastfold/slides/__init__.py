@@ -1,0 +1,1 @@
+"""Slides: reading them, laying a grid of tiles, finding tissue, cutting and storing tiles."""

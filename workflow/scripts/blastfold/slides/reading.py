@@ -1,0 +1,346 @@
+"""Open a slide: tiled and pyramidal TIFF, BigTIFF, Aperio SVS, OME-TIFF, flat photographs.
+
+Whatever the format, a slide is a pyramid of levels, and a level is a grid of segments that are
+decoded one at a time, in any order and from several threads, so that no level is ever in memory
+as a whole. Formats of other vendors are read through OpenSlide where it is installed.
+"""
+
+import dataclasses
+import importlib
+import logging
+import math
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import tifffile
+
+from blastfold.errors import InputError
+from blastfold.images import MAX_PIXELS, ImageError, decode_image
+
+PHOTOGRAPHS = {b"BM": "BMP", b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG"}
+TIFF_STARTS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+PHOTOGRAPH_SUFFIXES = (".bmp", ".jpg", ".jpeg", ".jpe", ".png")
+VENDOR_SUFFIXES = (".mrxs", ".vms", ".vmu", ".ndpi", ".scn", ".bif", ".svslide", ".dcm", ".czi")
+
+COARSEST_MPP = 20.0
+"""A resolution tag that says more micrometres per pixel is a printer's (72 dpi are 353)."""
+
+COLOUR_AXES = ("YXS", "SYX", "YX")
+"""Height, width and colour, the latter also as planes or absent; a stack of pages is no slide."""
+
+LARGEST_SEGMENT = 2**27
+"""Pixels; a segment is decoded as a whole."""
+
+OPENSLIDE_SEGMENT = 512
+
+logger = logging.getLogger(__name__)
+
+_MICROMETRES = {"µm": 1.0, "\u03bcm": 1.0, "um": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4}
+_JPEG2000_YCBCR = 33003
+_JPEG_COMPRESSIONS = (6, 7, 34892, 33007)
+
+
+class UnusableSlideError(InputError):
+    """A slide is damaged, no slide at all, or gives no tile."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Level:
+    """One level of a slide, as a grid of segments.
+
+    Attributes:
+        width: Pixels.
+        height: Pixels.
+        segment_width: Pixels; the last of a row may be narrower.
+        segment_height: Pixels; the last of a column may be lower.
+        decode: Row and column of a segment -> uint8 (height, width, 3), RGB; may be called from
+            several threads; raises any exception when the segment is damaged.
+        downsample: Pixels of level 0 for one pixel of this level.
+    """
+
+    width: int
+    height: int
+    segment_width: int
+    segment_height: int
+    decode: Callable[[int, int], np.ndarray]
+    downsample: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Slide:
+    """An open slide.
+
+    Attributes:
+        path: The file.
+        levels: Finest first.
+        mpp: Micrometres per pixel of level 0 as recorded in the file; None when unknown.
+    """
+
+    path: Path
+    levels: list[Level]
+    mpp: float | None
+
+    @property
+    def width(self) -> int:
+        """Pixels of level 0."""
+        return self.levels[0].width
+
+    @property
+    def height(self) -> int:
+        """Pixels of level 0."""
+        return self.levels[0].height
+
+
+@contextmanager
+def open_slide(path: str | os.PathLike) -> Iterator[Slide]:
+    """Open a slide or a flat photograph; what it is, its first bytes say.
+
+    Args:
+        path: The file.
+
+    Yields:
+        The slide, to be used before the context is left.
+
+    Raises:
+        UnusableSlideError: The file is missing, damaged, truncated, named as what it is not, or
+            of a form that cannot be read; the message says why.
+        InputError: OpenSlide is needed and not installed.
+    """
+    path = Path(path)
+    with ExitStack() as opened:
+        try:
+            yield _open(path, opened)
+        except ImageError as error:
+            raise UnusableSlideError(f"'{path}': {error}") from error
+
+
+def _open(path: Path, opened: ExitStack) -> Slide:
+    try:
+        with path.open("rb") as file:
+            start = file.read(16)
+    except OSError as error:
+        raise UnusableSlideError(f"'{path}': the slide cannot be read: {error.strerror}") from error
+    suffix = path.suffix.lower()
+    if suffix in VENDOR_SUFFIXES:
+        return _open_with_openslide(path, opened)
+    if start.startswith(TIFF_STARTS):
+        return _open_tiff(path, opened)
+    kind = next((name for first, name in PHOTOGRAPHS.items() if start.startswith(first)), None)
+    if kind is None:
+        raise UnusableSlideError(
+            f"'{path}' is no slide: it starts with {start[:8]!r}; expected TIFF, SVS, BMP, PNG or "
+            "JPEG, or a vendor's format by its own ending."
+        )
+    if suffix not in PHOTOGRAPH_SUFFIXES:
+        raise UnusableSlideError(
+            f"'{path}' is named '{suffix}', but holds a {kind} photograph. Expected a TIFF; "
+            "export the slide again, or rename it if a photograph is meant."
+        )
+    return Slide(path, [_whole_image(decode_image(path))], None)
+
+
+def _whole_image(image: np.ndarray) -> Level:
+    height, width = image.shape[:2]
+    return Level(width, height, width, height, lambda row, column: image)
+
+
+def _open_tiff(path: Path, opened: ExitStack) -> Slide:
+    try:
+        tiff = opened.enter_context(tifffile.TiffFile(path))
+        pages = _pyramid(path, tiff)
+    except UnusableSlideError:
+        raise
+    except Exception as error:
+        # A damaged TIFF makes tifffile raise nearly any exception.
+        raise UnusableSlideError(f"'{path}': truncated or damaged TIFF file: {error}") from error
+    mpp = _tiff_mpp(tiff, pages[0])
+    single = len(pages) == 1 and not pages[0].is_tiled
+    if single and pages[0].imagewidth * pages[0].imagelength <= MAX_PIXELS:
+        return Slide(path, [_whole_image(decode_image(path))], mpp)
+    file = opened.enter_context(path.open("rb"))
+    levels = [_tiff_level(path, page, file.fileno()) for page in pages]
+    return Slide(path, [_with_downsample(level, levels[0]) for level in levels], mpp)
+
+
+def _pyramid(path: Path, tiff: tifffile.TiffFile) -> list[tifffile.TiffPage]:
+    """Return the pages of the largest image of a TIFF, finest first."""
+    series = [one for one in tiff.series if one.axes in COLOUR_AXES and one.size]
+    if not series:
+        found = ", ".join(f"{one.axes} {one.shape}" for one in tiff.series) or "nothing"
+        raise UnusableSlideError(
+            f"'{path}' holds no flat colour image, but {found}; expected height, width and colour "
+            "in one page."
+        )
+    largest = max(series, key=lambda one: one.keyframe.imagewidth * one.keyframe.imagelength)
+    pages = [level.keyframe for level in largest.levels]
+    for page in pages:
+        _require_whole(path, page, tiff.filehandle.size)
+        _require_colours(path, page)
+    return pages
+
+
+def _require_whole(path: Path, page: tifffile.TiffPage, length: int) -> None:
+    segments = zip(page.dataoffsets, page.databytecounts, strict=True)
+    missing = sum(not count or start + count > length for start, count in segments)
+    wanted = math.prod(page.chunked)
+    if missing or len(page.dataoffsets) < wanted:
+        raise UnusableSlideError(
+            f"'{path}': truncated TIFF file: {missing or wanted - len(page.dataoffsets)} of the "
+            f"{wanted} pieces of an image of {page.imagewidth} x {page.imagelength} pixels are not "
+            "there. Copy or export the file again."
+        )
+
+
+def _require_colours(path: Path, page: tifffile.TiffPage) -> None:
+    photometric = tifffile.PHOTOMETRIC(page.photometric).name
+    samples = page.samplesperpixel
+    supported = page.dtype == np.uint8 and samples in (1, 3)
+    if not supported or photometric not in ("RGB", "YCBCR", "MINISBLACK"):
+        raise UnusableSlideError(
+            f"'{path}': {samples} samples of {page.dtype} as {photometric}; expected 8-bit RGB, "
+            "YCbCr or grey."
+        )
+    if page.tags.valueof(274, default=1) != 1 and page.is_tiled:
+        raise UnusableSlideError(
+            f"'{path}': a turned or mirrored orientation is recorded; save it upright"
+        )
+    if page.is_tiled:
+        height, width = page.tilelength, page.tilewidth
+    else:
+        height, width = min(page.rowsperstrip, page.imagelength), page.imagewidth
+    if height * width > LARGEST_SEGMENT:
+        raise UnusableSlideError(
+            f"'{path}' is stored in pieces of {width} x {height} pixels, which do not fit into "
+            "memory; save it as a tiled TIFF."
+        )
+
+
+def _tiff_level(path: Path, page: tifffile.TiffPage, descriptor: int) -> Level:
+    if page.is_tiled:
+        height, width = page.tilelength, page.tilewidth
+    else:
+        height, width = min(page.rowsperstrip, page.imagelength), page.imagewidth
+    columns = -(-page.imagewidth // width)
+    per_sample = columns * -(-page.imagelength // height)
+    planes = page.samplesperpixel if page.planarconfig == 2 else 1
+    options = {}
+    if page.compression in _JPEG_COMPRESSIONS:
+        options = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader}
+
+    def decode(row: int, column: int) -> np.ndarray:
+        parts = []
+        for plane in range(planes):
+            number = row * columns + column + plane * per_sample
+            data = os.pread(descriptor, page.databytecounts[number], page.dataoffsets[number])
+            parts.append(page.decode(data, number, **options)[0][0])
+        image = parts[0] if planes == 1 else np.concatenate(parts, axis=-1)
+        # Segments at the right and lower edge are filled up in the file.
+        image = image[: page.imagelength - row * height, : page.imagewidth - column * width]
+        if page.compression == _JPEG2000_YCBCR:
+            image = _to_rgb(image)
+        return image if image.shape[-1] == 3 else np.repeat(image, 3, axis=-1)
+
+    return Level(page.imagewidth, page.imagelength, width, height, decode)
+
+
+def _to_rgb(image: np.ndarray) -> np.ndarray:
+    """Turn YCbCr of the full range into RGB (ITU-R BT.601, as in JFIF)."""
+    light, blue, red = np.moveaxis(image.astype(np.float32), -1, 0)
+    blue, red = blue - 128, red - 128
+    rgb = (light + 1.402 * red, light - 0.344136 * blue - 0.714136 * red, light + 1.772 * blue)
+    return np.clip(np.rint(np.stack(rgb, axis=-1)), 0, 255).astype(np.uint8)
+
+
+def _with_downsample(level: Level, finest: Level) -> Level:
+    """Take a whole factor where the level's size is that of one, rounded up or down."""
+    lengths = ((finest.width, level.width), (finest.height, level.height))
+    ratio = sum(large / small for large, small in lengths) / 2
+    # On a level of few pixels several factors fit; scanners take powers of two.
+    for factor in (2 ** round(math.log2(ratio)), round(ratio)):
+        if all(small in (large // factor, -(-large // factor)) for large, small in lengths):
+            return dataclasses.replace(level, downsample=float(factor))
+    return dataclasses.replace(level, downsample=ratio)
+
+
+def _tiff_mpp(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> float | None:
+    try:
+        if tiff.is_svs:
+            found = re.search(r"\bMPP\s*=\s*([0-9.,]+)", page.description)
+            return _plausible(float(found[1].replace(",", "."))) if found else None
+        if tiff.is_ome:
+            return _ome_mpp(tiff.ome_metadata)
+        if page.tags.valueof(296, default=1) not in (2, 3):
+            return None
+        across, down = page.get_resolution(unit=tifffile.RESUNIT.MICROMETER)
+        return _square(1 / across, 1 / down)
+    except (ValueError, ArithmeticError, ElementTree.ParseError) as error:
+        # Its pixels are good all the same, and the sheet can declare what they measure.
+        logger.warning("the recorded micrometres per pixel cannot be read: %s", error)
+        return None
+
+
+def _ome_mpp(metadata: str) -> float | None:
+    pixels = ElementTree.fromstring(metadata).find(".//{*}Pixels")
+    lengths = []
+    for axis in "XY":
+        length = pixels.get(f"PhysicalSize{axis}") if pixels is not None else None
+        unit = pixels.get(f"PhysicalSize{axis}Unit", "µm") if pixels is not None else ""
+        if length is None or unit not in _MICROMETRES:
+            return None
+        lengths.append(float(length) * _MICROMETRES[unit])
+    return _square(*lengths)
+
+
+def _square(across: float, down: float) -> float | None:
+    """Return the length of a pixel's side; None where pixels are not square within 1 %."""
+    return _plausible(across) if abs(across - down) <= 0.01 * across else None
+
+
+def _plausible(mpp: float) -> float | None:
+    return mpp if 0 < mpp <= COARSEST_MPP else None
+
+
+def _open_with_openslide(path: Path, opened: ExitStack) -> Slide:
+    try:
+        # By name, for it is no requirement: the formats that matter are read without it.
+        openslide = importlib.import_module("openslide")
+    except (ImportError, OSError):
+        raise InputError(
+            f"'{path}': a '{path.suffix}' slide is read through OpenSlide, which is not installed. "
+            "Install openslide-python (and openslide-bin), or convert the slide to a tiled TIFF."
+        ) from None
+    try:
+        source = opened.enter_context(openslide.OpenSlide(path))
+    except openslide.OpenSlideError as error:
+        raise UnusableSlideError(f"'{path}': OpenSlide cannot read it: {error}") from error
+    levels = [
+        _openslide_level(source, number, *size, downsample)
+        for number, (size, downsample) in enumerate(
+            zip(source.level_dimensions, source.level_downsamples, strict=True)
+        )
+    ]
+    return Slide(path, levels, _openslide_mpp(source.properties))
+
+
+def _openslide_level(source, number: int, width: int, height: int, downsample: float) -> Level:
+    def decode(row: int, column: int) -> np.ndarray:
+        x, y = column * OPENSLIDE_SEGMENT, row * OPENSLIDE_SEGMENT
+        size = (min(OPENSLIDE_SEGMENT, width - x), min(OPENSLIDE_SEGMENT, height - y))
+        place = (round(x * downsample), round(y * downsample))
+        pixels = np.asarray(source.read_region(place, number, size))
+        # Places that were never scanned are transparent: they count as glass.
+        return np.where(pixels[..., 3:] == 0, np.uint8(255), pixels[..., :3])
+
+    return Level(width, height, OPENSLIDE_SEGMENT, OPENSLIDE_SEGMENT, decode, downsample)
+
+
+def _openslide_mpp(properties: Mapping[str, str]) -> float | None:
+    try:
+        return _square(*(float(properties[f"openslide.mpp-{axis}"]) for axis in "xy"))
+    except (KeyError, ValueError):
+        return None

@@ -1,0 +1,22 @@
+"""Import the tiles of slides as a data set."""
+
+from typing import TYPE_CHECKING
+
+from blastfold.datasets import import_dataset
+from blastfold.logs import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with log_to(snakemake.log[0]):
+    import_dataset(
+        name=snakemake.wildcards.dataset,
+        path=snakemake.params.folder,
+        settings=snakemake.params.dataset,
+        expected=None,
+        images=snakemake.output.images,
+        manifest=snakemake.output.manifest,
+        rejected=snakemake.output.rejected,
+        summary=snakemake.output.summary,
+        threads=snakemake.threads,
+    )

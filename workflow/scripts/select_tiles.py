@@ -1,0 +1,19 @@
+"""Choose a share of a data set's images."""
+
+from typing import TYPE_CHECKING
+
+from blastfold.logs import log_to
+from blastfold.selection import select_tiles
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with log_to(snakemake.log[0]):
+    select_tiles(
+        base=dict(snakemake.input.items()),
+        features=snakemake.input.features or None,
+        outputs=dict(snakemake.output.items()),
+        name=snakemake.wildcards.dataset,
+        settings=snakemake.params.dataset,
+        seed=snakemake.params.seed,
+    )

@@ -1,0 +1,19 @@
+"""Cut one slide into tiles."""
+
+from typing import TYPE_CHECKING
+
+from blastfold.logs import log_to
+from blastfold.slides.tiling import tile_slide
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with log_to(snakemake.log[0]):
+    tile_slide(
+        slide=snakemake.wildcards.slide,
+        row={"path": snakemake.input.slide, **snakemake.params.row},
+        regions=snakemake.params.regions,
+        settings=snakemake.params.settings,
+        outputs=dict(snakemake.output.items()),
+        threads=snakemake.threads,
+    )
