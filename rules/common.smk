@@ -13,6 +13,7 @@ sys.path.insert(0, str(LIBRARY.parent))
 
 from blastfold.ablation_config import (
     ablation_cells,
+    ablation_contrasts,
     factor_title,
     level_title,
     share_protocol,
@@ -149,8 +150,12 @@ def curve_points(name):
 
 
 ABLATIONS = {
-    name: {"cells": ablation_runs(name), "curve": curve_points(name)}
-    for name in config["ablations"]
+    name: {
+        "cells": ablation_runs(name),
+        "contrasts": ablation_contrasts(entry),
+        "curve": curve_points(name),
+    }
+    for name, entry in config["ablations"].items()
 }
 
 # Runs that their ablation shows, and beside which no other table or figure but the results of the

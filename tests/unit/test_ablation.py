@@ -63,8 +63,13 @@ def simulate(seed, gains=None, subjects=20, each=6, noise=0.6, factors=None):
     return cells, groups
 
 
-def effects_of(cells, groups, factors=None):
-    return effect_table({("cells", "folds"): cells}, factors or FACTORS, {"cells": groups})
+def effects_of(cells, groups, factors=None, contrasts=()):
+    factors = factors or FACTORS
+    with_reference = [
+        (factor, level, levels[0]) for factor, levels in factors.items() for level in levels[1:]
+    ]
+    tested = {("cells", "folds"): cells}
+    return effect_table(tested, factors, {"cells": groups}, [*with_reference, *contrasts])
 
 
 def row_of(table, level, metric):
@@ -132,6 +137,17 @@ def test_one_pair_of_cells_is_the_comparison_of_two_models():
         for name in ("first", "second", "difference", "lower", "upper", "p_value"):
             assert row[name] == pytest.approx(getattr(found, name), rel=1e-9), name
         assert row["minimum_detectable"] == pytest.approx(found.minimum_detectable, rel=1e-9)
+
+
+def test_a_contrast_is_the_difference_of_two_levels():
+    cells, groups = simulate(14, {"pcam": 0.4})
+    table = effects_of(cells, groups, contrasts=[("weights", "pcam", "imagenet")])
+    auc = table[table["metric"] == "auc"].set_index(["level", "reference"])
+    expected = auc.at[("pcam", "none"), "difference"] - auc.at[("imagenet", "none"), "difference"]
+    row = auc.loc["pcam", "imagenet"]
+    assert row["difference"] == pytest.approx(expected)
+    assert row["second"] == pytest.approx(auc.at[("imagenet", "none"), "first"])
+    assert row["lower"] < row["difference"] < row["upper"]
 
 
 def test_p_values_are_holm_s_over_all_choices_in_a_metric():
@@ -330,7 +346,9 @@ def test_files_become_tables(tmp_path):
         "curve_folds": [],
     }
     outputs = {name: tmp_path / f"{name}.out" for name in ("effects", "cells", "learning_curve")}
-    estimate_ablation(inputs, {"cells": plan, "curve": [], "datasets": ["cells"]}, outputs)
+    settings = {"cells": plan, "curve": [], "datasets": ["cells"]}
+    settings["contrasts"] = [("train", "all", "head")]
+    estimate_ablation(inputs, settings, outputs)
     written = pd.read_csv(outputs["effects"], sep="\t")
     expected = effects_of(cells, groups, {"train": ["head", "all"]})
     np.testing.assert_allclose(written["difference"], expected["difference"], atol=1e-9)

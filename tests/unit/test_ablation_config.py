@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from blastfold.ablation_config import ablation_cells, level_word, share_protocol
+from blastfold.ablation_config import ablation_cells, ablation_contrasts, level_word, share_protocol
 from blastfold.config import check_config, combinations
 from blastfold.errors import InputError
 
@@ -110,6 +110,19 @@ def test_every_simple_value_has_a_plain_word(value, word):
     assert level_word(value) == word
 
 
+def test_contrasts_follow_the_comparisons_with_the_reference():
+    entry = {
+        "vary": {"weights": ["none", "imagenet", {"pretrained_on": "x"}], "augment": [True, False]},
+        "contrasts": {"weights": [["x", "imagenet"], ["imagenet", "none"]]},
+    }
+    assert ablation_contrasts(entry) == [
+        ("weights", "imagenet", "none"),
+        ("weights", "x", "none"),
+        ("weights", "x", "imagenet"),
+        ("augment", "off", "on"),
+    ]
+
+
 def test_name_of_a_share():
     assert share_protocol("folds", 1) == share_protocol("folds", 1.0) == "folds"
     assert share_protocol("folds", 0.29) == "folds_share_29"
@@ -139,6 +152,15 @@ def test_cells_know_their_levels():
         ({"vary": {"train": []}}, "ablations.what.vary.train: received [], expected two values"),
         ({"vary": {}}, "ablations.what: has nothing to vary"),
         ({"vary": {"train": "all"}}, "ablations.what.vary.train: received 'all', expected array"),
+        (
+            {"contrasts": {"weights": [["a", "b"]]}},
+            "ablations.what.contrasts.weights: expected one of the keys that vary",
+        ),
+        (
+            {"contrasts": {"train": [["all", "staged"]]}},
+            "ablations.what.contrasts.train: received 'staged', expected two of ['all', 'head']",
+        ),
+        ({"contrasts": {"train": [["all"]]}}, "ablations.what.contrasts.train.0"),
         ({"datasets": []}, "ablations.what.datasets"),
         ({"training_shares": [0]}, "ablations.what.training_shares.0: 0 is less than or equal"),
         ({"training_shares": ["half"]}, "ablations.what.training_shares.0: received 'half'"),

@@ -1,7 +1,7 @@
 """What each choice of an ablation brings: mean differences over its cells, and learning curves.
 
 All cells are tested on the same images. For every factor and level the difference to the factor's
-first level, the reference, is averaged over all combinations of the other factors. A leakage
+reference, or to another level, is averaged over all combinations of the other factors. A leakage
 group is left out of all cells at once, so that the interval knows that they share their images;
 it is about other images of other groups. What another training would give is not in it, though
 the mean over many cells evens some of that out.
@@ -49,7 +49,8 @@ def estimate_ablation(inputs: Mapping[str, Paths], plan: Mapping, outputs: Mappi
             intervals (of each cell), groups (``groups.tsv`` of each data set), and of each point
             of the learning curve curve_intervals and curve_folds.
         plan: cells (dicts with dataset, protocol, model, levels and folds, the number of files
-            of predictions), datasets (names, as groups) and curve (dicts with dataset, protocol,
+            of predictions), contrasts (factor, level and what it is compared with), datasets
+            (names, as groups) and curve (dicts with dataset, protocol,
             model and share).
         outputs: Paths of effects, cells and learning_curve; see :func:`effect_table`,
             :func:`cell_table` and :func:`curve_table`.
@@ -72,7 +73,12 @@ def estimate_ablation(inputs: Mapping[str, Paths], plan: Mapping, outputs: Mappi
         for factor, level in cell["levels"].items():
             factors.setdefault(factor, {})[level] = None
     write_noted(
-        effect_table(tested, {name: list(found) for name, found in factors.items()}, groups),
+        effect_table(
+            tested,
+            {name: list(found) for name, found in factors.items()},
+            groups,
+            plan["contrasts"],
+        ),
         outputs["effects"],
     )
     write_noted(cell_table(plan["cells"], inputs["intervals"]), outputs["cells"])
@@ -84,17 +90,19 @@ def effect_table(
     tested: Mapping[tuple[str, str], Mapping[Cell, pd.DataFrame]],
     factors: Mapping[str, Sequence[str]],
     groups: Mapping[str, pd.Series],
+    contrasts: Sequence[tuple[str, str, str]],
 ) -> pd.DataFrame:
-    """Measure what every level of every factor brings against the factor's first level.
+    """Measure what levels of factors bring against the reference, or another level.
 
     Args:
         tested: (data set, protocol) -> cell -> test predictions (image_id, fold, label,
             probability); a cell is the tuple of its levels, in the order of ``factors``.
         factors: Levels by factor, the reference first.
         groups: Leakage group by image_id, by data set.
+        contrasts: What is compared: factor, level and reference.
 
     Returns:
-        Columns :data:`EFFECT_COLUMNS`, as fractions; no rows without factors. ``first`` and
+        Columns :data:`EFFECT_COLUMNS`, as fractions; no rows without contrasts. ``first`` and
         ``second`` are the means of the level and of the reference over the ``cells`` pairs of
         cells that differ in this factor alone, ``difference`` is first minus second with its
         interval by the delete-one-group jackknife. ``adjusted_p_value`` is Holm's over all rows
@@ -104,13 +112,12 @@ def effect_table(
     for (dataset, protocol), cells in tested.items():
         grouped, note = condense_cells(cells, groups[dataset])
         place = {"dataset": dataset, "protocol": protocol}
-        for (factor, levels), metric in itertools.product(factors.items(), METRICS):
-            for level in levels[1:]:
-                names = {"factor": factor, "level": level, "reference": levels[0]}
-                pairs, absent = _pairs_of_cells(factor, level, factors, grouped)
-                found = mean_difference(metric, pairs)
-                notes = _join(found.pop("note"), note, absent)
-                rows.append({**place, **names, "metric": metric, **found, "note": notes})
+        for contrast, metric in itertools.product(contrasts, METRICS):
+            names = dict(zip(("factor", "level", "reference"), contrast, strict=True))
+            pairs, absent = _pairs_of_cells(*contrast, factors, grouped)
+            found = mean_difference(metric, pairs)
+            notes = _join(found.pop("note"), note, absent)
+            rows.append({**place, **names, "metric": metric, **found, "note": notes})
     if not rows:
         return pd.DataFrame(columns=list(EFFECT_COLUMNS))
     table = pd.DataFrame(rows)
@@ -281,11 +288,14 @@ def quoted_intervals(path: str | os.PathLike) -> list[dict]:
 
 
 def _pairs_of_cells(
-    factor: str, level: str, factors: Mapping[str, Sequence[str]], grouped: Mapping
+    factor: str,
+    level: str,
+    reference: str,
+    factors: Mapping[str, Sequence[str]],
+    grouped: Mapping,
 ) -> tuple[list[tuple], str]:
     """Pair the cells of a level with those of the reference; a note where some are missing."""
     place = list(factors).index(factor)
-    reference = factors[factor][0]
     others = [levels for name, levels in factors.items() if name != factor]
     pairs, absent = [], 0
     for rest in itertools.product(*others):

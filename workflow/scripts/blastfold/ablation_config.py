@@ -92,6 +92,23 @@ def ablation_cells(name: str, entry: Mapping) -> list[dict]:
     return cells
 
 
+def ablation_contrasts(entry: Mapping) -> list[tuple[str, str, str]]:
+    """List what is compared: every level with its factor's reference, then the wanted pairs.
+
+    Returns:
+        Factor, level and what it is compared with.
+    """
+    words = {factor: [level_word(v) for v in values] for factor, values in entry["vary"].items()}
+    wanted = entry.get("contrasts", {})
+    return [
+        (factor, *pair)
+        for factor, levels in words.items()
+        for pair in dict.fromkeys(
+            [*((level, levels[0]) for level in levels[1:]), *map(tuple, wanted.get(factor, []))]
+        )
+    ]
+
+
 def training_shares(entry: Mapping) -> list[float]:
     """Return the shares of a learning curve in rising order; the whole is always one of them."""
     shares = entry.get("training_shares", [])
@@ -174,11 +191,15 @@ def _is_understood(entry: object) -> bool:
     if not isinstance(entry, dict) or not isinstance(entry.get("model"), str):
         return False
     vary, shares = entry.get("vary", {}), entry.get("training_shares", [])
+    contrasts = entry.get("contrasts", {})
     names = [entry.get(kind) for kind in KINDS]
     return (
         all(isinstance(one, list) and all(isinstance(n, str) for n in one) for one in names)
         and isinstance(vary, dict)
         and all(isinstance(levels, list) for levels in vary.values())
+        and isinstance(contrasts, dict)
+        and all(isinstance(pairs, list) for pairs in contrasts.values())
+        and all(isinstance(pair, list) for pairs in contrasts.values() for pair in pairs)
         and isinstance(shares, list)
         and all(isinstance(share, (int, float)) and 0 < share <= 1 for share in shares)
     )
@@ -199,12 +220,25 @@ def _faults(entry: Mapping, given: Mapping, schema: Mapping) -> Iterator[str]:
         yield ": has nothing to vary, expected vary or training_shares"
     for factor, levels in entry.get("vary", {}).items():
         yield from (f".vary.{factor}: {fault}" for fault in _level_faults(factor, levels, schema))
+    yield from _contrast_faults(entry)
     for protocol in entry["protocols"] if entry.get("training_shares") else ():
         if "training_share" in (given["protocols"].get(protocol) or {}):
             yield (
                 f".training_shares: the protocol {protocol} has a training_share of its own, "
                 "expected one that trains on all"
             )
+
+
+def _contrast_faults(entry: Mapping) -> Iterator[str]:
+    vary = entry.get("vary", {})
+    for factor, pairs in entry.get("contrasts", {}).items():
+        if factor not in vary:
+            yield f".contrasts.{factor}: expected one of the keys that vary: {_known(vary)}"
+            continue
+        words = [level_word(value) for value in vary[factor]]
+        for level in dict.fromkeys(level for pair in pairs for level in pair):
+            if level not in words:
+                yield f".contrasts.{factor}: received {level!r}, expected two of {words}"
 
 
 def _level_faults(factor: str, levels: list, schema: Mapping) -> Iterator[str]:

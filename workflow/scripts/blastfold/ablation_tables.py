@@ -58,7 +58,7 @@ def effect_rows(effects: pd.DataFrame, titles: Mapping[str, Mapping]) -> pd.Data
         better = of_factor[row["level"] if row["difference"] > 0 else row["reference"]]
         shown = difference_cells(row, f"{better} better", "difference")
         metric = {key: shown.pop(key) for key in ("metric", "metric_title")}
-        rows.append({**names, **metric, "cells": row["cells"], **shown})
+        rows.append({**names, **metric, "cells": int(row["cells"]), **shown})
     return pd.DataFrame(rows)
 
 
@@ -144,7 +144,7 @@ def read_table(path: str | os.PathLike) -> pd.DataFrame:
     numbers += ("training_groups", "training_images")
     table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
     for column in table.columns.intersection(numbers):
-        table[column] = pd.to_numeric(table[column].replace("", "nan"))
+        table[column] = table[column].where(table[column] != "", None).astype("float64")
     return table
 
 

@@ -54,7 +54,8 @@ def effects_figure(
         titles: As for :func:`plot_effects`.
         title: Title of the figure.
     """
-    places, ticks = _places(titles)
+    pairs = effects[["factor", "level", "reference"]].drop_duplicates()
+    levels, contrasts, ticks = _places(titles, [tuple(pair) for pair in pairs.to_numpy()])
     splits = list(dict.fromkeys(zip(effects["dataset"], effects["protocol"], strict=True)))
     lines = max(place for place, *_ in ticks) + 1
     height = (30 + lines * (4.5 + 2.2 * (len(splits) - 1))) * style.MILLIMETRE
@@ -65,13 +66,13 @@ def effects_figure(
             shift = 0.5 * (order - (len(splits) - 1) / 2) / len(splits)
             colour = style.SERIES[order % len(style.SERIES)]
             shown = _of_split(cells, split, metric)
-            for (factor, level), place in places.items():
+            for (factor, level), place in levels.items():
                 values = shown.loc[shown[factor] == level, "value"]
                 _draw_cells(beside, values, place + shift, colour)
             for row in _of_split(effects, split, metric).to_dict("records"):
-                place = places[row["factor"], row["level"]] + shift
-                _draw_effect(forest, row, place, colour)
-        _dress(beside, forest, metric, titles, places)
+                place = contrasts[row["factor"], row["level"], row["reference"]]
+                _draw_effect(forest, row, place + shift, colour)
+        _dress(beside, forest, metric, titles, levels)
     _label_lines(panels[0], ticks)
     figure.suptitle(style.wrap(title, 100), fontsize=8)
     _explain(figure, panels, splits, titles)
@@ -132,17 +133,31 @@ def learning_curve(curve: pd.DataFrame, titles: Mapping[str, Mapping], title: st
     return figure
 
 
-def _places(titles: Mapping[str, Mapping]) -> tuple[dict, list[tuple[int, str, bool]]]:
-    """Give every level a line, below a line with its factor's title."""
-    places, ticks, line = {}, [], 0
+def _places(
+    titles: Mapping[str, Mapping], pairs: Sequence[tuple[str, str, str]]
+) -> tuple[dict, dict, list[tuple[int, str, bool]]]:
+    """Give every level and every comparison a line, below a line with its factor's title.
+
+    A comparison with the reference stands on its level's line, any other on a line of its own.
+
+    Returns:
+        Lines of the levels, lines of the comparisons, and the labels of all lines: number, text
+        and whether it is a factor's title.
+    """
+    levels, contrasts, labels = {}, {}, []
     for factor, factor_title in titles["factor"].items():
-        ticks.append((line, factor_title, True))
-        line += 1
-        for level, level_title in titles["level"][factor].items():
-            places[factor, level] = line
-            ticks.append((line, level_title, False))
-            line += 1
-    return places, ticks
+        of_factor = titles["level"][factor]
+        reference = next(iter(of_factor))
+        labels.append((len(labels), factor_title, True))
+        for level, level_title in of_factor.items():
+            levels[factor, level] = contrasts[factor, level, reference] = len(labels)
+            labels.append((len(labels), level_title, False))
+        for pair in pairs:
+            if pair[0] == factor and pair not in contrasts:
+                contrasts[pair] = len(labels)
+                text = f"{of_factor[pair[1]]} {MINUS} {of_factor[pair[2]]}"
+                labels.append((len(labels), text, False))
+    return levels, contrasts, labels
 
 
 def _of_split(table: pd.DataFrame, split: Split, metric: str) -> pd.DataFrame:
@@ -183,17 +198,17 @@ def _look(colour: str, shown: bool) -> dict:
     }
 
 
-def _dress(beside: Axes, forest: Axes, metric: str, titles: Mapping, places: Mapping) -> None:
+def _dress(beside: Axes, forest: Axes, metric: str, titles: Mapping, levels: Mapping) -> None:
     name = heading_of(metric)
-    beside.set_title(f"{name.removesuffix(' (%)')} of combinations")
+    beside.set_title("All combinations")
     beside.set_xlabel(name)
     style.set_percent_axis(beside, "x")
-    forest.set_title("Difference to the reference")
-    forest.set_xlabel("Points, 95 % interval")
+    forest.set_title("Difference to reference")
+    forest.set_xlabel(f"{name.removesuffix(' (%)')} (points, 95 % interval)")
     forest.xaxis.set_major_formatter(FuncFormatter(_signed_points))
     forest.axvline(0, color=style.BLACK, linewidth=0.7, zorder=1)
     for factor in titles["factor"]:
-        place = places[factor, next(iter(titles["level"][factor]))]
+        place = levels[factor, next(iter(titles["level"][factor]))]
         forest.annotate(
             "reference",
             (0, place),
@@ -210,7 +225,7 @@ def _dress(beside: Axes, forest: Axes, metric: str, titles: Mapping, places: Map
 
 
 def _label_lines(axes: Axes, ticks: Sequence[tuple[int, str, bool]]) -> None:
-    axes.set_yticks([line for line, *_ in ticks], [style.wrap(text, 28, 1) for _, text, _ in ticks])
+    axes.set_yticks([line for line, *_ in ticks], [style.wrap(text, 36, 1) for _, text, _ in ticks])
     for label, (_, _, is_factor) in zip(axes.get_yticklabels(), ticks, strict=True):
         label.set_fontweight("bold" if is_factor else "normal")
     axes.set_ylim(len(ticks) - 0.4, -0.5)

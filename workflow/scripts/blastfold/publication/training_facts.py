@@ -20,7 +20,9 @@ def preprocessing_sentences(records: Records) -> list[str]:
     """Say what was done to an image before a network saw it."""
     texts = {
         "mean_image": "the mean image of the fold's own training images was subtracted",
+        "source_mean_image": "the mean image of the source task's training images was subtracted",
         "imagenet": "intensities were scaled as the backbone's ImageNet weights expect",
+        "none": "intensities of 0 to 255 were left as they are",
     }
 
     def describe(run: Run) -> str:
@@ -202,6 +204,11 @@ def _network(run: Run) -> str:
     trained = record["trainable_parameters"]
     if settings["train"] == "head":
         return f"{text}, of which the {trained:,} of its head alone were trained"
+    if settings["train"] == "staged":
+        return (
+            f"{text}, of which {trained:,} were trained in the end; training began with the head "
+            f"and unfroze the backbone from its end in {count(settings['stages'], 'stage')}"
+        )
     return f"{text}, of which {trained:,} were trained"
 
 
@@ -233,8 +240,13 @@ def _optimisation(record: dict) -> str:
     settings = record["settings"]
     most = "at most " if settings.get("early_stopping") else ""
     weights = "both classes counting the same in the loss"
+    rate = f"learning rate {settings['learning_rate']:g}"
+    if settings["train"] == "staged":
+        rate += f", each stage with {settings['stage_learning_rate_factor']:g} of the one before"
+    if settings.get("schedule") == "one_cycle":
+        rate += ", the highest of a 1-cycle schedule"
     return (
-        f"the cross-entropy was minimised by Adam (learning rate {settings['learning_rate']:g}) in "
+        f"the cross-entropy was minimised by Adam ({rate}) in "
         f"batches of {settings['batch_size']} for {most}{count(settings['epochs'], 'epoch')}, "
         f"{weights if settings['class_weights'] else 'without class weights'}"
     )

@@ -1,0 +1,102 @@
+"""A source task and the transfer of its backbone, through the workflow."""
+
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from running import small_experiment, snakemake, write_cells
+
+from blastfold import augmentation, layers  # noqa: F401 (classes of stored networks)
+from blastfold.files import digest_file
+from blastfold.pretraining import mean_image_of
+
+SOURCE = "results/training/others/holdout/before_simplecnn/fold-0"
+TARGET = "results/training/cells/by_subject/transferred/fold-0"
+CONVOLUTIONS = ("convolution_1", "convolution_2", "convolution_3")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("transfer")
+    write_cells(folder / "resources/raw/cells", subjects=3)
+    write_cells(folder / "resources/raw/others", subjects=4, each=5)
+    config = small_experiment()
+    config["datasets"]["others"] = dict(config["datasets"]["cells"])
+    config["protocols"]["by_subject"] = {
+        "kind": "holdout",
+        "group_by": "subject",
+        "test_fraction": 0.3,
+        "validation_fraction": 0,
+    }
+    config["pretraining"] = {
+        "before": {"dataset": "others", "protocol": "holdout", "training": {"epochs": 2}}
+    }
+    config["models"]["transferred"] = {
+        "architecture": "simple_cnn",
+        "weights": {"pretrained_on": "before"},
+        "preprocessing": "weights",
+        "train": "head",
+        "epochs": 2,
+    }
+    config["experiments"] = [
+        {"datasets": ["cells"], "protocols": ["by_subject"], "models": ["transferred"]}
+    ]
+    targets = [f"{TARGET}/model.keras", "results/publication/methods.md"]
+    run = snakemake(folder, *targets, config=config)
+    assert run.returncode == 0, run.stdout
+    return folder
+
+
+def load(path):
+    return keras.saving.load_model(path / "model.keras", compile=False)
+
+
+def test_the_frozen_backbone_is_that_of_the_source_task(finished):
+    source, target = (load(finished / place).get_layer("network") for place in (SOURCE, TARGET))
+    for name in CONVOLUTIONS:
+        pairs = zip(
+            source.get_layer(name).get_weights(), target.get_layer(name).get_weights(), strict=True
+        )
+        for learnt, kept in pairs:
+            np.testing.assert_array_equal(learnt, kept)
+    heads = [
+        np.concatenate([weight.ravel() for weight in network.get_layer("head").get_weights()])
+        for network in (source, target)
+    ]
+    assert not np.allclose(*heads)
+
+
+def test_the_source_s_mean_image_is_subtracted(finished):
+    subtracted = mean_image_of(load(finished / TARGET))
+    learnt = np.load(finished / "results/mean_images/others/holdout/fold-0.npy")
+    np.testing.assert_array_equal(subtracted, learnt)
+    assert learnt.max() > 100
+
+
+def test_the_stored_network_predicts_what_the_table_holds(finished):
+    images = np.load(finished / "results/datasets/cells/images.npy")
+    manifest = pd.read_csv(finished / "results/datasets/cells/manifest.tsv", sep="\t")
+    predictions = pd.read_csv(finished / TARGET / "predictions.tsv", sep="\t")
+    rows = pd.Index(manifest["image_id"]).get_indexer(predictions["image_id"])
+    probability = load(finished / TARGET).predict(images[rows], verbose=0)[:, -1]
+    np.testing.assert_allclose(probability, predictions["probability"], atol=1e-6)
+
+
+def test_the_source_task_has_its_record_and_its_test(finished):
+    place = finished / "results/pretraining/before"
+    record = json.loads((place / "simplecnn.json").read_text("utf-8"))
+    assert record["trained_as"] == "others/holdout/before_simplecnn"
+    assert record["weights_sha256"] == digest_file(place / "simplecnn.weights.h5")
+    path = finished / "results/evaluation/others/holdout/before_simplecnn/metrics.tsv"
+    metrics = pd.read_csv(path, sep="\t").set_index(["scope", "metric"])["value"]
+    assert record["test"]["accuracy"] == pytest.approx(metrics["pooled", "accuracy"])
+    run = json.loads((finished / TARGET / "run.json").read_text("utf-8"))
+    assert run["digests"]["weights"] == record["weights_sha256"]
+
+
+def test_methods_tell_of_the_transfer(finished):
+    methods = (finished / "results/publication/methods.md").read_text("utf-8")
+    assert "weights of the source task before" in methods
+    assert "the mean image of the source task" in methods
