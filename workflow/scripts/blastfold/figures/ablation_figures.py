@@ -203,8 +203,9 @@ def _dress(beside: Axes, forest: Axes, metric: str, titles: Mapping, levels: Map
     beside.set_title("All combinations")
     beside.set_xlabel(name)
     style.set_percent_axis(beside, "x")
-    forest.set_title("Difference to reference")
-    forest.set_xlabel(f"{name.removesuffix(' (%)')} (points, 95 % interval)")
+    plain = name.removesuffix(" (%)")
+    forest.set_title(f"Difference in {plain if plain.isupper() else plain.lower()}")
+    forest.set_xlabel("Points, 95 % interval")
     forest.xaxis.set_major_formatter(FuncFormatter(_signed_points))
     forest.axvline(0, color=style.BLACK, linewidth=0.7, zorder=1)
     for factor in titles["factor"]:
