@@ -18,7 +18,7 @@ from blastfold.audit_tables import check_fitted, read_fitted
 from blastfold.errors import InputError
 from blastfold.files import digest_names
 from blastfold.images import decode_image
-from blastfold.mean_image import compute_mean_image
+from blastfold.mean_image import compute_mean_images
 from blastfold.stain_layers import StainNormalisation, build_stain_layer
 
 ORACLES = {"reinhard": NumpyReinhardNormalizer, "macenko": NumpyMacenkoNormalizer}
@@ -385,9 +385,12 @@ def test_record_is_audited_like_that_of_the_mean_image(training, tmp_path):
     record, _ = fit_in(tmp_path, training, ROLES)
     paths = [str(tmp_path / name) for name in ("images.npy", "manifest.tsv", "folds.tsv")]
     outputs = [str(tmp_path / name) for name in ("mean.npy", "mean.json")]
-    compute_mean_image(*paths, 2, *outputs)
+    table = pd.read_csv(paths[2], sep="\t")
+    table[table["fold"] == 2].assign(fold=0).to_csv(tmp_path / "one.tsv", sep="\t", index=False)
+    files = [[path] for path in outputs]
+    compute_mean_images(*paths[:2], str(tmp_path / "one.tsv"), *files)
     mean_record = json.loads((tmp_path / "mean.json").read_text())
-    assert {key: record[key] for key in mean_record} == mean_record
+    assert {key: record[key] for key in mean_record} == mean_record | {"fold": 2}
     assert record["fitted_on"] == digest_names(["image-0", "image-2", "image-4"])
     [read] = read_fitted(tmp_path / "fit" / "fold-2.json")
     folds = pd.read_csv(tmp_path / "folds.tsv", sep="\t")
