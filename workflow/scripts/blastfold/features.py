@@ -88,31 +88,16 @@ def extract_features(
             if runtime is None:
                 left = len(outputs) * sum(map(len, rows))
                 runtime = extraction.choose_runtime(setup, run, left)
-            determined_by = {
-                **_digests(inputs, of_fold, fold, settings),
-                "seed": seed,
-                "code": run["code"],
-                "runtime": runtime.name,
-                "precision": setup.precision,
-                "versions": versions(),
-            }
-            digest = digest_settings(determined_by)
-            work = FeatureFile(
-                Path(run["states"]) / digest, (len(rows), len(images), *backbone.output.shape[1:])
-            )
+            computed_by = {**setup._asdict(), "runtime": runtime.name}
+            digests = _digests(inputs, of_fold, fold, settings)
+            digests |= {"seed": seed, "code": run["code"], **computed_by, "versions": versions()}
+            digest = digest_settings(digests)
+            shape = (len(rows), len(images), *backbone.output.shape[1:])
+            work = FeatureFile(Path(run["states"]) / digest, shape)
             extraction.run(runtime, work)
             work.finish(files["features"])
-            record = {
-                "settings": settings,
-                **setup._asdict(),
-                "runtime": runtime.name,
-                "views": len(rows),
-                "images": sum(map(len, rows)),
-                "seconds": round(time.monotonic() - start, 2),
-                "images_a_second": round(extraction.images_a_second, 2),
-                "digest": digest,
-                "digests": determined_by,
-            }
+            record = {"settings": settings, **computed_by, "digest": digest, "digests": digests}
+            record |= {"seconds": round(time.monotonic() - start, 2), **extraction.describe()}
             write_json({**record, **describe_process()}, files["record"])
 
 
@@ -206,6 +191,14 @@ class Extraction:
                     *(total - left * rate, total, rate, left),
                 )
         self.images_a_second = done / max(time.monotonic() - start, 1e-9)
+
+    def describe(self) -> dict:
+        """Return how many views and images were wanted, and how fast they were computed."""
+        return {
+            "views": len(self.rows),
+            "images": sum(map(len, self.rows)),
+            "images_a_second": round(self.images_a_second, 2),
+        }
 
     def _cut(self, rows: np.ndarray) -> Iterator[np.ndarray]:
         return batches(rows, BATCH_SIZE) if len(rows) else iter(())
