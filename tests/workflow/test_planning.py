@@ -3,6 +3,7 @@
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 from running import (
     REPOSITORY,
@@ -18,15 +19,22 @@ DEFAULT = REPOSITORY / "config.yaml"
 
 def test_default_experiment_is_planned(tmp_path):
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", config=DEFAULT))
-    # One split and three folds: three models, and one on two canaries; grown data by two splits.
-    assert jobs["train_model"] == 4 * (3 + 2) + 1 + 3
-    assert jobs["compute_mean_images_1_folds"] == 3 + 1
+    # One split and three folds of the simple CNN: smears, two canaries, grown smears. The transferred
+    # one by subject, and its source task.
+    assert jobs["train_model"] == 4 * 4 + 3 + 1
+    # Two frozen backbones: features of each fold in one job, heads of all folds in one job.
+    assert jobs["extract_features_of_1_folds"] == jobs["train_heads_of_1_folds"] == 2
+    assert jobs["extract_features_of_3_folds"] == jobs["train_heads_of_3_folds"] == 2
+    # Features that the tiles are selected by.
+    assert jobs["extract_features"] == jobs["select_tiles"] == jobs["export_backbone"] == 1
+    assert jobs["tile_slide"] == jobs["generate_slide"] == 6
+    assert jobs["compute_mean_images_1_folds"] == 3 + 1 + 1
     assert jobs["compute_mean_images_3_folds"] == 3 + 1
-    assert jobs["evaluate_model"] == 2 * (3 + 2) + 2
+    assert jobs["evaluate_model"] == 2 * (3 + 2) + 2 + 2
     # Another laboratory's smears are for the external test alone.
     assert jobs["generate_demo"] == jobs["import_dataset"] == 2
     assert jobs["grow_dataset"] == jobs["apply_models"] == 1
-    assert jobs["audit_dataset"] == 3
+    assert jobs["audit_dataset"] == 4
     assert "download_weights" not in jobs
 
 
@@ -34,7 +42,7 @@ def test_catalogue_entry_plans_the_same(tmp_path):
     entry = str(REPOSITORY / "workflow" / "Snakefile")
     other = snakemake(tmp_path, "--dry-run", "--snakefile", entry, config=DEFAULT)
     # The catalogue's file has a target of its own in place of `all`.
-    assert planned_jobs(other)["train_model"] == 24
+    assert planned_jobs(other)["train_model"] == 20
     assert planned_jobs(other)["everything"] == 1
 
 
@@ -43,8 +51,9 @@ def test_thesis_experiment_is_planned_when_the_data_are_there(tmp_path):
         (tmp_path / "resources" / "raw" / name).mkdir(parents=True)
     thesis = REPOSITORY / "config" / "thesis.yaml"
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", config=thesis))
-    # ALL-IDB2: 1 + 10 + 10 folds; C-NMC: 1 + 10 + 3 folds; three models each.
-    assert jobs["train_model"] == (21 + 14) * 3
+    # ALL-IDB2: 1 + 10 + 10 folds; C-NMC: 1 + 10 + 3 folds; VGG19 trains its head alone.
+    assert jobs["train_model"] == (21 + 14) * 2
+    assert jobs["train_heads_of_10_folds"] == jobs["extract_features_of_10_folds"] == 3
     assert jobs["compute_mean_images_1_folds"] == 2
     assert jobs["compute_mean_images_3_folds"] == 1
     assert jobs["compute_mean_images_10_folds"] == 3
@@ -71,12 +80,13 @@ def test_missing_weights_file_is_named(tmp_path):
 
 def test_a_stage_can_be_asked_for_alone(tmp_path):
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", "folds", config=DEFAULT))
-    # Two protocols each for the smears, their two canaries and the grown smears.
-    assert jobs["assign_folds"] == 2 * 4
+    # Two protocols each for the smears, their two canaries and the grown smears; one for tiles.
+    assert jobs["assign_folds"] == 2 * 4 + 1
     assert "train_model" not in jobs
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", "models", config=DEFAULT))
-    assert jobs["train_model"] == 24
-    assert "evaluate_model" not in jobs
+    assert jobs["train_model"] == 20
+    # But for the source task, whose test metrics go into the record of the weights.
+    assert jobs["evaluate_model"] == 1
 
 
 @pytest.mark.parametrize(
@@ -184,11 +194,19 @@ def test_selected_data_set_is_planned_and_made(tmp_path):
     assert images.shape == (16, 20, 20, 3)
 
 
-def test_discriminative_selection_needs_features(tmp_path):
+def test_discriminative_selection_scores_by_features_of_its_base(tmp_path):
     write_cells(tmp_path / "resources" / "raw" / "cells")
-    run = snakemake(tmp_path, "--dry-run", config=with_selected("discriminative"))
-    assert run.returncode != 0
-    assert "datasets.chosen.select.method: received 'discriminative'" in run.stdout
+    config = with_selected("discriminative")
+    config["datasets"]["cells"]["image_size"] = [32, 32]
+    config["datasets"]["chosen"]["select"]["architecture"] = "vgg16"
+    target = "results/datasets/chosen/tiles_selected.tsv"
+    run = snakemake(tmp_path, target, config=config)
+    assert run.returncode == 0, run.stdout
+    [features] = (tmp_path / "results" / "features" / "cells").glob("vgg16-*/shared.npy")
+    assert np.load(features).shape == (1, 32, 512)
+    table = pd.read_csv(tmp_path / target, sep="\t")
+    assert table["score"].between(0, 1).all()
+    assert table["kept"].sum() == 16
 
 
 def test_stain_normalisation_is_planned_and_made(tmp_path):
