@@ -19,8 +19,8 @@ DEFAULT = REPOSITORY / "config.yaml"
 
 def test_default_experiment_is_planned(tmp_path):
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", config=DEFAULT))
-    # One split and three folds of the simple CNN: smears, two canaries, grown smears. The transferred
-    # one by subject, and its source task.
+    # One split and three folds of the simple CNN: smears, two canaries, grown smears. The
+    # transferred one by subject, and its source task.
     assert jobs["train_model"] == 4 * 4 + 3 + 1
     # Two frozen backbones: features of each fold in one job, heads of all folds in one job.
     assert jobs["extract_features_of_1_folds"] == jobs["train_heads_of_1_folds"] == 2
