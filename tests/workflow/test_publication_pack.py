@@ -70,6 +70,8 @@ def store_training(folder, fold):
         "device": "CPU",
         "seed": 11 + fold,
         "seconds": 2.5,
+        "peak_memory_mb": 900.0,
+        "peak_gpu_memory_mb": None,
         "digests": {"images": summary["images_sha256"], "weights": None},
         "images": folds[folds["fold"] == fold]["role"].value_counts().to_dict(),
         "trained_on": digest_names(folds.query("fold == @fold and role == 'train'")["image_id"]),
