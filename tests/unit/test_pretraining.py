@@ -59,10 +59,15 @@ def test_source_that_nobody_starts_from_is_not_trained():
 
 def test_source_may_start_from_another_source():
     config = config_with(TRANSFERRED, {"training": {"weights": {"pretrained_on": "cells"}}})
-    config["pretraining"]["cells"] = {"dataset": "cells", "protocol": "holdout"}
+    config["datasets"]["patches"] = {"format": "pcam"}
+    config["pretraining"]["cells"] = {"dataset": "patches", "protocol": "holdout"}
     asked = combinations(check(config))
     assert ("tiles", "holdout", "tiles_mobilenetv2") in asked
-    assert ("cells", "holdout", "cells_mobilenetv2") in asked
+    assert ("patches", "holdout", "cells_mobilenetv2") in asked
+    # Two steps behind, the weights would have been learnt from what is tested.
+    config["pretraining"]["cells"]["dataset"] = "cells"
+    with pytest.raises(InputError, match="cells learns from images of cells, on which"):
+        check(config)
 
 
 def test_what_belongs_to_the_weights_is_resolved():
