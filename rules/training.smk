@@ -2,7 +2,7 @@
 # subtracted no two folds have the same ones; one job extracts them all, so that no fold pays for
 # starting TensorFlow. A rule's outputs must be known without its wildcards: one rule a number of
 # folds, 0 standing for features that are shared.
-for FOLDS in [0, *FOLD_COUNTS]:
+for FOLDS in [0, *FOLD_COUNTS] if FEATURE_SETS else []:
 
     rule:
         name:
@@ -50,7 +50,7 @@ for FOLDS in [0, *FOLD_COUNTS]:
 
 
 # All folds of a model whose heads alone are trained are one job too.
-for FOLDS in FOLD_COUNTS:
+for FOLDS in FOLD_COUNTS if HEAD_MODELS else []:
 
     rule:
         name:

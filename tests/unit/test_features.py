@@ -187,19 +187,37 @@ def test_models_share_features_when_only_their_heads_differ():
     assert [entry["epochs"] for entry in sets.values()] == [9]
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the export is TensorFlow's")
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="Keras alone runs elsewhere")
 @pytest.mark.parametrize("architecture", ["MobileNetV2", "VGG16"])
-def test_onnx_runtime_agrees_with_keras(architecture):
+def test_all_runtimes_agree_with_keras(architecture):
     settings = model_settings(architecture=architecture, train="head")
     backbone, _ = models.build_backbone(settings, (32, 32, 3), 1)
-    batch = np.random.default_rng(0).uniform(-1, 1, (8, 32, 32, 3)).astype("float32")
+    random = np.random.default_rng(0)
+    # Weights as of a trained network: batch normalisation is to be folded, not to be an identity.
+    for variable in backbone.variables:
+        spread = random.uniform(0.5, 1.5, variable.shape).astype("float32")
+        variable.assign(variable + 0.1 * spread if "moving" in variable.path else variable * spread)
+    batch = random.uniform(-1, 1, (8, 32, 32, 3)).astype("float32")
     expected = backbone.predict_on_batch(batch)
-    found = runtimes.onnx_runtime(backbone, 2)
-    np.testing.assert_allclose(found.run(batch), expected, atol=1e-5 * np.abs(expected).max())
-    chosen = runtimes.choose_runtime(backbone, batch, runtimes.WORTH_AN_EXPORT, 2)
-    np.testing.assert_allclose(chosen.run(batch), expected, atol=1e-5 * np.abs(expected).max())
-    few = runtimes.choose_runtime(backbone, batch, 10, 2)
+    tolerance = 1e-5 * np.abs(expected).max()
+    others = [runtimes.constant_weights(backbone), runtimes.onnx_runtime(backbone, 2)]
+    counts = (runtimes.WORTH_CONSTANTS, runtimes.WORTH_AN_EXPORT)
+    chosen = [runtimes.choose_runtime(backbone, batch, count, 2) for count in counts]
+    for runtime in [*others, *chosen]:
+        np.testing.assert_allclose(runtime.run(batch), expected, atol=tolerance)
+    assert chosen[0].name == "TensorFlow with constant weights"
+    few = runtimes.choose_runtime(backbone, batch, runtimes.WORTH_CONSTANTS - 1, 2)
     assert few.name == "Keras"
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="Keras alone runs elsewhere")
+def test_a_runtime_that_differs_is_not_taken(monkeypatch):
+    settings = model_settings(architecture="MobileNetV2", train="head")
+    backbone, _ = models.build_backbone(settings, (32, 32, 3), 1)
+    batch = np.random.default_rng(0).uniform(-1, 1, (8, 32, 32, 3)).astype("float32")
+    monkeypatch.setattr(runtimes, "TOLERANCE", -1.0)
+    chosen = runtimes.choose_runtime(backbone, batch, runtimes.WORTH_AN_EXPORT, 2)
+    assert chosen.name == "Keras"
 
 
 def test_features_that_do_not_fit_on_the_disk_are_refused_before_anything_runs(tmp_path):

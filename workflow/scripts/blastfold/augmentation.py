@@ -25,7 +25,7 @@ COLUMNS = (
     "crop_top",
     "crop_left",
 )
-"""What the columns of a draw mean, in the order in which the operations are applied."""
+"""What the columns of a draw mean; the operations come one after the other in this order."""
 
 TRANSPOSE_THRESHOLD = 0.75
 """An image is transposed where a uniform draw reaches this value (thesis 4.5)."""
@@ -91,43 +91,40 @@ def changes_anything(settings: dict) -> bool:
     return any(bool(value) for value in settings.values())
 
 
-def flip_up_down(images, chosen):
-    """Mirror the chosen images top to bottom. images (n, h, w, 3), chosen (n,) of 0 and 1."""
-    return ops.where(_per_image(chosen) > 0.5, ops.flip(images, axis=1), images)
+def adjust_colours(images, brightness, contrast, saturation, hue):
+    """Change the colours of each image: brightness, contrast, saturation and hue in this order.
+
+    Every one of them is a linear map of a pixel, and so are all four together: the pixels are
+    passed over once.
+
+    Args:
+        images: float32 (n, h, w, 3), 0-255.
+        brightness: (n,) is added to all channels.
+        contrast: (n,) factor of the distance from each channel's mean.
+        saturation: (n,) factor of the distance from grey of the same luma; 0 is grey.
+        hue: (n,) angle in radians by which the hue is turned at constant luma.
+
+    Returns:
+        float32 (n, h, w, 3), not clipped.
+    """
+    mean = ops.mean(images, axis=(1, 2))
+    factor = ops.reshape(saturation, (-1, 1, 1))
+    # Grey takes the same luma for all three channels.
+    grey = np.tile(LUMA, (3, 1))
+    saturate = factor * np.eye(3, dtype="float32") + (1.0 - factor) * grey
+    colours = ops.matmul(_hue_turn(hue), saturate)
+    factor = ops.reshape(contrast, (-1, 1))
+    kept = (1.0 - factor) * mean + ops.reshape(brightness, (-1, 1))
+    offset = ops.matmul(kept[:, None, :], ops.transpose(colours, (0, 2, 1)))
+    matrix = ops.reshape(contrast, (-1, 1, 1)) * colours
+    height, width = images.shape[1:3]
+    flat = ops.reshape(images, (-1, height * width, 3))
+    changed = ops.matmul(flat, ops.transpose(matrix, (0, 2, 1))) + offset
+    return ops.reshape(changed, (-1, height, width, 3))
 
 
-def flip_left_right(images, chosen):
-    """Mirror the chosen images left to right. images (n, h, w, 3), chosen (n,) of 0 and 1."""
-    return ops.where(_per_image(chosen) > 0.5, ops.flip(images, axis=2), images)
-
-
-def transpose(images, chosen):
-    """Swap rows and columns of the chosen images; images that are not square stay as they are."""
-    if images.shape[1] != images.shape[2]:
-        return images
-    swapped = ops.transpose(images, (0, 2, 1, 3))
-    return ops.where(_per_image(chosen) > 0.5, swapped, images)
-
-
-def adjust_brightness(images, shift):
-    """Add an intensity to all channels. images (n, h, w, 3) 0-255, shift (n,) in intensities."""
-    return images + _per_image(shift)
-
-
-def adjust_contrast(images, factor):
-    """Scale the distance from each channel's mean. factor (n,), 1 changes nothing."""
-    mean = ops.mean(images, axis=(1, 2), keepdims=True)
-    return mean + _per_image(factor) * (images - mean)
-
-
-def adjust_saturation(images, factor):
-    """Scale the distance from grey of the same luma. factor (n,), 0 is grey, 1 changes nothing."""
-    grey = ops.sum(images * LUMA, axis=-1, keepdims=True)
-    return grey + _per_image(factor) * (images - grey)
-
-
-def adjust_hue(images, angle):
-    """Turn the hue at constant luma. angle (n,) in radians, 0 changes nothing."""
+def _hue_turn(angle):
+    """Return the matrix of RGB, (n, 3, 3), that turns the hue by an angle."""
     cosine, sine = ops.cos(angle), ops.sin(angle)
     zero, one = ops.zeros_like(angle), ops.ones_like(angle)
     turn = ops.stack(
@@ -138,41 +135,56 @@ def adjust_hue(images, angle):
         ],
         axis=-2,
     )
-    matrix = ops.matmul(ops.matmul(np.linalg.inv(RGB_TO_YIQ), turn), RGB_TO_YIQ)
-    height, width = images.shape[1:3]
-    flat = ops.reshape(images, (-1, height * width, 3))
-    turned = ops.matmul(flat, ops.transpose(matrix, (0, 2, 1)))
-    return ops.reshape(turned, (-1, height, width, 3))
+    return ops.matmul(ops.matmul(np.linalg.inv(RGB_TO_YIQ), turn), RGB_TO_YIQ)
 
 
-def crop_and_stretch(images, height, width, top, left):
-    """Cut a window out of each image and stretch it bilinearly to the full size.
+def move_pixels(images, flip_up_down, flip_left_right, transpose, height, width, top, left):
+    """Mirror and transpose the chosen images, then stretch a window of each to the full size.
+
+    All of it is one affine map of places, so that the pixels are read once.
 
     Args:
-        images: (n, h, w, 3).
+        images: float32 (n, h, w, 3).
+        flip_up_down: (n,) of 0 and 1: which are mirrored top to bottom.
+        flip_left_right: (n,) of 0 and 1: which are mirrored left to right.
+        transpose: (n,) of 0 and 1: whose rows and columns are swapped, after mirroring; images
+            that are not square stay as they are.
         height: (n,) height of the window as a share of h; with width 1 and top 0 nothing changes.
         width: (n,) width of the window as a share of w.
         top: (n,) upper edge of the window as a share of h.
         left: (n,) left edge of the window as a share of w.
 
     Returns:
-        (n, h, w, 3). Pixel centres are at half-integer places, as in all modern resampling.
+        float32 (n, h, w, 3), bilinear. Pixel centres are at half-integer places, as in all modern
+        resampling.
     """
     rows, columns = images.shape[1:3]
-    zero = ops.zeros_like(height)
-    # Output pixel (x, y) reads input place (a0 x + a2, b1 y + b2).
-    vertical_offset = rows * top + 0.5 * height - 0.5
-    horizontal_offset = columns * left + 0.5 * width - 0.5
-    transforms = ops.stack(
-        [width, zero, horizontal_offset, zero, height, vertical_offset, zero, zero], axis=-1
-    )
+    swapped = transpose if rows == columns else ops.zeros_like(transpose)
+    straight = 1.0 - swapped
+    # Output pixel (x, y) reads place (width x + across, height y + down) of the window's image ...
+    across = columns * left + 0.5 * width - 0.5
+    down = rows * top + 0.5 * height - 0.5
+    # ... whose columns are rows of the mirrored image where it is transposed ...
+    column = [straight * width, swapped * height, straight * across + swapped * down]
+    row = [swapped * width, straight * height, straight * down + swapped * across]
+    # ... in which the last column or row of the stored image comes first where it is mirrored.
+    mirrored = []
+    for place, flipped, last in (
+        (column, flip_left_right, columns - 1),
+        (row, flip_up_down, rows - 1),
+    ):
+        direction = 1.0 - 2.0 * flipped
+        mirrored += [direction * value for value in place]
+        mirrored[-1] = mirrored[-1] + last * flipped
+    zero = ops.zeros_like(width)
+    transforms = ops.stack([*mirrored, zero, zero], axis=-1)
     return ops.image.affine_transform(
         images, transforms, interpolation="bilinear", fill_mode="nearest"
     )
 
 
 def augment(images, draws):
-    """Apply draws to a batch, all operations of the thesis in the order of COLUMNS.
+    """Apply draws to a batch, all operations of the thesis.
 
     Args:
         images: (n, h, w, 3) intensities 0-255, any numeric dtype.
@@ -183,17 +195,11 @@ def augment(images, draws):
     """
     images = ops.cast(images, "float32")
     drawn = {name: draws[:, position] for position, name in enumerate(COLUMNS)}
-    images = flip_up_down(images, drawn["flip_up_down"])
-    images = flip_left_right(images, drawn["flip_left_right"])
-    images = transpose(images, drawn["transpose"])
-    images = adjust_brightness(images, drawn["brightness"])
-    images = adjust_contrast(images, drawn["contrast"])
-    images = adjust_saturation(images, drawn["saturation"])
-    images = adjust_hue(images, drawn["hue"])
+    # Where a pixel is does not matter to its colours: they may come before flips and transpose.
+    colours = ("brightness", "contrast", "saturation", "hue")
+    images = adjust_colours(images, *(drawn[name] for name in colours))
     images = ops.clip(images, 0.0, 255.0)
-    images = crop_and_stretch(
-        images, drawn["crop_height"], drawn["crop_width"], drawn["crop_top"], drawn["crop_left"]
-    )
+    images = move_pixels(images, *(drawn[name] for name in COLUMNS if name not in colours))
     # Interpolation rounds: on JAX 255 became 255.00002.
     return ops.clip(images, 0.0, 255.0)
 
@@ -206,7 +212,3 @@ class Augmentation(keras.layers.Layer):
         """Return the augmented images (see :func:`augment`)."""
         images, draws = inputs
         return augment(images, draws)
-
-
-def _per_image(values):
-    return ops.reshape(values, (-1, 1, 1, 1))

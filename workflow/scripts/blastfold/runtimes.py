@@ -1,4 +1,4 @@
-"""How a frozen backbone is run: by Keras, or on a CPU by ONNX Runtime where that is faster."""
+"""How a frozen backbone is run on a CPU: by Keras, with constant weights, or by ONNX Runtime."""
 
 import logging
 import tempfile
@@ -12,13 +12,17 @@ import numpy as np
 
 logger = logging.getLogger(__name__)
 
+WORTH_CONSTANTS = 4_000
+"""Images from which on the weights become constants, which takes up to 5 s for VGG19."""
+
 WORTH_AN_EXPORT = 30_000
 """Images from which on ONNX Runtime is tried. The export takes 7 s for MobileNetV2 and 27 s for
 DenseNet169, which fewer images do not win back."""
 
 MARGIN = 1.3
-"""How many times faster than Keras it must be. A gain this large is no accident of the moment, so
-that two runs on one machine choose the same and give the same features bit by bit."""
+"""How many times faster than TensorFlow ONNX Runtime must be. A gain this large is no accident of
+the moment, so that two runs on one machine choose the same and give the same features bit by bit.
+"""
 
 TOLERANCE = 1e-5
 """Largest difference to Keras that is taken, as a share of the largest feature."""
@@ -30,7 +34,7 @@ class Runtime(NamedTuple):
     """A way to run a backbone.
 
     Attributes:
-        name: ``Keras`` or ``ONNX Runtime``.
+        name: ``Keras``, ``TensorFlow with constant weights`` or ``ONNX Runtime``.
         run: From pre-processed images, float32 (n, h, w, 3), to features, float32 (n, ...).
     """
 
@@ -39,10 +43,12 @@ class Runtime(NamedTuple):
 
 
 def choose_runtime(backbone: keras.Model, batch: np.ndarray, images: int, threads: int) -> Runtime:
-    """Choose how to run a backbone on a CPU: by Keras unless ONNX Runtime is clearly faster.
+    """Choose how to run a backbone on a CPU.
 
-    Which of them is depends on the processor: on two cores with AVX-512 and batches of 64 the
-    networks of ``tests/benchmarks/test_runtimes.py`` ran between 0.9 and 1.1 times as fast.
+    Constant weights are worth their start for all but a few images; ONNX Runtime is taken where
+    it is clearly faster still. Whether it is depends on the processor: on two cores with AVX-512
+    the networks of ``tests/benchmarks/test_runtimes.py`` gained 1.0 to 1.5 times by constant
+    weights, and nothing by ONNX Runtime on top.
 
     Args:
         backbone: A frozen backbone.
@@ -51,27 +57,51 @@ def choose_runtime(backbone: keras.Model, batch: np.ndarray, images: int, thread
         threads: Threads that it may use.
 
     Returns:
-        ONNX Runtime where there are many images, it agrees with Keras within :data:`TOLERANCE`
-        and is :data:`MARGIN` times as fast on this batch; else Keras.
+        What runs it, which agrees with Keras within :data:`TOLERANCE` on this batch.
     """
-    plain = Runtime("Keras", backbone.predict_on_batch)
-    if images < WORTH_AN_EXPORT or keras.backend.backend() != "tensorflow":
-        return plain
-    expected = plain.run(batch)
+    chosen = Runtime("Keras", backbone.predict_on_batch)
+    if images < WORTH_CONSTANTS or keras.backend.backend() != "tensorflow":
+        return chosen
+    # Not the compiled function, which would be traced for this batch alone.
+    expected = keras.ops.convert_to_numpy(backbone(batch, training=False))
+    constant = constant_weights(backbone)
+    if _agrees(constant, batch, expected):
+        chosen = constant
+    if images < WORTH_AN_EXPORT:
+        return chosen
     try:
         other = onnx_runtime(backbone, threads)
-        found = other.run(batch)
+        if not _agrees(other, batch, expected):
+            return chosen
     except Exception as error:
         # The converter raises whatever it meets; every network can be run without it.
-        logger.warning("ONNX Runtime cannot take %s, Keras runs it: %s", backbone.name, error)
-        return plain
-    difference = float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30))
-    if difference > TOLERANCE:
-        logger.warning("ONNX Runtime differs by %.1e of the largest feature: not used", difference)
-        return plain
-    plain_rate, other_rate = (len(batch) / _seconds(way.run, batch) for way in (plain, other))
-    logger.info("images a second: Keras %.0f, ONNX Runtime %.0f", plain_rate, other_rate)
-    return other if other_rate >= MARGIN * plain_rate else plain
+        logger.warning("ONNX Runtime cannot take %s: %s", backbone.name, error)
+        return chosen
+    rates = [len(batch) / _seconds(way.run, batch) for way in (chosen, other)]
+    logger.info("images a second: %s %.0f, %s %.0f", chosen.name, rates[0], other.name, rates[1])
+    return other if rates[1] >= MARGIN * rates[0] else chosen
+
+
+def constant_weights(backbone: keras.Model) -> Runtime:
+    """Compile a backbone whose weights are constants of the graph.
+
+    TensorFlow then folds batch normalisation into the convolutions before it, and lays out their
+    weights once instead of at every call.
+    """
+    import tensorflow as tf
+
+    weights = [
+        [keras.ops.convert_to_numpy(variable) for variable in variables]
+        for variables in (backbone.trainable_variables, backbone.non_trainable_variables)
+    ]
+
+    @tf.function
+    def run(images: tf.Tensor) -> tf.Tensor:
+        # Arrays become constants where the function is traced; tensors would become its inputs.
+        constants = ([tf.constant(array) for array in arrays] for arrays in weights)
+        return backbone.stateless_call(*constants, images, training=False)[0]
+
+    return Runtime("TensorFlow with constant weights", lambda images: run(images).numpy())
 
 
 def onnx_runtime(backbone: keras.Model, threads: int) -> Runtime:
@@ -89,6 +119,15 @@ def onnx_runtime(backbone: keras.Model, threads: int) -> Runtime:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     return Runtime("ONNX Runtime", lambda images: session.run(None, {name: images})[0])
+
+
+def _agrees(runtime: Runtime, batch: np.ndarray, expected: np.ndarray) -> bool:
+    difference = float(np.abs(runtime.run(batch) - expected).max())
+    share = difference / max(float(np.abs(expected).max()), 1e-30)
+    if not share <= TOLERANCE:
+        logger.warning("%s differs by %.1e of the largest feature: not used", runtime.name, share)
+        return False
+    return True
 
 
 def _seconds(run: Callable, batch: np.ndarray) -> float:
