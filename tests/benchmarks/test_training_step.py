@@ -15,11 +15,12 @@ import keras
 import numpy as np
 import pytest
 
-from blastfold import models, training
+from blastfold import models
 from blastfold.augmentation import draw_augmentations
 from blastfold.config import check_config
 from blastfold.inputs import ImageInputs, Part
 from blastfold.preparation import Preparation, build_scaling
+from blastfold.trainer import image_trainer
 
 STEPS = int(os.environ.get("BLASTFOLD_BENCHMARK_STEPS", "40"))
 PAIRS = 5
@@ -48,7 +49,7 @@ def build_trainer(folder, settings):
     scaling = build_scaling(settings, network.application, mean_image)
     preparation = Preparation(images.shape[1:], scaling, None)
     source = ImageInputs(images, settings["augmentation"], seed=0)
-    trainer = training.image_trainer(network, preparation, source, settings, seed=0)
+    trainer = image_trainer(network, preparation, source, settings, seed=0)
     return trainer, images, Part(np.arange(count), np.arange(count) % 2)
 
 

@@ -11,6 +11,7 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss
 from blastfold import fold_training, inputs, models, preparation, training
 from blastfold.config import check_config
 from blastfold.errors import OutOfMemoryError
+from blastfold.trainer import image_trainer
 
 SIZE = 20
 NOT_AUGMENTED = {
@@ -66,7 +67,7 @@ def build_trainer(images, settings, seed=5):
     scaling = preparation.build_scaling(settings, network.application, mean_image)
     prepared = preparation.Preparation(images.shape[1:], scaling, None)
     source = inputs.ImageInputs(images, settings["augmentation"], seed)
-    return training.image_trainer(network, prepared, source, settings, seed)
+    return image_trainer(network, prepared, source, settings, seed)
 
 
 def without_test(parts):

@@ -19,8 +19,8 @@ from blastfold import augmentation, layers, stain_layers  # noqa: F401
 from blastfold.device import set_up_device
 from blastfold.errors import InputError
 from blastfold.files import digest_file, digest_names, write_json, written_whole
+from blastfold.inputs import batches
 from blastfold.models import blast_probability
-from blastfold.training import batches
 
 logger = logging.getLogger(__name__)
 

@@ -21,6 +21,7 @@ from blastfold.inputs import ImageInputs, Part
 from blastfold.preparation import Preparation, read_preparation
 from blastfold.run_records import describe_process, versions
 from blastfold.seeds import derive_seed
+from blastfold.trainer import Trainer, image_trainer
 from blastfold.training_state import TrainingState, stop_requests
 
 logger = logging.getLogger(__name__)
@@ -65,9 +66,9 @@ def train_model(
     if is_gpu(setup.device):
         source.keep_on_device(free_gpu_memory())
 
-    def build(pieces: int) -> training.Trainer:
+    def build(pieces: int) -> Trainer:
         network, preparation = start_network(settings, store.shape[1:], inputs, run, fold)
-        return training.image_trainer(
+        return image_trainer(
             *(network, preparation, source, settings, seed),
             report=lambda line: logger.info("%s: %s", place, line),
             stop=stop,
@@ -87,6 +88,7 @@ def train_model(
     with written_whole(outputs["model"]) as partial:
         trainer.predicting.save(partial)
     described = describe_training(trainer, parts, manifest)
+    described |= describe_outcome(history, outputs["predictions"])
     record = {"fold": fold, "settings": settings, **setup._asdict(), "seed": seed}
     seconds = {"seconds": round(time.monotonic() - start, 2), "digests": digests}
     write_json({**record, **seconds, **described, **describe_process()}, outputs["run"])
@@ -105,8 +107,8 @@ def smallest_batch(part: Part, settings: dict) -> int:
 
 
 def within_memory(
-    build: Callable[[int], training.Trainer], work: Callable, settings: dict, batch: int
-) -> tuple[training.Trainer, Any]:
+    build: Callable[[int], Trainer], work: Callable, settings: dict, batch: int
+) -> tuple[Trainer, Any]:
     """Work with a trainer, in smaller pieces of a batch where the device's memory does not do.
 
     Args:
@@ -174,7 +176,7 @@ def start_network(
 
 
 def run_fold(
-    trainer: training.Trainer,
+    trainer: Trainer,
     parts: dict[str, Part],
     manifest: pd.DataFrame,
     fold: int,
@@ -231,9 +233,16 @@ def fold_digests(inputs: dict, fold: int, settings: dict) -> dict[str, str | Non
     }
 
 
-def describe_training(
-    trainer: training.Trainer, parts: dict[str, Part], manifest: pd.DataFrame
-) -> dict:
+def describe_outcome(history: pd.DataFrame, predictions: str) -> dict:
+    """Return what the record of a training says of its epochs and of its predictions' file."""
+    return {
+        "epochs": len(history),
+        "epoch_seconds": round(float(history["seconds"].sum()), 3),
+        "predictions_sha256": digest_file(predictions),
+    }
+
+
+def describe_training(trainer: Trainer, parts: dict[str, Part], manifest: pd.DataFrame) -> dict:
     """Return what the record of a training says of images and parameters."""
     identifiers = manifest["image_id"].to_numpy()
     network = trainer.network

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from blastfold import models, training
+from blastfold import models
 from blastfold.device_setup import set_up
 from blastfold.features import frozen_backbone
 from blastfold.files import write_json, written_whole
 from blastfold.fold_table import read_parts
 from blastfold.fold_training import (
     count_images,
+    describe_outcome,
     describe_training,
     fold_digests,
     fold_seed,
@@ -28,6 +29,7 @@ from blastfold.fold_training import (
 from blastfold.inputs import FeatureInputs
 from blastfold.run_records import describe_process
 from blastfold.seeds import derive_seed
+from blastfold.trainer import Trainer, head_trainer, whole_model
 from blastfold.training_state import TrainingState, stop_requests
 
 logger = logging.getLogger(__name__)
@@ -92,7 +94,7 @@ class HeadTraining:
         shape = np.load(inputs["images"], mmap_mode="r").shape[1:]
         # The weights play no part: its features are there already.
         self.backbone, self.application = frozen_backbone(settings, shape, None, run)
-        self.trainer: training.Trainer | None = None
+        self.trainer: Trainer | None = None
         self.states: list[TrainingState] = []
 
     def train_fold(
@@ -115,7 +117,7 @@ class HeadTraining:
         layers = pd.DataFrame(models.describe_layers(trainer.network))
         write_tables(files, history=history, predictions=predictions, layers=layers)
         with written_whole(files["head"]) as partial:
-            trainer.trained.save_weights(partial)
+            trainer.network.head.save_weights(partial)
         facts = {
             "fold": fold,
             "settings": self.settings,
@@ -126,9 +128,10 @@ class HeadTraining:
             "extraction": {name: extraction[name] for name in EXTRACTION},
         }
         described = describe_training(trainer, parts, self.manifest)
+        described |= describe_outcome(history, files["predictions"])
         write_json({**facts, **described, **describe_process()}, files["run"])
 
-    def _start(self, fold: int, views: np.ndarray) -> training.Trainer:
+    def _start(self, fold: int, views: np.ndarray) -> Trainer:
         """Return the trainer with the start weights, the features and the seed of a fold."""
         seed = fold_seed(self.run, fold)
         shape = self.backbone.output.shape[1:]
@@ -136,7 +139,7 @@ class HeadTraining:
         inputs = FeatureInputs(views)
         if self.trainer is None:
             network = models.Network(self.backbone, head, self.application)
-            self.trainer = training.head_trainer(network, inputs, self.settings, seed)
+            self.trainer = head_trainer(network, inputs, self.settings, seed)
         else:
             self.trainer.restart(head, inputs, seed)
         return self.trainer
@@ -160,4 +163,4 @@ def assemble_model(
     network, preparation = start_network(settings, shape, inputs, run, fold)
     network.head.load_weights(inputs["head"])
     with written_whole(output) as partial:
-        training.whole_model(network, preparation).save(partial)
+        whole_model(network, preparation).save(partial)
