@@ -3,7 +3,9 @@
 
 rule estimate_ablation:
     input:
-        predictions=ablation_predictions,
+        predictions=lambda wildcards: run_files(
+            "predictions.tsv", ABLATIONS[wildcards.ablation]["cells"]
+        ),
         intervals=lambda wildcards: run_files(
             "intervals.tsv", ABLATIONS[wildcards.ablation]["cells"]
         ),

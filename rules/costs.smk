@@ -1,7 +1,6 @@
 rule collect_costs:
     input:
-        runs=every_fold("run.json"),
-        histories=every_fold("history.tsv"),
+        runs=every_evaluation("runs.json"),
         # Benchmark files are no outputs that could be asked for; this waits for other heavy jobs.
         others=expand("results/datasets/{dataset}/groups.tsv", dataset=DATASETS),
         external=external_files("external/{dataset}/{protocol}/{model}/{external}/predictions.tsv"),

@@ -4,9 +4,13 @@
 rule evaluate_model:
     input:
         predictions=fold_files("predictions.tsv"),
+        runs=fold_files("run.json"),
         groups="results/datasets/{dataset}/groups.tsv",
         folds="results/folds/{dataset}/{protocol}.tsv",
     output:
+        # Of all folds: what follows needs to know of one file a model, however many folds it has.
+        predictions="results/evaluation/{dataset}/{protocol}/{model}/predictions.tsv",
+        runs="results/evaluation/{dataset}/{protocol}/{model}/runs.json",
         metrics="results/evaluation/{dataset}/{protocol}/{model}/metrics.tsv",
         confusion="results/evaluation/{dataset}/{protocol}/{model}/confusion.tsv",
         roc="results/evaluation/{dataset}/{protocol}/{model}/roc.tsv",
@@ -44,11 +48,7 @@ rule evaluate_model:
 
 rule compare_models:
     input:
-        predictions=lambda wildcards: [
-            path
-            for model in models_of(wildcards.dataset, wildcards.protocol)
-            for path in fold_files("predictions.tsv")(wildcards, model)
-        ],
+        predictions=model_files("predictions.tsv"),
         groups="results/datasets/{dataset}/groups.tsv",
         folds="results/folds/{dataset}/{protocol}.tsv",
     output:
@@ -73,12 +73,7 @@ rule compare_models:
 
 rule estimate_protocol_gap:
     input:
-        predictions=lambda wildcards: [
-            f"results/training/{wildcards.dataset}/{run['protocol']}/{run['model']}/fold-{fold}/"
-            "predictions.tsv"
-            for run in gap_runs(wildcards.dataset)
-            for fold in range(run["folds"])
-        ],
+        predictions=lambda wildcards: run_files("predictions.tsv", gap_runs(wildcards.dataset)),
         groups="results/datasets/{dataset}/groups.tsv",
     output:
         gap="results/evaluation/{dataset}/protocol_gap.tsv",

@@ -10,9 +10,9 @@ def shown_augmentation(wildcards):
 def fold_files(name):
     """An input function: one file of every fold's training."""
 
-    def files(wildcards, model=None):
+    def files(wildcards):
         dataset, protocol = wildcards.dataset, wildcards.protocol
-        place = f"results/training/{dataset}/{protocol}/{model or wildcards.model}"
+        place = f"results/training/{dataset}/{protocol}/{wildcards.model}"
         return [f"{place}/fold-{fold}/{name}" for fold in fold_numbers(dataset, protocol)]
 
     return files
@@ -92,14 +92,12 @@ def fitted_artefacts():
         for fold in fold_numbers(dataset, protocol)
     ]
     for dataset, protocol, model in EXPERIMENTS:
-        place = f"{dataset}/{protocol}/{model}"
+        place = f"evaluation/{dataset}/{protocol}/{model}"
         title = TITLES["model"][model]
         artefacts += [
-            (dataset, protocol, f"network {title}", f"training/{place}/fold-{fold}/run.json")
-            for fold in fold_numbers(dataset, protocol)
+            (dataset, protocol, f"network {title}", f"{place}/runs.json"),
+            (dataset, protocol, f"temperature and thresholds of {title}", f"{place}/fitted.json"),
         ]
-        fitted = f"temperature and thresholds of {title}"
-        artefacts.append((dataset, protocol, fitted, f"evaluation/{place}/fitted.json"))
     return [
         {"dataset": dataset, "protocol": protocol, "artefact": name, "path": f"results/{path}"}
         for dataset, protocol, name, path in artefacts
@@ -113,16 +111,6 @@ def ablation_pages(*names):
         for ablation, runs in ABLATIONS.items()
         for name in names
         if runs["curve" if name == "learning_curve" else "cells"]
-    ]
-
-
-def ablation_predictions(wildcards):
-    """The predictions of all folds of every cell of an ablation."""
-    return [
-        f"results/training/{run['dataset']}/{run['protocol']}/{run['model']}/fold-{fold}/"
-        "predictions.tsv"
-        for run in ABLATIONS[wildcards.ablation]["cells"]
-        for fold in range(run["folds"])
     ]
 
 
@@ -215,10 +203,9 @@ def stored_records(wildcards):
         "leakage": [
             f"results/folds/{dataset}/{protocol}.leakage.tsv" for dataset, protocol in SPLITS
         ],
-        "runs": every_fold("run.json"),
         "layers": [path for path in every_fold("layers.tsv") if "/fold-0/" in path],
         **{kind: every_evaluation(f"{kind}.tsv") for kind in ("metrics", "intervals")},
-        "fitted": every_evaluation("fitted.json"),
+        **{kind: every_evaluation(f"{kind}.json") for kind in ("runs", "fitted")},
         "comparisons": [
             f"results/evaluation/{'/'.join(split)}/comparisons.tsv" for split in compared_splits()
         ],

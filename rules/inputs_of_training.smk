@@ -40,12 +40,20 @@ def weights_file(entry, key):
     return entry["weights"]
 
 
-def mean_image_file(wildcards):
-    """The mean image that a model subtracts in a fold; none where it subtracts none."""
+def training_start(wildcards):
+    """What a training starts from, by name, as far as the model needs it: the start weights, and
+    what was fitted on the training images of its fold."""
     entry = config["models"][wildcards.model]
+    files = {
+        "weights": start_weights(wildcards),
+        "mean_image": source_mean_image(entry),
+        "stain": [],
+    }
     if entry["preprocessing"] == "mean_image":
-        return mean_image_of(wildcards, entry["stain"], wildcards.fold)
-    return source_mean_image(entry)
+        files["mean_image"] = mean_image_of(wildcards, entry["stain"], wildcards.fold)
+    if entry["stain"] != "none":
+        files["stain"] = stain_of(wildcards, entry["stain"], wildcards.fold)
+    return {name: path for name, path in files.items() if path}
 
 
 def mean_image_of(split, stain, fold):
@@ -54,12 +62,6 @@ def mean_image_of(split, stain, fold):
     if stain == "none":
         return f"results/mean_images/{place}/fold-{fold}.npy"
     return f"results/stain/{place}/{stain}/fold-{fold}.npy"
-
-
-def stain_file(wildcards):
-    """The reference statistics of a model's stain normalisation in its fold; none without it."""
-    stain = config["models"][wildcards.model]["stain"]
-    return [] if stain == "none" else stain_of(wildcards, stain, wildcards.fold)
 
 
 def stain_of(split, stain, fold):

@@ -13,7 +13,6 @@ rule publication:
 rule write_publication:
     input:
         unpack(stored_records),
-        predictions=every_fold("predictions.tsv"),
         claim=workflow.source_path("../resources/checklists/claim_2024.tsv"),
         tripod_ai=workflow.source_path("../resources/checklists/tripod_ai.tsv"),
     output:

@@ -1,7 +1,8 @@
 # Features that all folds share have no protocol in their place. Where the fold's mean image is
 # subtracted no two folds have the same ones; one job extracts them all, so that no fold pays for
 # starting TensorFlow. A rule's outputs must be known without its wildcards: one rule a number of
-# folds, 0 standing for features that are shared.
+# folds, 0 standing for features that are shared. Snakemake looks through the outputs of all rules
+# for every input of every job: no rule where no model needs it.
 for FOLDS in [0, *FOLD_COUNTS] if FEATURE_SETS else []:
 
     rule:
@@ -98,10 +99,8 @@ for FOLDS in FOLD_COUNTS if HEAD_MODELS else []:
 
 rule assemble_model:
     input:
+        unpack(training_start),
         images="results/datasets/{dataset}/images.npy",
-        mean_image=mean_image_file,
-        stain=stain_file,
-        weights=start_weights,
         head="results/training/{dataset}/{protocol}/{model}/fold-{fold}/head.weights.h5",
     output:
         model="results/training/{dataset}/{protocol}/{model}/fold-{fold}/model.keras",
@@ -127,13 +126,11 @@ rule assemble_model:
 
 rule train_model:
     input:
+        unpack(training_start),
         images="results/datasets/{dataset}/images.npy",
         manifest="results/datasets/{dataset}/manifest.tsv",
         dataset="results/datasets/{dataset}/dataset.json",
         folds="results/folds/{dataset}/{protocol}.tsv",
-        mean_image=mean_image_file,
-        stain=stain_file,
-        weights=start_weights,
         # A split that may not leak stops here; a new audit of the same split trains nothing again.
         leakage=ancient("results/folds/{dataset}/{protocol}.leakage.tsv"),
     output:

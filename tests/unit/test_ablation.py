@@ -331,12 +331,11 @@ def test_files_become_tables(tmp_path):
     groups.rename("group").rename_axis("image_id").to_csv(tmp_path / "groups.tsv", sep="\t")
     predictions, plan, intervals = [], [], []
     for cell, table in cells.items():
-        for fold, rows in table.groupby("fold"):
-            predictions.append(tmp_path / f"{cell[0]}-{fold}.tsv")
-            rows.assign(role="test").to_csv(predictions[-1], sep="\t", index=False)
+        predictions.append(tmp_path / f"{cell[0]}-predictions.tsv")
+        table.assign(role="test").to_csv(predictions[-1], sep="\t", index=False)
         levels = {"train": cell[0]}
         place = {"dataset": "cells", "protocol": "folds", "model": cell[0]}
-        plan.append({**place, "levels": levels, "folds": 3})
+        plan.append({**place, "levels": levels})
         intervals.append(write_interval_file(tmp_path / f"{cell[0]}.tsv", 0.9))
     inputs = {
         "predictions": predictions,

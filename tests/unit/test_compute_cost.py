@@ -18,22 +18,22 @@ HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmean_load\tcpu_time\n"
 @pytest.fixture
 def records(tmp_path):
     """Two models, two folds each, an import and an audit; returns how to collect them."""
-    runs, histories = [], []
+    runs = []
     for model, gpu in (("cnn", None), ("vgg19", 1500.4)):
+        folds = []
         for fold in (0, 1):
-            folder = tmp_path / f"results/{model}/fold-{fold}"
-            folder.mkdir(parents=True)
             run = {
                 "images": {"train": 100 + fold, "validation": 10, "test": 40},
                 "seconds": 50.0,
                 "peak_memory_mb": 900.0,
                 "peak_gpu_memory_mb": gpu + fold if gpu else None,
+                "epochs": 2,
+                "epoch_seconds": 20.0,
             }
-            (folder / "run.json").write_text(json.dumps(run))
-            (folder / "history.tsv").write_text("epoch\tseconds\n1\t12.0\n2\t8.0\n")
-            runs.append(folder / "run.json")
-            histories.append(folder / "history.tsv")
+            folds.append(run)
             write_benchmark(tmp_path, f"train_model/cells/kfold/{model}/fold-{fold}", 60 + fold)
+        runs.append(tmp_path / f"{model}.json")
+        runs[-1].write_text(json.dumps(folds))
     write_benchmark(tmp_path, "import_dataset/cells", 7.25, 300)
     write_benchmark(tmp_path, "extract_tiles/cells/slide 1", 1, 310)
     write_benchmark(tmp_path, "extract_tiles/cells/slide 2", 2, 320)
@@ -43,7 +43,7 @@ def records(tmp_path):
     def collect():
         paths = [tmp_path / f"compute_cost.{ending}" for ending in ("tsv", "tex", "md")]
         trainings = [("cells", "kfold", "cnn", 2), ("cells", "kfold", "vgg19", 2)]
-        collect_costs(trainings, runs, histories, tmp_path / "benchmarks", TITLES, paths)
+        collect_costs(trainings, runs, tmp_path / "benchmarks", TITLES, paths)
         return pd.read_csv(paths[0], sep="\t", keep_default_na=False)
 
     return collect

@@ -1,7 +1,6 @@
 """The publication pack from records written by hand."""
 
 import csv
-import hashlib
 import json
 import shutil
 import subprocess
@@ -68,8 +67,13 @@ def write_tsv(rows, path):
     return path
 
 
-def write_run(folder, model, fold, device="CPU", weights=None, **changes):
-    record = {
+def write_runs(folder, model, *runs):
+    """Write records of trainings under one protocol, as an evaluation puts them together."""
+    return write_json(list(runs), folder / f"evaluation/cells/subject_folds/{model}/runs.json")
+
+
+def run_of(fold, device="CPU", weights=None, **changes):
+    return {
         "fold": fold,
         "settings": settings(**changes),
         "device": device,
@@ -80,10 +84,8 @@ def write_run(folder, model, fold, device="CPU", weights=None, **changes):
         "parameters": 1234567,
         "trainable_parameters": 890,
         "versions": {"python": "3.11.7", "keras": "3.15.0", "tensorflow": "2.21.0"},
+        "predictions_sha256": f"ee{fold}",
     }
-    place = folder / "training" / "cells" / "subject_folds" / model / f"fold-{fold}"
-    write_tsv([{"image_id": "i0", "probability": 0.25 + fold}], place / "predictions.tsv")
-    return write_json(record, place / "run.json")
 
 
 def write_config(title="Our cells"):
@@ -154,10 +156,9 @@ def stored(tmp_path):
         "layers": [write_tsv(layers, place / "layers.tsv")],
         "metrics": [write_tsv(metrics, evaluation / "metrics.tsv")],
         "runs": [
-            write_run(tmp_path, "big", 0, weights="f" * 64),
-            write_run(tmp_path, "big", 1, weights="f" * 64),
-            write_run(tmp_path, "small", 1, architecture="simple_cnn", train="all"),
-            tmp_path / "training" / "cells" / "subject_folds" / "small" / "fold-0" / "run.json",
+            write_runs(tmp_path, "big", *(run_of(fold, weights="f" * 64) for fold in (0, 1))),
+            write_runs(tmp_path, "small", run_of(1, architecture="simple_cnn", train="all")),
+            tmp_path / "evaluation" / "cells" / "subject_folds" / "absent" / "runs.json",
         ],
     }
 
@@ -202,7 +203,8 @@ def test_augmentation_stands_with_its_true_values(stored):
 
 
 def test_stain_normalisation_is_told_with_its_method(stored, tmp_path):
-    stored["runs"] = [write_run(tmp_path, "small", fold, stain="macenko") for fold in range(2)]
+    runs = [run_of(fold, stain="macenko") for fold in range(2)]
+    stored["runs"] = [write_runs(tmp_path, "small", *runs)]
     text = text_of(write_config(), stored)
     assert (
         "stains were normalised by Macenko's method with reference statistics of the fold's own "
@@ -218,14 +220,15 @@ def test_images_that_are_not_square_are_not_said_to_be_transposed(stored):
 
 def test_no_augmentation_is_told_as_none(stored, tmp_path):
     off = {key: type(value)(0) for key, value in AUGMENTATION.items()}
-    stored["runs"] = [write_run(tmp_path, "big", fold, augmentation=off) for fold in (0, 1)]
+    runs = [run_of(fold, augmentation=off) for fold in (0, 1)]
+    stored["runs"] = [write_runs(tmp_path, "big", *runs)]
     assert text_of(write_config(), stored, "Augmentation") == (
         "For VGG19, training images were not augmented."
     )
 
 
 def test_what_was_not_run_is_named_and_not_claimed(stored):
-    stored["runs"] = stored["runs"][:2]
+    stored["runs"] = stored["runs"][:1]
     config = write_config()
     sections = methods_sections(read_records(config, ASKED, **stored))
     assert sections.pop("Not finished") == [
@@ -243,13 +246,14 @@ def test_a_missing_fold_is_named(stored):
 
 
 def test_devices_are_counted_apart(stored, tmp_path):
-    write_run(tmp_path, "big", 1, device="GPU NVIDIA H200")
+    write_runs(tmp_path, "big", run_of(0), run_of(1, device="GPU NVIDIA H200"))
     text = text_of(write_config(), stored, "Software and devices")
     assert "2 trainings on a CPU and 1 training on a GPU NVIDIA H200" in text
 
 
 def test_early_stopping_is_told_only_with_validation_images(stored, tmp_path):
-    stored["runs"] = [write_run(tmp_path, "big", fold, early_stopping=2) for fold in (0, 1)]
+    runs = [run_of(fold, early_stopping=2) for fold in (0, 1)]
+    stored["runs"] = [write_runs(tmp_path, "big", *runs)]
     text = text_of(write_config(), stored, "Training")
     assert "at most 3 epochs" in text
     assert "stopped after 2 epochs without a smaller validation loss" in text
@@ -379,10 +383,10 @@ def test_methods_are_written_in_both_formats(stored, tmp_path):
 
 def test_broken_record_is_named(stored):
     stored["runs"][0].write_text("{")
-    with pytest.raises(InputError, match=r"fold-0/run\.json: is not JSON"):
+    with pytest.raises(InputError, match=r"big/runs\.json: is not JSON"):
         read_records(write_config(), ASKED, **stored)
-    write_json({"fold": 0}, stored["runs"][0])
-    with pytest.raises(InputError, match=r"run\.json: the keys \['settings'"):
+    write_json([{"fold": 0}], stored["runs"][0])
+    with pytest.raises(InputError, match=r"runs\.json: the keys \['settings'"):
         read_records(write_config(), ASKED, **stored)
 
 
@@ -437,13 +441,11 @@ def test_filled_checklist_can_be_read_back(stored, tmp_path):
 
 
 def test_provenance_ties_runs_to_their_data(stored, tmp_path):
-    predictions = [path.with_name("predictions.tsv") for path in stored["runs"]]
-    content = provenance(read_records(write_config(), ASKED, **stored), predictions, COMMIT)
+    content = provenance(read_records(write_config(), ASKED, **stored), COMMIT)
     assert content["workflow"]["commit"] == "c0ffee"
     first = content["runs"][0]
     assert [first[key] for key in ("dataset", "protocol", "model", "fold")] == [*ASKED[0][:3], 0]
-    expected = hashlib.sha256(predictions[0].read_bytes()).hexdigest()
-    assert first["digests"]["predictions"] == expected
+    assert first["digests"]["predictions"] == "ee0"
     assert (first["seed"], first["device"], first["seconds"]) == (100, "CPU", 60.5)
     assert content["splits"]["cells/subject_folds"]["fold-1"] == {
         "train": 6,
@@ -454,12 +456,10 @@ def test_provenance_ties_runs_to_their_data(stored, tmp_path):
 
 
 def test_provenance_is_the_same_in_any_order_of_files(stored, tmp_path):
-    predictions = [path.with_name("predictions.tsv") for path in stored["runs"]]
     for name in ("first.json", "second.json"):
         records = read_records(write_config(), ASKED, **stored)
-        write_provenance(records, predictions, COMMIT, tmp_path / name)
+        write_provenance(records, COMMIT, tmp_path / name)
         stored["runs"].reverse()
-        predictions.reverse()
     assert (tmp_path / "first.json").read_bytes() == (tmp_path / "second.json").read_bytes()
 
 

@@ -8,6 +8,8 @@ import pytest
 from running import planned_jobs, small_experiment, snakemake, write_cells
 from sklearn.metrics import accuracy_score, roc_auc_score
 
+from blastfold.files import digest_file
+
 AWKWARD = 'Zelle nr. 1\'s "größe" (ß, é)'
 
 
@@ -74,6 +76,25 @@ def test_tables_agree_with_scikit_learn_on_the_predictions(finished):
         accuracy_score(tested["label"], probability >= 0.5)
     )
     assert read(folder, "tables", "cells", "results.tsv").shape[0] > 0
+
+
+def test_an_evaluation_puts_the_folds_together_as_they_are(finished):
+    folder, _, _ = finished
+    training, evaluation = (
+        folder / "results" / kind / "cells/subject_folds/simple_cnn"
+        for kind in ("training", "evaluation")
+    )
+    folds = [training / f"fold-{fold}" for fold in range(2)]
+    lines = [(place / "predictions.tsv").read_text("utf-8").splitlines() for place in folds]
+    pooled = (evaluation / "predictions.tsv").read_text("utf-8").splitlines()
+    assert pooled == [lines[0][0], *lines[0][1:], *lines[1][1:]]
+    runs = json.loads((evaluation / "runs.json").read_text("utf-8"))
+    assert runs == [json.loads((place / "run.json").read_text("utf-8")) for place in folds]
+    for run, place in zip(runs, folds, strict=True):
+        assert run["predictions_sha256"] == digest_file(place / "predictions.tsv")
+        history = pd.read_csv(place / "history.tsv", sep="\t")
+        assert run["epochs"] == len(history)
+        assert run["epoch_seconds"] == pytest.approx(history["seconds"].sum(), abs=0.001)
 
 
 def test_run_record_ties_the_result_to_its_data(finished):

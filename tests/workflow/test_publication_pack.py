@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from running import planned_jobs, small_experiment, snakemake, write_cells
 
-from blastfold.files import digest_names
+from blastfold.files import digest_file, digest_names
 
 BLOCKER = """
 import sys
@@ -78,6 +78,9 @@ def store_training(folder, fold):
         "parameters": 11265,
         "trainable_parameters": 11265,
         "versions": {"python": "3.11.7", "keras": "3.15.0"},
+        "epochs": 1,
+        "epoch_seconds": 1.0,
+        "predictions_sha256": digest_file(place / "predictions.tsv"),
     }
     (place / "run.json").write_text(json.dumps(record), "utf-8")
 

@@ -12,7 +12,6 @@ with log_to(snakemake.log[0]):
     collect_costs(
         trainings=snakemake.params.trainings,
         runs=snakemake.input.runs,
-        histories=snakemake.input.histories,
         benchmarks=snakemake.params.benchmarks,
         titles=snakemake.params.titles,
         paths=snakemake.output,

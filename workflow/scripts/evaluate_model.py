@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.evaluation import EVALUATED, evaluate_model
+from blastfold.evaluation import EVALUATED, evaluate_model, pool_folds
 from blastfold.inference import estimate_intervals
 from blastfold.logs import log_to
 from blastfold.operating_points import calibrate_model, estimate_roc_band
@@ -14,6 +14,7 @@ stored, outputs = dict(snakemake.input.items()), dict(snakemake.output.items())
 seed, run = snakemake.params.seed, list(snakemake.wildcards)
 predictions, groups = list(stored["predictions"]), stored["groups"]
 with log_to(snakemake.log[0]):
+    pool_folds(predictions, list(stored.pop("runs")), outputs)
     evaluate_model(predictions, {name: outputs[name] for name in EVALUATED})
     estimate_intervals(**stored, seed=seed, names=run, output=outputs["intervals"])
     estimate_roc_band(predictions, groups, seed, run, outputs["roc_band"])

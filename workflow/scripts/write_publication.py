@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 stored, outputs = dict(snakemake.input.items()), snakemake.output
 checklists = {name: stored.pop(name) for name in ("claim", "tripod_ai")}
-predictions, repository = stored.pop("predictions"), snakemake.params.repository
+repository = snakemake.params.repository
 with log_to(snakemake.log[0]):
     records = read_records(snakemake.params.experiment, snakemake.params.asked, **stored)
     write_methods(records, outputs.methods)
     for name, checklist in checklists.items():
         write_checklist(records, checklist, repository, outputs[name])
-    write_provenance(records, predictions, repository, outputs.provenance)
+    write_provenance(records, repository, outputs.provenance)

@@ -45,27 +45,25 @@ def estimate_ablation(inputs: Mapping[str, Paths], plan: Mapping, outputs: Mappi
     """Write the effects, the cells and the learning curve of one ablation.
 
     Args:
-        inputs: Paths: predictions (of all folds of the first cell, then of the second ...),
-            intervals (of each cell), groups (``groups.tsv`` of each data set), and of each point
-            of the learning curve curve_intervals and curve_folds.
-        plan: cells (dicts with dataset, protocol, model, levels and folds, the number of files
-            of predictions), contrasts (factor, level and what it is compared with), datasets
-            (names, as groups) and curve (dicts with dataset, protocol,
-            model and share).
+        inputs: Paths: predictions (of all folds) and intervals of each cell, groups
+            (``groups.tsv`` of each data set), and of each point of the learning curve
+            curve_intervals and curve_folds.
+        plan: cells (dicts with dataset, protocol, model and levels), contrasts (factor, level
+            and what it is compared with), datasets (names, as groups) and curve (dicts with
+            dataset, protocol, model and share).
         outputs: Paths of effects, cells and learning_curve; see :func:`effect_table`,
             :func:`cell_table` and :func:`curve_table`.
 
     Raises:
         InputError: A file lacks a column, an image a leakage group, or an image has two labels.
     """
-    files = iter(inputs["predictions"])
     groups = {
         name: read_groups(path)
         for name, path in zip(plan["datasets"], inputs["groups"], strict=True)
     }
     tested: dict[tuple[str, str], dict[Cell, pd.DataFrame]] = {}
-    for cell in plan["cells"]:
-        predictions = read_test_predictions(list(itertools.islice(files, cell["folds"])))
+    for cell, path in zip(plan["cells"], inputs["predictions"], strict=True):
+        predictions = read_test_predictions([path])
         split = tested.setdefault((cell["dataset"], cell["protocol"]), {})
         split[tuple(cell["levels"].values())] = predictions
     factors = {}

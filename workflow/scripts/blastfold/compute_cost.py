@@ -31,7 +31,6 @@ CAPTION = (
 def collect_costs(
     trainings: Sequence[Sequence],
     runs: Sequence[str],
-    histories: Sequence[str],
     benchmarks: str | os.PathLike,
     titles: Mapping[str, Mapping[str, str]],
     paths: Iterable[str],
@@ -40,36 +39,29 @@ def collect_costs(
 
     Args:
         trainings: data set, protocol, model and number of folds of everything that was trained.
-        runs: ``run.json`` of every fold, in this order.
-        histories: ``history.tsv`` of every fold, in this order.
+        runs: ``runs.json`` of each, the records of all its folds.
         benchmarks: Folder of Snakemake's benchmark files, <rule>/<data set>/...tsv. They are no
             declared outputs: one that is missing is replaced by the job's own record and noted.
         titles: Titles by name, under dataset, protocol and model. Files of other data sets were
             left by other experiments and are passed over.
         paths: Files to write, see :func:`blastfold.tables.write_table`.
     """
-    rows, place = [], 0
-    for dataset, protocol, model, folds in trainings:
-        part = slice(place, place + folds)
-        place += folds
-        names = (dataset, protocol, model)
-        rows.append(training_cost(names, runs[part], histories[part], Path(benchmarks)))
+    rows = []
+    for (*names, _), path in zip(trainings, runs, strict=True):
+        records = json.loads(Path(path).read_text("utf-8"))
+        rows.append(training_cost(tuple(names), records, Path(benchmarks)))
     rows = [*other_costs(Path(benchmarks), titles["dataset"]), *rows]
     write_table(cost_table(rows, titles), paths, CAPTION, "tab:compute_cost")
 
 
-def training_cost(
-    names: tuple[str, str, str], runs: Sequence[str], histories: Sequence[str], benchmarks: Path
-) -> dict:
+def training_cost(names: tuple[str, str, str], records: Sequence[dict], benchmarks: Path) -> dict:
     """Add up what the trainings of all folds of one model cost.
 
     Returns:
         The columns of :data:`COLUMNS`, jobs, seconds, peak_memory_mb, gpu_memory_mb (None on a
         CPU), images (met in all epochs), epoch_seconds and note.
     """
-    records = [json.loads(Path(path).read_text("utf-8")) for path in runs]
-    epochs = [pd.read_csv(path, sep="\t")["seconds"] for path in histories]
-    rule, files = _benchmarks_of(names, len(runs), benchmarks)
+    rule, files = _benchmarks_of(names, len(records), benchmarks)
     jobs = [read_benchmark(path) for path in files]
     notes = []
     missing = [job is None for job in jobs]
@@ -86,7 +78,7 @@ def training_cost(
                 "records stand in, without the start of the job"
             )
     seconds = sum(job["seconds"] for job in measured)
-    in_epochs = float(sum(each.sum() for each in epochs))
+    in_epochs = sum(record["epoch_seconds"] for record in records)
     if in_epochs > seconds + 1:
         notes.append(
             "a training was interrupted: seconds are those of the last attempt, all epochs "
@@ -100,10 +92,7 @@ def training_cost(
         "seconds": seconds,
         "peak_memory_mb": max(memory or [record["peak_memory_mb"] for record in records]),
         "gpu_memory_mb": max(on_gpu) if on_gpu else None,
-        "images": sum(
-            record["images"]["train"] * len(each)
-            for record, each in zip(records, epochs, strict=True)
-        ),
+        "images": sum(record["images"]["train"] * record["epochs"] for record in records),
         "epoch_seconds": in_epochs,
         "note": "; ".join([*notes, *([] if on_gpu else [ON_CPU])]),
     }

@@ -1,5 +1,6 @@
 """Metrics and curves of one model under one protocol, from stored predictions alone."""
 
+import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import pandas as pd
 from sklearn import metrics
 
 from blastfold.errors import InputError
-from blastfold.files import written_whole
+from blastfold.files import write_json, written_whole
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +70,20 @@ def evaluate_model(predictions: list[str], outputs: dict[str, str]) -> None:
         pooled["auc"],
         len(tested),
     )
+
+
+def pool_folds(predictions: list[str], runs: list[str], outputs: dict[str, str]) -> None:
+    """Put what the trainings of all folds of one model left into one file of each kind.
+
+    Args:
+        predictions: Tables of all folds, which are copied as they are.
+        runs: Records of all folds, JSON.
+        outputs: Paths of predictions (one table) and runs (a list of the records).
+    """
+    tables = [pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False) for path in predictions]
+    with written_whole(outputs["predictions"]) as partial:
+        pd.concat(tables).to_csv(partial, sep="\t", index=False)
+    write_json([json.loads(Path(path).read_text("utf-8")) for path in runs], outputs["runs"])
 
 
 def read_test_predictions(paths: list[str]) -> pd.DataFrame:

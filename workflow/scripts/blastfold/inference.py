@@ -187,8 +187,8 @@ def compare_models(
     """Write the comparison of every pair of models of one protocol.
 
     Args:
-        predictions: Predictions of all folds of the first model, then of the second ...
-        models: Names of the models.
+        predictions: Predictions of all folds of each model, one file a model.
+        models: Names of the models, in the same order.
         groups: ``groups.tsv`` of the data set.
         folds: Fold table of the protocol.
         seed: The experiment's seed.
@@ -199,8 +199,8 @@ def compare_models(
         InputError: The models were not tested on the same images, a file lacks a column, or an
             image a leakage group.
     """
-    files = share_out(list(predictions), models)
-    tested = {model: read_test_predictions(paths) for model, paths in files.items()}
+    files = zip(models, predictions, strict=True)
+    tested = {model: read_test_predictions([path]) for model, path in files}
     random_generator = generator(seed, "compare_models", *names)
     table = comparison_table(tested, read_groups(groups), test_to_train(folds), random_generator)
     write_noted(table, output)
@@ -336,18 +336,6 @@ def test_to_train(path: str | os.PathLike) -> float:
             f"{path}: column role must hold train and test, got {sorted(counts.index)}"
         )
     return float(counts["test"] / counts["train"])
-
-
-def share_out(files: Sequence[str], names: Sequence[str]) -> dict[str, list[str]]:
-    """Give every name its files, which follow one another and are equally many.
-
-    Raises:
-        InputError: The files cannot be shared out equally.
-    """
-    each, rest = divmod(len(files), len(names))
-    if rest or not each:
-        raise InputError(f"{len(files)} files of predictions for {len(names)} models")
-    return {name: list(files[each * i : each * (i + 1)]) for i, name in enumerate(names)}
 
 
 def write_noted(table: pd.DataFrame, path: str | os.PathLike) -> None:

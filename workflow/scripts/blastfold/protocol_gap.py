@@ -57,9 +57,9 @@ def estimate_protocol_gap(
     """Write the gap between every pair of protocols, for every model run under both.
 
     Args:
-        predictions: Predictions of all folds of the first run, then of the second ...
-        runs: For each run model, protocol, group_by (what the protocol keeps together) and folds
-            (number of files of predictions).
+        predictions: Predictions of all folds of each run, one file a run.
+        runs: For each run, in the same order, model, protocol and group_by (what the protocol
+            keeps together).
         groups: ``groups.tsv`` of the data set.
         output: Table to write, see :func:`gap_table`.
 
@@ -67,12 +67,9 @@ def estimate_protocol_gap(
         InputError: A file lacks a column, an image a leakage group, or an image that two
             protocols tested has two labels.
     """
-    paths = iter(predictions)
     tested = {
-        (run["model"], run["protocol"]): read_test_predictions(
-            list(itertools.islice(paths, run["folds"]))
-        )
-        for run in runs
+        (run["model"], run["protocol"]): read_test_predictions([path])
+        for run, path in zip(runs, predictions, strict=True)
     }
     group_by = {run["protocol"]: run["group_by"] for run in runs}
     write_noted(gap_table(tested, group_by, read_groups(groups)), output)

@@ -1,17 +1,14 @@
 """Where every number comes from: versions, digests, devices, seeds and seconds of each run."""
 
 import os
-from collections.abc import Iterable
-from pathlib import Path
 
 import blastfold
-from blastfold.files import digest_file, digest_settings, write_json
+from blastfold.files import digest_settings, write_json
 from blastfold.publication.records import Records, Run
 
 
 def write_provenance(
     records: Records,
-    predictions: Iterable[str | os.PathLike],
     repository: dict[str, str | bool | None],
     path: str | os.PathLike,
 ) -> None:
@@ -19,18 +16,13 @@ def write_provenance(
 
     Args:
         records: Records of the experiment.
-        predictions: Files ``{dataset}/{protocol}/{model}/fold-{fold}/predictions.tsv``.
         repository: Commit of the workflow (see :mod:`blastfold.publication.repository`).
         path: JSON file to write.
     """
-    write_json(provenance(records, predictions, repository), path)
+    write_json(provenance(records, repository), path)
 
 
-def provenance(
-    records: Records,
-    predictions: Iterable[str | os.PathLike],
-    repository: dict[str, str | bool | None],
-) -> dict:
+def provenance(records: Records, repository: dict[str, str | bool | None]) -> dict:
     """Return what ``provenance.json`` holds.
 
     Returns:
@@ -39,8 +31,6 @@ def provenance(
         (images of each role by fold), ``runs`` (one entry a training) and ``missing`` (trainings
         that the config asks for and of which there is no record).
     """
-    paths = [Path(prediction) for prediction in predictions]
-    digests = {path.parts[-5:-1]: digest_file(path) for path in paths if path.is_file()}
     config = records.config
     return {
         "workflow": {"name": "blastfold", "version": blastfold.__version__, **repository},
@@ -59,7 +49,7 @@ def provenance(
             "/".join(names): {f"fold-{fold}": roles for fold, roles in split.counts.items()}
             for names, split in records.splits.items()
         },
-        "runs": [_describe(run, digests) for run in records.runs],
+        "runs": [_describe(run) for run in records.runs],
         "missing": [
             f"{'/'.join(names)}/fold-{fold}"
             for *names, folds in records.missing()
@@ -68,9 +58,8 @@ def provenance(
     }
 
 
-def _describe(run: Run, digests: dict[tuple[str, ...], str]) -> dict:
+def _describe(run: Run) -> dict:
     record = run.record
-    place = (run.dataset, run.protocol, run.model, f"fold-{run.fold}")
     kept = ("device", "platform", "seed", "seconds", "peak_memory_mb", "images")
     sizes = ("parameters", "trainable_parameters", "trained_on")
     return {
@@ -79,6 +68,6 @@ def _describe(run: Run, digests: dict[tuple[str, ...], str]) -> dict:
         "model": run.model,
         "fold": run.fold,
         **{key: record.get(key) for key in (*kept, *sizes)},
-        "digests": {**record["digests"], "predictions": digests.get(place)},
+        "digests": {**record["digests"], "predictions": record.get("predictions_sha256")},
         "versions": record["versions"],
     }

@@ -7,7 +7,7 @@ missing are left out, so that nothing is told that was not carried out.
 import csv
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ Paths = Iterable[str | os.PathLike]
 
 
 class Run(NamedTuple):
-    """One training: its names and what it wrote down about itself (``run.json``)."""
+    """One training: its names and what it wrote down about itself."""
 
     dataset: str
     protocol: str
@@ -130,7 +130,7 @@ def read_records(
         datasets: Files ``{dataset}/dataset.json``.
         folds: Files ``{dataset}/{protocol}.tsv``.
         leakage: Files ``{dataset}/{protocol}.leakage.tsv``.
-        runs: Files ``{dataset}/{protocol}/{model}/fold-{fold}/run.json``.
+        runs: Files ``{dataset}/{protocol}/{model}/runs.json``.
         layers: Files ``{dataset}/{protocol}/{model}/fold-{fold}/layers.tsv``.
         metrics: Files ``{dataset}/{protocol}/{model}/metrics.tsv``.
         intervals: Files ``{dataset}/{protocol}/{model}/intervals.tsv``.
@@ -146,8 +146,8 @@ def read_records(
         asked=asked,
         datasets={path.parent.name: read_json(path) for path in _there(datasets)},
         splits=_read_splits(_there(folds), _there(leakage)),
-        runs=_sort([_read_run(path) for path in _there(runs)], asked),
-        layers={_names(path)[0:3:2]: read_rows(path, "kind") for path in _there(layers)},
+        runs=_sort([run for path in _there(runs) for run in _read_runs(path)], asked),
+        layers={path.parts[-5:-2:2]: read_rows(path, "kind") for path in _there(layers)},
         metrics=_metric_names(_there(metrics)),
         intervals=_read_all(intervals, "view", "method", "level", "recommended"),
         comparisons=_read_all(comparisons, "view", "method", "recommended"),
@@ -193,17 +193,14 @@ def _there(paths: Paths) -> list[Path]:
     return [path for path in map(Path, paths) if path.is_file()]
 
 
-def _names(path: Path) -> tuple[str, str, str, int]:
-    dataset, protocol, model, fold = path.parts[-5:-1]
-    return dataset, protocol, model, int(fold.removeprefix("fold-"))
-
-
-def _read_run(path: Path) -> Run:
-    record = read_json(path)
-    expected = ("settings", "device", "seed", "seconds", "digests", "images", "versions")
-    if absent := [key for key in expected if key not in record]:
-        raise InputError(f"{path}: the keys {absent} are missing, expected a record of a training")
-    return Run(*_names(path), record)
+def _read_runs(path: Path) -> Iterator[Run]:
+    expected = ("fold", "settings", "device", "seed", "seconds", "digests", "images", "versions")
+    for record in read_json(path, list):
+        if absent := [key for key in expected if key not in record]:
+            raise InputError(
+                f"{path}: the keys {absent} are missing, expected a record of a training"
+            )
+        yield Run(*path.parts[-4:-1], record["fold"], record)
 
 
 def _sort(runs: list[Run], asked: list[tuple[str, str, str, int]]) -> list[Run]:
