@@ -106,6 +106,36 @@ def test_canaries_and_external_tests_are_counted():
     assert sorted(found) == pytest.approx([training, training, training + external])
 
 
+def test_source_tasks_are_counted():
+    config = {
+        "datasets": {
+            "cells": {"format": "demo", "demo": {**CELLS, "duplicates": 0}},
+            "others": {"format": "demo", "demo": {**CELLS, "duplicates": 5}},
+        },
+        "protocols": {
+            "kfold": {"kind": "kfold", "folds": 2, "validation_fraction": 0.1},
+            "holdout": {"kind": "holdout", "test_fraction": 0.2, "validation_fraction": 0.05},
+        },
+        "pretraining": {
+            "others": {"dataset": "others", "protocol": "holdout", "training": {"epochs": 7}}
+        },
+        "models": {
+            "net": {
+                "architecture": "MobileNetV2",
+                "weights": {"pretrained_on": "others"},
+                "train": "all",
+                "epochs": 3,
+            }
+        },
+        "experiments": [{"datasets": ["cells"], "protocols": ["kfold"], "models": ["net"]}],
+    }
+    target = 2 * (10 + 3 * (1.8 + 0.04) + 0.44)
+    # Of 45 images 9 test, 2 validate and 34 train the one network that both folds start from.
+    source = 10 + 7 * (3.4 + 0.04) + 11 * 0.02
+    found = seconds_of(checked(**config), Speed(10, 0.1, 0.02))
+    assert found.tolist() == pytest.approx([target, source])
+
+
 @pytest.mark.parametrize(
     ("protocol", "parts", "expected"),
     [
