@@ -67,18 +67,11 @@ def choose_runtime(backbone: keras.Model, batch: np.ndarray, images: int, thread
         return chosen
     # Not compiled, which would take longer than all of this.
     expected = keras.ops.convert_to_numpy(backbone(batch[:COMPARED], training=False))
-    constant = constant_weights(backbone)
-    if _agrees(constant, batch, expected):
-        chosen = constant
+    chosen = _usable(lambda: constant_weights(backbone), batch, expected) or chosen
     if images < WORTH_AN_EXPORT:
         return chosen
-    try:
-        other = onnx_runtime(backbone, threads)
-        if not _agrees(other, batch, expected):
-            return chosen
-    except Exception as error:
-        # The converter raises whatever it meets; every network can be run without it.
-        logger.warning("ONNX Runtime cannot take %s: %s", backbone.name, error)
+    other = _usable(lambda: onnx_runtime(backbone, threads), batch, expected)
+    if other is None:
         return chosen
     rates = [len(batch) / _seconds(way.run, batch) for way in (chosen, other)]
     logger.info("images a second: %s %.0f, %s %.0f", chosen.name, rates[0], other.name, rates[1])
@@ -124,14 +117,22 @@ def onnx_runtime(backbone: keras.Model, threads: int) -> Runtime:
     return Runtime("ONNX Runtime", lambda images: session.run(None, {name: images})[0])
 
 
-def _agrees(runtime: Runtime, batch: np.ndarray, expected: np.ndarray) -> bool:
-    found = runtime.run(batch)[: len(expected)]
-    difference = float(np.abs(found - expected).max())
-    share = difference / max(float(np.abs(expected).max()), 1e-30)
+def _usable(
+    build: Callable[[], Runtime], batch: np.ndarray, expected: np.ndarray
+) -> Runtime | None:
+    """Build a runtime; None, with a warning, where that fails or it differs from Keras."""
+    try:
+        runtime = build()
+        found = runtime.run(batch)[: len(expected)]
+    except Exception as error:
+        # Converters raise whatever they meet; every network can be run by Keras.
+        logger.warning("the backbone cannot be run in another way than by Keras: %s", error)
+        return None
+    share = float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30))
     if not share <= TOLERANCE:
         logger.warning("%s differs by %.1e of the largest feature: not used", runtime.name, share)
-        return False
-    return True
+        return None
+    return runtime
 
 
 def _seconds(run: Callable, batch: np.ndarray) -> float:
