@@ -7,7 +7,8 @@ saturation, which Blastfold changes too, are left as they are, which saves this 
     python tests/benchmarks/plain_keras.py resources/raw/c_nmc_2019 --architecture MobileNetV2 \\
         --weights resources/weights/mobilenet_v2_imagenet_notop.weights.h5
 
-Prints one line of JSON: seconds a fold and an epoch, and the AUC of all test folds together.
+Prints one line of JSON: seconds a fold and an epoch, the AUC of all test folds together and the
+mean of the folds' AUC.
 """
 
 import argparse
@@ -155,7 +156,7 @@ def main():
         folds = read_folds(options.folds_table, paths)
     else:
         folds = list(make_folds(labels, options.folds, options.seed))
-    tested, probabilities, fold_seconds, epoch_seconds = [], [], [], []
+    tested, probabilities, areas, fold_seconds, epoch_seconds = [], [], [], [], []
     for fold in folds[: options.only_folds]:
         start = time.perf_counter()
         probability, seconds = run_fold(paths, labels, fold, options)
@@ -163,6 +164,7 @@ def main():
         epoch_seconds += seconds
         tested.append(fold[2])
         probabilities.append(probability)
+        areas.append(roc_auc_score(labels[fold[2]], probability))
     tested, probabilities = np.concatenate(tested), np.concatenate(probabilities)
     measured = {
         "architecture": options.architecture,
@@ -175,6 +177,7 @@ def main():
         "seconds_a_fold": float(np.mean(fold_seconds)),
         "seconds_an_epoch": float(np.median(epoch_seconds)),
         "auc": float(roc_auc_score(labels[tested], probabilities)),
+        "mean_auc": float(np.mean(areas)),
     }
     if len(fold_seconds) < len(folds):
         measured["extrapolated_seconds_of_all_folds"] = len(folds) * measured["seconds_a_fold"]

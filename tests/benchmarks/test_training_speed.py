@@ -108,17 +108,24 @@ def test_the_workflow_is_faster_than_a_plain_script(
     plain_seconds += left * plain["seconds_a_fold"]
     tested = predictions[predictions["fold"] < folds]
     auc = roc_auc_score(tested["label"], tested["probability"])
+    areas = [roc_auc_score(of["label"], of["probability"]) for _, of in tested.groupby("fold")]
+    mean_auc = sum(areas) / len(areas)
     extrapolated = f", extrapolated from {folds} of {plain['folds']} folds" if left else ""
-    areas = f"; AUC of the folds that both ran {auc:.3f} and {plain['auc']:.3f}"
+    shown = f"; AUC of the folds that both ran {auc:.3f} and {plain['auc']:.3f} pooled, "
+    shown += f"{mean_auc:.3f} and {plain['mean_auc']:.3f} in the mean"
     print(
         f"\n{architecture}, frozen, {plain['folds']} folds, {EPOCHS} epochs, {plain['images']} "
         f"images: from raw images to tables {seconds:.0f} s, plain Keras {plain_seconds:.0f} s"
         f"{extrapolated} ({plain['seconds_an_epoch']:.1f} s an epoch): "
-        f"{plain_seconds / seconds:.1f} times faster{areas}"
+        f"{plain_seconds / seconds:.1f} times faster{shown}"
     )
     assert len(tested) == plain["tested_images"]
     if IMAGES:
         pytest.skip("a trial with few images: no target is checked")
     assert plain_seconds / seconds >= times
-    if not left:
+    assert mean_auc == pytest.approx(plain["mean_auc"], abs=0.01)
+    # On random weights ten epochs leave the heads far from converged, each with an offset of its
+    # own: by the seed of their start weights alone the pooled AUC was 0.823 to 0.866 (0.853 to
+    # 0.887 with 30 times the learning rate), while the mean of the folds stayed at 0.886 (0.894).
+    if not left and architecture == "MobileNetV2":
         assert auc == pytest.approx(plain["auc"], abs=0.01)
