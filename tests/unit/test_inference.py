@@ -159,13 +159,15 @@ def test_one_group_a_class_falls_back_to_independent_images_and_says_so():
 def test_a_handful_of_test_images_gives_values_or_notes(images):
     tested = make_tested(images=images, subjects=images, folds=1)
     groups = groups_of(tested)
-    require_notes(intervals(tested, groups))
     other = tested.assign(probability=tested["probability"].to_numpy()[::-1])
-    require_notes(comparisons({"first": tested, "second": other}, groups))
+    tables = [intervals(tested, groups), comparisons({"first": tested, "second": other}, groups)]
     gap = protocol_gap.gap_table(
         {("net", "a"): tested, ("net", "b"): other}, {"a": "image", "b": "subject"}, groups
     )
-    require_notes(gap)
+    for table in (*tables, gap):
+        # A note says why where a value is missing.
+        require_notes(table)
+        assert set(table["metric"]) >= {"accuracy", "sensitivity", "specificity", "auc"}
 
 
 def test_a_fold_of_one_class_is_left_out_of_the_view_over_folds_with_a_note():
@@ -420,7 +422,7 @@ def predictions_of(files, protocol, models=tuple(LEARNT)):
 
 
 def test_from_files_to_tables_and_figures(files):
-    assert inference.test_to_train(files / "folds.tsv") == RATIO
+    assert inference.ratio_of_test_to_train(files / "folds.tsv") == RATIO
     common = {"groups": files / "groups.tsv", "folds": files / "folds.tsv", "seed": 1}
     runs, limits, metrics = [], [], []
     for protocol, group_by in (("by_image", "image"), ("by_subject", "subject")):
@@ -508,7 +510,7 @@ def test_files_that_do_not_hold_what_they_should_are_named(files):
     with pytest.raises(InputError, match=r"broken.tsv: the columns \['group'\] are missing"):
         inference.read_groups(files / "broken.tsv")
     with pytest.raises(InputError, match=r"broken.tsv: the column 'role' is missing"):
-        inference.test_to_train(files / "broken.tsv")
+        inference.ratio_of_test_to_train(files / "broken.tsv")
 
 
 def test_no_model_may_be_named_like_the_table_beside_the_models():

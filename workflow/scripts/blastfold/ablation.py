@@ -17,10 +17,11 @@ import pandas as pd
 from blastfold.errors import InputError
 from blastfold.evaluation import read_test_predictions
 from blastfold.inference import LEVEL, POOLED, read_groups, write_noted
-from blastfold.statistics.comparison import holm, jackknife_test, outcome
+from blastfold.statistics.comparison import holm, outcome
 from blastfold.statistics.grouped import GroupedPredictions, group_predictions
-from blastfold.statistics.jackknife import contributions
+from blastfold.statistics.jackknife import contributions, jackknife_test
 from blastfold.statistics.metrics import metric_values, undefined_reason
+from blastfold.statistics.notes import join_notes
 from blastfold.statistics.pairing import pair_groups
 
 Paths = Iterable[str | os.PathLike]
@@ -114,7 +115,7 @@ def effect_table(
             names = dict(zip(("factor", "level", "reference"), contrast, strict=True))
             pairs, absent = _pairs_of_cells(*contrast, factors, grouped)
             found = mean_difference(metric, pairs)
-            notes = _join(found.pop("note"), note, absent)
+            notes = join_notes(found.pop("note"), note, absent)
             rows.append({**place, **names, "metric": metric, **found, "note": notes})
     if not rows:
         return pd.DataFrame(columns=list(EFFECT_COLUMNS))
@@ -305,7 +306,3 @@ def _pairs_of_cells(
     if not absent or not grouped:
         return pairs, ""
     return pairs, f"{absent} of {absent + len(pairs)} pairs of cells lack predictions"
-
-
-def _join(*notes: str) -> str:
-    return "; ".join(note for note in notes if note)

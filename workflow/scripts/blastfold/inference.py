@@ -25,6 +25,7 @@ from blastfold.statistics.intervals import RESAMPLES, Interval, confidence_limit
 from blastfold.statistics.jackknife import TOO_NARROW
 from blastfold.statistics.mcnemar import PairedAccuracy, paired_accuracy
 from blastfold.statistics.metrics import METRICS, PROPORTIONS, metric_values, undefined_reason
+from blastfold.statistics.notes import join_notes
 from blastfold.statistics.pairing import pair_groups, pair_predictions
 from blastfold.tables import require_notes
 
@@ -85,7 +86,9 @@ def estimate_intervals(
     """
     tested = read_test_predictions(list(predictions))
     random_generator = generator(seed, "estimate_intervals", *names)
-    table = interval_table(tested, read_groups(groups), test_to_train(folds), random_generator)
+    table = interval_table(
+        tested, read_groups(groups), ratio_of_test_to_train(folds), random_generator
+    )
     write_noted(table, output)
 
 
@@ -153,7 +156,7 @@ def _warned(found: dict[str, Interval]) -> Interval:
         return by_group
     if not by_group.upper - by_group.lower < independent.upper - independent.lower:
         return by_group
-    return Interval(**{**vars(by_group), "note": _join(TOO_NARROW, by_group.note)})
+    return Interval(**{**vars(by_group), "note": join_notes(TOO_NARROW, by_group.note)})
 
 
 def _recommended_interval(metric: str, found: dict[str, Interval], tested: pd.DataFrame) -> str:
@@ -166,7 +169,7 @@ def _recommended_interval(metric: str, found: dict[str, Interval], tested: pd.Da
         return BY_GROUP
     chosen = interval(metric, tested, None, "auto")
     name = BY_IMAGE if chosen.method == BY_GROUP else chosen.method
-    note = _join(FALLBACK, chosen.note)
+    note = join_notes(FALLBACK, chosen.note)
     found[name] = Interval(**{**vars(chosen), "method": name, "note": note})
     return name
 
@@ -202,7 +205,9 @@ def compare_models(
     files = zip(models, predictions, strict=True)
     tested = {model: read_test_predictions([path]) for model, path in files}
     random_generator = generator(seed, "compare_models", *names)
-    table = comparison_table(tested, read_groups(groups), test_to_train(folds), random_generator)
+    table = comparison_table(
+        tested, read_groups(groups), ratio_of_test_to_train(folds), random_generator
+    )
     write_noted(table, output)
     quoted = table[table["recommended"] & (table["view"] == POOLED)]
     for row in quoted[quoted["metric"] == "accuracy"].to_dict("records"):
@@ -241,7 +246,7 @@ def comparison_table(
     if untold := _untold(by_group):
         by_group["recommended"] = ~by_group["metric"].isin(untold)
         by_image = compare(untold, BY_GROUP, None).assign(method=BY_IMAGE, recommended=True)
-        by_image["note"] = [_join(FALLBACK, note) for note in by_image["note"]]
+        by_image["note"] = [join_notes(FALLBACK, note) for note in by_image["note"]]
         tables.append(by_image)
     tables.append(compare(METRICS, "bootstrap", random_generator=random_generator))
     tables += [compare(["accuracy"], "mcnemar"), _clustered_mcnemar(tables[0], tested, groups)]
@@ -254,7 +259,7 @@ def comparison_table(
     )
     alike = table["cohens_g"].isna()
     table.loc[alike, "note"] = [
-        _join(note, "no odds ratio and no Cohen's g: the models are right on the same images")
+        join_notes(note, "no odds ratio and no Cohen's g: the models are right on the same images")
         for note in table.loc[alike, "note"]
     ]
     order = table["metric"].map(METRICS.index)
@@ -321,7 +326,7 @@ def read_groups(path: str | os.PathLike) -> pd.Series:
     return table.set_index("image_id")["group"]
 
 
-def test_to_train(path: str | os.PathLike) -> float:
+def ratio_of_test_to_train(path: str | os.PathLike) -> float:
     """Return the test images per training image of a protocol's folds, all taken together.
 
     Raises:
@@ -347,7 +352,3 @@ def write_noted(table: pd.DataFrame, path: str | os.PathLike) -> None:
     require_notes(table)
     with written_whole(path) as partial:
         table.to_csv(partial, sep="\t", index=False)
-
-
-def _join(*notes: str) -> str:
-    return "; ".join(note for note in notes if note)

@@ -32,6 +32,7 @@ from blastfold.statistics.calibration import (
 )
 from blastfold.statistics.intervals import interval
 from blastfold.statistics.jackknife import TOO_NARROW
+from blastfold.statistics.notes import join_notes
 from blastfold.statistics.operating import DEFAULT_THRESHOLD, risk_coverage
 from blastfold.statistics.roc import roc_band, sensitivity_at_specificity
 
@@ -182,7 +183,7 @@ def calibration_table(tested: pd.DataFrame, scaled: pd.DataFrame, fitted: Fitted
         }
         row |= _calibration(before)
         row |= {f"{name}_after": value for name, value in _calibration(after).items()}
-        row["note"] = _join_notes([_SEVERAL if len(parts) > 1 else "", *_by_fold(notes)])
+        row["note"] = join_notes(_SEVERAL if len(parts) > 1 else "", *_by_fold(notes))
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -250,7 +251,7 @@ def operating_table(
             row |= {"threshold_min": used.min(), "threshold_max": used.max()}
             measured, notes = _measured(images, used, scope == POOLED)
             chosen = _by_fold({fold: part.note if part else "" for fold, part in parts.items()})
-            rows.append(row | measured | {"note": _join_notes([*chosen, *notes])})
+            rows.append(row | measured | {"note": join_notes(*chosen, *notes)})
     rows += [_at_specificity(tested, wanted, seed, run) for wanted in SPECIFICITIES]
     return pd.DataFrame(rows)
 
@@ -298,7 +299,7 @@ def _at_specificity(
     row |= _with_limits("specificity", wanted, math.nan, math.nan)
     row |= _with_limits("accuracy", math.nan, math.nan, math.nan)
     row |= {"images": len(tested), "groups": tested["group"].nunique()}
-    return row | {"note": _join_notes([_FROM_TEST, note])}
+    return row | {"note": join_notes(_FROM_TEST, note)}
 
 
 def _with_limits(name: str, value: float, lower: float, upper: float) -> dict[str, float]:
@@ -313,7 +314,3 @@ def _by_fold(notes: dict[int, str]) -> list[str]:
     for fold, note in sorted(notes.items()):
         folds.setdefault(note, []).append(str(fold))
     return [f"fold {', '.join(numbers)}: {note}" for note, numbers in folds.items() if note]
-
-
-def _join_notes(notes: Sequence[str]) -> str:
-    return "; ".join(dict.fromkeys(note for note in notes if note))

@@ -22,13 +22,16 @@ from blastfold.statistics import comparison
 from blastfold.statistics.grouped import GroupedPredictions, group_predictions
 from blastfold.statistics.jackknife import (
     DIFFERENCE_POWER,
+    POWER,
     Spread,
     bounded_interval,
     contributions,
+    difference_by_t,
     few_groups_note,
     spread,
 )
 from blastfold.statistics.metrics import METRICS, metric_values, undefined_reason
+from blastfold.statistics.notes import join_notes
 from blastfold.statistics.pairing import pair_groups, pair_predictions
 
 Paths = Iterable[str | os.PathLike]
@@ -131,7 +134,7 @@ def gap_outcome(row: Mapping[str, object]) -> str:
         return f"no gap shown (p = {p_value:.2g}); {row['note']}"
     return (
         f"no gap shown (p = {p_value:.2g}); these images would show a gap of "
-        f"{row['minimum_detectable']:.3f} or more with {comparison.POWER:.0%} power"
+        f"{row['minimum_detectable']:.3f} or more with {POWER:.0%} power"
     )
 
 
@@ -159,11 +162,11 @@ def _gaps(
             row = {"view": view, "metric": metric}
             told = not np.isnan(gap["p_value"]) or np.isnan(gap["difference"])
             shown = row | {"method": BY_GROUP, "recommended": told and view == quoted}
-            yield gap | shown | {"note": _join(_shared_note(gap), gap["note"])}
+            yield gap | shown | {"note": join_notes(_shared_note(gap), gap["note"])}
             if view == quoted and not told:
                 gap = sizes | measure(metric, None)
                 shown = row | {"method": BY_IMAGE, "recommended": True}
-                yield gap | shown | {"note": _join(_shared_note(gap), FALLBACK, gap["note"])}
+                yield gap | shown | {"note": join_notes(_shared_note(gap), FALLBACK, gap["note"])}
 
 
 def _shared_note(gap: Mapping[str, object]) -> str:
@@ -207,15 +210,13 @@ def _union_jackknife(
     measured, note = _joint_spread(metric, sides, names, values)
     if not measured.standard_error > 0:
         return gap | {"note": note}
-    error, freedom = measured.standard_error, measured.degrees_of_freedom
-    reach = stats.t.ppf((1 + LEVEL) / 2, freedom) * error
-    quantiles = stats.t.ppf(((1 + LEVEL) / 2, comparison.POWER), freedom)
+    lower, upper, p_value, detectable = difference_by_t(gap["difference"], measured, LEVEL)
     return gap | {
-        "lower": gap["difference"] - reach,
-        "upper": gap["difference"] + reach,
-        "p_value": float(2 * stats.t.sf(abs(gap["difference"]) / error, freedom)),
-        "minimum_detectable": float(quantiles.sum() * error),
-        "note": _join(note, few_groups_note(measured.effective_groups)),
+        "lower": lower,
+        "upper": upper,
+        "p_value": p_value,
+        "minimum_detectable": detectable,
+        "note": join_notes(note, few_groups_note(measured.effective_groups)),
     }
 
 
@@ -264,7 +265,3 @@ def _unseen_variance(metric: str, value: float, alone: Spread) -> float:
     lower, upper, _ = bounded_interval(metric, value, alone, LEVEL)
     reach = max(value - lower, upper - value)
     return float((reach / stats.t.ppf((1 + LEVEL) / 2, alone.degrees_of_freedom)) ** 2)
-
-
-def _join(*notes: str) -> str:
-    return "; ".join(note for note in notes if note)

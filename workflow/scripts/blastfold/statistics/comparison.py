@@ -4,7 +4,6 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,20 +16,18 @@ from blastfold.statistics.folds import corrected_resampled_t, fold_values
 from blastfold.statistics.grouped import GroupedPredictions, bootstrap_weights, group_predictions
 from blastfold.statistics.intervals import RESAMPLES
 from blastfold.statistics.jackknife import (
-    DIFFERENCE_POWER,
+    POWER,
+    UNCHANGED,
+    JackknifeTest,
     Spread,
     contributions,
-    few_groups_note,
-    spread,
+    detectable_difference,
+    jackknife_test,
 )
 from blastfold.statistics.mcnemar import paired_accuracy, risk_difference_limits
 from blastfold.statistics.metrics import METRICS, metric_values, undefined_reason
+from blastfold.statistics.notes import join_notes
 from blastfold.statistics.pairing import pair_groups, pair_predictions
-
-POWER = 0.8
-"""Power of the smallest difference that could have been shown."""
-
-UNCHANGED = "no group changes the difference"
 
 Thresholds = tuple[float | np.ndarray, float | np.ndarray]
 
@@ -65,16 +62,6 @@ class Comparison:
     minimum_detectable: float
     images: int
     groups: int
-    note: str
-
-
-class JackknifeTest(NamedTuple):
-    """A difference by the delete-one-group jackknife; names as in :class:`Comparison`."""
-
-    lower: float
-    upper: float
-    p_value: float
-    minimum_detectable: float
     note: str
 
 
@@ -296,42 +283,6 @@ def _model(paired: pd.DataFrame, side: str) -> pd.DataFrame:
     return paired[columns].assign(probability=paired[side])
 
 
-def jackknife_test(
-    difference: float, changes: np.ndarray, parts: list[np.ndarray], level: float
-) -> JackknifeTest:
-    """Test a difference by what leaving groups out changes.
-
-    Args:
-        difference: Of the metric, over all groups.
-        changes: float64 (groups,), the difference without a group minus the difference.
-        parts: What each group contributes, see :func:`contributions`.
-        level: Confidence level.
-
-    Returns:
-        The interval and the test by the t distribution, NaN with a note where they are not
-        defined.
-    """
-    measured = spread(changes, parts, DIFFERENCE_POWER)
-    notes = [few_groups_note(measured.effective_groups)]
-    undefined = (np.nan, np.nan, np.nan, np.nan)
-    if math.isnan(difference):
-        return JackknifeTest(*undefined, "")
-    if math.isnan(measured.standard_error):
-        notes.insert(0, "fewer than two groups contribute: no spread between groups")
-        return JackknifeTest(*undefined, _join(notes))
-    if measured.standard_error < 1e-12 and abs(difference) > 1e-12:
-        notes.insert(0, "every group differs by the same: the test is not defined")
-        return JackknifeTest(*undefined, _join(notes))
-    if measured.standard_error < 1e-12:
-        notes.insert(0, UNCHANGED)
-        return JackknifeTest(0.0, 0.0, 1.0, np.nan, _join(notes))
-    error, freedom = measured.standard_error, measured.degrees_of_freedom
-    reach = stats.t.ppf((1 + level) / 2, freedom) * error
-    p_value = float(2 * stats.t.sf(abs(difference) / error, freedom))
-    detectable = _detectable(measured, level)
-    return JackknifeTest(difference - reach, difference + reach, p_value, detectable, _join(notes))
-
-
 def _by_jackknife(metric: str, models: Sequence[GroupedPredictions], level: float) -> JackknifeTest:
     totals = [model.totals() for model in models]
     difference = float(metric_values(metric, totals[0]) - metric_values(metric, totals[1]))
@@ -342,7 +293,7 @@ def _by_jackknife(metric: str, models: Sequence[GroupedPredictions], level: floa
         right = [model.predicted == (model.label == 1) for model in models]
         detectable = paired_accuracy(*right).minimum_detectable
         by_mcnemar = "smallest difference shown: McNemar's, for independent images"
-        note = _join([UNCHANGED, by_mcnemar, found.note.removeprefix(UNCHANGED).lstrip("; ")])
+        note = join_notes(UNCHANGED, by_mcnemar, found.note.removeprefix(UNCHANGED).lstrip("; "))
         return found._replace(minimum_detectable=detectable, note=note)
     return found
 
@@ -401,20 +352,10 @@ def _by_folds(
     shared = ~np.isnan(by_model[0] - by_model[1])
     found = corrected_resampled_t(by_model[0] - by_model[1], test_to_train, level)
     freedom = max(found.folds - 1, 1)
-    detectable = _detectable(Spread(found.standard_error, freedom, found.folds), level)
+    detectable = detectable_difference(Spread(found.standard_error, freedom, found.folds), level)
     means = [float(values[shared].mean()) if shared.any() else np.nan for values in by_model]
-    note = _join([f"mean of {found.folds} folds", found.note])
+    note = join_notes(f"mean of {found.folds} folds", found.note)
     return means, (found.lower, found.upper, found.p_value, detectable or np.nan, note)
-
-
-def _detectable(measured: Spread, level: float) -> float:
-    """Bloom (1995), Minimum detectable effects, with the t distribution's quantiles."""
-    quantiles = stats.t.ppf(((1 + level) / 2, POWER), measured.degrees_of_freedom)
-    return float(quantiles.sum() * measured.standard_error)
-
-
-def _join(notes: list[str]) -> str:
-    return "; ".join(note for note in notes if note)
 
 
 METHODS = ("jackknife-t", "bootstrap", "mcnemar", "delong", "clustered-delong", "corrected-t")

@@ -30,6 +30,7 @@ from blastfold.statistics.metrics import (
     proportion_counts,
     undefined_reason,
 )
+from blastfold.statistics.notes import join_notes
 
 RESAMPLES = 2000
 """Bootstrap resamples unless told otherwise."""
@@ -164,13 +165,13 @@ def _wilson(metric: str, grouped: GroupedPredictions, level: float) -> Limits:
 def _delong(metric: str, grouped: GroupedPredictions, level: float) -> Limits:
     lower, upper, note = _area_limits(metric, grouped, level, None)
     independent = "images of one group are taken as independent" if _clustered(grouped) else ""
-    return lower, upper, _join(note, independent)
+    return lower, upper, join_notes(note, independent)
 
 
 def _clustered_delong(metric: str, grouped: GroupedPredictions, level: float) -> Limits:
     lower, upper, note = _area_limits(metric, grouped, level, grouped.group)
     effective = metric_spread(metric, grouped).effective_groups
-    return lower, upper, _join(note, few_groups_note(effective))
+    return lower, upper, join_notes(note, few_groups_note(effective))
 
 
 def _area_limits(
@@ -191,7 +192,7 @@ def _jackknife_t(metric: str, grouped: GroupedPredictions, level: float) -> Limi
     value = float(metric_values(metric, grouped.totals()))
     measured = metric_spread(metric, grouped)
     lower, upper, note = bounded_interval(metric, value, measured, level)
-    return lower, upper, _join(note, few_groups_note(measured.effective_groups))
+    return lower, upper, join_notes(note, few_groups_note(measured.effective_groups))
 
 
 def _robust_t(metric: str, grouped: GroupedPredictions, level: float) -> Limits:
@@ -243,7 +244,7 @@ def _bootstrap_t(
     errors = np.sqrt((grouped.groups - 1) / grouped.groups * spreads)
     usable = ~np.isnan(values) & (errors > 1e-12)
     measured = metric_spread(metric, grouped)
-    note = _join(
+    note = join_notes(
         _left_out(np.count_nonzero(~usable), len(values)),
         few_groups_note(measured.effective_groups),
     )
@@ -270,7 +271,7 @@ def _corrected_t(
     result = corrected_resampled_t(by_fold["value"].to_numpy(), test_to_train, level)
     low, high = metric_bounds(metric)
     lower, upper = np.clip((result.lower, result.upper), low, high)
-    note = _join(f"mean of {result.folds} folds", result.note)
+    note = join_notes(f"mean of {result.folds} folds", result.note)
     return result.mean, float(lower), float(upper), note
 
 
@@ -280,7 +281,7 @@ def _resampled(
     values = metric_values(metric, grouped.totals(weights))
     undefined = np.isnan(values)
     effective = metric_spread(metric, grouped).effective_groups
-    note = _join(_left_out(undefined.sum(), len(values)), few_groups_note(effective))
+    note = join_notes(_left_out(undefined.sum(), len(values)), few_groups_note(effective))
     return values[~undefined], note
 
 
@@ -290,10 +291,6 @@ def _left_out(undefined: int, resamples: int) -> str:
 
 def _clustered(grouped: GroupedPredictions) -> bool:
     return grouped.groups < len(grouped.label)
-
-
-def _join(*notes: str) -> str:
-    return "; ".join(note for note in notes if note)
 
 
 _GROUP_METHODS: dict[str, Callable[..., Limits]] = {

@@ -6,7 +6,9 @@ count a group by what it contributes: subjects without a blast say nothing about
 and one subject with half of the images is not as good as ten with a twentieth each.
 """
 
+import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -15,6 +17,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from blastfold.statistics.grouped import GroupedPredictions
 from blastfold.statistics.metrics import metric_bounds, metric_values
+from blastfold.statistics.notes import join_notes
 
 FEW_GROUPS = 15
 """Intervals that rest on at most this many effective groups carry a warning."""
@@ -29,6 +32,11 @@ VALUE_POWER = 1.5
 
 DIFFERENCE_POWER = 1.0
 """For differences of two models, whose errors are symmetric, so that the t test is cautious."""
+
+POWER = 0.8
+"""Power of the smallest difference that could have been shown."""
+
+UNCHANGED = "no group changes the difference"
 
 
 @dataclass(frozen=True)
@@ -181,3 +189,74 @@ def _exact_proportion(share: float, trials: float, level: float) -> tuple[float,
     lower = stats.beta.ppf(tail, hits, misses + 1) if hits > 0 else 0.0
     upper = stats.beta.ppf(1 - tail, hits + 1, misses) if misses > 0 else 1.0
     return float(lower), float(upper)
+
+
+class JackknifeTest(NamedTuple):
+    """A difference by the delete-one-group jackknife.
+
+    Names as in :class:`blastfold.statistics.comparison.Comparison`.
+    """
+
+    lower: float
+    upper: float
+    p_value: float
+    minimum_detectable: float
+    note: str
+
+
+def jackknife_test(
+    difference: float, changes: np.ndarray, parts: list[np.ndarray], level: float
+) -> JackknifeTest:
+    """Test a difference by what leaving groups out changes.
+
+    Args:
+        difference: Of the metric, over all groups.
+        changes: float64 (groups,), the difference without a group minus the difference.
+        parts: What each group contributes, see :func:`contributions`.
+        level: Confidence level.
+
+    Returns:
+        The interval and the test by the t distribution, NaN with a note where they are not
+        defined.
+    """
+    measured = spread(changes, parts, DIFFERENCE_POWER)
+    notes = [few_groups_note(measured.effective_groups)]
+    undefined = (np.nan, np.nan, np.nan, np.nan)
+    if math.isnan(difference):
+        return JackknifeTest(*undefined, "")
+    if math.isnan(measured.standard_error):
+        notes.insert(0, "fewer than two groups contribute: no spread between groups")
+        return JackknifeTest(*undefined, join_notes(*notes))
+    if measured.standard_error < 1e-12 and abs(difference) > 1e-12:
+        notes.insert(0, "every group differs by the same: the test is not defined")
+        return JackknifeTest(*undefined, join_notes(*notes))
+    if measured.standard_error < 1e-12:
+        notes.insert(0, UNCHANGED)
+        return JackknifeTest(0.0, 0.0, 1.0, np.nan, join_notes(*notes))
+    return JackknifeTest(*difference_by_t(difference, measured, level), join_notes(*notes))
+
+
+def difference_by_t(
+    difference: float, measured: Spread, level: float
+) -> tuple[float, float, float, float]:
+    """Return a difference's limits, p value and detectable size by the t distribution.
+
+    Args:
+        difference: Of a metric.
+        measured: Its spread over groups, with a standard error above 0.
+        level: Confidence level.
+    """
+    error, freedom = measured.standard_error, measured.degrees_of_freedom
+    reach = stats.t.ppf((1 + level) / 2, freedom) * error
+    p_value = float(2 * stats.t.sf(abs(difference) / error, freedom))
+    detectable = detectable_difference(measured, level)
+    return difference - reach, difference + reach, p_value, detectable
+
+
+def detectable_difference(measured: Spread, level: float) -> float:
+    """Return the smallest difference that would have been shown with a power of 80 %.
+
+    Bloom (1995), Minimum detectable effects, with the t distribution's quantiles.
+    """
+    quantiles = stats.t.ppf(((1 + level) / 2, POWER), measured.degrees_of_freedom)
+    return float(quantiles.sum() * measured.standard_error)
