@@ -7,8 +7,13 @@
 TRAINS_ON_GPU = config["device"] == "gpu" or (config["device"] == "auto" and has_gpu())
 CORES = None if workflow.remote_exec else workflow.resource_settings.cores
 TRAINING_THREADS = max(1, CORES // 4) if CORES and not TRAINS_ON_GPU else 8
-# Not a declared output: Snakemake deletes those of a job that was killed.
-UNFINISHED = "results/unfinished_training"
+# What all extractions and trainings run by. The folder of their states is no declared output:
+# Snakemake deletes those of a job that was killed. One parameter instead of six, of which Snakemake
+# would keep account for every one of thousands of jobs.
+RUN_SETTINGS = {
+    **{name: config[name] for name in ("seed", "device", "precision", "xla", "deterministic")},
+    "states": "results/unfinished_training",
+}
 # One extraction serves many trainings and leaves no core idle.
 EXTRACTION_THREADS = 8
 

@@ -37,12 +37,7 @@ for FOLDS in [0, *FOLD_COUNTS] if FEATURE_SETS else []:
         params:
             features=lambda wildcards: FEATURE_SETS[wildcards.features],
             drawn_for=lambda wildcards: image_source(wildcards.dataset),
-            seed=config["seed"],
-            device=config["device"],
-            precision=config["precision"],
-            xla=config["xla"],
-            deterministic=config["deterministic"],
-            states=UNFINISHED,
+            run=RUN_SETTINGS,
             code=code_digest("features"),
         message:
             "Extracting features of {wildcards.dataset}: {wildcards.features}"
@@ -87,9 +82,7 @@ for FOLDS in FOLD_COUNTS if HEAD_MODELS else []:
             runtime="2h",
         params:
             model=model_settings,
-            seed=config["seed"],
-            deterministic=config["deterministic"],
-            states=UNFINISHED,
+            run={name: RUN_SETTINGS[name] for name in ("seed", "deterministic", "states")},
             code=code_digest("head_training"),
         message:
             "Training the heads of {wildcards.model} on {wildcards.dataset}, {wildcards.protocol}, all folds"
@@ -155,12 +148,7 @@ rule train_model:
     params:
         model=model_settings,
         drawn_for=lambda wildcards: image_source(wildcards.dataset),
-        seed=config["seed"],
-        device=config["device"],
-        precision=config["precision"],
-        xla=config["xla"],
-        deterministic=config["deterministic"],
-        states=UNFINISHED,
+        run=RUN_SETTINGS,
         code=code_digest("fold_training"),
     message:
         "Training {wildcards.model} on {wildcards.dataset}, {wildcards.protocol}, fold {wildcards.fold}"

@@ -18,7 +18,9 @@ with log_to(snakemake.log[0]):
         fitted={name: list(snakemake.input.get(name, [])) for name in ("mean_images", "stains")},
         settings=snakemake.params.features,
         run={
-            **dict(snakemake.params.items()),
+            **snakemake.params.run,
+            "drawn_for": snakemake.params.drawn_for,
+            "code": snakemake.params.code,
             "threads": snakemake.threads,
             "gpu": snakemake.resources.get("gpu", 1),
         },

@@ -19,7 +19,8 @@ with log_to(snakemake.log[0]):
         records=list(snakemake.input.records),
         settings=snakemake.params.model,
         run={
-            **dict(snakemake.params.items()),
+            **snakemake.params.run,
+            "code": snakemake.params.code,
             "names": [snakemake.wildcards[name] for name in ("dataset", "protocol", "model")],
             "threads": snakemake.threads,
         },

@@ -17,7 +17,9 @@ with log_to(snakemake.log[0]):
         fold=int(snakemake.wildcards.fold),
         settings=snakemake.params.model,
         run={
-            **dict(snakemake.params.items()),
+            **snakemake.params.run,
+            "drawn_for": snakemake.params.drawn_for,
+            "code": snakemake.params.code,
             "names": [snakemake.wildcards[name] for name in ("dataset", "protocol", "model")],
             "threads": snakemake.threads,
             "gpu": snakemake.resources.get("gpu", 1),
