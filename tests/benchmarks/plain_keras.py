@@ -105,7 +105,7 @@ def build_model(options):
     features = backbone(features, training=False)
     model = keras.Model(image, keras.layers.Dense(2, activation="softmax")(features))
     model.compile(
-        optimizer=keras.optimizers.Adam(1e-3),
+        optimizer=keras.optimizers.Adam(options.learning_rate),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
@@ -199,6 +199,7 @@ def parse_options():
     parser.add_argument("--only-folds", type=int, help="run the first folds only and extrapolate")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=2022)
     return parser.parse_args()
 
