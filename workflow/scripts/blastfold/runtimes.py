@@ -49,9 +49,9 @@ def choose_runtime(backbone: keras.Model, batch: np.ndarray, images: int, thread
     """Choose how to run a backbone on a CPU.
 
     Constant weights are worth their start for all but a few images; ONNX Runtime is taken where
-    it is clearly faster still. Whether it is depends on the processor: on two cores with AVX-512
-    the networks of ``tests/benchmarks/test_runtimes.py`` gained 1.0 to 1.5 times by constant
-    weights, and nothing by ONNX Runtime on top.
+    it is clearly faster still. Whether it is depends on the machine and its day: on two cores with
+    AVX-512 the networks of ``tests/benchmarks/test_runtimes.py`` gained 1.0 to 2.0 times by constant
+    weights, and by ONNX Runtime on top nothing on one day, 1.0 to 1.6 times on another.
 
     Args:
         backbone: A frozen backbone.
