@@ -50,8 +50,8 @@ def choose_runtime(backbone: keras.Model, batch: np.ndarray, images: int, thread
 
     Constant weights are worth their start for all but a few images; ONNX Runtime is taken where
     it is clearly faster still. Whether it is depends on the machine and its day: on two cores with
-    AVX-512 the networks of ``tests/benchmarks/test_runtimes.py`` gained 1.0 to 2.0 times by constant
-    weights, and by ONNX Runtime on top nothing on one day, 1.0 to 1.6 times on another.
+    AVX-512 constant weights made the networks of ``tests/benchmarks/test_runtimes.py`` 1.0 to 2.0
+    times as fast, and ONNX Runtime again as fast on one day, 1.0 to 1.6 times on another.
 
     Args:
         backbone: A frozen backbone.
