@@ -59,7 +59,7 @@ report: env ## Write the report of the finished default experiment; REPORT=repor
 	$(BIN)/snakemake --report "$(REPORT)"
 
 estimate: env ## Print the expected hours of an experiment; CONFIG=config/thesis.yaml, DEVICE=cpu or gpu.
-	PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.estimate_run "$(CONFIG)" \
+	PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.estimate "$(CONFIG)" \
 		$(if $(DEVICE),--device $(DEVICE))
 
 test: env ## Run the tests; BLASTFOLD_TEST_DATA=<folder> adds those that need real images.
@@ -75,6 +75,7 @@ lint: env ## Check style and the workflow's form; changes nothing.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/snakefmt --check Snakefile rules workflow/Snakefile
+	PYTHONPATH=workflow/scripts $(BIN)/lint-imports
 	$(BIN)/snakemake --lint
 
 format: env ## Bring all code into the house's style.
@@ -83,7 +84,7 @@ format: env ## Bring all code into the house's style.
 	$(BIN)/snakefmt Snakefile rules workflow/Snakefile
 
 manual: env ## Bring the tables of config/README.md up to date with the config schema.
-	$(BIN)/python workflow/scripts/blastfold/manual.py config/README.md workflow/schemas/config.schema.yaml
+	PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.experiment.manual config/README.md workflow/schemas/config.schema.yaml
 
 # The CPU lock holds on Linux and on macOS with an ARM processor. The GPU lock follows it in all
 # that both have.

@@ -37,7 +37,7 @@ rule estimate_ablation:
             **ABLATIONS[wildcards.ablation],
             "datasets": ablation_datasets(wildcards),
         },
-        code=code_digest("ablation"),
+        code=code_digest("evaluation.ablation"),
     message:
         "Estimating what each choice of the ablation {wildcards.ablation} brings"
     script:
@@ -81,7 +81,7 @@ rule describe_ablation:
     params:
         title=lambda wildcards: config["ablations"][wildcards.ablation]["title"],
         titles=ablation_titles,
-        code=code_digest("ablation_tables", "figures.ablation_figures"),
+        code=code_digest("reporting.tables.ablation", "reporting.figures.ablation"),
     message:
         "Describing the ablation {wildcards.ablation}"
     script:
@@ -117,7 +117,7 @@ rule describe_learning_curve:
     params:
         title=lambda wildcards: config["ablations"][wildcards.ablation]["title"],
         titles=ablation_titles,
-        code=code_digest("ablation_tables", "figures.ablation_figures"),
+        code=code_digest("reporting.tables.ablation", "reporting.figures.ablation"),
     message:
         "Describing the learning curve of {wildcards.ablation}"
     script:

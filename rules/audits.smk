@@ -22,7 +22,7 @@ rule tabulate_fitted_artefacts:
         artefacts=fitted_artefacts(),
         splits=SPLITS,
         titles=TITLES,
-        code=code_digest("audit_tables"),
+        code=code_digest("reporting.tables.audits"),
     message:
         "Checking that nothing was fitted on a test image"
     script:
@@ -62,7 +62,7 @@ rule audit_results:
     params:
         datasets=TRUE_DATASETS,
         runs=TRUE_RUNS,
-        code=code_digest("result_audit"),
+        code=code_digest("reporting.tables.printed_audit"),
     message:
         "Auditing the printed results of the thesis and our own"
     script:

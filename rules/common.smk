@@ -16,7 +16,7 @@ ROOT = Path(workflow.current_basedir) / ".."
 LIBRARY = (ROOT / "workflow" / "scripts" / "blastfold").resolve()
 sys.path.insert(0, str(LIBRARY.parent))
 
-from blastfold.ablation_config import (
+from blastfold.experiment.ablations import (
     ablation_cells,
     ablation_contrasts,
     factor_title,
@@ -24,21 +24,21 @@ from blastfold.ablation_config import (
     share_protocol,
     training_shares,
 )
-from blastfold.code import code_digest as digest_code
-from blastfold.config import (
+from blastfold.experiment.code import code_digest as digest_code
+from blastfold.experiment.config import (
     canary_runs,
     check_config,
     combinations,
     external_runs,
     fold_count,
 )
-from blastfold.errors import BlastfoldError
-from blastfold.feature_sets import depends_on_fold, feature_set_name, feature_sets
-from blastfold.files import digest_listing
-from blastfold.hardware import has_gpu
-from blastfold.pretraining_config import pretraining_name, source_of
-from blastfold.publication.repository import repository_state
-from blastfold.slides.sheet import (
+from blastfold.core.errors import BlastfoldError
+from blastfold.experiment.feature_sets import depends_on_fold, feature_set_name, feature_sets
+from blastfold.core.files import digest_listing
+from blastfold.core.hardware import has_gpu
+from blastfold.experiment.pretraining import pretraining_name, source_of
+from blastfold.experiment.repository import repository_state
+from blastfold.experiment.slide_sheet import (
     check_chosen_slides,
     demo_slides,
     read_regions,

@@ -49,7 +49,9 @@ rule describe_dataset:
         runtime="10m",
     params:
         title=title_of,
-        code=code_digest("figures.dataset_figures", "figures.audit_figures", "audit_tables"),
+        code=code_digest(
+            "reporting.figures.datasets", "reporting.figures.audits", "reporting.tables.audits"
+        ),
     message:
         "Describing {wildcards.dataset}"
     script:
@@ -77,7 +79,7 @@ rule plot_augmented_images:
         mem_mb=2000,
         runtime="10m",
     params:
-        code=code_digest("figures.dataset_figures"),
+        code=code_digest("reporting.figures.datasets"),
     message:
         "Drawing augmented images of {wildcards.dataset}"
     script:
@@ -131,7 +133,9 @@ rule describe_splits:
         datasets=TRUE_DATASETS,
         splits=TRUE_SPLITS,
         titles=TITLES,
-        code=code_digest("comparison_tables", "audit_tables", "figures.audit_figures"),
+        code=code_digest(
+            "reporting.tables.results", "reporting.tables.audits", "reporting.figures.audits"
+        ),
     message:
         "Describing the data sets, their splits and what crosses them"
     script:
@@ -160,7 +164,7 @@ rule plot_architecture:
     params:
         image_size=lambda wildcards: config["datasets"][wildcards.dataset]["image_size"],
         title=lambda wildcards: TITLES["model"][wildcards.model],
-        code=code_digest("figures.architecture"),
+        code=code_digest("reporting.figures.architecture"),
     message:
         "Drawing the schematic of {wildcards.model}"
     script:
@@ -205,7 +209,7 @@ rule describe_model:
     params:
         title=title_of,
         code=code_digest(
-            "comparison_tables", "figures.evaluation_figures", "figures.training_figures"
+            "reporting.tables.results", "reporting.figures.curves", "reporting.figures.training"
         ),
     message:
         "Describing {wildcards.model} on {wildcards.dataset}, {wildcards.protocol}"
@@ -292,10 +296,10 @@ rule describe_protocol:
         ],
         title=title_of,
         code=code_digest(
-            "calibration_tables",
-            "figures.calibration_figures",
-            "figures.dataset_figures",
-            "figures.evaluation_figures",
+            "reporting.tables.calibration",
+            "reporting.figures.calibration",
+            "reporting.figures.datasets",
+            "reporting.figures.curves",
         ),
     message:
         "Drawing and tabulating all models on {wildcards.dataset}, {wildcards.protocol}"
@@ -336,7 +340,7 @@ rule describe_comparisons:
     params:
         titles=TITLES["model"],
         title=title_of,
-        code=code_digest("inference_tables", "figures.inference_figures"),
+        code=code_digest("reporting.tables.comparisons", "reporting.figures.comparisons"),
     message:
         "Describing model against model on {wildcards.dataset}, {wildcards.protocol}"
     script:
@@ -375,7 +379,7 @@ rule describe_protocol_gap:
         runs=lambda wildcards: gap_runs(wildcards.dataset),
         titles=TITLES,
         title=title_of,
-        code=code_digest("inference_tables", "figures.inference_figures"),
+        code=code_digest("reporting.tables.comparisons", "reporting.figures.comparisons"),
     message:
         "Describing the gap between the protocols of {wildcards.dataset}"
     script:
@@ -415,7 +419,7 @@ rule describe_results:
         runs=lambda wildcards: true_runs(wildcards.dataset),
         drawn=lambda wildcards: shown_runs(wildcards.dataset),
         title=title_of,
-        code=code_digest("comparison_tables", "figures.comparison_figures"),
+        code=code_digest("reporting.tables.results", "reporting.figures.accuracy"),
     message:
         "Describing the results on {wildcards.dataset}"
     script:
@@ -458,7 +462,7 @@ rule compare_with_literature:
         runtime="10m",
     params:
         runs=SHOWN_RUNS,
-        code=code_digest("reproduction", "figures.comparison_figures"),
+        code=code_digest("reporting.tables.reproduction", "reporting.figures.accuracy"),
     message:
         "Comparing our results with those of the thesis and of the literature"
     script:

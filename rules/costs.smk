@@ -27,7 +27,7 @@ rule collect_costs:
         benchmarks="benchmarks",
         # A function, because Snakemake would take a brace in a title for a wildcard.
         titles=lambda wildcards: TITLES,
-        code=code_digest("compute_cost"),
+        code=code_digest("reporting.tables.compute_cost"),
     message:
         "Adding up what the jobs cost"
     script:

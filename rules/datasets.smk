@@ -12,7 +12,7 @@ rule generate_demo:
     params:
         settings=lambda wildcards: config["datasets"][wildcards.dataset]["demo"],
         seed=config["seed"],
-        code=code_digest("demo"),
+        code=code_digest("datasets.generated_smears"),
     message:
         "Generating the blood smears of {wildcards.dataset}"
     script:
@@ -43,7 +43,7 @@ rule import_dataset:
     params:
         dataset=import_settings,
         listing=raw_listing,
-        code=code_digest("datasets"),
+        code=code_digest("datasets.importing"),
     message:
         "Importing {wildcards.dataset} from {input.raw}"
     script:
@@ -71,7 +71,7 @@ rule audit_dataset:
         runtime="2h",
     params:
         duplicates=lambda wildcards: config["datasets"][wildcards.dataset]["duplicates"],
-        code=code_digest("duplicates"),
+        code=code_digest("leakage.duplicates"),
     message:
         "Looking for duplicates and leakage groups in {wildcards.dataset}"
     script:

@@ -23,7 +23,7 @@ rule grow_dataset:
     params:
         dataset=derived_settings("title", "format", "of", "grow"),
         seed=config["seed"],
-        code=code_digest("growing"),
+        code=code_digest("networks.grown_datasets"),
     message:
         "Growing {wildcards.dataset} by augmented copies"
     script:
@@ -57,7 +57,7 @@ rule select_tiles:
     params:
         dataset=derived_settings("title", "format", "of", "select"),
         seed=config["seed"],
-        code=code_digest("selection"),
+        code=code_digest("datasets.selection"),
     message:
         "Choosing the images of {wildcards.dataset}"
     script:
@@ -89,7 +89,7 @@ rule plot_selected_tiles:
         mem_mb=2000,
         runtime="10m",
     params:
-        code=code_digest("figures.selection_figures"),
+        code=code_digest("reporting.figures.selection"),
     message:
         "Drawing the best and the worst images of {wildcards.dataset}"
     script:
@@ -123,7 +123,7 @@ rule permute_labels:
     params:
         dataset=derived_settings("title", "format", "of", "permute_among"),
         seed=config["seed"],
-        code=code_digest("derived"),
+        code=code_digest("datasets.derived"),
     message:
         "Permuting labels: {wildcards.dataset}"
     script:
@@ -152,7 +152,7 @@ rule tabulate_canaries:
         runtime="10m",
     params:
         runs=CANARIES,
-        code=code_digest("canary_table"),
+        code=code_digest("reporting.tables.canaries"),
     message:
         "Tabulating the results on permuted labels"
     script:

@@ -39,7 +39,9 @@ rule evaluate_model:
         runtime="1h",
     params:
         seed=config["seed"],
-        code=code_digest("evaluation", "inference", "operating_points"),
+        code=code_digest(
+            "evaluation.metrics", "evaluation.comparisons", "evaluation.operating_points"
+        ),
     message:
         "Evaluating {wildcards.model} on {wildcards.dataset}, {wildcards.protocol}"
     script:
@@ -64,7 +66,7 @@ rule compare_models:
     params:
         models=lambda wildcards: models_of(wildcards.dataset, wildcards.protocol),
         seed=config["seed"],
-        code=code_digest("inference"),
+        code=code_digest("evaluation.comparisons"),
     message:
         "Comparing the models on {wildcards.dataset}, {wildcards.protocol}"
     script:
@@ -87,7 +89,7 @@ rule estimate_protocol_gap:
         runtime="30m",
     params:
         runs=lambda wildcards: gap_runs(wildcards.dataset),
-        code=code_digest("protocol_gap"),
+        code=code_digest("evaluation.protocol_gap"),
     message:
         "Estimating the gap between the protocols of {wildcards.dataset}"
     script:

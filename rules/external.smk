@@ -20,7 +20,7 @@ rule apply_models:
         runtime="2h",
     params:
         device=config["device"],
-        code=code_digest("external_test"),
+        code=code_digest("training.external_application"),
     message:
         "Testing {wildcards.model} of {wildcards.dataset}, {wildcards.protocol} on {wildcards.external}"
     script:
@@ -44,7 +44,7 @@ rule estimate_external_intervals:
         runtime="30m",
     params:
         seed=config["seed"],
-        code=code_digest("inference"),
+        code=code_digest("evaluation.comparisons"),
     message:
         "Estimating the intervals of {wildcards.model} of {wildcards.dataset} on {wildcards.external}"
     script:
@@ -81,7 +81,7 @@ rule describe_external_test:
         runtime="10m",
     params:
         runs=EXTERNAL_RUNS,
-        code=code_digest("external_tables", "figures.external_figures"),
+        code=code_digest("reporting.tables.external_test", "reporting.figures.external_test"),
     message:
         "Describing the external tests"
     script:

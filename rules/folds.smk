@@ -15,7 +15,7 @@ rule assign_folds:
     params:
         protocol=protocol_settings,
         seed=config["seed"],
-        code=code_digest("folds"),
+        code=code_digest("folds.assignment"),
     message:
         "Splitting {wildcards.dataset} by {wildcards.protocol}"
     script:
@@ -41,7 +41,7 @@ rule audit_split:
         runtime="20m",
     params:
         leakage=lambda wildcards: config["protocols"][wildcards.protocol]["leakage"],
-        code=code_digest("split_audit"),
+        code=code_digest("leakage.split_audit"),
     message:
         "Looking for leakage in {wildcards.dataset}, {wildcards.protocol}"
     script:
@@ -78,7 +78,7 @@ for folds, protocols in FOLD_COUNTS.items():
             mem_mb=2000,
             runtime="1h",
         params:
-            code=code_digest("mean_image"),
+            code=code_digest("folds.mean_image"),
         message:
             "Averaging the training images of {wildcards.dataset}, {wildcards.protocol}"
         script:

@@ -35,7 +35,7 @@ rule export_backbone:
         runtime="20m",
     params:
         trained=pretraining_run,
-        code=code_digest("pretraining"),
+        code=code_digest("training.backbone_export"),
     message:
         "Taking the backbone of {wildcards.architecture} from the source task {wildcards.source}"
     script:

@@ -57,7 +57,11 @@ rule write_publication:
         experiment=lambda wildcards: config,
         asked=asked_trainings(),
         repository=lambda wildcards: repository_state(ROOT),
-        code=code_digest("publication.methods", "publication.checklist", "publication.provenance"),
+        code=code_digest(
+            "reporting.publication.methods",
+            "reporting.publication.checklist",
+            "reporting.publication.provenance",
+        ),
     message:
         "Writing the methods section, the checklists and the provenance of every number"
     script:
@@ -87,7 +91,7 @@ rule assemble_publication:
             "ablation": {name: entry["title"] for name, entry in config["ablations"].items()},
         },
         title=lambda wildcards: config["title"],
-        code=code_digest("publication.document"),
+        code=code_digest("reporting.publication.document"),
     message:
         "Collecting tables and figures for print"
     script:

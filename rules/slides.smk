@@ -14,7 +14,7 @@ rule generate_slide:
         label=lambda wildcards: SLIDES[wildcards.slide]["label"],
         settings=lambda wildcards: config["slides"]["demo"],
         seed=config["seed"],
-        code=code_digest("slides.demo_slide"),
+        code=code_digest("slides.generated_slide"),
     message:
         "Generating the slide {wildcards.slide}"
     script:
@@ -71,7 +71,7 @@ rule plot_slide:
         mem_mb=2000,
         runtime="10m",
     params:
-        code=code_digest("figures.slide_figures"),
+        code=code_digest("reporting.figures.slides"),
     message:
         "Drawing the tiles of {wildcards.slide}"
     script:
@@ -102,7 +102,7 @@ rule import_tiles:
     params:
         folder="results/slides",
         dataset=tiles_settings,
-        code=code_digest("datasets"),
+        code=code_digest("datasets.importing"),
     message:
         "Importing {wildcards.dataset} from the tiles of its slides"
     script:

@@ -38,7 +38,7 @@ for FOLDS in [0, *FOLD_COUNTS] if FEATURE_SETS else []:
             features=lambda wildcards: FEATURE_SETS[wildcards.features],
             drawn_for=lambda wildcards: image_source(wildcards.dataset),
             run=RUN_SETTINGS,
-            code=code_digest("features"),
+            code=code_digest("training.features"),
         message:
             "Extracting features of {wildcards.dataset}: {wildcards.features}"
         script:
@@ -83,7 +83,7 @@ for FOLDS in FOLD_COUNTS if HEAD_MODELS else []:
         params:
             model=model_settings,
             run={name: RUN_SETTINGS[name] for name in ("seed", "deterministic", "states")},
-            code=code_digest("head_training"),
+            code=code_digest("training.heads_job"),
         message:
             "Training the heads of {wildcards.model} on {wildcards.dataset}, {wildcards.protocol}, all folds"
         script:
@@ -110,7 +110,7 @@ rule assemble_model:
     params:
         model=model_settings,
         seed=config["seed"],
-        code=code_digest("head_training"),
+        code=code_digest("training.heads_job"),
     message:
         "Assembling {wildcards.model} of {wildcards.dataset}, {wildcards.protocol}, fold {wildcards.fold}"
     script:
@@ -149,7 +149,7 @@ rule train_model:
         model=model_settings,
         drawn_for=lambda wildcards: image_source(wildcards.dataset),
         run=RUN_SETTINGS,
-        code=code_digest("fold_training"),
+        code=code_digest("training.fold_job"),
     message:
         "Training {wildcards.model} on {wildcards.dataset}, {wildcards.protocol}, fold {wildcards.fold}"
     script:
@@ -173,7 +173,7 @@ rule sample_augmentations:
     params:
         augmentation=shown_augmentation,
         seed=config["seed"],
-        code=code_digest("augmentation_samples"),
+        code=code_digest("networks.augmentation_samples"),
     message:
         "Sampling augmented images of {wildcards.dataset}"
     script:

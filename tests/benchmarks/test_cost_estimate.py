@@ -4,11 +4,11 @@ from subprocess import PIPE, STDOUT, run
 
 import pandas as pd
 import yaml
-from running import REPOSITORY, snakemake_command
+from support.workflow import REPOSITORY, snakemake_command
 
-from blastfold import estimate_run
-from blastfold.config import check_config
-from blastfold.cost_estimate import count_images, estimate
+from blastfold.experiment.config import check_config
+from blastfold.planning import estimate as estimate_command
+from blastfold.planning.cost_estimate import count_images, estimate
 
 EXPERIMENT = {
     "datasets": {"demo": {"format": "demo", "image_size": [48, 48]}},
@@ -29,7 +29,7 @@ def test_an_experiment_takes_what_was_estimated(tmp_path):
     config = check_config(EXPERIMENT, REPOSITORY / "workflow/schemas/config.schema.yaml")
     expected = yaml.safe_load((REPOSITORY / "resources/datasets.yaml").read_text("utf-8"))
     # One core, as the jobs below have.
-    speeds = estimate_run.measure(config, "cpu", 1, tmp_path / "calibration.json")
+    speeds = estimate_command.measure(config, "cpu", 1, tmp_path / "calibration.json")
     table = estimate(config, count_images(config, expected, tmp_path / "results"), speeds)
     estimated = dict(zip(table["model"], table["hours"] * 3600, strict=True))
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from blastfold.duplicates import find_duplicates
+from blastfold.leakage.duplicates import find_duplicates
 
 DATA = os.environ.get("BLASTFOLD_TEST_DATA")
 pytestmark = pytest.mark.skipif(not DATA, reason="BLASTFOLD_TEST_DATA is not set")

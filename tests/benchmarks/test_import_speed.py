@@ -52,7 +52,7 @@ print(json.dumps({**measured, "images": len(files)}))
 IMPORT = """
 import json, re, sys, time
 from pathlib import Path
-from blastfold.datasets import import_dataset
+from blastfold.datasets.importing import import_dataset
 
 root, threads, target = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
 names = {"images": "images.npy", "manifest": "manifest.tsv"}

@@ -9,8 +9,9 @@ import time
 import numpy as np
 import pytest
 
-from blastfold import models, runtimes
-from blastfold.features import BATCH_SIZE
+from blastfold.networks import architectures
+from blastfold.training import backbone_runtime
+from blastfold.training.features import BATCH_SIZE
 
 SIZE, ROUNDS = 96, 7
 
@@ -24,18 +25,18 @@ def seconds(run, batch):
 @pytest.mark.parametrize("architecture", ["MobileNetV2", "DenseNet169", "VGG19"])
 def test_all_runtimes_agree(architecture):
     settings = {"architecture": architecture, "train": "head"}
-    backbone, _ = models.build_backbone(settings, (SIZE, SIZE, 3), 1)
+    backbone, _ = architectures.build_backbone(settings, (SIZE, SIZE, 3), 1)
     random = np.random.default_rng(0)
     batch = random.uniform(-1, 1, (BATCH_SIZE, SIZE, SIZE, 3)).astype("float32")
     expected = backbone.predict_on_batch(batch)
     ways = {
         "Keras": backbone.predict_on_batch,
-        "constant weights": runtimes.constant_weights(backbone).run,
-        "ONNX Runtime": runtimes.onnx_runtime(backbone, 2).run,
+        "constant weights": backbone_runtime.constant_weights(backbone).run,
+        "ONNX Runtime": backbone_runtime.onnx_runtime(backbone, 2).run,
     }
     for run in ways.values():
         difference = np.abs(run(batch) - expected).max() / np.abs(expected).max()
-        assert difference < runtimes.TOLERANCE
+        assert difference < backbone_runtime.TOLERANCE
     rounds = [{name: seconds(run, batch) for name, run in ways.items()} for _ in range(ROUNDS)]
     rates = {name: BATCH_SIZE / statistics.median(times[name] for times in rounds) for name in ways}
     shown = ", ".join(

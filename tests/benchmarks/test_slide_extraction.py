@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import tifffile
 
-from blastfold.slides.demo_slide import draw_slide, write_pyramid
+from blastfold.slides.generated_slide import draw_slide, write_pyramid
 from blastfold.slides.tiling import tile_slide
 
 SIDE = 20_000

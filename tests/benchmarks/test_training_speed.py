@@ -28,8 +28,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from running import snakemake
 from sklearn.metrics import roc_auc_score
+from support.workflow import snakemake
 
 HERE = Path(__file__).parent
 PLAIN_FOLDS = int(os.environ.get("BLASTFOLD_BENCHMARK_FOLDS", "0"))

@@ -15,12 +15,13 @@ import keras
 import numpy as np
 import pytest
 
-from blastfold import models
-from blastfold.augmentation import draw_augmentations
-from blastfold.config import check_config
-from blastfold.inputs import ImageInputs, Part
-from blastfold.preparation import Preparation, build_scaling
-from blastfold.trainer import image_trainer
+from blastfold.core.fold_table import Part
+from blastfold.experiment.config import check_config
+from blastfold.networks import architectures
+from blastfold.networks.augmentation import draw_augmentations
+from blastfold.networks.preprocessing import Preparation, build_scaling
+from blastfold.training.batches import ImageInputs
+from blastfold.training.trainer import image_trainer
 
 STEPS = int(os.environ.get("BLASTFOLD_BENCHMARK_STEPS", "40"))
 PAIRS = 10
@@ -45,7 +46,7 @@ def build_trainer(folder, settings):
     count = STEPS * BATCH
     np.save(folder / "images.npy", random.integers(0, 256, (count, SIZE, SIZE, 3), np.uint8))
     images = np.load(folder / "images.npy", mmap_mode="r")
-    network = models.build_network(settings, images.shape[1:], 0, 0)
+    network = architectures.build_network(settings, images.shape[1:], 0, 0)
     mean_image = np.full(images.shape[1:], 127.5, "float32")
     scaling = build_scaling(settings, network.application, mean_image)
     preparation = Preparation(images.shape[1:], scaling, None)

@@ -20,7 +20,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from running import REPOSITORY, snakemake
+from support.workflow import REPOSITORY, snakemake
 
 CONFIG = Path(os.environ.get("BLASTFOLD_BENCHMARK_CONFIG", REPOSITORY / "config.yaml")).resolve()
 

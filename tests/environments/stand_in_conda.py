@@ -17,9 +17,9 @@ from collections.abc import Iterable
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
-from environment_files import SAME_PACKAGE, read_environment, satisfies
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from support.environment_files import SAME_PACKAGE, read_environment, satisfies
 
 FOLDER = Path(__file__).resolve().parent
 

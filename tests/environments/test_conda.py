@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import stand_in_conda
-from environment_files import PYPI_NAMES, REPOSITORY, read_lock
+from support.environment_files import PYPI_NAMES, REPOSITORY, read_lock
 
 # One rule an environment; every script asks for the same package of that environment.
 RULE = """

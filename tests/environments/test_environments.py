@@ -5,7 +5,7 @@ import re
 import pytest
 import stand_in_conda
 import yaml
-from environment_files import (
+from support.environment_files import (
     NOT_LOCKED,
     PYPI_NAMES,
     REPOSITORY,
@@ -13,7 +13,7 @@ from environment_files import (
     read_lock,
     satisfies,
 )
-from stage_imports import rule_files, script_imports, stage_rules, workflow_imports
+from support.stage_imports import rule_files, script_imports, stage_rules, workflow_imports
 
 ENVIRONMENTS = sorted((REPOSITORY / "envs").glob("*.yaml"))
 LOCKS = ("requirements.lock", "requirements-gpu.lock")

@@ -12,10 +12,10 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from running import REPOSITORY, small_experiment, snakemake, write_cells
+from support.workflow import REPOSITORY, small_experiment, snakemake, write_cells
 
-from blastfold.config import check_config
-from blastfold.hardware import has_gpu
+from blastfold.core.hardware import has_gpu
+from blastfold.experiment.config import check_config
 
 pytestmark = pytest.mark.skipif(not has_gpu(), reason="this machine has no GPU")
 

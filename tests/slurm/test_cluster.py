@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from running import REPOSITORY, small_experiment, snakemake, snakemake_command, write_cells
+from support.workflow import REPOSITORY, small_experiment, snakemake, snakemake_command, write_cells
 
 FOLDS = "results/training/cells/subject_folds/simple_cnn/fold-{}"
 EPOCHS = 60

@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from running import planned_jobs, small_experiment, snakemake, write_cells
+from support.workflow import planned_jobs, small_experiment, snakemake, write_cells
 
 CONFIG = small_experiment(
     protocols={

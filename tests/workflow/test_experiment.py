@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from running import planned_jobs, small_experiment, snakemake, write_cells
 from sklearn.metrics import accuracy_score, roc_auc_score
+from support.workflow import planned_jobs, small_experiment, snakemake, write_cells
 
-from blastfold.files import digest_file
+from blastfold.core.files import digest_file
 
 AWKWARD = 'Zelle nr. 1\'s "größe" (ß, é)'
 

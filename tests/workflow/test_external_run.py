@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from running import small_experiment, snakemake, write_cells
+from support.workflow import small_experiment, snakemake, write_cells
 
 PLACE = "results/external/cells/subject_folds/simple_cnn/others"
 

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from running import (
+from support.workflow import (
     REPOSITORY,
     planned_jobs,
     small_experiment,

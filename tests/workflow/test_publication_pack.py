@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from running import planned_jobs, small_experiment, snakemake, write_cells
+from support.workflow import planned_jobs, small_experiment, snakemake, write_cells
 
-from blastfold.files import digest_file, digest_names
+from blastfold.core.files import digest_file, digest_names
 
 BLOCKER = """
 import sys

@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 import pandas as pd
-from running import small_experiment, snakemake, snakemake_command, write_cells
+from support.workflow import small_experiment, snakemake, snakemake_command, write_cells
 
 FOLD = "results/training/cells/holdout/simple_cnn/fold-0"
 EPOCHS = 60

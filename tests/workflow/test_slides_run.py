@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
-from running import planned_jobs, small_experiment, snakemake
+from support.workflow import planned_jobs, small_experiment, snakemake
 
 
 def experiment(slides, **dataset):

@@ -6,11 +6,14 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from running import small_experiment, snakemake, write_cells
+from support.workflow import small_experiment, snakemake, write_cells
 
-from blastfold import augmentation, layers  # noqa: F401 (classes of stored networks)
-from blastfold.files import digest_file
-from blastfold.pretraining import mean_image_of
+from blastfold.core.files import digest_file
+from blastfold.networks import (
+    augmentation,  # noqa: F401
+    layers,  # noqa: F401
+)
+from blastfold.training.backbone_export import mean_image_of
 
 SOURCE = "results/training/others/holdout/before_simplecnn/fold-0"
 TARGET = "results/training/cells/by_subject/transferred/fold-0"

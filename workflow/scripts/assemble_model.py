@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.logs import log_to
+from blastfold.core.logs import log_to
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with log_to(snakemake.log[0]):
     # Imported here so that whatever TensorFlow prints lands in the log.
-    from blastfold.head_training import assemble_model
+    from blastfold.training.heads_job import assemble_model
 
     files = ("images", "mean_image", "stain", "weights", "head")
     assemble_model(

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.logs import log_to
-from blastfold.publication.document import assemble_publication
+from blastfold.core.logs import log_to
+from blastfold.reporting.publication.document import assemble_publication
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

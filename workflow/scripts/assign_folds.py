@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.folds import assign_folds
-from blastfold.logs import log_to
+from blastfold.core.logs import log_to
+from blastfold.folds.assignment import assign_folds
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.duplicates import audit_dataset
-from blastfold.logs import log_to
+from blastfold.core.logs import log_to
+from blastfold.leakage.duplicates import audit_dataset
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

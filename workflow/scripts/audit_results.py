@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.logs import log_to
-from blastfold.result_audit import audit_own_results, tabulate_printed_audit
+from blastfold.core.logs import log_to
+from blastfold.reporting.tables.printed_audit import audit_own_results, tabulate_printed_audit
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

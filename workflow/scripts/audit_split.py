@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.logs import log_to
-from blastfold.split_audit import audit_split
+from blastfold.core.logs import log_to
+from blastfold.leakage.split_audit import audit_split
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

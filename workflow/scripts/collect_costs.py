@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.compute_cost import collect_costs
-from blastfold.logs import log_to
+from blastfold.core.logs import log_to
+from blastfold.reporting.tables.compute_cost import collect_costs
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

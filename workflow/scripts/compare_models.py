@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.inference import compare_models
-from blastfold.logs import log_to
+from blastfold.core.logs import log_to
+from blastfold.evaluation.comparisons import compare_models
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

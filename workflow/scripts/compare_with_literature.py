@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.figures.comparison_figures import plot_literature_comparison
-from blastfold.logs import log_to
-from blastfold.reproduction import tabulate_literature, tabulate_reproduction
+from blastfold.core.logs import log_to
+from blastfold.reporting.figures.accuracy import plot_literature_comparison
+from blastfold.reporting.tables.reproduction import tabulate_literature, tabulate_reproduction
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.logs import log_to
-from blastfold.mean_image import compute_mean_images
+from blastfold.core.logs import log_to
+from blastfold.folds.mean_image import compute_mean_images
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.ablation_tables import tabulate_cells, tabulate_effects
-from blastfold.figures.ablation_figures import plot_effects
-from blastfold.logs import log_to
+from blastfold.core.logs import log_to
+from blastfold.reporting.figures.ablation import plot_effects
+from blastfold.reporting.tables.ablation import tabulate_cells, tabulate_effects
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.figures.inference_figures import plot_differences
-from blastfold.inference_tables import tabulate_comparisons
-from blastfold.logs import log_to
+from blastfold.core.logs import log_to
+from blastfold.reporting.figures.comparisons import plot_differences
+from blastfold.reporting.tables.comparisons import tabulate_comparisons
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.external_tables import tabulate_external_test
-from blastfold.figures.external_figures import plot_external_test
-from blastfold.logs import log_to
+from blastfold.core.logs import log_to
+from blastfold.reporting.figures.external_test import plot_external_test
+from blastfold.reporting.tables.external_test import tabulate_external_test
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

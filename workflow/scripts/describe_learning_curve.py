@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.ablation_tables import tabulate_learning_curve
-from blastfold.figures.ablation_figures import plot_learning_curve
-from blastfold.logs import log_to
+from blastfold.core.logs import log_to
+from blastfold.reporting.figures.ablation import plot_learning_curve
+from blastfold.reporting.tables.ablation import tabulate_learning_curve
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.comparison_tables import tabulate_performance
-from blastfold.figures.evaluation_figures import plot_confusion_matrix
-from blastfold.figures.training_figures import plot_training_curves
-from blastfold.logs import log_to
+from blastfold.core.logs import log_to
+from blastfold.reporting.figures.curves import plot_confusion_matrix
+from blastfold.reporting.figures.training import plot_training_curves
+from blastfold.reporting.tables.results import tabulate_performance
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

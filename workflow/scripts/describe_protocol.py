@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.calibration_tables import tabulate_calibration
-from blastfold.figures.calibration_figures import plot_calibration, plot_risk_coverage
-from blastfold.figures.dataset_figures import plot_mean_images
-from blastfold.figures.evaluation_figures import plot_precision_recall, plot_roc
-from blastfold.logs import log_to
+from blastfold.core.logs import log_to
+from blastfold.reporting.figures.calibration import plot_calibration, plot_risk_coverage
+from blastfold.reporting.figures.curves import plot_precision_recall, plot_roc
+from blastfold.reporting.figures.datasets import plot_mean_images
+from blastfold.reporting.tables.calibration import tabulate_calibration
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

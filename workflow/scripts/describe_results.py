@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.comparison_tables import tabulate_results
-from blastfold.figures.comparison_figures import plot_accuracy_comparison
-from blastfold.logs import log_to
+from blastfold.core.logs import log_to
+from blastfold.reporting.figures.accuracy import plot_accuracy_comparison
+from blastfold.reporting.tables.results import tabulate_results
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.audit_tables import tabulate_leakage
-from blastfold.comparison_tables import tabulate_datasets, tabulate_splits
-from blastfold.figures.audit_figures import plot_leakage
-from blastfold.logs import log_to
+from blastfold.core.logs import log_to
+from blastfold.reporting.figures.audits import plot_leakage
+from blastfold.reporting.tables.audits import tabulate_leakage
+from blastfold.reporting.tables.results import tabulate_datasets, tabulate_splits
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.ablation import estimate_ablation
-from blastfold.logs import log_to
+from blastfold.core.logs import log_to
+from blastfold.evaluation.ablation import estimate_ablation
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.inference import estimate_intervals
-from blastfold.logs import log_to
+from blastfold.core.logs import log_to
+from blastfold.evaluation.comparisons import estimate_intervals
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

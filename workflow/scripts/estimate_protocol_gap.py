@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.logs import log_to
-from blastfold.protocol_gap import estimate_protocol_gap
+from blastfold.core.logs import log_to
+from blastfold.evaluation.protocol_gap import estimate_protocol_gap
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.evaluation import EVALUATED, evaluate_model, pool_folds
-from blastfold.inference import estimate_intervals
-from blastfold.logs import log_to
-from blastfold.operating_points import calibrate_model, estimate_roc_band
+from blastfold.core.logs import log_to
+from blastfold.evaluation.comparisons import estimate_intervals
+from blastfold.evaluation.metrics import EVALUATED, evaluate_model, pool_folds
+from blastfold.evaluation.operating_points import calibrate_model, estimate_roc_band
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

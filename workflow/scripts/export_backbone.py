@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.logs import log_to
+from blastfold.core.logs import log_to
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with log_to(snakemake.log[0]):
     # Imported here so that whatever TensorFlow prints lands in the log.
-    from blastfold.pretraining import export_backbone
+    from blastfold.training.backbone_export import export_backbone
 
     export_backbone(
         **{name: snakemake.input[name] for name in ("model", "run", "metrics")},

@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.logs import log_to
+from blastfold.core.logs import log_to
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with log_to(snakemake.log[0]):
     # Imported here so that whatever TensorFlow prints lands in the log.
-    from blastfold.features import extract_features
+    from blastfold.training.features import extract_features
 
     files = ("images", "manifest", "dataset", "weights", "folds")
     pairs = zip(snakemake.output.features, snakemake.output.record, strict=True)

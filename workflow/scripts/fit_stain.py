@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.logs import log_to
-from blastfold.stain import fit_stain
+from blastfold.core.logs import log_to
+from blastfold.folds.stain_reference import fit_stain
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.demo import generate_demo
-from blastfold.logs import log_to
+from blastfold.core.logs import log_to
+from blastfold.datasets.generated_smears import generate_demo
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.logs import log_to
-from blastfold.slides.demo_slide import generate_slide
+from blastfold.core.logs import log_to
+from blastfold.slides.generated_slide import generate_slide
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,15 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.logs import log_to
+from blastfold.core.logs import log_to
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with log_to(snakemake.log[0]):
     # Imported here so that whatever TensorFlow prints lands in the log.
-    from blastfold.device import set_deterministic, set_up_device
-    from blastfold.growing import grow_dataset
+    from blastfold.networks.grown_datasets import grow_dataset
+    from blastfold.training.device import set_deterministic, set_up_device
 
     # On the CPU everywhere, so that the data set does not depend on where it was grown.
     set_up_device("cpu", snakemake.threads, gpu=0)

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.datasets import import_dataset
-from blastfold.logs import log_to
+from blastfold.core.logs import log_to
+from blastfold.datasets.importing import import_dataset
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

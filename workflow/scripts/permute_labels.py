@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.derived import permute_labels
-from blastfold.logs import log_to
+from blastfold.core.logs import log_to
+from blastfold.datasets.derived import permute_labels
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

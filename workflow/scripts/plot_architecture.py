@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.figures.architecture import plot_architecture
-from blastfold.logs import log_to
+from blastfold.core.logs import log_to
+from blastfold.reporting.figures.architecture import plot_architecture
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.figures.dataset_figures import plot_augmented_images
-from blastfold.logs import log_to
+from blastfold.core.logs import log_to
+from blastfold.reporting.figures.datasets import plot_augmented_images
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.figures.selection_figures import plot_selected_tiles
-from blastfold.logs import log_to
+from blastfold.core.logs import log_to
+from blastfold.reporting.figures.selection import plot_selected_tiles
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

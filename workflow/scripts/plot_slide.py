@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.figures.slide_figures import plot_slide
-from blastfold.logs import log_to
+from blastfold.core.logs import log_to
+from blastfold.reporting.figures.slides import plot_slide
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

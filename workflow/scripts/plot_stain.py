@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.figures.stain_figures import plot_stain
-from blastfold.logs import log_to
+from blastfold.core.logs import log_to
+from blastfold.reporting.figures.stain import plot_stain
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.logs import log_to
-from blastfold.selection import select_tiles
+from blastfold.core.logs import log_to
+from blastfold.datasets.selection import select_tiles
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.canary_table import tabulate_canaries
-from blastfold.logs import log_to
+from blastfold.core.logs import log_to
+from blastfold.reporting.tables.canaries import tabulate_canaries
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.audit_tables import tabulate_fitted
-from blastfold.logs import log_to
+from blastfold.core.logs import log_to
+from blastfold.reporting.tables.audits import tabulate_fitted
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

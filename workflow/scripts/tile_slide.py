@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.logs import log_to
+from blastfold.core.logs import log_to
 from blastfold.slides.tiling import tile_slide
 
 if TYPE_CHECKING:

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from blastfold.logs import log_to
-from blastfold.publication.checklist import write_checklist
-from blastfold.publication.methods import write_methods
-from blastfold.publication.provenance import write_provenance
-from blastfold.publication.records import read_records
+from blastfold.core.logs import log_to
+from blastfold.reporting.publication.checklist import write_checklist
+from blastfold.reporting.publication.methods import write_methods
+from blastfold.reporting.publication.provenance import write_provenance
+from blastfold.reporting.publication.records import read_records
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from blastfold.errors import InputError
+from blastfold.core.errors import InputError
 
 MOST_ENLARGEMENT = 1.1
 """Scanners differ by some per cent from their nominal mpp; more would be invented detail."""

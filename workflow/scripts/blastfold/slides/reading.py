@@ -19,8 +19,8 @@ from xml.etree import ElementTree
 import numpy as np
 import tifffile
 
-from blastfold.errors import InputError
-from blastfold.images import MAX_PIXELS, ImageError, decode_image
+from blastfold.core.errors import InputError
+from blastfold.images.decoding import MAX_PIXELS, ImageError, decode_image
 
 PHOTOGRAPHS = {b"BM": "BMP", b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG"}
 TIFF_STARTS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")

@@ -11,9 +11,9 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from blastfold.errors import InputError
-from blastfold.files import digest_file, digest_settings, written_whole
-from blastfold.images import one_opencv_thread
+from blastfold.core.errors import InputError
+from blastfold.core.files import digest_file, digest_settings, written_whole
+from blastfold.images.decoding import one_opencv_thread
 from blastfold.slides.grid import TilePlan, plan_tiles, tile_grid, to_level_zero
 from blastfold.slides.reading import Slide, UnusableSlideError, open_slide
 from blastfold.slides.resampling import shrink

@@ -8,7 +8,7 @@ from scipy import optimize
 from scipy.special import expit, logit
 from statsmodels.stats.proportion import proportion_confint
 
-from blastfold.errors import InputError
+from blastfold.core.errors import InputError
 from blastfold.statistics.grouped import checked_columns
 
 BINS = 15

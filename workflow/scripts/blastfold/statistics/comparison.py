@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from blastfold.errors import InputError
+from blastfold.core.errors import InputError
 from blastfold.statistics.delong import area_difference, estimate_areas
 from blastfold.statistics.folds import corrected_resampled_t, fold_values
 from blastfold.statistics.grouped import GroupedPredictions, bootstrap_weights, group_predictions

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from blastfold.errors import InputError
+from blastfold.core.errors import InputError
 from blastfold.statistics.grouped import placements
 
 

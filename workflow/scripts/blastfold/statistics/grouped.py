@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from blastfold.errors import InputError
+from blastfold.core.errors import InputError
 
 NAMED_IMAGES = 5
 """An error names at most this many images."""

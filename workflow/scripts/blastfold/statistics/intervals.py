@@ -13,7 +13,7 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from blastfold.errors import InputError
+from blastfold.core.errors import InputError
 from blastfold.statistics.delong import estimate_areas
 from blastfold.statistics.folds import corrected_resampled_t, fold_values
 from blastfold.statistics.grouped import GroupedPredictions, bootstrap_weights, group_predictions

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from blastfold.errors import InputError
+from blastfold.core.errors import InputError
 from blastfold.statistics.calibration import require_validation
 from blastfold.statistics.grouped import checked_columns
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from blastfold.errors import InputError
+from blastfold.core.errors import InputError
 from blastfold.statistics.grouped import NAMED_IMAGES, checked_columns
 
 KEYS = ("fold", "image_id")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from blastfold.errors import InputError
+from blastfold.core.errors import InputError
 
 TOLERANCE = 0.01
 """Percentage points between a printed and a true figure: two decimals, rounded or cut off."""

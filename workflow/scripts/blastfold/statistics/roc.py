@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from blastfold.errors import InputError
+from blastfold.core.errors import InputError
 from blastfold.statistics.grouped import GroupedPredictions, bootstrap_weights, group_predictions
 from blastfold.statistics.intervals import RESAMPLES, Interval
 from blastfold.statistics.jackknife import few_groups_note, metric_spread

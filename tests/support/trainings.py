@@ -1,0 +1,129 @@
+"""Small trainings: images, settings, files and jobs."""
+
+import json
+
+import numpy as np
+import pandas as pd
+
+from blastfold.core import fold_table
+from blastfold.experiment.config import check_config
+from blastfold.networks import architectures, preprocessing
+from blastfold.training import batches, fold_job
+from blastfold.training.trainer import image_trainer
+
+SIZE = 20
+
+
+NOT_AUGMENTED = {
+    "flip_up_down": False,
+    "flip_left_right": False,
+    "transpose": False,
+    "brightness": 0,
+    "contrast": 0,
+    "saturation": 0,
+    "hue": 0,
+    "crop": 0,
+}
+
+
+def model_settings(**changes):
+    config = {
+        "datasets": {"cells": {"format": "folder"}},
+        "protocols": {"holdout": {"kind": "holdout"}},
+        "models": {"model": {"architecture": "simple_cnn", "epochs": 3, **changes}},
+        "experiments": [{"datasets": ["cells"], "protocols": ["holdout"], "models": ["model"]}],
+    }
+    return check_config(config, "workflow/schemas/config.schema.yaml")["models"]["model"]
+
+
+def blobs(count=60, seed=0, size=SIZE):
+    """Blasts have a large dark nucleus, normal cells a small one."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(count) % 2
+    rows, columns = np.mgrid[:size, :size]
+    images = np.empty((count, size, size, 3), dtype=np.uint8)
+    for index, label in enumerate(labels):
+        radius = size * (0.36 if label else 0.2)
+        centre = size / 2 + random.uniform(-2, 2, 2)
+        inside = (rows - centre[0]) ** 2 + (columns - centre[1]) ** 2 < radius**2
+        image = np.where(inside[..., None], [90, 60, 140], [230, 200, 210])
+        images[index] = np.clip(image + random.normal(0, 8, image.shape), 0, 255)
+    return images, labels
+
+
+def parts_of(labels, train=30, validation=10):
+    everything = np.arange(len(labels))
+    cut = {
+        "train": everything[:train],
+        "validation": everything[train : train + validation],
+        "test": everything[train + validation :],
+    }
+    return {role: fold_table.Part(rows, labels[rows]) for role, rows in cut.items()}
+
+
+def build_trainer(images, settings, seed=5):
+    network = architectures.build_network(settings, images.shape[1:], seed, seed)
+    mean_image = images.mean(axis=0).astype("float32")
+    scaling = preprocessing.build_scaling(settings, network.application, mean_image)
+    prepared = preprocessing.Preparation(images.shape[1:], scaling, None)
+    source = batches.ImageInputs(images, settings["augmentation"], seed)
+    return image_trainer(network, prepared, source, settings, seed)
+
+
+def without_test(parts):
+    return {role: part for role, part in parts.items() if role != "test"}
+
+
+def write_job(folder, images, labels, validation=10):
+    np.save(folder / "images.npy", images)
+    manifest = pd.DataFrame(
+        {"image_id": [f"cell {number}" for number in range(len(labels))], "label": labels}
+    )
+    manifest.to_csv(folder / "manifest.tsv", sep="\t", index=False)
+    roles = np.array(["train"] * len(labels), dtype=object)
+    roles[30 : 30 + validation] = "validation"
+    roles[40:] = "test"
+    folds = manifest[["image_id"]].assign(fold=0, role=roles).sample(frac=1, random_state=0)
+    folds.to_csv(folder / "folds.tsv", sep="\t", index=False)
+    np.save(folder / "mean.npy", images[:30].mean(axis=0).astype("float32"))
+    summary = {"images_sha256": "of images", "manifest_sha256": "of manifest"}
+    (folder / "dataset.json").write_text(json.dumps(summary))
+
+
+def run_job(folder, out, settings, deterministic=True):
+    outputs = outputs_in(folder / out, "model", "history", "predictions", "layers", "run")
+    fold_job.train_model(
+        job_inputs(folder), fold=0, settings=settings, run=job_run(deterministic), outputs=outputs
+    )
+    return outputs
+
+
+def outputs_in(folder, *names):
+    files = {"model": "model.keras", "run": "run.json", "head": "head.weights.h5"}
+    return {name: folder / files.get(name, f"{name}.tsv") for name in names}
+
+
+def job_inputs(folder, **changes):
+    files = {"images": "images.npy", "mean_image": "mean.npy", "dataset": "dataset.json"}
+    files |= {name: f"{name}.tsv" for name in ("manifest", "folds")}
+    return (
+        {name: folder / file for name, file in files.items()}
+        | {"weights": None, "stain": None}
+        | changes
+    )
+
+
+def job_run(deterministic=True, **changes):
+    run = {
+        "seed": 7,
+        "names": ["cells", "holdout", "model"],
+        "drawn_for": "cells",
+        "device": "cpu",
+        "precision": "auto",
+        "xla": "auto",
+        "deterministic": deterministic,
+        "threads": 2,
+        "gpu": 0,
+        "code": "1",
+    }
+    return run | changes

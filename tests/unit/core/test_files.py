@@ -1,0 +1,75 @@
+"""Files that appear whole, digests, named randomness and the code behind a rule."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from blastfold.core import files, seeds
+from blastfold.experiment import code
+
+
+def _write_half(path):
+    path.write_text("half of the n")
+    raise OSError("disk full")
+
+
+def test_written_whole_leaves_the_old_file_when_it_fails(tmp_path):
+    path = tmp_path / "folder" / "table.tsv"
+    with files.written_whole(path) as partial:
+        partial.write_text("old")
+    with pytest.raises(OSError, match="disk full"), files.written_whole(path) as partial:
+        _write_half(partial)
+    assert path.read_text() == "old"
+    assert [entry.name for entry in path.parent.iterdir()] == ["table.tsv"]
+
+
+def test_digests(tmp_path):
+    (tmp_path / "file").write_bytes(b"abc" * 100_000)
+    assert files.digest_file(tmp_path / "file") == hashlib.sha256(b"abc" * 100_000).hexdigest()
+    assert files.digest_names(["b", "a"]) == files.digest_names(["a", "b"])
+    assert files.digest_names(["a", "b"]) != files.digest_names(["ab"])
+    assert files.digest_settings({"a": 1, "b": 2}) == files.digest_settings({"b": 2, "a": 1})
+
+
+def test_listing_changes_with_names_and_sizes_alone(tmp_path):
+    (tmp_path / "a b").mkdir()
+    (tmp_path / "a b" / "ü.bmp").write_bytes(b"12")
+    first = files.digest_listing(tmp_path)
+    (tmp_path / "a b" / "ü.bmp").touch()
+    assert files.digest_listing(tmp_path) == first
+    (tmp_path / "a b" / "ü.bmp").write_bytes(b"123")
+    assert files.digest_listing(tmp_path) != first
+
+
+def test_streams_depend_on_their_names_alone():
+    one = seeds.generator(1, "order", 3).uniform(size=5)
+    np.testing.assert_array_equal(one, seeds.generator(1, "order", 3).uniform(size=5))
+    others = [seeds.derive_seed(*names) for names in ((1, "order", 4), (2, "order", 3), (1, "or"))]
+    assert seeds.derive_seed(1, "order", 3) not in others
+    assert seeds.derive_seed(1, "ab", "c") != seeds.derive_seed(1, "a", "bc")
+
+
+def write_package(folder):
+    (folder / "sub").mkdir()
+    (folder / "sub" / "__init__.py").write_text("")
+    (folder / "top.py").write_text("from blastfold.middle import f\nimport numpy\n")
+    (folder / "middle.py").write_text(
+        "from blastfold import leaf\nfrom blastfold.sub import deep\n"
+    )
+    (folder / "leaf.py").write_text("import blastfold.top\n")
+    (folder / "sub" / "deep.py").write_text("value = 1\n")
+    (folder / "other.py").write_text("value = 1\n")
+
+
+def test_code_digest_follows_imports(tmp_path):
+    write_package(tmp_path)
+    reached = code.reached_modules(["top"], tmp_path)
+    assert sorted(reached) == ["leaf", "middle", "sub", "sub.deep", "top"]
+    first = code.code_digest(["top"], tmp_path)
+    (tmp_path / "other.py").write_text("value = 2\n")
+    assert code.code_digest(["top"], tmp_path) == first
+    (tmp_path / "sub" / "deep.py").write_text("value = 2\n")
+    assert code.code_digest(["top"], tmp_path) != first
+    with pytest.raises(FileNotFoundError):
+        code.code_digest(["absent"], tmp_path)

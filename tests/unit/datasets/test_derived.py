@@ -1,0 +1,302 @@
+"""Derived data sets: permuted labels, planned copies, and grown images against the augmentation."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from blastfold.core.errors import InputError
+from blastfold.datasets import derived, importing
+from blastfold.reporting.tables.canaries import canary_row, meaning
+from blastfold.reporting.tables.writing import require_notes
+
+SUBJECTS = {"a": 0, "b": 0, "c": 0, "d": 0, "e": 0, "f": 1, "g": 1, "h": 1, "i": 1}
+AUGMENTATION = {
+    **{"flip_up_down": True, "flip_left_right": True, "transpose": True},
+    **{"brightness": 0.1, "contrast": 0.1, "saturation": 0.1, "hue": 0.02, "crop": 0.1},
+}
+
+
+def manifest_of(subjects, each=3):
+    rows = [
+        {
+            **{"image_id": f"{subject}-{number}", "file": f"{subject}-{number}.png"},
+            **{"label": str(label), "class": ["lymphocyte", "L1"][label], "subject": subject},
+            **{"picture": "", "parent": "", "part": "fold_0", "sha256": f"{subject}{number}"},
+            **{"width": "30", "height": str(24 + number % 2)},
+        }
+        for subject, label in subjects.items()
+        for number in range(each)
+    ]
+    return pd.DataFrame(rows)[list(importing.MANIFEST_COLUMNS)]
+
+
+def files_in(folder, *names):
+    endings = {"images": "images.npy", "summary": "dataset.json"}
+    return {name: str(folder / endings.get(name, f"{name}.tsv")) for name in names}
+
+
+@pytest.fixture
+def base(tmp_path):
+    """The files of a data set of nine subjects with three images each."""
+    folder = tmp_path / "base"
+    folder.mkdir()
+    manifest = manifest_of(SUBJECTS)
+    paths = files_in(folder, "images", "manifest", "summary", "duplicates", "groups")
+    for name in ("duplicates", "groups"):
+        Path(paths[name]).write_text(f"the {name} of the base\n", "utf-8")
+    images = np.random.default_rng(0).integers(0, 256, (len(manifest), 16, 16, 3), dtype=np.uint8)
+    np.save(paths["images"], images)
+    manifest.to_csv(paths["manifest"], sep="\t", index=False)
+    summary = {"name": "base", "title": "Base", "format": "folder", "rejected": 2}
+    summary |= {"image_size": [16, 16], "images_sha256": "unchanged", "expected": {"images": 1}}
+    (folder / "dataset.json").write_text(json.dumps(summary), "utf-8")
+    return paths
+
+
+@pytest.fixture
+def outputs(tmp_path):
+    names = ("images", "manifest", "rejected", "summary", "duplicates", "groups")
+    return files_in(tmp_path / "derived", *names)
+
+
+def permuted(base, outputs, among, seed=1):
+    settings = {"title": "T", "format": "permuted", "of": "base", "permute_among": among}
+    derived.permute_labels(base, outputs, "canary", settings, seed)
+    return derived.read_manifest(outputs["manifest"])
+
+
+def summary_of(manifest, outputs):
+    """What the import itself would say about the manifest."""
+    numbers = manifest.astype({"label": int, "width": int, "height": int})
+    settings = {"format": "x", "image_size": [16, 16]}
+    expected = importing.describe_manifest(numbers, settings, rejected=0)
+    found = json.loads(Path(outputs["summary"]).read_text("utf-8"))
+    return {key: found[key] for key in expected} | {"format": "x"}, expected, found
+
+
+@pytest.mark.parametrize("number", range(1, 12))
+@pytest.mark.parametrize("blasts", [1, 2, 5])
+def test_permutation_keeps_the_counts_and_is_never_the_identity(number, blasts):
+    labels = np.repeat([0, 1], [number, blasts])
+    for seed in range(20):
+        result = derived.permute(labels, np.random.default_rng(seed))
+        assert result.sum() == blasts
+        assert (result != labels).any()
+        # As many keep the label blast as an independent draw gives on average.
+        kept = (result * labels).sum()
+        assert abs(kept - blasts * blasts / len(labels)) <= 0.5
+
+
+def test_permutation_chooses_every_unit_equally_often():
+    labels = np.repeat([0, 1], [6, 4])
+    draws = [derived.permute(labels, np.random.default_rng(seed)) for seed in range(2000)]
+    # round(1.6) = 2 of 4 blasts and 2 of 6 normal images; binomial standard error 0.011.
+    assert np.mean(draws, axis=0) == pytest.approx([1 / 3] * 6 + [0.5] * 4, abs=0.05)
+
+
+def test_equal_labels_stay_as_they_are():
+    assert derived.permute(np.ones(3, int), np.random.default_rng(0)).tolist() == [1, 1, 1]
+
+
+def test_labels_permuted_among_subjects(base, outputs):
+    before = derived.read_manifest(base["manifest"])
+    after = permuted(base, outputs, "subject")
+    by_subject = after.groupby("subject")["label"].agg(["nunique", "first"])
+    assert (by_subject["nunique"] == 1).all()
+    assert (by_subject["first"] == "1").sum() == sum(SUBJECTS.values())
+    assert (by_subject["first"].astype(int) != pd.Series(SUBJECTS)).any()
+    pd.testing.assert_frame_equal(after.drop(columns="label"), before.drop(columns="label"))
+
+
+def test_labels_permuted_among_images(base, outputs):
+    before = derived.read_manifest(base["manifest"])
+    after = permuted(base, outputs, "image")
+    assert after["label"].value_counts().to_dict() == before["label"].value_counts().to_dict()
+    assert after.groupby("subject")["label"].nunique().max() == 2
+    # 12 of 27 are blasts: round(144 / 27) = 5 of them stay blasts.
+    assert ((before["label"] == "1") & (after["label"] == "1")).sum() == 5
+
+
+def test_permutation_is_repeatable_and_depends_on_the_seed(base, outputs):
+    first = permuted(base, outputs, "image")["label"].tolist()
+    assert permuted(base, outputs, "image")["label"].tolist() == first
+    assert permuted(base, outputs, "image", seed=2)["label"].tolist() != first
+
+
+def test_files_of_a_permuted_data_set(base, outputs, tmp_path):
+    after = permuted(base, outputs, "subject")
+    found, expected, summary = summary_of(after, outputs)
+    assert found == expected
+    assert (summary["name"], summary["title"], summary["format"]) == ("canary", "T", "permuted")
+    assert (summary["images_sha256"], summary["expected"]) == ("unchanged", None)
+    assert summary["derived"] == "The labels of base are permuted among subjects."
+    assert summary["manifest_sha256"] == derived.digest_file(outputs["manifest"])
+    assert Path(outputs["rejected"]).read_text("utf-8") == "file\treason\n"
+    assert Path(outputs["groups"]).read_text("utf-8") == "the groups of the base\n"
+    # The pixels are there once, and the link survives when the whole folder is moved.
+    tmp_path.joinpath("base").rename(tmp_path / "moved")
+    assert not tmp_path.joinpath("derived", "images.npy").exists()
+    tmp_path.joinpath("moved").rename(tmp_path / "base")
+    np.testing.assert_array_equal(np.load(outputs["images"]), np.load(base["images"]))
+    assert not tmp_path.joinpath("derived", "images.npy").readlink().is_absolute()
+
+
+def test_images_are_copied_where_no_link_can_be_made(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError("no links here")
+
+    monkeypatch.setattr("pathlib.Path.symlink_to", refuse)
+    (tmp_path / "first").write_bytes(b"pixels")
+    derived.link_or_copy(tmp_path / "first", tmp_path / "folder" / "second")
+    assert (tmp_path / "folder" / "second").read_bytes() == b"pixels"
+    assert not (tmp_path / "folder" / "second").is_symlink()
+
+
+def test_a_subject_of_both_classes_is_an_error():
+    manifest = manifest_of(SUBJECTS)
+    manifest.loc[0, "label"] = "1"
+    with pytest.raises(InputError, match=r"canaries: true .* 1 of the 9 subjects .* 'base'.* 'a'"):
+        derived.require_labelled_subjects(manifest, "base")
+
+
+def test_images_without_subject_are_an_error():
+    manifest = manifest_of(SUBJECTS)
+    manifest.loc[[4, 5], "subject"] = ""
+    with pytest.raises(InputError, match=r"canaries: true .* 2 of the 27 images .* 'b-1'"):
+        derived.require_labelled_subjects(manifest, "base")
+
+
+def test_thesis_numbers_of_all_idb():
+    manifest = manifest_of({"normal": 0, "blast": 1}, each=130)
+    plan = derived.plan_copies(manifest, {"normal": 1034, "blast": 1049}, "grow", seed=3)
+    grown = derived.grow_manifest(manifest, plan)
+    assert len(grown) == 2083
+    assert grown["label"].value_counts().to_dict() == {"0": 1034, "1": 1049}
+    # 904 = 6 * 130 + 124 and 919 = 7 * 130 + 9 copies.
+    copies = plan.groupby("row").size()
+    assert copies[:130].value_counts().to_dict() == {7: 124, 6: 6}
+    assert copies[130:].value_counts().to_dict() == {7: 121, 8: 9}
+    assert grown["image_id"].is_unique
+
+
+def test_a_larger_number_only_adds_copies():
+    manifest = manifest_of(SUBJECTS)
+    small = derived.plan_copies(manifest, {"normal": 20, "blast": 15}, "grow", seed=3)
+    large = derived.plan_copies(manifest, {"normal": 50, "blast": 40}, "grow", seed=3)
+    assert set(small.itertuples(index=False)) < set(large.itertuples(index=False))
+
+
+def test_copies_name_their_original():
+    manifest = manifest_of(SUBJECTS)
+    plan = derived.plan_copies(manifest, {"normal": 32, "blast": 12}, "grow", seed=0)
+    grown = derived.grow_manifest(manifest, plan)
+    pd.testing.assert_frame_equal(grown[: len(manifest)], manifest)
+    copies = grown[len(manifest) :]
+    assert len(copies) == 17
+    assert (copies["image_id"].str.rsplit("-copy-", n=1).str[0] == copies["parent"]).all()
+    assert set(copies["image_id"].str[-2:]) == {"01", "02"}
+    originals = manifest.set_index("image_id").loc[copies["parent"]]
+    for column in ("label", "class", "subject", "picture", "part", "file"):
+        assert copies[column].tolist() == originals[column].tolist()
+
+
+def test_fewer_images_than_there_are_is_an_error():
+    with pytest.raises(InputError, match=r"datasets.x.grow.blast: received 11, .* has 12 blast"):
+        derived.plan_copies(
+            manifest_of(SUBJECTS), {"normal": 15, "blast": 11}, "datasets.x.grow", seed=0
+        )
+
+
+def test_no_copies_when_the_wanted_numbers_are_there():
+    manifest = manifest_of(SUBJECTS)
+    plan = derived.plan_copies(manifest, {"normal": 15, "blast": 12}, "grow", seed=0)
+    assert len(plan) == 0
+    pd.testing.assert_frame_equal(derived.grow_manifest(manifest, plan), manifest)
+
+
+def test_a_taken_name_is_an_error():
+    manifest = manifest_of(SUBJECTS)
+    manifest.loc[1, "image_id"] = "a-0-copy-01"
+    plan = pd.DataFrame({"row": [0], "copy": [1]})
+    with pytest.raises(InputError, match="'a-0-copy-01'"):
+        derived.grow_manifest(manifest, plan)
+
+
+def test_grown_images_are_augmented_originals(base, outputs):
+    from keras import ops
+
+    from blastfold.core.seeds import derive_seed
+    from blastfold.networks.augmentation import augment, draw_augmentations
+    from blastfold.networks.grown_datasets import BLOCK, grow_dataset
+
+    grow = {"normal": 60, "blast": 50, "augmentation": AUGMENTATION}
+    settings = {"title": "G", "format": "grown", "of": "base", "grow": grow}
+    grow_dataset(base, outputs, "grown", settings, seed=7)
+    images, originals = np.load(outputs["images"]), np.load(base["images"])
+    manifest = derived.read_manifest(outputs["manifest"])
+    assert images.dtype == np.uint8
+    assert len(images) == len(manifest) == 110 > BLOCK
+    np.testing.assert_array_equal(images[:27], originals)
+    rows = {name: row for row, name in enumerate(manifest["image_id"][:27])}
+    stream = derive_seed(7, "grow_dataset")
+    # One by one, where the code works in blocks.
+    for place in range(27, 110):
+        parent, number = manifest["image_id"][place].rsplit("-copy-", 1)
+        row = rows[parent]
+        draws = draw_augmentations(27, AUGMENTATION, stream, epoch=int(number))
+        alone = ops.convert_to_numpy(augment(originals[row : row + 1], draws[row : row + 1]))[0]
+        difference = images[place].astype(int) - np.rint(alone)
+        assert np.abs(difference).max() <= 1
+        assert (difference != 0).mean() < 0.01
+        assert (images[place] != originals[row]).any()
+    found, expected, summary = summary_of(manifest, outputs)
+    assert found == expected
+    assert summary["images_sha256"] == derived.digest_file(outputs["images"])
+    assert summary["derived"] == (
+        "83 of the 110 images are augmented copies of the 27 images of base."
+    )
+
+
+RUN = {"labels": "subject", "group_by": "image"} | {
+    f"{kind}{ending}": kind
+    for kind in ("dataset", "protocol", "model")
+    for ending in ("", "_title")
+}
+
+
+def metrics_of(auc, note=""):
+    return pd.DataFrame({"auc": [auc], "accuracy": [0.5], "note": [note]}, index=["pooled"])
+
+
+def intervals_of(lower=0.4, upper=0.9, note=""):
+    index = pd.MultiIndex.from_product([["pooled"], ["auc", "accuracy"]])
+    return pd.DataFrame({"lower": lower, "upper": upper, "note": note}, index=index)
+
+
+def test_row_of_the_table_of_canaries():
+    row = canary_row(metrics_of(0.85), intervals_of(), RUN)
+    assert (row["labels"], row["auc"], row["accuracy"]) == ("permuted among subjects", 0.85, 0.5)
+    assert (row["auc_lower"], row["accuracy_upper"]) == (0.4, 0.9)
+    assert "recognition of subjects" in row["note"]
+    true = RUN | {"labels": "true"}
+    assert canary_row(metrics_of(0.9), intervals_of(), true)["note"] == ""
+
+
+def test_missing_numbers_of_the_table_of_canaries_have_a_note():
+    nan, true = float("nan"), RUN | {"labels": "true"}
+    undefined = canary_row(metrics_of(nan, "AUC: one class"), intervals_of(), RUN)
+    assert undefined["note"].endswith("Not defined: AUC: one class.")
+    silent = canary_row(metrics_of(0.9), intervals_of(nan, nan, "one group"), true)
+    assert silent["note"] == "No interval of AUC: one group. No interval of Accuracy: one group."
+    few = canary_row(metrics_of(0.9), intervals_of(note="few groups: 5"), true)
+    assert few["note"] == "Few groups: the interval of AUC and Accuracy is wide."
+    require_notes(pd.DataFrame([undefined, silent]))
+
+
+def test_meaning_depends_on_what_a_split_keeps_together():
+    assert "recognition" in meaning("subject", "picture")
+    assert "nothing to learn" in meaning("subject", "group")
+    assert meaning("image", "image") == meaning("image", "subject")

@@ -1,0 +1,304 @@
+"""The config check: defaults filled in, and every fault named by its key."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from blastfold.core.errors import InputError
+from blastfold.experiment.config import canary_runs, check_config, combinations, fold_count
+
+ROOT = Path(__file__).parents[3]
+SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
+
+
+def minimal(**changes):
+    config = {
+        "datasets": {"cells": {"format": "folder"}},
+        "protocols": {"holdout": {"kind": "holdout"}},
+        "models": {"simple_cnn": {"architecture": "simple_cnn"}},
+        "experiments": [
+            {"datasets": ["cells"], "protocols": ["holdout"], "models": ["simple_cnn"]}
+        ],
+    }
+    return config | changes
+
+
+def fault_of(config):
+    with pytest.raises(InputError) as caught:
+        check_config(config, SCHEMA, "mine.yaml")
+    return str(caught.value)
+
+
+def test_defaults_are_the_thesis():
+    config = check_config(minimal(), SCHEMA)
+    assert config["datasets"]["cells"]["image_size"] == [257, 257]
+    assert config["datasets"]["cells"]["path"] == "resources/raw/cells"
+    protocol = config["protocols"]["holdout"]
+    assert (protocol["test_fraction"], protocol["validation_fraction"]) == (0.2, 0.05)
+    model = config["models"]["simple_cnn"]
+    assert (model["epochs"], model["preprocessing"]) == (10, "mean_image")
+    assert model["augmentation"]["flip_up_down"] is True
+    assert model["title"] == "simple_cnn"
+
+
+def test_input_is_left_as_it_was():
+    config = minimal()
+    check_config(config, SCHEMA)
+    assert config == minimal()
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"sead": 1}, "sead: unknown key; did you mean 'seed'?"),
+        ({"seed": "7"}, "seed: received '7', expected integer"),
+        ({"device": "tpu"}, "device: received 'tpu', expected one of ['auto', 'gpu', 'cpu']"),
+        ({"datasets": {"Cells": {"format": "folder"}}}, "'Cells' does not match"),
+        ({"datasets": {"cells": {}}}, "datasets.cells: the key 'format' is missing"),
+        (
+            {"datasets": {"cells": {"format": "folder", "image_size": [257]}}},
+            "datasets.cells.image_size",
+        ),
+        (
+            {"protocols": {"holdout": {"kind": "holdout", "test_fraction": 0.96}}},
+            "add up to 1.01, expected less than 1",
+        ),
+        ({"protocols": {"holdout": {"kind": "predefined"}}}, "protocols.holdout.test_parts"),
+        (
+            {
+                "models": {
+                    "simple_cnn": {
+                        "architecture": "simple_cnn",
+                        "weights": {"pretrained_on": "pcam"},
+                    }
+                }
+            },
+            "models.simple_cnn.weights.pretrained_on: received 'pcam'",
+        ),
+        (
+            {
+                "pretraining": {"same": {"dataset": "cells", "protocol": "holdout"}},
+                "models": {
+                    "simple_cnn": {
+                        "architecture": "simple_cnn",
+                        "weights": {"pretrained_on": "same"},
+                    }
+                },
+            },
+            "same learns from images of cells, on which an experiment tests this model",
+        ),
+        (
+            {"pretraining": {"tiles": {"dataset": "tiles", "protocol": "holdout"}}},
+            "pretraining.tiles.dataset: received 'tiles'",
+        ),
+        (
+            {
+                "protocols": {
+                    "holdout": {"kind": "holdout"},
+                    "less": {"kind": "kfold", "same_folds_as": "holdout"},
+                }
+            },
+            "protocols.less.kind: received 'kfold', expected that of holdout",
+        ),
+        (
+            {"models": {"simple_cnn": {"architecture": "simple_cnn", "epochs": 0}}},
+            "models.simple_cnn.epochs: 0 is less than the minimum of 1",
+        ),
+        (
+            {"models": {"simple_cnn": {"architecture": "simple_cnn", "early_stopping": 10}}},
+            "expected fewer than epochs (10)",
+        ),
+        (
+            {"experiments": [{"datasets": ["cell"], "protocols": ["holdout"], "models": ["x"]}]},
+            "experiments.0.datasets: received 'cell', expected one of the entries under datasets",
+        ),
+    ],
+)
+def test_fault_names_the_key_and_what_is_expected(changes, expected):
+    message = fault_of(minimal(**changes))
+    assert message.startswith("mine.yaml is not valid:")
+    assert expected in message
+
+
+def test_all_faults_are_told_at_once():
+    message = fault_of(minimal(sead=1, device="tpu"))
+    assert "sead" in message
+    assert "device" in message
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "config.yaml", *sorted((ROOT / "config").glob("*.yaml"))], ids=lambda p: p.name
+)
+def test_every_shipped_config_is_valid(path):
+    config = check_config(yaml.safe_load(path.read_text("utf-8")), SCHEMA, path.name)
+    assert combinations(config)
+
+
+def test_every_key_of_the_schema_is_described():
+    def keys_without_description(schema, place):
+        for key, entry in schema.get("properties", {}).items():
+            described = "description" in entry or "$ref" in entry or "description" in str(entry)
+            if not described:
+                yield f"{place}.{key}"
+            yield from keys_without_description(entry, f"{place}.{key}")
+
+    schema = yaml.safe_load(SCHEMA.read_text("utf-8"))
+    for name, definition in schema["$defs"].items():
+        assert list(keys_without_description(definition, name)) == []
+
+
+def test_combinations_are_the_product_without_repeats():
+    config = {
+        "experiments": [
+            {"datasets": ["a", "b"], "protocols": ["p"], "models": ["m", "n"]},
+            {"datasets": ["a"], "protocols": ["p", "q"], "models": ["m"]},
+        ]
+    }
+    assert combinations(config) == [
+        ("a", "p", "m"),
+        ("a", "p", "n"),
+        ("b", "p", "m"),
+        ("b", "p", "n"),
+        ("a", "q", "m"),
+    ]
+
+
+def test_fold_count():
+    assert fold_count({"kind": "holdout"}) == 1
+    assert fold_count({"kind": "kfold", "folds": 7}) == 7
+    assert fold_count({"kind": "predefined", "test_parts": ["fold_0", "fold_1"]}) == 2
+
+
+def test_augment_false_switches_every_change_off():
+    model = {"architecture": "simple_cnn", "augment": False, "augmentation": {"crop": 0.3}}
+    config = check_config(minimal(models={"simple_cnn": model}), SCHEMA)
+    assert set(map(float, config["models"]["simple_cnn"]["augmentation"].values())) == {0.0}
+
+
+def with_grown(**changes):
+    grown = {"format": "grown", "of": "cells", "grow": {"normal": 10, "blast": 12}}
+    cells = {"format": "folder", "image_size": [32, 40], "duplicates": {"candidates": 7}}
+    return minimal(datasets={"cells": cells, "more": grown | changes})
+
+
+def test_grown_data_set_takes_what_it_does_not_name_from_its_base():
+    config = check_config(with_grown(), SCHEMA)
+    grown = config["datasets"]["more"]
+    assert grown["image_size"] == [32, 40]
+    assert grown["duplicates"]["candidates"] == 7
+    assert grown["grow"]["augmentation"]["brightness"] == 0.1
+    assert "path" not in grown
+    changed = with_grown(duplicates={"candidates": 9})
+    assert check_config(changed, SCHEMA)["datasets"]["more"]["duplicates"]["candidates"] == 9
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (with_grown(of="cell"), "datasets.more.of: received 'cell', expected a data set"),
+        (with_grown(of="more"), "datasets.more.of: received 'more', expected a data set"),
+        (with_grown(image_size=[9, 9]), "datasets.more.image_size: format grown takes this from"),
+        (with_grown(grow={"normal": 3}), "datasets.more.grow: the key 'blast' is missing"),
+        (with_grown(format="folder"), "datasets.more.grow: belongs to format grown"),
+        (
+            minimal(datasets={"cells": {"format": "grown"}}),
+            "datasets.cells.of: is missing, format grown needs it",
+        ),
+        (minimal(datasets={"cells": {"format": "permuted"}}), "received 'permuted', expected one"),
+    ],
+)
+def test_fault_of_a_grown_data_set(config, expected):
+    assert expected in fault_of(config)
+
+
+def with_selected(**changes):
+    config = with_grown(format="selected", select={"share": 0.5})
+    entry = {key: value for key, value in config["datasets"]["more"].items() if key != "grow"}
+    config["datasets"]["more"] = entry | changes
+    return config
+
+
+def test_selected_data_set_takes_what_it_does_not_name_from_its_base():
+    selected = check_config(with_selected(), SCHEMA)["datasets"]["more"]
+    assert selected["image_size"] == [32, 40]
+    assert "path" not in selected
+    expected = {"method": "discriminative", "share": 0.5, "architecture": "mobilenet_v2"}
+    expected |= {"weights": "none", "pooling": "average", "preprocessing": "imagenet"}
+    assert selected["select"] == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (with_selected(of="cell"), "datasets.more.of: received 'cell', expected a data set"),
+        (with_selected(of="more"), "datasets.more.of: received 'more', expected a data set"),
+        (with_selected(select={"share": 0}), "datasets.more.select.share: 0 is less than or equal"),
+        (with_selected(select={"share": 1.1}), "datasets.more.select.share: 1.1 is greater than"),
+        (with_selected(select={"method": "best"}), "datasets.more.select.method: received 'best'"),
+        (with_selected(format="folder"), "datasets.more.select: belongs to format selected"),
+        (with_selected(format="folder"), "datasets.more.of: belongs to format grown or selected"),
+        (with_selected(format="grown"), "datasets.more.select: belongs to format selected"),
+        (with_selected(format="grown"), "datasets.more.grow: is missing, format grown needs it"),
+        (
+            with_selected(image_size=[9, 9]),
+            "datasets.more.image_size: format selected takes this from",
+        ),
+        (
+            minimal(datasets={"cells": {"format": "selected"}}),
+            "datasets.cells.select: is missing, format selected needs it",
+        ),
+    ],
+)
+def test_fault_of_a_selected_data_set(config, expected):
+    assert expected in fault_of(config)
+
+
+def test_stain_is_none_unless_asked_for():
+    assert check_config(minimal(), SCHEMA)["models"]["simple_cnn"]["stain"] == "none"
+    model = {"architecture": "simple_cnn", "stain": "vahadane"}
+    assert "models.simple_cnn.stain: received 'vahadane', expected one of" in fault_of(
+        minimal(models={"simple_cnn": model})
+    )
+
+
+def with_canaries(**datasets):
+    config = minimal()
+    config["datasets"] |= datasets
+    config["models"]["vgg19"] = {"architecture": "vgg19"}
+    entry = config["experiments"][0]
+    config["experiments"] = [
+        entry | {"canaries": True},
+        entry | {"models": ["vgg19"]},
+    ]
+    return config
+
+
+def test_canaries_are_two_more_data_sets_of_their_experiment():
+    config = check_config(with_canaries(), SCHEMA)
+    names = [f"cells_labels_permuted_by_{unit}" for unit in ("subject", "image")]
+    assert combinations(config) == [
+        *((name, "holdout", "simple_cnn") for name in ("cells", *names)),
+        ("cells", "holdout", "vgg19"),
+    ]
+    entries = [config["datasets"][name] for name in names]
+    assert [entry["permute_among"] for entry in entries] == ["subject", "image"]
+    assert entries[0]["title"] == "cells, labels permuted among subjects"
+    assert {(entry["format"], entry["of"]) for entry in entries} == {("permuted", "cells")}
+
+
+def test_canary_runs_stand_behind_the_true_ones():
+    runs = canary_runs(check_config(with_canaries(), SCHEMA))
+    assert [(run["labels"], run["run"]) for run in runs] == [
+        ("true", "cells"),
+        ("subject", "cells_labels_permuted_by_subject"),
+        ("image", "cells_labels_permuted_by_image"),
+    ]
+    # The second experiment asks for none.
+    assert {(run["dataset"], run["model"]) for run in runs} == {("cells", "simple_cnn")}
+    assert canary_runs(check_config(minimal(), SCHEMA)) == []
+
+
+def test_name_of_a_canary_that_is_taken_is_a_fault():
+    message = fault_of(with_canaries(cells_labels_permuted_by_image={"format": "folder"}))
+    assert "experiments.0.canaries: makes a data set cells_labels_permuted_by_image" in message

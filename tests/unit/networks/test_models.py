@@ -1,0 +1,167 @@
+"""The networks against the thesis' numbers and Keras' own summaries."""
+
+import io
+import re
+
+import keras
+import numpy as np
+import pytest
+
+from blastfold.core.errors import InputError
+from blastfold.networks import architectures, preprocessing
+
+
+def settings(architecture, **changes):
+    default = {"architecture": architecture, "train": "all", "preprocessing": "mean_image"}
+    return default | changes
+
+
+def summary_of(model):
+    text = io.StringIO()
+    model.summary(print_fn=lambda line: text.write(line + "\n"), line_length=200)
+    return text.getvalue()
+
+
+def test_simple_cnn_is_the_thesis_network():
+    network = architectures.build_network(settings("simple_cnn"), (257, 257, 3))
+    total = re.search(r"Total params: ([\d,]+)", summary_of(network.whole)).group(1)
+    assert total == "59,075,905"
+    layers = {row["kind"]: [] for row in architectures.describe_layers(network)}
+    for row in architectures.describe_layers(network):
+        layers[row["kind"]].append((row["output_shape"], row["parameters"]))
+    assert layers["Conv2D"] == [
+        ("255x255x32", 896),
+        ("125x125x64", 18496),
+        ("60x60x128", 73856),
+    ]
+    assert [shape for shape, _ in layers["MaxPooling2D"]] == ["127x127x32", "62x62x64"]
+    assert layers["Flatten"] == [("460800", 0)]
+    assert layers["Dense"] == [("128", 58982528), ("1", 129)]
+    assert network.head.layers[-1].activation.__name__ == "sigmoid"
+
+
+def test_densenet169_ends_in_two_softmax_neurons():
+    network = architectures.build_network(settings("DenseNet169"), (64, 64, 3))
+    expected = keras.applications.DenseNet169(include_top=False, weights=None, pooling="avg")
+    # The classifier has 1664 weights and a bias for each of its two neurons.
+    assert network.whole.count_params() == expected.count_params() + 2 * 1664 + 2
+    assert network.whole.output.shape == (None, 2)
+    output = network.whole.predict(np.zeros((1, 64, 64, 3)), verbose=0)
+    assert output.sum() == pytest.approx(1.0, abs=1e-6)
+
+
+def test_vgg19_trains_its_classifier_alone():
+    network = architectures.build_network(settings("VGG19", train="head"), (64, 64, 3))
+    kinds = [type(layer).__name__ for layer in network.head.layers]
+    assert kinds == ["Flatten", "Dense", "Dropout", "Dense"]
+    # 2x2x512 features of a 64x64 image, 256 hidden units, two neurons.
+    trainable = sum(np.prod(v.shape) for v in network.whole.trainable_variables)
+    assert trainable == (2 * 2 * 512 * 256 + 256) + (256 * 2 + 2)
+    frozen = keras.applications.VGG19(include_top=False, weights=None).count_params()
+    assert network.whole.count_params() == trainable + frozen
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("densenet169", ("DenseNet169", "densenet")),
+        ("VGG19", ("VGG19", "vgg19")),
+        ("mobilenet_v2", ("MobileNetV2", "mobilenet_v2")),
+        ("EfficientNet-B0", ("EfficientNetB0", "efficientnet")),
+        ("resnet50_v2", ("ResNet50V2", "resnet_v2")),
+    ],
+)
+def test_networks_are_found_by_name(given, expected):
+    assert architectures.find_application(given) == expected
+
+
+def test_unknown_network_lists_what_there_is():
+    with pytest.raises(InputError, match=r"received 'densenet170'.*DenseNet169.*VGG19"):
+        architectures.find_application("densenet170")
+
+
+def test_image_too_small_for_the_network():
+    with pytest.raises(InputError, match="DenseNet169 cannot take images of 16x16"):
+        architectures.build_network(settings("densenet169"), (16, 16, 3))
+    with pytest.raises(InputError, match="at least 18x18"):
+        architectures.build_network(settings("simple_cnn"), (17, 40, 3))
+    smallest = architectures.build_network(settings("simple_cnn"), (18, 18, 3))
+    assert smallest.whole.output_shape == (None, 1)
+
+
+def test_head_follows_the_config():
+    network = architectures.build_network(
+        settings("MobileNetV2", pooling="flatten", dense_units=[32, 8], dropout=0.25), (32, 32, 3)
+    )
+    layers = network.head.layers
+    assert [layer.units for layer in layers if hasattr(layer, "units")] == [32, 8, 2]
+    assert layers[-2].rate == 0.25
+    assert network.backbone.output.shape == (None, 1, 1, 1280)
+
+
+def test_mean_image_is_subtracted_and_saved_with_the_model(tmp_path):
+    mean_image = np.random.default_rng(0).uniform(0, 255, (20, 20, 3)).astype("float32")
+    images = np.random.default_rng(1).integers(0, 256, (3, 20, 20, 3), dtype=np.uint8)
+    network = architectures.build_network(settings("simple_cnn"), (20, 20, 3))
+    scaling = preprocessing.build_scaling(settings("simple_cnn"), None, mean_image)
+    np.testing.assert_allclose(scaling.predict(images, verbose=0), images - mean_image, atol=1e-4)
+    image = keras.Input((20, 20, 3), dtype="uint8")
+    model = keras.Model(image, network.whole(preprocessing(image)))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(
+        loaded.predict(images, verbose=0), model.predict(images, verbose=0)
+    )
+
+
+def test_imagenet_scaling_is_that_of_the_network():
+    images = np.random.default_rng(1).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    scaling = preprocessing.build_scaling(
+        settings("MobileNetV2", preprocessing="imagenet"), "mobilenet_v2", np.zeros((32, 32, 3))
+    )
+    np.testing.assert_allclose(scaling.predict(images, verbose=0), images / 127.5 - 1.0, atol=1e-6)
+    with pytest.raises(InputError, match="simple_cnn has no ImageNet weights"):
+        preprocessing.build_scaling(
+            settings("simple_cnn", preprocessing="imagenet"),
+            None,
+            np.zeros((32, 32, 3)),
+        )
+
+
+def test_backbone_weights_come_from_the_file(tmp_path):
+    source = architectures.build_network(settings("MobileNetV2"), (32, 32, 3)).backbone
+    source.save_weights(tmp_path / "source.weights.h5")
+    # Another image size: the weights of convolutions do not depend on it.
+    target = architectures.build_network(settings("MobileNetV2"), (48, 48, 3)).backbone
+    architectures.load_backbone_weights(target, tmp_path / "source.weights.h5")
+    for loaded, saved in zip(target.get_weights(), source.get_weights(), strict=True):
+        np.testing.assert_array_equal(loaded, saved)
+
+
+def test_wrong_weights_are_an_error(tmp_path):
+    backbone = architectures.build_network(settings("MobileNetV2"), (32, 32, 3)).backbone
+    with pytest.raises(InputError, match=r"missing\.weights\.h5 does not exist"):
+        architectures.load_backbone_weights(backbone, tmp_path / "missing.weights.h5")
+    other = architectures.build_network(settings("VGG16"), (32, 32, 3)).backbone
+    other.save_weights(tmp_path / "other.weights.h5")
+    with pytest.raises(InputError, match="does not hold the weights of mobilenetv2"):
+        architectures.load_backbone_weights(backbone, tmp_path / "other.weights.h5")
+    (tmp_path / "zero.weights.h5").write_bytes(b"")
+    with pytest.raises(InputError, match="does not hold the weights"):
+        architectures.load_backbone_weights(backbone, tmp_path / "zero.weights.h5")
+
+
+@pytest.mark.parametrize(
+    ("architecture", "blocks"),
+    [
+        ("VGG19", ["block1", "block2", "block3", "block4", "block5"]),
+        ("DenseNet169", ["conv1", "conv2", "pool2", "conv3", "pool3", "conv4", "pool4", "conv5"]),
+    ],
+)
+def test_layers_know_their_stage(architecture, blocks):
+    network = architectures.build_network(settings(architecture), (64, 64, 3))
+    rows = architectures.describe_layers(network)
+    found = [row["block"] for row in rows]
+    positions = [found.index(block) for block in blocks]
+    assert positions == sorted(positions)
+    assert sum(row["parameters"] for row in rows) == network.whole.count_params()

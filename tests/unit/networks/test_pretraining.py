@@ -1,0 +1,194 @@
+"""Source tasks: what the config makes of them, and the backbones that they leave."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from support.trainings import blobs, job_inputs, job_run, model_settings, outputs_in, write_job
+
+from blastfold.core.errors import InputError
+from blastfold.core.files import digest_file
+from blastfold.experiment.config import check_config, combinations
+from blastfold.experiment.pretraining import pretraining_name, source_of
+from blastfold.networks import architectures
+from blastfold.training import fold_job
+from blastfold.training.backbone_export import export_backbone
+
+SCHEMA = Path(__file__).parents[3] / "workflow" / "schemas" / "config.schema.yaml"
+
+
+def config_with(model, source=None, models=None):
+    return {
+        "datasets": {"cells": {"format": "folder"}, "tiles": {"format": "folder"}},
+        "protocols": {
+            "folds": {"kind": "kfold", "folds": 3},
+            "holdout": {"kind": "holdout"},
+        },
+        "models": {"net": {"architecture": "MobileNet_V2", **model}, **(models or {})},
+        "pretraining": {"tiles": {"dataset": "tiles", "protocol": "holdout", **(source or {})}},
+        "experiments": [{"datasets": ["cells"], "protocols": ["folds"], "models": ["net"]}],
+    }
+
+
+def check(config):
+    return check_config(config, SCHEMA, "mine.yaml")
+
+
+TRANSFERRED = {"weights": {"pretrained_on": "tiles"}}
+
+
+def test_source_is_trained_as_a_model_of_the_same_network():
+    config = check(config_with(TRANSFERRED, {"training": {"epochs": 4, "train": "all"}}))
+    assert combinations(config) == [
+        ("cells", "folds", "net"),
+        ("tiles", "holdout", "tiles_mobilenetv2"),
+    ]
+    source = config["models"]["tiles_mobilenetv2"]
+    assert source["architecture"] == "MobileNet_V2"
+    assert (source["epochs"], source["train"], source["weights"]) == (4, "all", "none")
+    assert config["models"]["net"]["weights"] == TRANSFERRED["weights"]
+
+
+def test_source_that_nobody_starts_from_is_not_trained():
+    assert combinations(check(config_with({}))) == [("cells", "folds", "net")]
+    unused = {"other": {"architecture": "MobileNet_V2", **TRANSFERRED}}
+    assert combinations(check(config_with({}, models=unused))) == [("cells", "folds", "net")]
+
+
+def test_source_may_start_from_another_source():
+    config = config_with(TRANSFERRED, {"training": {"weights": {"pretrained_on": "cells"}}})
+    config["datasets"]["patches"] = {"format": "pcam"}
+    config["pretraining"]["cells"] = {"dataset": "patches", "protocol": "holdout"}
+    asked = combinations(check(config))
+    assert ("tiles", "holdout", "tiles_mobilenetv2") in asked
+    assert ("patches", "holdout", "cells_mobilenetv2") in asked
+    # Two steps behind, the weights would have been learnt from what is tested.
+    config["pretraining"]["cells"]["dataset"] = "cells"
+    with pytest.raises(InputError, match="cells learns from images of cells, on which"):
+        check(config)
+
+
+def test_what_belongs_to_the_weights_is_resolved():
+    def preprocessing(model, source=None):
+        config = check(config_with({"preprocessing": "weights", **model}, source))
+        return config["models"]["net"]["preprocessing"]
+
+    assert preprocessing({"weights": "none"}) == "none"
+    assert preprocessing({"weights": "imagenet"}) == "imagenet"
+    assert preprocessing(TRANSFERRED) == "source_mean_image"
+    assert preprocessing(TRANSFERRED, {"training": {"preprocessing": "none"}}) == "none"
+    chained = {"training": {"weights": "imagenet", "preprocessing": "weights"}}
+    assert preprocessing(TRANSFERRED, chained) == "imagenet"
+
+
+@pytest.mark.parametrize(
+    ("model", "resolved"),
+    [
+        ({}, "trained"),
+        ({"weights": "imagenet"}, "frozen"),
+        (TRANSFERRED, "frozen"),
+        ({**TRANSFERRED, "batch_normalisation": "trained"}, "trained"),
+    ],
+)
+def test_batch_normalisation_is_frozen_where_it_was_learnt(model, resolved):
+    assert check(config_with(model))["models"]["net"]["batch_normalisation"] == resolved
+
+
+@pytest.mark.parametrize(
+    ("model", "source", "expected"),
+    [
+        (
+            {"weights": {"pretrained_on": "smears"}},
+            {},
+            "models.net.weights.pretrained_on: received 'smears', expected one of the entries",
+        ),
+        (TRANSFERRED, {"dataset": "x"}, "pretraining.tiles.dataset: received 'x'"),
+        (TRANSFERRED, {"protocol": "x"}, "pretraining.tiles.protocol: received 'x'"),
+        (TRANSFERRED, {"protocol": "folds"}, "pretraining.tiles.protocol: folds has several folds"),
+        (
+            TRANSFERRED,
+            {"training": {"train": "head"}},
+            "pretraining.tiles.training.train: 'head' teaches no backbone",
+        ),
+        (
+            TRANSFERRED,
+            {"training": {"architecture": "VGG16"}},
+            "pretraining.tiles.training.architecture",
+        ),
+        (
+            {"weights": "own.weights.h5", "preprocessing": "weights"},
+            {},
+            "models.net.preprocessing: received 'weights', but nothing tells what belongs",
+        ),
+    ],
+)
+def test_fault_names_the_key(model, source, expected):
+    with pytest.raises(InputError) as caught:
+        check(config_with(model, source))
+    assert expected in str(caught.value)
+
+
+def test_names():
+    assert pretraining_name("pcam", "DenseNet-169") == "pcam_densenet169"
+    assert source_of({"weights": {"pretrained_on": "pcam"}}) == "pcam"
+    assert source_of({"weights": "imagenet"}) is source_of({}) is None
+
+
+@pytest.fixture(scope="module", params=["mean_image", "none"])
+def exported(request, tmp_path_factory):
+    """The backbone of a small network that was trained by a job of its own."""
+    folder = tmp_path_factory.mktemp("source")
+    images, labels = blobs()
+    write_job(folder, images, labels)
+    settings = model_settings(epochs=1, preprocessing=request.param)
+    trained = outputs_in(folder / "job", "model", "history", "predictions", "layers", "run")
+    fold_job.train_model(
+        job_inputs(folder), fold=0, settings=settings, run=job_run(), outputs=trained
+    )
+    metrics = pd.DataFrame(
+        [("fold-0", "auc", 0.5, ""), ("pooled", "auc", 0.75, ""), ("pooled", "mcc", None, "none")],
+        columns=["scope", "metric", "value", "note"],
+    )
+    metrics.to_csv(folder / "metrics.tsv", sep="\t", index=False)
+    names = {"weights": "b.weights.h5", "mean_image": "mean.npy", "record": "b.json"}
+    outputs = {name: str(folder / "out" / file) for name, file in names.items()}
+    (folder / "out").mkdir()
+    export_backbone(
+        trained["model"], trained["run"], folder / "metrics.tsv", "cells/holdout/net", outputs
+    )
+    return folder, images, settings, trained, outputs
+
+
+def test_exported_backbone_makes_the_features_of_the_trained_network(exported):
+    _, images, settings, trained, outputs = exported
+    fresh, _ = architectures.build_backbone(settings, images.shape[1:], seed=99)
+    before = fresh.predict(images[:4].astype("float32"), verbose=0)
+    architectures.load_backbone_weights(fresh, outputs["weights"])
+    network = keras.saving.load_model(trained["model"], compile=False).get_layer("network")
+    own = keras.Model(network.input, network.get_layer("convolution_3").output)
+    floats = images[:4].astype("float32")
+    after = fresh.predict(floats, verbose=0)
+    np.testing.assert_array_equal(after, own.predict(floats, verbose=0))
+    assert not np.allclose(before, after)
+
+
+def test_exported_mean_image_is_what_was_subtracted(exported):
+    folder, _, settings, _, outputs = exported
+    mean_image = np.load(outputs["mean_image"])
+    assert mean_image.dtype == np.float32
+    expected = np.load(folder / "mean.npy")
+    if settings["preprocessing"] == "none":
+        expected = np.zeros_like(expected)
+    np.testing.assert_array_equal(mean_image, expected)
+
+
+def test_record_says_where_the_backbone_comes_from(exported):
+    _, _, _, trained, outputs = exported
+    record = json.loads(Path(outputs["record"]).read_text("utf-8"))
+    assert record["trained_as"] == "cells/holdout/net"
+    assert record["test"] == {"auc": 0.75, "mcc": None}
+    assert record["weights_sha256"] == digest_file(outputs["weights"])
+    assert record["run"] == json.loads(trained["run"].read_text("utf-8"))

@@ -1,0 +1,155 @@
+"""External tests: what is predicted, what the table says, what the config refuses."""
+
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from blastfold.core.errors import BlastfoldError, InputError
+from blastfold.evaluation.comparisons import interval_table, write_noted
+from blastfold.experiment.config import check_config, external_runs
+from blastfold.reporting.figures.external_test import plot_external_test
+from blastfold.reporting.tables.external_test import external_rows, tabulate_external_test
+from blastfold.training.external_application import apply_models, predict_with
+
+SCHEMA = "workflow/schemas/config.schema.yaml"
+
+
+def write_model(path, scale, size=8):
+    """A network whose probability of blast is sigmoid(scale * (mean intensity - 100))."""
+    image = keras.Input((size, size, 3), dtype="uint8")
+    plain = keras.layers.Rescaling(1.0)(image)
+    mean = keras.layers.Flatten()(keras.layers.AveragePooling2D(size)(plain))
+    logit = keras.layers.Dense(1, activation="sigmoid")
+    model = keras.Model(image, logit(mean))
+    logit.set_weights([np.full((3, 1), scale / 3), np.array([-100 * scale])])
+    model.save(path)
+    return path
+
+
+def test_an_image_gets_the_mean_probability_of_the_networks(tmp_path):
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
+    images = (images * random.uniform(0.2, 1, (40, 1, 1, 1))).astype(np.uint8)
+    np.save(tmp_path / "images.npy", images)
+    manifest = pd.DataFrame(
+        {"image_id": [f"00{number}" for number in range(40)], "label": np.arange(40) % 2}
+    )
+    manifest.to_csv(tmp_path / "manifest.tsv", sep="\t", index=False)
+    (tmp_path / "dataset.json").write_text(
+        json.dumps({"images_sha256": "aa", "manifest_sha256": "bb"})
+    )
+    models = [write_model(tmp_path / f"{scale}.keras", scale) for scale in (0.05, 0.2)]
+    outputs = {name: tmp_path / name for name in ("predictions", "record")}
+    apply_models(
+        models,
+        *(tmp_path / name for name in ("images.npy", "manifest.tsv", "dataset.json")),
+        device={"device": "cpu", "threads": 1, "gpu": 0},
+        outputs=outputs,
+    )
+    found = pd.read_csv(outputs["predictions"], sep="\t", dtype={"image_id": str})
+    mean = images.reshape(40, -1).mean(axis=1)
+    each = [1 / (1 + np.exp(-scale * (mean - 100))) for scale in (0.05, 0.2)]
+    np.testing.assert_allclose(found["probability_fold_1"], each[1], atol=1e-4)
+    np.testing.assert_allclose(found["probability"], np.mean(each, axis=0), atol=1e-4)
+    assert found["image_id"].tolist() == manifest["image_id"].tolist()
+    assert found["label"].tolist() == manifest["label"].tolist()
+    assert (found["role"] == "test").all()
+    assert json.loads(outputs["record"].read_text())["digests"]["images"] == "aa"
+
+
+def test_images_of_another_size_are_refused(tmp_path):
+    path = write_model(tmp_path / "model.keras", 1.0)
+    with pytest.raises(InputError, match=r"shape \(8, 8, 3\), received \(9, 8, 3\)"):
+        predict_with(path, np.zeros((2, 9, 8, 3), dtype=np.uint8))
+
+
+def write_intervals(path, labels, seed=0):
+    random = np.random.default_rng(seed)
+    tested = pd.DataFrame({"image_id": [str(n) for n in range(len(labels))], "label": labels})
+    tested["fold"] = 0
+    tested["probability"] = np.clip(
+        0.4 * tested["label"] + random.uniform(0, 0.6, len(labels)), 0, 1
+    )
+    groups = pd.Series([str(n // 3) for n in range(len(labels))], index=tested["image_id"])
+    write_noted(interval_table(tested, groups, 0.5, np.random.default_rng(1)), path)
+    return path
+
+
+RUN = {
+    "dataset": "a",
+    "dataset_title": "A",
+    "protocol": "folds",
+    "protocol_title": "Folds",
+    "model": "net",
+    "model_title": "Net",
+    "external": "b",
+    "external_title": "B",
+}
+
+
+def test_both_tests_stand_beside_each_other_in_table_and_figure(tmp_path):
+    inside = write_intervals(tmp_path / "inside.tsv", np.arange(60) % 2)
+    outside = write_intervals(tmp_path / "outside.tsv", np.arange(30) % 2, seed=1)
+    rows = external_rows([inside], [outside], [RUN])
+    assert rows["tested"].tolist() == ["same data set", "other data set"]
+    assert rows["images"].tolist() == [60, 30]
+    assert (rows["auc_lower"] <= rows["auc"]).all()
+    assert (rows["auc"] <= rows["auc_upper"]).all()
+    paths = [tmp_path / f"table.{ending}" for ending in ("tsv", "tex", "md")]
+    tabulate_external_test([inside], [outside], [RUN], paths)
+    assert "other data set" in paths[2].read_text()
+    plot_external_test([inside], [outside], [RUN], [tmp_path / "figure.png"])
+    assert (tmp_path / "figure.png").stat().st_size > 5000
+
+
+def test_a_data_set_of_one_class_has_notes_for_what_is_undefined(tmp_path):
+    inside = write_intervals(tmp_path / "inside.tsv", np.arange(60) % 2)
+    outside = write_intervals(tmp_path / "outside.tsv", np.ones(30, dtype=int))
+    row = external_rows([inside], [outside], [RUN]).iloc[1]
+    assert np.isnan(row["auc"])
+    assert np.isnan(row["specificity"])
+    assert "AUC" in row["note"]
+    assert "Specificity" in row["note"]
+    assert 0 <= row["sensitivity"] <= 1
+    tabulate_external_test([inside], [outside], [RUN], [tmp_path / "table.md"])
+    plot_external_test([inside], [outside], [RUN], [tmp_path / "figure.png"])
+
+
+def experiment(**changes):
+    config = {
+        "datasets": {
+            "a": {"format": "folder", "image_size": [20, 20]},
+            "b": {"format": "folder", "image_size": [20, 20]},
+            "large": {"format": "folder", "image_size": [30, 30]},
+            "a_grown": {"format": "grown", "of": "a", "grow": {"normal": 9, "blast": 9}},
+        },
+        "protocols": {"holdout": {"kind": "holdout"}},
+        "models": {"net": {"architecture": "simple_cnn"}},
+        "experiments": [
+            {"datasets": ["a"], "protocols": ["holdout"], "models": ["net"], **changes}
+        ],
+    }
+    return check_config(config, SCHEMA)
+
+
+def test_runs_are_listed_without_canaries():
+    runs = external_runs(experiment(external_test=["b"], canaries=True))
+    assert runs == [{"dataset": "a", "protocol": "holdout", "model": "net", "external": "b"}]
+    assert external_runs(experiment()) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["lost"], "received 'lost', expected one of the data sets"),
+        (["a"], "expected images other than those of a"),
+        (["a_grown"], "expected images other than those of a"),
+        (["large"], r"'large' of image_size \[30, 30\], expected that of a, \[20, 20\]"),
+    ],
+)
+def test_data_sets_that_cannot_be_an_external_test_are_named(names, expected):
+    with pytest.raises(BlastfoldError, match=expected):
+        experiment(external_test=names)

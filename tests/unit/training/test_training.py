@@ -1,0 +1,234 @@
+"""Training: what is learnt, what is recorded, and that nothing but training images teaches."""
+
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score, f1_score, log_loss
+from support.trainings import (
+    NOT_AUGMENTED,
+    blobs,
+    build_trainer,
+    model_settings,
+    parts_of,
+    run_job,
+    without_test,
+    write_job,
+)
+
+from blastfold.core import fold_table
+from blastfold.core.errors import OutOfMemoryError
+from blastfold.training import batches, epochs, fold_job
+
+
+def test_batches_have_one_size_and_reach_every_place():
+    found = list(batches.batches(np.arange(10, 33), 5))
+    assert {len(batch) for batch in found} == {5}
+    assert sorted(set(np.concatenate(found))) == list(range(10, 33))
+    assert np.concatenate(found)[:23].tolist() == list(range(10, 33))
+    assert [batch.tolist() for batch in batches.batches(np.arange(3), 16)] == [[0, 1, 2]]
+
+
+def test_class_weights_make_both_classes_count_the_same():
+    labels = np.array([1] * 30 + [0] * 10)
+    weights = batches.class_weights(labels, balanced=True)
+    assert weights[labels == 1].sum() == pytest.approx(weights[labels == 0].sum())
+    assert weights.mean() == pytest.approx(1.0)
+    assert (batches.class_weights(labels, balanced=False) == 1).all()
+
+
+def test_the_simple_cnn_learns_and_its_history_is_true():
+    images, labels = blobs()
+    parts = parts_of(labels)
+    settings = model_settings(epochs=6, augmentation=NOT_AUGMENTED)
+    trainer = build_trainer(images, settings)
+    history = epochs.train(trainer, without_test(parts))
+    assert history["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert history["loss"].iloc[-1] < history["loss"].iloc[0]
+    probability = trainer.predict(parts["validation"])
+    truth = parts["validation"].labels
+    last = history.iloc[-1]
+    assert last["val_loss"] == pytest.approx(log_loss(truth, probability), abs=1e-5)
+    assert last["val_accuracy"] == accuracy_score(truth, probability >= 0.5)
+    assert last["val_f1"] == f1_score(truth, probability >= 0.5)
+    tested = trainer.predict(parts["test"])
+    assert accuracy_score(parts["test"].labels, tested >= 0.5) > 0.85
+
+
+@pytest.mark.parametrize("architecture", ["simple_cnn", "MobileNetV2"])
+def test_training_figures_are_those_of_the_batches(architecture):
+    images, labels = blobs(size=32)
+    settings = model_settings(
+        architecture=architecture,
+        train="all" if architecture == "simple_cnn" else "head",
+        # Low enough that no probability reaches 0 or 1, where Keras' loss is cut and others' not.
+        learning_rate=0.0003,
+        class_weights=False,
+        augmentation=NOT_AUGMENTED,
+        batch_size=10,
+    )
+    trainer = build_trainer(images, settings)
+    part = fold_table.Part(np.arange(30), labels[:30])
+    trainer.train_epoch(part, 1)
+    # Without a learning rate the network stays as it is, and a pass measures it.
+    trainer.trained.optimizer.learning_rate.assign(0.0)
+    figures = trainer.train_epoch(part, 2)
+    probability = trainer.predict(part)
+    assert figures["loss"] == pytest.approx(log_loss(part.labels, probability), rel=1e-4, abs=1e-6)
+    assert figures["accuracy"] == pytest.approx(accuracy_score(part.labels, probability >= 0.5))
+    assert figures["f1"] == pytest.approx(
+        f1_score(part.labels, probability >= 0.5, zero_division=0)
+    )
+
+
+def test_frozen_backbone_stays_as_it_was():
+    images, labels = blobs(size=32)
+    settings = model_settings(architecture="MobileNetV2", train="head")
+    trainer = build_trainer(images, settings)
+    frozen = next(layer for layer in trainer.predicting.layers if "network" in layer.name)
+    before = [weight.copy() for weight in frozen.layers[1].get_weights()]
+    epochs.train(trainer, without_test(parts_of(labels)))
+    for old, new in zip(before, frozen.layers[1].get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_test_images_are_refused():
+    images, labels = blobs()
+    trainer = build_trainer(images, model_settings())
+    with pytest.raises(ValueError, match="parts holds test images"):
+        epochs.train(trainer, parts_of(labels))
+
+
+def test_early_stopping_keeps_the_best_epoch():
+    images, labels = blobs()
+    parts = parts_of(labels)
+    # Validation labels turned round: the better the training, the worse the validation.
+    turned = parts["validation"]._replace(labels=1 - parts["validation"].labels)
+    seen = {"train": parts["train"], "validation": turned}
+    settings = model_settings(epochs=12, early_stopping=2, augmentation=NOT_AUGMENTED)
+    trainer = build_trainer(images, settings)
+    history = epochs.train(trainer, seen)
+    best = int(history["val_loss"].idxmin())
+    assert len(history) == best + 3
+    assert len(history) < 12
+    probability = trainer.predict(turned)
+    assert history["val_loss"].min() == pytest.approx(
+        log_loss(turned.labels, probability), abs=1e-5
+    )
+
+
+def test_a_job_writes_all_that_is_to_be_known(tmp_path):
+    images, labels = blobs()
+    write_job(tmp_path, images, labels)
+    outputs = run_job(tmp_path, "one", model_settings())
+    predictions = pd.read_csv(outputs["predictions"], sep="\t")
+    assert predictions["role"].value_counts().to_dict() == {"test": 20, "validation": 10}
+    manifest = pd.read_csv(tmp_path / "manifest.tsv", sep="\t").set_index("image_id")["label"]
+    assert (predictions["label"] == manifest[predictions["image_id"]].to_numpy()).all()
+    record = json.loads(outputs["run"].read_text())
+    assert record["device"] == "CPU"
+    assert record["images"] == {"train": 30, "validation": 10, "test": 20}
+    assert record["digests"]["images"] == "of images"
+    assert record["peak_memory_mb"] > 100
+    assert pd.read_csv(outputs["history"], sep="\t")["epoch"].tolist() == [1, 2, 3]
+    # The saved model takes stored images and gives the very predictions of the table.
+    model = keras.saving.load_model(outputs["model"])
+    tested = predictions[predictions["role"] == "test"]
+    rows = tested["image_id"].str.split().str[1].astype(int)
+    probability = model.predict(images[rows], verbose=0)[:, -1]
+    np.testing.assert_allclose(probability, tested["probability"], atol=1e-6)
+
+
+def test_deterministic_jobs_are_bit_equal(tmp_path):
+    images, labels = blobs()
+    write_job(tmp_path, images, labels)
+    settings = model_settings()
+    one, two = (run_job(tmp_path, name, settings) for name in ("one", "two"))
+    assert one["predictions"].read_bytes() == two["predictions"].read_bytes()
+    assert one["layers"].read_bytes() == two["layers"].read_bytes()
+
+
+def test_test_images_teach_nothing(tmp_path):
+    images, labels = blobs()
+    write_job(tmp_path, images, labels)
+    settings = model_settings(epochs=2)
+    one = run_job(tmp_path, "one", settings)
+    changed = images.copy()
+    changed[40:] = 255 - changed[40:]
+    np.save(tmp_path / "images.npy", changed)
+    two = run_job(tmp_path, "two", settings)
+    weights = [keras.saving.load_model(job["model"]).get_weights() for job in (one, two)]
+    for first, second in zip(*weights, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_a_fold_without_validation_part_trains(tmp_path):
+    images, labels = blobs()
+    write_job(tmp_path, images, labels, validation=0)
+    outputs = run_job(tmp_path, "one", model_settings(epochs=1, early_stopping=None))
+    history = pd.read_csv(outputs["history"], sep="\t")
+    assert history["val_loss"].isna().all()
+    assert set(pd.read_csv(outputs["predictions"], sep="\t")["role"]) == {"test"}
+
+
+def test_a_batch_in_pieces_teaches_what_the_whole_batch_does():
+    images, labels = blobs()
+    part = fold_table.Part(np.arange(40), labels[:40])
+    settings = model_settings(batch_size=8, learning_rate=0.0005)
+    probabilities = []
+    for pieces in (1, 2, 4):
+        trainer = build_trainer(images, settings)
+        trainer.pieces = pieces
+        figures = [trainer.train_epoch(part, epoch) for epoch in (1, 2)]
+        assert figures[1]["loss"] < figures[0]["loss"]
+        probabilities.append(trainer.predict(part))
+    np.testing.assert_allclose(probabilities[1], probabilities[0], atol=1e-4)
+    np.testing.assert_allclose(probabilities[2], probabilities[0], atol=1e-4)
+
+
+def test_images_on_the_device_teach_the_same():
+    images, labels = blobs()
+    part = fold_table.Part(np.arange(40), labels[:40])
+    probabilities = []
+    for free in (None, 2**30):
+        trainer = build_trainer(images, model_settings())
+        assert trainer.inputs.keep_on_device(free) == (free is not None)
+        trainer.train_epoch(part, 1)
+        probabilities.append(trainer.predict(part))
+    np.testing.assert_array_equal(probabilities[0], probabilities[1])
+    assert not batches.ImageInputs(images, NOT_AUGMENTED, 0).keep_on_device(images.nbytes)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the error is TensorFlow's")
+def test_a_full_memory_is_met_with_smaller_pieces_or_with_advice():
+    import tensorflow as tf
+
+    images, labels = blobs()
+    part = fold_table.Part(np.arange(40), labels[:40])
+
+    def build(settings):
+        def with_pieces(pieces):
+            trainer = build_trainer(images, settings)
+            trainer.pieces = pieces
+            return trainer
+
+        return with_pieces
+
+    def work(trainer):
+        # More than any machine has, until a batch is in four pieces.
+        tf.zeros((2**50 if trainer.pieces < 4 else 2,)) + 1.0
+        return trainer.train_epoch(part, 1)
+
+    settings = model_settings(batch_size=8)
+    trainer, figures = fold_job.within_memory(build(settings), work, settings, 8)
+    assert trainer.pieces == 4
+    assert figures["loss"] > 0
+    with pytest.raises(OutOfMemoryError, match=r"for 3 images at once\. Set a smaller batch_size"):
+        fold_job.within_memory(build(settings), work, settings, 6)
+    stopping = model_settings(when_out_of_memory="stop")
+    with pytest.raises(OutOfMemoryError, match=r"for 8 images at once.*accumulate"):
+        fold_job.within_memory(build(stopping), work, stopping, 8)
+    with pytest.raises(ZeroDivisionError):
+        fold_job.within_memory(build(settings), lambda trainer: 1 / 0, settings, 8)

@@ -1,0 +1,223 @@
+"""A killed training goes on where it was and ends as if nothing had happened."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from support.interruptions import stop_after
+from support.trainings import (
+    blobs,
+    build_trainer,
+    model_settings,
+    parts_of,
+    without_test,
+    write_job,
+)
+
+from blastfold.training import epochs
+from blastfold.training.state import InterruptedTrainingError, Progress, TrainingState
+
+SCRIPTS = Path(__file__).parents[3] / "workflow" / "scripts"
+JOB = """
+import json, logging, sys
+from pathlib import Path
+logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
+from blastfold import fold_training
+folder, out, settings = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
+names = {"model": "keras", "run": "json"}
+files = {"images": "images.npy", "dataset": "dataset.json", "mean_image": "mean.npy"}
+files |= {name: f"{name}.tsv" for name in ("manifest", "folds")}
+fold_training.train_model(
+    {name: folder / file for name, file in files.items()} | {"weights": None, "stain": None},
+    fold=0, settings=settings,
+    run={"seed": 7, "names": ["cells", "holdout", "model"], "drawn_for": "cells", "device": "cpu",
+         "precision": "auto", "xla": "auto", "deterministic": True, "threads": 1, "gpu": 0,
+         "states": folder / "states" / out.name, "code": sys.argv[4]},
+    outputs={name: out / f"{name}.{names.get(name, 'tsv')}"
+             for name in ("model", "history", "predictions", "layers", "run")},
+)
+"""
+
+
+def start_job(folder, out, settings, code="1"):
+    command = [sys.executable, "-u", "-c", JOB, str(folder), str(folder / out)]
+    return subprocess.Popen(
+        [*command, json.dumps(settings), code],
+        env={**os.environ, "PYTHONPATH": str(SCRIPTS), "TF_CPP_MIN_LOG_LEVEL": "2"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def read_until(job, text):
+    """Read what a job prints up to a line that holds a text; returns all lines."""
+    lines = []
+    for line in job.stdout:
+        lines.append(line)
+        if text in line:
+            break
+    return lines
+
+
+def figures(history):
+    return history.drop(columns="seconds").to_numpy(dtype=float)
+
+
+@pytest.mark.parametrize(
+    ("changes", "calls"),
+    [
+        ({"epochs": 3}, (0, 1, 2, 3)),
+        ({"epochs": 4, "early_stopping": 1}, (1, 5)),
+        ({"epochs": 3, "architecture": "MobileNetV2", "train": "head"}, (1, 4, 3)),
+        ({"epochs": 4, "train": "staged", "stages": 2, "schedule": "one_cycle"}, (1, 3, 3)),
+    ],
+)
+def test_training_stopped_between_any_two_batches_ends_the_same(tmp_path, changes, calls):
+    images, labels = blobs(size=32)
+    settings = model_settings(batch_size=10, **changes)
+    parts = parts_of(labels)
+    plain = build_trainer(images, settings)
+    expected = epochs.train(plain, without_test(parts))
+    state = TrainingState(tmp_path / "digest")
+    for number in calls:
+        trainer = build_trainer(images, settings, seed=5)
+        trainer.stop = stop_after(number)
+        with pytest.raises(InterruptedTrainingError):
+            epochs.train(trainer, without_test(parts), state)
+    trainer = build_trainer(images, settings)
+    history = epochs.train(trainer, without_test(parts), state)
+    np.testing.assert_allclose(figures(history), figures(expected), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        trainer.predict(parts["test"]), plain.predict(parts["test"]), atol=1e-5
+    )
+
+
+def test_state_holds_the_optimiser_and_random_streams(tmp_path):
+    def network():
+        keras.utils.set_random_seed(3)
+        layers = [keras.Input((4,)), keras.layers.Dropout(0.5), keras.layers.Dense(1)]
+        model = keras.Sequential(layers)
+        model.compile("adam", "mse")
+        return model
+
+    random = np.random.default_rng(0)
+    inputs, targets = random.normal(size=(8, 4)), random.normal(size=8)
+    one, two = network(), network()
+    for _ in range(3):
+        one.train_on_batch(inputs, targets)
+    progress = Progress([{"epoch": 1}], 0.25, 1, 2, {"loss": 0.1})
+    state = TrainingState(tmp_path / "digest")
+    assert state.save(one, progress, [np.ones(2)])
+    stored = state.read()
+    assert stored.give_to(two)
+    assert stored.progress == progress
+    np.testing.assert_array_equal(stored.best_weights[0], np.ones(2))
+    assert float(one.train_on_batch(inputs, targets)) == float(two.train_on_batch(inputs, targets))
+    state.remove()
+    assert not (tmp_path / "digest").exists()
+    assert state.read() is None
+
+
+def compiled(images):
+    trainer = build_trainer(images, model_settings())
+    trainer.enter_stage(1, 30)
+    return trainer.trained
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "other network"])
+def test_a_damaged_state_is_not_used(tmp_path, damage):
+    images, _ = blobs()
+    trained = compiled(images)
+    state = TrainingState(tmp_path)
+    state.save(trained, Progress([], None, 0, 1, {}))
+    content = state.path.read_bytes()
+    if damage == "other network":
+        state.save(compiled(blobs(size=32)[0]), Progress([], None, 0, 1, {}))
+    else:
+        wrong = {"cut": content[: len(content) // 2], "empty": b"", "text": b"not a state"}
+        state.path.write_bytes(wrong[damage])
+    before = [weight.copy() for weight in trained.get_weights()]
+    stored = state.read()
+    assert (stored is None) != (damage == "other network")
+    assert stored is None or not stored.give_to(trained)
+    for old, new in zip(before, trained.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 64 kB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no file system can be mounted here")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_costs_the_new_state_and_not_the_old_one(small_disk):
+    def network(width):
+        model = keras.Sequential([keras.Input((width,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        return model
+
+    state = TrainingState(small_disk / "digest")
+    small = network(10)
+    assert state.save(small, Progress([{"epoch": 1}], None, 0, 0, {}))
+    assert not state.save(network(100_000), Progress([{"epoch": 2}], None, 0, 0, {}))
+    assert state.read().progress.history == [{"epoch": 1}]
+    assert [path.name for path in (small_disk / "digest").iterdir()] == ["state.npz"]
+
+
+def test_a_job_killed_again_and_again_ends_bit_equal_and_leaves_no_state(tmp_path):
+    images, labels = blobs()
+    write_job(tmp_path, images, labels)
+    settings = model_settings(epochs=40, batch_size=4)
+    whole = start_job(tmp_path, "whole", settings)
+    states = tmp_path / "states" / "killed"
+    # The moment within the epoch differs from run to run.
+    for number, epoch in ((signal.SIGTERM, 3), (signal.SIGKILL, 14), (signal.SIGKILL, 22)):
+        job = start_job(tmp_path, "killed", settings)
+        printed = "".join(read_until(job, f"epoch {epoch}/40"))
+        job.send_signal(number)
+        assert job.wait() != 0, printed
+        assert not (tmp_path / "killed").exists()
+        assert len(list(states.glob("*/state.npz"))) == 1
+        assert ("going on after epoch" in printed) == (epoch > 3)
+    last = start_job(tmp_path, "killed", settings)
+    printed = last.communicate()[0]
+    whole.communicate()
+    assert (whole.returncode, last.returncode) == (0, 0), printed
+    assert "epoch 14/40" not in printed
+    for name in ("predictions.tsv", "layers.tsv"):
+        one, two = (tmp_path / out / name for out in ("whole", "killed"))
+        assert one.read_bytes() == two.read_bytes()
+    one, two = (
+        pd.read_csv(tmp_path / out / "history.tsv", sep="\t") for out in ("whole", "killed")
+    )
+    np.testing.assert_array_equal(figures(one), figures(two))
+    assert not states.exists()
+
+
+def test_other_code_does_not_go_on_from_a_state(tmp_path):
+    images, labels = blobs()
+    write_job(tmp_path, images, labels)
+    settings = model_settings(epochs=40, batch_size=4)
+    for code in ("1", "2"):
+        job = start_job(tmp_path, "killed", settings, code)
+        printed = "".join(read_until(job, "epoch 2/40"))
+        job.send_signal(signal.SIGTERM)
+        job.communicate()
+        assert "going on" not in printed
+    assert len(list((tmp_path / "states" / "killed").iterdir())) == 2

@@ -1,0 +1,1 @@
+"""Data sets: import of every format, generated smears, permuted labels, selected images."""

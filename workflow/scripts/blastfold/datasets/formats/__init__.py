@@ -1,0 +1,113 @@
+"""Format adapters: what lies in a data set's folder, one row an image.
+
+An adapter only looks at names, sheets and headers; images are decoded later and once. To add
+a format, write a module with ``list_images(root, settings)`` and enter it in ``FORMATS``.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from blastfold.core.errors import InputError
+from blastfold.datasets.formats import all_idb, c_nmc_2019, folder, pcam, tiles
+from blastfold.datasets.formats.common import CLASS_NAMES
+
+FORMATS: dict[str, Callable[[Path, Mapping], pd.DataFrame]] = {
+    "all-idb1": all_idb.list_pictures,
+    "all-idb2": all_idb.list_cells,
+    "c-nmc-2019": c_nmc_2019.list_images,
+    "demo": folder.list_demo,
+    "folder": folder.list_images,
+    "pcam": pcam.list_patches,
+    "tiles": tiles.list_tiles,
+}
+
+
+def list_records(format_name: str, path: str | os.PathLike, settings: Mapping) -> pd.DataFrame:
+    """List the images of a data set without decoding them.
+
+    Args:
+        format_name: A key of ``FORMATS``.
+        path: The data set's folder, or a link to it.
+        settings: The data set's entry in the config (``crop``, ``sheet``, ``classes``,
+            ``parts`` are looked at, by the formats that know them).
+
+    Returns:
+        One row an image: image_id, file (relative to path), class (the source's name), subject,
+        picture, parent, part: text, empty where unknown; label: 0 normal, 1 blast. Where the
+        format needs them: crop_x, crop_y, crop_width, crop_height (pixels in the file; width -1
+        for the whole image), row (index inside an HDF5 file), problem (why the file cannot be
+        used; empty when it can).
+
+    Raises:
+        InputError: The format is unknown, the folder does not exist, holds nothing, lacks a
+            class, or two images have one image_id.
+    """
+    if format_name not in FORMATS:
+        raise InputError(f"Unknown format '{format_name}'; expected one of {', '.join(FORMATS)}.")
+    root = Path(path)
+    if not root.is_dir():
+        raise InputError(
+            f"The data set folder '{path}' {'is a file' if root.exists() else 'does not exist'}. "
+            "Put the images there, link them there, or correct the key 'path'. "
+            "How to obtain each data set: resources/README.md"
+        )
+    records = FORMATS[format_name](root, settings)
+    if records.empty:
+        raise InputError(
+            f"No image of format '{format_name}' was found in '{path}'. "
+            "The expected layout is described in resources/README.md"
+        )
+    usable = records[records["problem"] == ""] if "problem" in records else records
+    _check_image_ids(usable, root)
+    _check_classes(usable, root)
+    return records
+
+
+def row_reader(
+    format_name: str, root: Path, records: pd.DataFrame, opened: contextlib.ExitStack
+) -> Callable[[Path, int, int], np.ndarray]:
+    """Return what reads images that are rows of a file.
+
+    Args:
+        format_name: A key of ``FORMATS``.
+        root: The data set's folder.
+        records: What :func:`list_records` returned.
+        opened: Closes the files that stay open between reads.
+
+    Returns:
+        A function of path, first row and last row + 1 that returns uint8 (rows, h, w, 3).
+    """
+    if format_name == "tiles":
+        # Slides are many: their archives are opened for each read alone.
+        return tiles.read_tiles
+    files = records["file"].unique() if "row" in records else ()
+    patches = {
+        root / file: opened.enter_context(pcam.open_patches(root / file))["x"] for file in files
+    }
+    return lambda path, start, stop: patches[path][start:stop]
+
+
+def _check_image_ids(records: pd.DataFrame, root: Path) -> None:
+    repeated = records[records["image_id"].duplicated(keep=False)]
+    if repeated.empty:
+        return
+    image_id = repeated["image_id"].iloc[0]
+    first, second = repeated.loc[repeated["image_id"] == image_id, "file"].iloc[:2]
+    raise InputError(
+        f"Two images in '{root}' have the image_id '{image_id}': '{first}' and '{second}'. "
+        "Remove or rename one, or give each its own image_id in the sheet."
+    )
+
+
+def _check_classes(usable: pd.DataFrame, root: Path) -> None:
+    for label, class_name in enumerate(CLASS_NAMES):
+        if not (usable["label"] == label).any():
+            raise InputError(
+                f"No {class_name} image (label {label}) was found in '{root}', only "
+                f"{len(usable)} of the other class; both classes are needed."
+            )

@@ -1,0 +1,134 @@
+"""PatchCamelyon as distributed: HDF5 files of patches and of labels (Veeling et al., 2018)."""
+
+import csv
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from blastfold.core.errors import InputError
+from blastfold.datasets.formats.common import find_files
+
+PARTS = ("train", "valid", "test")
+CLASSES = ("normal", "tumor")
+
+_NAME = re.compile(r"camelyonpatch_level_2_split_(train|valid|test)_(x\.h5|y\.h5|meta\.csv)(\.gz)?")
+
+
+def list_patches(root: Path, settings: Mapping) -> pd.DataFrame:
+    """List the patches of all parts (see :func:`blastfold.datasets.formats.list_records`).
+
+    Labels are read, patches are not. Where the official ``meta.csv`` lies beside the patches,
+    its whole-slide image becomes the picture.
+
+    Args:
+        root: The data set's folder.
+        settings: ``parts`` chooses among train, valid and test (default all).
+
+    Returns:
+        The table of patches with ``row``.
+
+    Raises:
+        InputError: A file is still compressed, lacks its partner or is not as published.
+    """
+    files = {}
+    for file in find_files(root):
+        match = _NAME.fullmatch(PurePosixPath(file).name)
+        if match:
+            files.setdefault((match[1], match[2]), {})[bool(match[3])] = file
+    chosen = list(settings.get("parts") or PARTS)
+    unknown = [part for part in chosen if part not in PARTS]
+    if unknown:
+        raise InputError(f"Key 'parts': unknown {unknown}; expected some of {', '.join(PARTS)}.")
+    parts = [part for part in PARTS if part in chosen and (part, "x.h5") in files]
+    if not parts:
+        return pd.DataFrame()
+    return pd.concat([_list_part(root, part, files) for part in parts], ignore_index=True)
+
+
+def open_patches(path: Path) -> h5py.File:
+    """Open a file of patches for reading in order.
+
+    Args:
+        path: The HDF5 file, its patches in the dataset ``x``.
+
+    Returns:
+        The open file, with a cache that holds a chunk of several thousand patches.
+
+    Raises:
+        InputError: The file is not HDF5, or is truncated.
+    """
+    try:
+        return h5py.File(path, "r", rdcc_nbytes=128 * 2**20, rdcc_nslots=20011)
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be opened as HDF5: {error}") from error
+
+
+def _list_part(root: Path, part: str, files: dict) -> pd.DataFrame:
+    patches = _plain_file(root, part, "x.h5", files)
+    labels = _read_labels(root / _plain_file(root, part, "y.h5", files))
+    with open_patches(root / patches) as source:
+        _check_patches(root / patches, source, len(labels))
+    slides = [""] * len(labels)
+    if False in files.get((part, "meta.csv"), {}):
+        slides = _read_slides(root / files[part, "meta.csv"][False], len(labels))
+    return pd.DataFrame(
+        {
+            "image_id": [f"{part}-{row:06d}" for row in range(len(labels))],
+            "file": patches,
+            "class": np.array(CLASSES, dtype=object)[labels],
+            "subject": "",
+            "picture": slides,
+            "parent": "",
+            "part": part,
+            "label": labels,
+            "row": np.arange(len(labels)),
+        }
+    )
+
+
+def _plain_file(root: Path, part: str, ending: str, files: dict) -> str:
+    found = files.get((part, ending), {})
+    name = f"camelyonpatch_level_2_split_{part}_{ending}"
+    if False in found:
+        return found[False]
+    if True in found:
+        raise InputError(f"'{root / found[True]}' is compressed; unpack it with gunzip.")
+    raise InputError(f"'{root}' lacks {name}, the labels of the patches that are there.")
+
+
+def _read_labels(path: Path) -> np.ndarray:
+    with open_patches(path) as source:
+        if "y" not in source:
+            raise InputError(f"'{path}' holds no dataset 'y', only {list(source)}.")
+        labels = source["y"][:].reshape(-1)
+    if not np.isin(labels, (0, 1)).all():
+        raise InputError(f"'{path}' holds the labels {np.unique(labels)[:5]}; expected 0 and 1.")
+    return labels.astype(np.int64)
+
+
+def _check_patches(path: Path, source: h5py.File, count: int) -> None:
+    if "x" not in source:
+        raise InputError(f"'{path}' holds no dataset 'x', only {list(source)}.")
+    patches = source["x"]
+    if patches.ndim != 4 or patches.shape[3] != 3 or patches.dtype != np.uint8:
+        raise InputError(
+            f"'{path}': 'x' is {patches.dtype} of shape {patches.shape}; "
+            "expected uint8 (patches, height, width, 3)."
+        )
+    if len(patches) != count:
+        raise InputError(f"'{path}' holds {len(patches)} patches, but there are {count} labels.")
+
+
+def _read_slides(path: Path, count: int) -> list[str]:
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    if len(rows) != count or "wsi" not in rows[0]:
+        raise InputError(
+            f"'{path}' must have a column 'wsi' and {count} rows; it has {len(rows)} rows and "
+            f"the columns {list(rows[0]) if rows else []}."
+        )
+    return [row["wsi"] for row in rows]

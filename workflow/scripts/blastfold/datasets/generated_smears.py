@@ -1,0 +1,399 @@
+"""Generate the demo data set: blood-smear photographs with known cells, subjects and duplicates.
+
+The smear is drawn as a light microscope sees it. Every cell adds amounts of three dyes to a
+canvas, the dyes absorb light by the law of Beer and Lambert, and the camera blurs, darkens the
+corners and adds noise. Each subject has an own staining and illumination, so that a network can
+recognise subjects: the leakage that the default experiment shows. Lengths are in micrometres
+until pixels are cut; positions are (x, y) from the upper left corner.
+"""
+
+import logging
+import math
+from itertools import cycle, product
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.random import Generator
+
+from blastfold.core.errors import InputError
+from blastfold.core.seeds import generator
+
+logger = logging.getLogger(__name__)
+
+# Every setting: default, least value, greatest value. Sizes are (height, width) in pixels.
+SETTINGS = {
+    "subjects_per_class": (8, 1, 99),  # healthy subjects, and as many patients
+    "pictures_per_subject": (2, 1, 99),
+    "cells_per_picture": (9, 1, 99),  # leukocytes
+    "normal_cells_in_patients": (0.0, 0, 1),  # share; at 0 label = diagnosis, as in C-NMC
+    "duplicates": (6, 0, 9999),  # further crops of known cells, DUPLICATE_KINDS in turn
+    "photograph_size": ((480, 640), 32, 8192),
+    "crop_size": ((64, 64), 16, 1024),
+    "pixels_per_micrometre": (4.4, 1, 40),
+    "red_cell_cover": (0.5, 0, 1),  # area of the red cells / area of the photograph
+    "difficulty": (0.15, 0, 1),  # 0: blasts stand apart, 1: they look like lymphocytes
+    "subject_effect": (1.0, 0, 3),  # spread of staining, light and cells between subjects
+    "defocus": (0.7, 0, 20),  # mean standard deviation of the blur in pixels
+    "noise": (2.0, 0, 100),  # standard deviation of the camera's noise in grey levels
+}
+DUPLICATE_KINDS = ("exact", "flipped", "rotated", "brightness", "jpeg", "shifted")
+MAXIMAL_SHIFT = 4  # pixels, of a shifted duplicate
+SMALLEST_MARGIN = 2 * MAXIMAL_SHIFT + 3  # pixels of a photograph beyond the crop
+SUPERSAMPLING = 2
+# Red, green and blue absorbance of one unit of each dye, chosen after Wright-stained smears.
+EOSIN, CHROMATIN, BASOPHILIC = 0, 1, 2
+ABSORBANCE = np.array([[0.13, 0.45, 0.41], [0.95, 1.35, 0.45], [0.55, 0.36, 0.08]])
+
+
+class Appearance(NamedTuple):
+    """What one subject's photographs have in common."""
+
+    absorbance: np.ndarray  # (3 dyes, 3 colours)
+    light: np.ndarray  # (3,) grey levels of empty background
+    immaturity: float  # added to every lymphoid cell's own
+    red_cell_radius: float  # in micrometres
+    pallor: float  # of the red cells, 0 to 1
+
+
+class Leukocyte(NamedTuple):
+    """One leukocyte before it is drawn; lengths in micrometres from its centre."""
+
+    label: int
+    radius: float
+    lobes: np.ndarray  # (n, 3): x, y, radius of the discs whose union is the nucleus
+    density: float  # of the chromatin
+    clumping: float  # contrast of the coarse chromatin pattern
+    eosin: float  # amounts in the cytoplasm
+    basophilic: float
+    granularity: float
+    nucleoli: np.ndarray = np.empty((0, 3))  # as lobes
+
+
+class Canvas:
+    """Amounts of the three dyes, and the noise fields that give every cell its texture."""
+
+    def __init__(self, rng: Generator, person: Appearance, settings: dict):
+        """Make an empty canvas; it is `SUPERSAMPLING` times finer than the photograph."""
+        height, width = (SUPERSAMPLING * size for size in settings["photograph_size"])
+        scale = SUPERSAMPLING * settings["pixels_per_micrometre"]
+        self.rng, self.person, self.settings, self.scale = rng, person, settings, scale
+        self.right = (np.arange(width, dtype=np.float32) + 0.5) / scale
+        self.down = (np.arange(height, dtype=np.float32) + 0.5) / scale
+        self.outline, self.coarse, self.fine = (
+            smooth_noise(rng, (height, width), length * scale) for length in (1.3, 0.4, 0.16)
+        )
+        self.dyes = np.zeros((height, width, 3), np.float32)
+        self.dyes[..., EOSIN] = 0.04 * (1 + 0.3 * self.outline)
+
+    def window(self, x: float, y: float, reach: float) -> tuple:
+        """Return the slices within reach of (x, y), and the distances to x and to y there."""
+        rows = slice(*np.searchsorted(self.down, [y - reach, y + reach]))
+        columns = slice(*np.searchsorted(self.right, [x - reach, x + reach]))
+        # NumPy's own scalars would turn every array that follows into double precision.
+        return (rows, columns), self.right[columns] - float(x), self.down[rows, None] - float(y)
+
+
+def smooth_noise(rng: Generator, shape: tuple, length: float) -> np.ndarray:
+    """Return Gaussian noise of unit variance whose neighbours agree over `length` pixels."""
+    step = max(1, int(length / 2))
+    noise = rng.standard_normal([-(-size // step) + 8 for size in shape], dtype=np.float32)
+    noise = cv2.GaussianBlur(noise, (0, 0), length / step)
+    noise /= noise.std()
+    noise = cv2.resize(noise, None, fx=step, fy=step, interpolation=cv2.INTER_CUBIC)
+    return noise[: shape[0], : shape[1]]
+
+
+def soft_step(distance: np.ndarray, softness: float = 0.1) -> np.ndarray:
+    """Rise from 0 outside (negative distance) to 1 inside over about `softness`."""
+    return 1 / (1 + np.exp(np.clip(-distance / softness, -30, 30)))
+
+
+def draw_leukocyte(canvas: Canvas, cell: Leukocyte, x: float, y: float) -> None:
+    """Add a leukocyte with its centre at (x, y); it pushes away what lies under it."""
+    window, right, down = canvas.window(x, y, cell.radius + 1.5)
+    outline, coarse, fine = canvas.outline[window], canvas.coarse[window], canvas.fine[window]
+    body = soft_step(cell.radius - np.hypot(right, down) + 0.22 * outline)
+    # The logarithm of summed exponentials joins the lobes without creases.
+    lobes = [np.exp((r - np.hypot(right - a, down - b)) / 0.25) for a, b, r in cell.lobes.tolist()]
+    depth = 0.25 * np.log(np.sum(lobes, axis=0) + 1e-9) + 0.16 * outline
+    nucleus = soft_step(depth) * body
+    membrane = 0.12 * np.exp(-np.square(depth / 0.35))
+    chromatin = 1 + cell.clumping * np.tanh(1.5 * coarse) + 0.09 * fine + membrane
+    for a, b, radius in cell.nucleoli.tolist():
+        distance = np.hypot(right - a, down - b) - 0.1 * coarse
+        chromatin = chromatin * (1 - 0.38 * soft_step(radius - distance, 0.15))
+    cytoplasm = 1 + 0.15 * coarse + cell.granularity * fine
+    dyes = canvas.dyes[window]
+    dyes *= 1 - 0.95 * body[..., None]
+    dyes[..., EOSIN] += cell.eosin * cytoplasm * body
+    dyes[..., CHROMATIN] += cell.density * np.maximum(chromatin, 0) * nucleus
+    dyes[..., BASOPHILIC] += cell.basophilic * cytoplasm * (body - 0.6 * nucleus)
+
+
+def draw_red_cell(canvas: Canvas, x: float, y: float) -> None:
+    """Add a red cell: a disc, thinner in the middle; overlapping cells add up."""
+    rng, person = canvas.rng, canvas.person
+    radius = person.red_cell_radius * rng.normal(1, 0.06)
+    angle, stretch = rng.uniform(0, np.pi), rng.uniform(1, 1.12)
+    window, right, down = canvas.window(x, y, 1.3 * radius)
+    along = (right * math.cos(angle) + down * math.sin(angle)) * stretch
+    across = (down * math.cos(angle) - right * math.sin(angle)) / stretch
+    distance = np.hypot(along, across) - 0.12 * canvas.outline[window]
+    pallor = min(max(person.pallor * rng.normal(1, 0.25), 0), 0.9)
+    thickness = 1 - pallor * np.exp(-np.square(np.square(distance / (0.5 * radius))))
+    rim = 0.12 * np.exp(-np.square((radius - 0.35 - distance) / 0.35))
+    amount = rng.normal(0.95, 0.08) * (thickness + rim) * soft_step(radius - distance, 0.13)
+    canvas.dyes[window][..., EOSIN] += amount
+
+
+def arc_of_lobes(rng: Generator, count: int, bend: float, span: float, size: float) -> np.ndarray:
+    """Return (count, 3) discs (x, y, radius) on an arc of radius `bend` and `span` radians."""
+    angles = rng.uniform(0, 2 * np.pi) + np.linspace(-span / 2, span / 2, count)
+    centres = bend * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    return np.column_stack([centres, size * rng.normal(1, 0.06, count)])
+
+
+def sample_granulocyte(rng: Generator) -> Leukocyte:
+    """Return a segmented neutrophil: a lobed dense nucleus, pale pink granular cytoplasm."""
+    radius, count = rng.normal(6.1, 0.3), int(rng.integers(3, 6))
+    span = (count - 1) * rng.uniform(0.95, 1.25)
+    lobes = arc_of_lobes(rng, count, 0.46 * radius, span, (0.36 - 0.02 * count) * radius)
+    lobes[:, :2] -= 0.6 * lobes[:, :2].mean(axis=0)
+    steps = np.linspace(0, count - 1, 3 * count - 2)
+    bridges = np.stack([np.interp(steps, range(count), column) for column in lobes.T], axis=1)
+    bridges[:, 2] = 0.15 * radius
+    nucleus = np.vstack([lobes, bridges])
+    return Leukocyte(0, radius, nucleus, rng.normal(1.2, 0.08), 0.2, 0.3, 0.1, 0.3)
+
+
+def sample_lymphoid(rng: Generator, label: int, immaturity: float) -> Leukocyte:
+    """Return a cell between lymphocyte (immaturity 0) and lymphoblast (1)."""
+    # A blast is larger, its nucleus fills nearly all of it, its chromatin is fine and paler with
+    # visible nucleoli, and the little cytoplasm that is left is deeply blue.
+    radius = float(np.clip(4.7 + 1.3 * immaturity + rng.normal(0, 0.4), 3.9, 6.9))
+    ratio = np.clip(0.8 + 0.09 * immaturity + rng.normal(0, 0.035), 0.7, 0.93)
+    bend = rng.uniform(0.1, 0.28) * radius
+    lobes = arc_of_lobes(rng, 3, bend, rng.uniform(1.2, 2.6), ratio * radius - 0.8 * bend)
+    offset = arc_of_lobes(rng, 1, 0.7 * (1 - ratio) * radius, 0, 0)[:, :2]
+    lobes[:, :2] += offset - lobes[:, :2].mean(axis=0)
+    count = min(rng.poisson(2.4 * max(immaturity - 0.15, 0)), 4)
+    places = rng.uniform(-0.5, 0.5, (count, 2)) * radius
+    nucleoli = np.column_stack([places, rng.uniform(0.55, 0.95, count)])
+    density = max(1.12 - 0.22 * immaturity + rng.normal(0, 0.09), 0.5)
+    clumping = max(0.3 - 0.22 * immaturity + rng.normal(0, 0.05), 0.02)
+    blue = max(0.42 + 0.25 * immaturity + rng.normal(0, 0.1), 0.15)
+    return Leukocyte(label, radius, lobes, density, clumping, 0.04, blue, 0.08, nucleoli)
+
+
+def sample_leukocyte(rng: Generator, blast: bool, person: Appearance, settings: dict) -> Leukocyte:
+    """Return a blast, or one of the normal kinds: most are lymphocytes, as in C-NMC."""
+    kind = 1 if blast else rng.random()
+    if kind < 0.12:
+        return sample_granulocyte(rng)
+    if kind < 0.2:
+        # A monocyte: large, with a pale kidney-shaped nucleus and grey-blue cytoplasm.
+        radius = rng.normal(6.4, 0.25)
+        lobes = arc_of_lobes(rng, 5, 0.33 * radius, rng.uniform(1.8, 3.0), 0.42 * radius)
+        return Leukocyte(0, radius, lobes, rng.normal(0.88, 0.06), 0.16, 0.12, 0.34, 0.1)
+    middle = 0.5 + (0.5 if blast else -0.5) * (1 - settings["difficulty"])
+    immaturity = np.clip(rng.normal(middle + person.immaturity, 0.2), -0.2, 1.2)
+    return sample_lymphoid(rng, int(blast), immaturity)
+
+
+def sample_appearance(rng: Generator, effect: float) -> Appearance:
+    """Return one subject's staining and light; they do not depend on the diagnosis."""
+    hue = np.exp(effect * rng.normal(0, 0.08, (3, 3)))
+    dyes = ABSORBANCE * hue * np.exp(effect * rng.normal(0, 0.11, (3, 1)))
+    light = np.array([226, 226, 221]) * np.exp(effect * rng.normal(0, 0.03, 3))
+    immaturity, size, pallor = effect * rng.normal(0, (0.07, 0.12, 0.12))
+    radius, pallor = float(np.clip(3.7 + size, 3, 4.5)), float(np.clip(0.5 + pallor, 0.1, 0.8))
+    return Appearance(dyes, light.clip(120, 248), immaturity, radius, pallor)
+
+
+def place_leukocytes(rng: Generator, cells: list[Leukocyte], settings: dict) -> np.ndarray:
+    """Return a pixel (x, y) for every cell, apart from each other, with room for the crop."""
+    margin = np.array(settings["crop_size"][::-1]) // 2 + MAXIMAL_SHIFT + 1
+    places, size = np.empty((0, 2), int), np.array(settings["photograph_size"][::-1])
+    radii = np.array([cell.radius for cell in cells]) * settings["pixels_per_micrometre"]
+    for place in rng.integers(margin, size - margin, (500 * len(cells), 2)):
+        count = len(places)
+        apart = radii[:count] + radii[count] + 1.2 * settings["pixels_per_micrometre"]
+        if (np.hypot(*(places - place).T) > apart).all():
+            places = np.vstack([places, place])
+            if len(places) == len(cells):
+                return places
+    room = f"about {len(places)}, for which photograph_size has room"
+    raise InputError(f"demo: cells_per_picture is {len(cells)}; expected {room}")
+
+
+def scatter_red_cells(canvas: Canvas, taken: np.ndarray) -> None:
+    """Draw red cells up to the wanted cover, beside the leukocytes `taken` (x, y, radius)."""
+    rng, margin, radius = canvas.rng, 3, canvas.person.red_cell_radius
+    corner = np.array(canvas.dyes.shape[1::-1]) / canvas.scale + margin
+    area = canvas.settings["red_cell_cover"] * np.prod(corner + margin)
+    wanted = math.ceil(area / (np.pi * radius**2))
+    places = np.empty((0, 2))
+    for place in rng.uniform(-margin, corner, (4 * wanted, 2)):
+        # One candidate in eight may overlap its neighbours, as in a smear that is not too thin.
+        apart = radius * (1.1 if rng.random() < 0.12 else 1.9)
+        beside = np.hypot(*(taken[:, :2] - place).T) > taken[:, 2] + 0.85 * radius
+        if beside.all() and (np.hypot(*(places - place).T) > apart).all():
+            places = np.vstack([places, place])
+            draw_red_cell(canvas, *place)
+        if len(places) == wanted:
+            break
+
+
+def expose(canvas: Canvas) -> np.ndarray:
+    """Turn amounts of dye into the camera's picture, uint8 RGB of `photograph_size`."""
+    rng, person, settings = canvas.rng, canvas.person, canvas.settings
+    height, width = settings["photograph_size"]
+    blur = max(SUPERSAMPLING * settings["defocus"] * rng.uniform(0.7, 1.4), 0.01)
+    light = np.exp(-cv2.transform(canvas.dyes, person.absorbance.T))
+    light = cv2.GaussianBlur(light, (0, 0), blur)
+    light = cv2.resize(light, (width, height), interpolation=cv2.INTER_AREA)
+    down, right = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    tilt = rng.normal(0, 0.02, 2)
+    lamp = 1 - 0.06 * (right**2 + down**2) + tilt[0] * right + tilt[1] * down
+    picture = light * (lamp[..., None] * person.light * rng.normal(1, 0.015)).astype(np.float32)
+    grain = np.dstack([smooth_noise(rng, (height, width), 0.6) for _ in range(3)])
+    picture += settings["noise"] * np.sqrt(picture / 128) * grain
+    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+
+
+def draw_photograph(rng: Generator, person: Appearance, blasts: list, settings: dict) -> tuple:
+    """Return a photograph (uint8 RGB), its leukocytes, and the pixel (x, y) of each centre."""
+    cells = [sample_leukocyte(rng, blast, person, settings) for blast in blasts]
+    places = place_leukocytes(rng, cells, settings)
+    centres = (places + 0.5) / settings["pixels_per_micrometre"]
+    canvas = Canvas(rng, person, settings)
+    scatter_red_cells(canvas, np.column_stack([centres, [cell.radius for cell in cells]]))
+    for place in rng.uniform(0, settings["photograph_size"][::-1], (rng.poisson(9), 2)):
+        radius = rng.uniform(0.8, 1.5)
+        platelet = Leukocyte(0, radius, np.array([[0, 0, radius]]), 0.32, 0.4, 0.1, 0.4, 0.3)
+        draw_leukocyte(canvas, platelet, *place / settings["pixels_per_micrometre"])
+    for cell, centre in zip(cells, centres, strict=True):
+        draw_leukocyte(canvas, cell, *centre)
+    return expose(canvas), cells, places
+
+
+def crop_cell(photograph: np.ndarray, row: dict, size: tuple[int, int]) -> np.ndarray:
+    """Return the crop whose row height // 2 and column width // 2 is the pixel (x, y)."""
+    top, left = row["y"] - size[0] // 2, row["x"] - size[1] // 2
+    return photograph[top : top + size[0], left : left + size[1]]
+
+
+def change_crop(rng: Generator, crop: np.ndarray, kind: str) -> np.ndarray:
+    """Return the crop (uint8) changed as a duplicate of this kind is."""
+    if kind == "flipped":
+        return crop[:, ::-1]
+    if kind == "rotated":  # a quarter turn; a half turn where the sides differ
+        return np.rot90(crop, 1 if crop.shape[0] == crop.shape[1] else 2)
+    if kind == "brightness":
+        contrast, change = rng.uniform(0.85, 0.95), rng.uniform(4, 12)
+        return np.rint(contrast * crop + change).astype(np.uint8)
+    if kind == "jpeg":
+        encoded = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
+        return cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    return crop
+
+
+def check_settings(settings: dict) -> dict:
+    """Return the settings completed with defaults; an InputError names the key that is wrong."""
+    if unknown := sorted(set(settings) - set(SETTINGS)):
+        raise InputError(f"demo: unknown key {unknown[0]}; expected one of {', '.join(SETTINGS)}")
+    complete = {key: settings.get(key, default) for key, (default, _, _) in SETTINGS.items()}
+    for key, (default, least, greatest) in SETTINGS.items():
+        values = np.array(complete[key])
+        kinds = "iuf" if isinstance(default, float) else "iu"
+        right_type = values.shape == np.shape(default) and values.dtype.kind in kinds
+        if not right_type or not ((values >= least) & (values <= greatest)).all():
+            expected = f"a value like {default}, from {least} to {greatest}"
+            raise InputError(f"demo: {key} is {complete[key]!r}; expected {expected}")
+    crop, largest = complete["crop_size"], np.array(complete["photograph_size"]) - SMALLEST_MARGIN
+    if (crop > largest).any():
+        expected = f"at most {largest.tolist()}, to be cut from photograph_size"
+        raise InputError(f"demo: crop_size is {crop}; expected {expected}")
+    cells = 2 * math.prod(complete[key] for key in list(SETTINGS)[:3])
+    if complete["duplicates"] > cells:
+        expected = f"at most {cells}, one of each cell"
+        raise InputError(f"demo: duplicates is {complete['duplicates']}; expected {expected}")
+    return complete
+
+
+def write_png(path: Path, image: np.ndarray) -> None:
+    """Write a uint8 image in OpenCV's order of colours, blue first."""
+    path.write_bytes(cv2.imencode(".png", np.ascontiguousarray(image))[1].tobytes())
+
+
+def write_picture(folder: Path, subject: str, number: int, settings: dict, seed: int) -> list[dict]:
+    """Draw and write one photograph and the crops of its leukocytes; return their rows."""
+    # Randomness is named after subject and picture: a further subject changes no other.
+    person = sample_appearance(generator(seed, "demo", subject), settings["subject_effect"])
+    picture = f"{subject}-{number}"
+    rng = generator(seed, "demo", picture)
+    share = 1 if subject.startswith("healthy") else settings["normal_cells_in_patients"]
+    blasts = rng.random(settings["cells_per_picture"]) >= share
+    photograph, cells, places = draw_photograph(rng, person, blasts, settings)
+    photograph = photograph[..., ::-1]
+    write_png(folder / "photographs" / f"{picture}.png", photograph)
+    rows = []
+    for index, (cell, (x, y)) in enumerate(zip(cells, places.tolist(), strict=True), start=1):
+        radius = round(float(cell.radius * settings["pixels_per_micrometre"]), 1)
+        row = {"image_id": f"{picture}-{index:02d}", "label": cell.label, "subject": subject}
+        row |= {"picture": picture, "x": x, "y": y, "radius": radius}
+        rows.append(row | {"duplicate_of": "", "duplicate_kind": ""})
+        path = folder / "cells" / f"{row['image_id']}.png"
+        write_png(path, crop_cell(photograph, row, settings["crop_size"]))
+    return rows
+
+
+def add_duplicates(rng: Generator, folder: Path, rows: list[dict], settings: dict) -> None:
+    """Write near copies of some cells, and append their rows under the next free numbers."""
+    chosen = rng.choice(len(rows), settings["duplicates"], replace=False)
+    for cell, kind in zip([rows[index] for index in chosen], cycle(DUPLICATE_KINDS), strict=False):
+        number = 1 + sum(row["picture"] == cell["picture"] for row in rows)
+        copy = cell | {"image_id": f"{cell['picture']}-{number:02d}"}
+        copy |= {"duplicate_of": cell["image_id"], "duplicate_kind": kind}
+        if kind == "shifted":
+            shift = rng.choice([-MAXIMAL_SHIFT, MAXIMAL_SHIFT], 2).tolist()
+            copy |= {"x": cell["x"] + shift[0], "y": cell["y"] + shift[1]}
+        photograph = cv2.imread(str(folder / "photographs" / f"{cell['picture']}.png"))
+        crop = change_crop(rng, crop_cell(photograph, copy, settings["crop_size"]), kind)
+        write_png(folder / "cells" / f"{copy['image_id']}.png", crop)
+        rows.append(copy)
+
+
+def generate_demo(folder: str | Path, settings: dict, seed: int) -> None:
+    """Write the demo data set; the same seed and settings give the same bytes.
+
+    `photographs/<picture>.png` are the smears, `cells/<image_id>.png` the crops round every
+    leukocyte. `cells.tsv`, written last, has one row a crop: path, image_id, label (0 normal,
+    1 blast), subject, picture, x, y (the photograph's pixel at the crop's row height // 2 and
+    column width // 2), radius (pixels), duplicate_of (image_id) and duplicate_kind (one of
+    `DUPLICATE_KINDS`). Rows where these two are empty are the leukocytes, each once.
+
+    Args:
+        folder: Where to write; made when it does not exist.
+        settings: Any of the keys of `SETTINGS`; the others take their defaults.
+        seed: The experiment's seed.
+
+    Raises:
+        InputError: When a setting is unknown or cannot be had.
+    """
+    settings, folder = check_settings(settings), Path(folder)
+    for name in ("photographs", "cells"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    rows = []
+    numbers = range(1, settings["subjects_per_class"] + 1)
+    for kind, person in product(("healthy", "patient"), numbers):
+        for picture in range(1, settings["pictures_per_subject"] + 1):
+            rows += write_picture(folder, f"{kind}-{person:02d}", picture, settings, seed)
+    add_duplicates(generator(seed, "demo", "duplicates"), folder, rows, settings)
+    table = pd.DataFrame(rows).sort_values("image_id")
+    table.insert(0, "path", "cells/" + table.image_id + ".png")
+    table.to_csv(folder / "cells.tsv", sep="\t", index=False, lineterminator="\n")
+    logger.info("demo: wrote %d crops of leukocytes to %s", len(table), folder)

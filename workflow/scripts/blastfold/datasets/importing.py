@@ -1,0 +1,390 @@
+"""Import a data set: decode every image once into one array, and write down what was taken.
+
+The store is a plain NumPy file that is written from front to back, so that memory does not
+grow with the data set, and that is opened without being read (``np.load(mmap_mode="r")``).
+"""
+
+import collections
+import contextlib
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from blastfold.core.errors import InputError
+from blastfold.datasets.formats import list_records, row_reader
+from blastfold.datasets.formats.common import CLASS_NAMES
+from blastfold.images.decoding import (
+    ImageError,
+    StoreWriter,
+    cut_box,
+    decode_image,
+    fit_image,
+    one_opencv_thread,
+)
+
+MANIFEST_COLUMNS = (
+    "image_id",
+    "file",
+    "label",
+    "class",
+    "subject",
+    "picture",
+    "parent",
+    "part",
+    "sha256",
+    "width",
+    "height",
+)
+ROWS_AT_ONCE = 256
+SECONDS_BETWEEN_REPORTS = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+def import_dataset(
+    name: str,
+    path: str | os.PathLike,
+    settings: Mapping,
+    expected: Mapping | None,
+    images: str | os.PathLike,
+    manifest: str | os.PathLike,
+    rejected: str | os.PathLike,
+    summary: str | os.PathLike,
+    threads: int = 1,
+) -> None:
+    """Import a data set into the image store.
+
+    Everything wrong with the data set as a whole stops before the first image is decoded. An
+    image that cannot be used is written to ``rejected`` with its reason and left out.
+
+    Args:
+        name: The data set's name in the config.
+        path: Its folder, or a link to it.
+        settings: Its entry in the config: ``format`` and ``image_size`` (height, width), and
+            where given ``title``, ``crop`` (height, width) and what the format reads.
+        expected: What the public data set holds, from resources/datasets.yaml, or None:
+            images, normal, blast, subjects, pictures, and the same for each of ``parts``. A
+            difference is a warning and stands in the summary.
+        images: Written: uint8 (images, height, width, 3), RGB, NumPy format.
+        manifest: Written: TSV, row i describes images[i].
+        rejected: Written: TSV with the columns file and reason.
+        summary: Written: JSON with counts, sizes, digests and differences.
+        threads: Threads that decode.
+
+    Raises:
+        InputError: See :func:`datasets.formats.list_records`; or no image of a class is left.
+    """
+    records = list_records(settings["format"], path, settings)
+    logger.info("%s: %d images found in '%s'", name, len(records), path)
+    with _written_together(images, manifest, rejected, summary) as (store, table, bad, digest):
+        outcomes, images_digest = _fill_store(name, Path(path), records, settings, store, threads)
+        kept, refused = _split_records(records, outcomes)
+        _require_both_classes(name, records, kept, refused)
+        kept.to_csv(table, sep="\t", index=False)
+        refused.to_csv(bad, sep="\t", index=False)
+        facts = describe_manifest(kept, settings, len(refused))
+        differences = compare_counts(kept, expected, settings.get("parts"))
+        for difference in differences:
+            logger.warning("%s: %s", name, difference)
+        facts |= {
+            "images_sha256": images_digest,
+            "manifest_sha256": hashlib.sha256(table.read_bytes()).hexdigest(),
+            "expected": expected,
+            "differences": differences,
+        }
+        facts = {"name": name, "title": settings.get("title") or name, **facts}
+        text = json.dumps(facts, indent=2, ensure_ascii=False)
+        digest.write_text(text + "\n", encoding="utf-8")
+    logger.info("%s: %d images imported, %d rejected", name, len(kept), len(refused))
+
+
+def read_expected(path: str | os.PathLike, format_name: str) -> dict | None:
+    """Read what the public data set of a format holds.
+
+    Args:
+        path: resources/datasets.yaml.
+        format_name: The data set's format.
+
+    Returns:
+        Counts as :func:`import_dataset` takes them; None for a format that stands for no
+        public data set.
+    """
+    with Path(path).open(encoding="utf-8") as stream:
+        return yaml.safe_load(stream).get(format_name)
+
+
+def describe_manifest(manifest: pd.DataFrame, settings: Mapping, rejected: int) -> dict:
+    """Count what a manifest holds, for the summary.
+
+    Args:
+        manifest: Table with the columns of ``MANIFEST_COLUMNS``.
+        settings: The data set's entry in the config.
+        rejected: Number of rejected images.
+
+    Returns:
+        format, images, normal, blast, subjects, pictures, rejected, image_size
+        ([height, width]) and source_sizes ([height, width, images], the most frequent first).
+    """
+    sizes = manifest.groupby(["height", "width"]).size().sort_values(ascending=False, kind="stable")
+    return {
+        "format": settings["format"],
+        **_count(manifest),
+        "rejected": rejected,
+        "image_size": [int(length) for length in settings["image_size"]],
+        "source_sizes": [[int(h), int(w), int(number)] for (h, w), number in sizes.items()],
+    }
+
+
+def compare_counts(
+    manifest: pd.DataFrame, expected: Mapping | None, parts: Iterable[str] | None = None
+) -> list[str]:
+    """Compare a manifest with what the public data set is known to hold.
+
+    Args:
+        manifest: Table with the columns label, subject, picture and part.
+        expected: Counts by name, and by part under ``parts``; None compares nothing.
+        parts: The parts that were asked for; None for all.
+
+    Returns:
+        One sentence a difference.
+    """
+    expected = expected or {}
+    differences = [] if parts else _differences("", _count(manifest), expected)
+    for part, counts in expected.get("parts", {}).items():
+        if parts and part not in parts:
+            continue
+        rows = manifest[manifest["part"] == part]
+        if rows.empty:
+            differences.append(f"the part {part} of the public data set is absent")
+        else:
+            differences += _differences(f"part {part}: ", _count(rows), counts)
+    return differences
+
+
+def _count(manifest: pd.DataFrame) -> dict[str, int]:
+    return {
+        "images": len(manifest),
+        "normal": int((manifest["label"] == 0).sum()),
+        "blast": int((manifest["label"] == 1).sum()),
+        "subjects": int(manifest.loc[manifest["subject"] != "", "subject"].nunique()),
+        "pictures": int(manifest.loc[manifest["picture"] != "", "picture"].nunique()),
+    }
+
+
+def _differences(where: str, found: Mapping[str, int], expected: Mapping) -> list[str]:
+    units = {"images": "images", "normal": "normal images", "blast": "blast images"}
+    return [
+        f"{where}{number} {units.get(key, key)}, the public data set has {expected[key]}"
+        for key, number in found.items()
+        if key in expected and expected[key] != number
+    ]
+
+
+@dataclasses.dataclass(slots=True)
+class _Outcome:
+    """What became of one record: an image with its facts, or the reason for rejecting it."""
+
+    image: np.ndarray | None = None
+    sha256: str = ""
+    height: int = 0
+    width: int = 0
+    reason: str = ""
+
+
+@dataclasses.dataclass(slots=True)
+class _Batch:
+    """Consecutive records of one file, which is read and decoded once for all of them."""
+
+    file: Path
+    boxes: list[tuple[int, int, int, int] | None]
+    problem: str = ""
+    first_row: int | None = None
+
+
+def _fill_store(
+    name: str, root: Path, records: pd.DataFrame, settings: Mapping, store: Path, threads: int
+) -> tuple[list[_Outcome], str]:
+    """Decode all records into the store; return what became of each, and the store's SHA-256."""
+    image_size, crop = settings["image_size"], settings.get("crop")
+    progress = _Progress(name, len(records))
+    outcomes = []
+    with (
+        contextlib.ExitStack() as opened,
+        StoreWriter(store, (len(records), *image_size, 3)) as writer,
+        one_opencv_thread(),
+        ThreadPoolExecutor(max(1, threads)) as pool,
+    ):
+        read_rows = row_reader(settings["format"], root, records, opened)
+
+        def read(batch: _Batch) -> list[_Outcome]:
+            if batch.first_row is not None:
+                return _read_rows(read_rows, batch, image_size, crop)
+            return _read_file(batch, image_size, crop)
+
+        for done in _in_order(pool, read, _batches(root, records), ahead=2 * max(1, threads)):
+            for outcome in done:
+                if outcome.image is not None:
+                    writer.append(outcome.image)
+                    outcome.image = None
+            outcomes += done
+            progress.report(len(outcomes), writer.count)
+        digest = writer.finish()
+    return outcomes, digest
+
+
+def _batches(root: Path, records: pd.DataFrame) -> Iterator[_Batch]:
+    count = len(records)
+    files = records["file"].to_list()
+    problems = records["problem"].to_list() if "problem" in records else [""] * count
+    rows = records["row"].to_list() if "row" in records else None
+    boxes = [None] * count
+    if "crop_width" in records:
+        corners = records[["crop_x", "crop_y", "crop_width", "crop_height"]].to_numpy().tolist()
+        boxes = [tuple(box) if box[2] > 0 else None for box in corners]
+    start = 0
+    for stop in range(1, count + 1):
+        same_file = stop < count and files[stop] == files[start] and not problems[stop]
+        follows = rows is None or (
+            stop - start < ROWS_AT_ONCE and stop < count and rows[stop] == rows[stop - 1] + 1
+        )
+        if same_file and not problems[start] and follows:
+            continue
+        first_row = None if rows is None or problems[start] else rows[start]
+        yield _Batch(root / files[start], boxes[start:stop], problems[start], first_row)
+        start = stop
+
+
+def _read_file(batch: _Batch, image_size: tuple, crop: tuple | None) -> list[_Outcome]:
+    if batch.problem:
+        return [_Outcome(reason=batch.problem)]
+    try:
+        data = batch.file.read_bytes()
+        picture = decode_image(data)
+    except OSError as error:
+        reason = f"the file cannot be read: {error.strerror}"
+        return [_Outcome(reason=reason) for _ in batch.boxes]
+    except ImageError as error:
+        return [_Outcome(reason=str(error)) for _ in batch.boxes]
+    digest = hashlib.sha256(data).hexdigest()
+    return [_take(picture, digest, box, image_size, crop) for box in batch.boxes]
+
+
+def _take(
+    picture: np.ndarray, digest: str, box: tuple | None, image_size: tuple, crop: tuple | None
+) -> _Outcome:
+    height, width = picture.shape[:2]
+    try:
+        if box is not None:
+            picture = np.ascontiguousarray(cut_box(picture, *box))
+            # Cells of one photograph must not look like copies of one file.
+            digest = hashlib.sha256(picture).hexdigest()
+        return _Outcome(fit_image(picture, image_size, crop), digest, height, width)
+    except ImageError as error:
+        return _Outcome(reason=str(error))
+
+
+def _read_rows(
+    read: Callable, batch: _Batch, image_size: tuple, crop: tuple | None
+) -> list[_Outcome]:
+    stop = batch.first_row + len(batch.boxes)
+    try:
+        block = read(batch.file, batch.first_row, stop)
+    except OSError as error:
+        reason = f"rows {batch.first_row} to {stop - 1} cannot be read: {error}"
+        return [_Outcome(reason=reason) for _ in batch.boxes]
+    return [
+        _take(patch, hashlib.sha256(patch).hexdigest(), None, image_size, crop) for patch in block
+    ]
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, function: Callable, items: Iterable, ahead: int
+) -> Iterator:
+    """Yield function(item) in the items' order, with at most ``ahead`` results in memory."""
+    pending = collections.deque()
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) >= ahead:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        for future in pending:
+            future.cancel()
+
+
+class _Progress:
+    """Tell every few seconds how far the import is."""
+
+    def __init__(self, name: str, total: int):
+        self._name = name
+        self._total = total
+        self._start = self._last = time.monotonic()
+
+    def report(self, done: int, kept: int) -> None:
+        """Log a line when the last one is some seconds old."""
+        now = time.monotonic()
+        if now - self._last >= SECONDS_BETWEEN_REPORTS:
+            self._last = now
+            rate = done / (now - self._start)
+            logger.info(
+                "%s: %d of %d images read (%.0f a second), %d rejected",
+                self._name,
+                done,
+                self._total,
+                rate,
+                done - kept,
+            )
+
+
+def _split_records(
+    records: pd.DataFrame, outcomes: list[_Outcome]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    reasons = pd.Series([outcome.reason for outcome in outcomes], index=records.index, dtype=object)
+    kept = records[reasons == ""].assign(
+        sha256=[outcome.sha256 for outcome in outcomes if not outcome.reason],
+        width=[outcome.width for outcome in outcomes if not outcome.reason],
+        height=[outcome.height for outcome in outcomes if not outcome.reason],
+    )
+    refused = records[["file"]].assign(reason=reasons)[reasons != ""]
+    return kept[list(MANIFEST_COLUMNS)].reset_index(drop=True), refused.reset_index(drop=True)
+
+
+def _require_both_classes(
+    name: str, records: pd.DataFrame, kept: pd.DataFrame, refused: pd.DataFrame
+) -> None:
+    for label, class_name in enumerate(CLASS_NAMES):
+        if not (kept["label"] == label).any():
+            of_class = refused["file"].isin(records.loc[records["label"] == label, "file"])
+            first = refused[of_class].iloc[0]
+            raise InputError(
+                f"Data set '{name}': no {class_name} image is left, all {of_class.sum()} were "
+                f"rejected. The first: '{first['file']}': {first['reason']}"
+            )
+
+
+@contextlib.contextmanager
+def _written_together(*paths: str | os.PathLike) -> Iterator[list[Path]]:
+    """Give a temporary path beside each path; move all into place only without an error."""
+    targets = [Path(path) for path in paths]
+    temporary = [path.with_name(f".{path.name}.partial") for path in targets]
+    try:
+        for path in targets:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        for source, target in zip(temporary, targets, strict=True):
+            source.replace(target)
+    finally:
+        for path in temporary:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,308 @@
+"""What each choice of an ablation brings: mean differences over its cells, and learning curves.
+
+All cells are tested on the same images. For every factor and level the difference to the factor's
+reference, or to another level, is averaged over all combinations of the other factors. A leakage
+group is left out of all cells at once, so that the interval knows that they share their images;
+it is about other images of other groups. What another training would give is not in it, though
+the mean over many cells evens some of that out.
+"""
+
+import itertools
+import os
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from blastfold.core.errors import InputError
+from blastfold.evaluation.comparisons import LEVEL, POOLED, read_groups, write_noted
+from blastfold.evaluation.metrics import read_test_predictions
+from blastfold.statistics.comparison import holm, outcome
+from blastfold.statistics.grouped import GroupedPredictions, group_predictions
+from blastfold.statistics.jackknife import contributions, jackknife_test
+from blastfold.statistics.metrics import metric_values, undefined_reason
+from blastfold.statistics.notes import join_notes
+from blastfold.statistics.pairing import pair_groups
+
+Paths = Iterable[str | os.PathLike]
+
+METRICS = ("auc", "accuracy", "sensitivity", "specificity")
+"""The metrics of an ablation, all from the test images of all folds together."""
+
+EFFECT_COLUMNS = (
+    *("dataset", "protocol", "factor", "level", "reference", "metric", "cells"),
+    *("first", "second", "difference", "lower", "upper", "p_value", "adjusted_p_value"),
+    *("minimum_detectable", "images", "groups", "outcome", "note"),
+)
+CURVE_COLUMNS = (
+    *("dataset", "protocol", "model", "share", "training_images", "training_groups"),
+    *("metric", "value", "lower", "upper", "note"),
+)
+
+Cell = tuple[str, ...]
+
+
+def estimate_ablation(inputs: Mapping[str, Paths], plan: Mapping, outputs: Mapping) -> None:
+    """Write the effects, the cells and the learning curve of one ablation.
+
+    Args:
+        inputs: Paths: predictions (of all folds) and intervals of each cell, groups
+            (``groups.tsv`` of each data set), and of each point of the learning curve
+            curve_intervals and curve_folds.
+        plan: cells (dicts with dataset, protocol, model and levels), contrasts (factor, level
+            and what it is compared with), datasets (names, as groups) and curve (dicts with
+            dataset, protocol, model and share).
+        outputs: Paths of effects, cells and learning_curve; see :func:`effect_table`,
+            :func:`cell_table` and :func:`curve_table`.
+
+    Raises:
+        InputError: A file lacks a column, an image a leakage group, or an image has two labels.
+    """
+    groups = {
+        name: read_groups(path)
+        for name, path in zip(plan["datasets"], inputs["groups"], strict=True)
+    }
+    tested: dict[tuple[str, str], dict[Cell, pd.DataFrame]] = {}
+    for cell, path in zip(plan["cells"], inputs["predictions"], strict=True):
+        predictions = read_test_predictions([path])
+        split = tested.setdefault((cell["dataset"], cell["protocol"]), {})
+        split[tuple(cell["levels"].values())] = predictions
+    factors = {}
+    for cell in plan["cells"]:
+        for factor, level in cell["levels"].items():
+            factors.setdefault(factor, {})[level] = None
+    write_noted(
+        effect_table(
+            tested,
+            {name: list(found) for name, found in factors.items()},
+            groups,
+            plan["contrasts"],
+        ),
+        outputs["effects"],
+    )
+    write_noted(cell_table(plan["cells"], inputs["intervals"]), outputs["cells"])
+    curve = curve_table(plan["curve"], inputs["curve_intervals"], inputs["curve_folds"], groups)
+    write_noted(curve, outputs["learning_curve"])
+
+
+def effect_table(
+    tested: Mapping[tuple[str, str], Mapping[Cell, pd.DataFrame]],
+    factors: Mapping[str, Sequence[str]],
+    groups: Mapping[str, pd.Series],
+    contrasts: Sequence[tuple[str, str, str]],
+) -> pd.DataFrame:
+    """Measure what levels of factors bring against the reference, or another level.
+
+    Args:
+        tested: (data set, protocol) -> cell -> test predictions (image_id, fold, label,
+            probability); a cell is the tuple of its levels, in the order of ``factors``.
+        factors: Levels by factor, the reference first.
+        groups: Leakage group by image_id, by data set.
+        contrasts: What is compared: factor, level and reference.
+
+    Returns:
+        Columns :data:`EFFECT_COLUMNS`, as fractions; no rows without contrasts. ``first`` and
+        ``second`` are the means of the level and of the reference over the ``cells`` pairs of
+        cells that differ in this factor alone, ``difference`` is first minus second with its
+        interval by the delete-one-group jackknife. ``adjusted_p_value`` is Holm's over all rows
+        of one metric.
+    """
+    rows = []
+    for (dataset, protocol), cells in tested.items():
+        grouped, note = condense_cells(cells, groups[dataset])
+        place = {"dataset": dataset, "protocol": protocol}
+        for contrast, metric in itertools.product(contrasts, METRICS):
+            names = dict(zip(("factor", "level", "reference"), contrast, strict=True))
+            pairs, absent = _pairs_of_cells(*contrast, factors, grouped)
+            found = mean_difference(metric, pairs)
+            notes = join_notes(found.pop("note"), note, absent)
+            rows.append({**place, **names, "metric": metric, **found, "note": notes})
+    if not rows:
+        return pd.DataFrame(columns=list(EFFECT_COLUMNS))
+    table = pd.DataFrame(rows)
+    families = table.groupby("metric", sort=False)["p_value"]
+    table["adjusted_p_value"] = families.transform(lambda family: holm(family.to_numpy()))
+    named = table.rename(columns={"level": "first_model", "reference": "second_model"})
+    table["outcome"] = [outcome(row, 1 - LEVEL) for row in named.to_dict("records")]
+    return table[list(EFFECT_COLUMNS)]
+
+
+def condense_cells(
+    cells: Mapping[Cell, pd.DataFrame], groups: pd.Series
+) -> tuple[dict[Cell, GroupedPredictions], str]:
+    """Condense the predictions of all cells on the images that all of them tested.
+
+    Args:
+        cells: Cell -> test predictions (image_id, fold, label, probability).
+        groups: Leakage group by image_id.
+
+    Returns:
+        Condensed predictions by cell, none where no image is left, and a note where some are not.
+
+    Raises:
+        InputError: An image has two labels, is tested twice in a fold, or has no group.
+    """
+    columns, labels = {}, []
+    for cell, table in cells.items():
+        indexed = table.set_index(["fold", "image_id"])
+        if not indexed.index.is_unique:
+            raise InputError(f"predictions of {', '.join(cell)}: an image is twice in a fold")
+        columns[cell] = indexed["probability"]
+        labels.append(indexed["label"])
+    stacked = pd.concat(labels)
+    conflicts = stacked.groupby(level=["fold", "image_id"]).nunique() > 1
+    if conflicts.any():
+        image = conflicts.idxmax()[1]
+        raise InputError(f"labels of the cells of an ablation differ, for instance of {image}")
+    label = stacked[~stacked.index.duplicated()]
+    # No axis of tuples: pandas would make levels of it.
+    joined = pd.concat(list(columns.values()), axis=1, join="inner", keys=range(len(columns)))
+    if joined.empty:
+        return {}, "undefined: no image is tested by every cell"
+    note = ""
+    if len(joined) < len(label):
+        note = f"{len(joined)} of {len(label)} images, those that every cell tested"
+    frame = joined.reset_index()[["fold", "image_id"]]
+    frame["label"] = label.loc[joined.index].to_numpy()
+    member = pair_groups(frame, groups)
+    return {
+        cell: group_predictions(frame.assign(probability=joined[place].to_numpy()), member)
+        for place, cell in enumerate(columns)
+    }, note
+
+
+def mean_difference(
+    metric: str, pairs: Sequence[tuple[GroupedPredictions, GroupedPredictions]]
+) -> dict:
+    """Measure the mean difference of a metric over pairs of cells on the same images.
+
+    Args:
+        metric: A name of :data:`METRICS`.
+        pairs: For each pair the cell with the level and the cell with the reference.
+
+    Returns:
+        cells (number of pairs), first, second, difference, lower, upper, p_value,
+        minimum_detectable, images, groups and note; NaN with a note where undefined.
+    """
+    nothing = dict.fromkeys(
+        ("first", "second", "difference", "lower", "upper", "p_value", "minimum_detectable"),
+        np.nan,
+    )
+    if not pairs:
+        return {"cells": 0, **nothing, "images": 0, "groups": 0, "note": "undefined: no pair"}
+    one = pairs[0][0]
+    sizes = {"cells": len(pairs), "images": len(one.label), "groups": one.groups}
+    totals = np.array([[cell.totals() for cell in pair] for pair in pairs])
+    if reason := undefined_reason(metric, totals[0, 0]):
+        return {**nothing, **sizes, "note": reason}
+    first, second = metric_values(metric, totals).mean(axis=0)
+    without = np.mean(
+        [
+            np.subtract(*(metric_values(metric, cell.totals_without_one()) for cell in pair))
+            for pair in pairs
+        ],
+        axis=0,
+    )
+    difference = float(first - second)
+    parts = contributions(metric, one.counts)
+    found = jackknife_test(difference, without - difference, parts, LEVEL)
+    return {
+        **sizes,
+        "first": float(first),
+        "second": float(second),
+        "difference": difference,
+        **found._asdict(),
+    }
+
+
+def cell_table(cells: Sequence[Mapping], intervals: Paths) -> pd.DataFrame:
+    """List the cells with their metrics and intervals.
+
+    Args:
+        cells: Dicts with dataset, protocol, model and levels (by factor).
+        intervals: ``intervals.tsv`` of each.
+
+    Returns:
+        dataset, protocol, model, a column a factor, metric, value, lower, upper and note.
+    """
+    rows = []
+    for cell, path in zip(cells, intervals, strict=True):
+        place = {name: cell[name] for name in ("dataset", "protocol", "model")}
+        rows += [{**place, **cell["levels"], **row} for row in quoted_intervals(path)]
+    columns = ["dataset", "protocol", "model", "metric", "value", "lower", "upper", "note"]
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
+
+
+def curve_table(
+    points: Sequence[Mapping], intervals: Paths, folds: Paths, groups: Mapping[str, pd.Series]
+) -> pd.DataFrame:
+    """List a model's metrics by the share of the training groups that it learnt from.
+
+    Args:
+        points: Dicts with dataset, protocol (that of all training groups), model and share.
+        intervals: ``intervals.tsv`` of each.
+        folds: Fold table of each.
+        groups: Leakage group by image_id, by data set.
+
+    Returns:
+        Columns :data:`CURVE_COLUMNS`; training_images and training_groups are means over folds.
+    """
+    rows = []
+    for point, limits, table in zip(points, intervals, folds, strict=True):
+        sizes = training_sizes(pd.read_csv(table, sep="\t", dtype=str), groups[point["dataset"]])
+        rows += [{**point, **sizes, **row} for row in quoted_intervals(limits)]
+    return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
+
+
+def training_sizes(folds: pd.DataFrame, groups: pd.Series) -> dict[str, float]:
+    """Count training images and their leakage groups, both as means over folds.
+
+    Args:
+        folds: image_id, fold and role.
+        groups: Leakage group by image_id.
+    """
+    training = folds[folds["role"] == "train"]
+    by_fold = training.assign(group=training["image_id"].map(groups)).groupby("fold")
+    return {
+        "training_images": float(by_fold.size().mean()),
+        "training_groups": float(by_fold["group"].nunique().mean()),
+    }
+
+
+def quoted_intervals(path: str | os.PathLike) -> list[dict]:
+    """Read the interval to quote of every metric of :data:`METRICS`.
+
+    Returns:
+        Dicts with metric, value, lower, upper and note.
+
+    Raises:
+        InputError: The interval of a metric is missing.
+    """
+    table = pd.read_csv(path, sep="\t").fillna({"note": ""})
+    chosen = table[table["recommended"] & (table["view"] == POOLED)].set_index("metric")
+    if absent := [metric for metric in METRICS if metric not in chosen.index]:
+        raise InputError(f"{path}: no interval of {', '.join(absent)} is recommended")
+    columns = ["metric", "value", "lower", "upper", "note"]
+    return chosen.loc[list(METRICS)].reset_index()[columns].to_dict("records")
+
+
+def _pairs_of_cells(
+    factor: str,
+    level: str,
+    reference: str,
+    factors: Mapping[str, Sequence[str]],
+    grouped: Mapping,
+) -> tuple[list[tuple], str]:
+    """Pair the cells of a level with those of the reference; a note where some are missing."""
+    place = list(factors).index(factor)
+    others = [levels for name, levels in factors.items() if name != factor]
+    pairs, absent = [], 0
+    for rest in itertools.product(*others):
+        names = [(*rest[:place], one, *rest[place:]) for one in (level, reference)]
+        if all(name in grouped for name in names):
+            pairs.append(tuple(grouped[name] for name in names))
+        else:
+            absent += 1
+    if not absent or not grouped:
+        return pairs, ""
+    return pairs, f"{absent} of {absent + len(pairs)} pairs of cells lack predictions"

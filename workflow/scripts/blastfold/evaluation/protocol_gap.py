@@ -1,0 +1,274 @@
+"""How much of a result is the protocol: the same model under two protocols of one data set.
+
+Where a split by image lets copies, pictures and subjects cross from training to test, its result
+is too good; the gap to a split that keeps leakage groups together measures by how much. Both
+results rest on images of the same groups, often on the same images, so that they are not
+independent: the images that both tested are paired, and of images that only one tested the
+jackknife leaves a group out of both sets at once. The interval is about other images of other
+groups; what another split or another training would give is not in it.
+"""
+
+import itertools
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from blastfold.evaluation.comparisons import (
+    BY_GROUP,
+    BY_IMAGE,
+    FALLBACK,
+    LEVEL,
+    read_groups,
+    write_noted,
+)
+from blastfold.evaluation.metrics import read_test_predictions
+from blastfold.statistics import comparison
+from blastfold.statistics.grouped import GroupedPredictions, group_predictions
+from blastfold.statistics.jackknife import (
+    DIFFERENCE_POWER,
+    POWER,
+    Spread,
+    bounded_interval,
+    contributions,
+    difference_by_t,
+    few_groups_note,
+    spread,
+)
+from blastfold.statistics.metrics import METRICS, metric_values, undefined_reason
+from blastfold.statistics.notes import join_notes
+from blastfold.statistics.pairing import pair_groups, pair_predictions
+
+Paths = Iterable[str | os.PathLike]
+
+OWN, COMMON = "own images", "common images"
+"""The views: every protocol with all its test images, and the images that both tested alone."""
+
+ENOUGH = 0.5
+"""The common images are quoted where they are at least this share of the smaller test set."""
+
+COARSENESS = ("image", "picture", "subject", "group")
+"""What a protocol keeps together, from the least to the most."""
+
+GAP_COLUMNS = (
+    *("model", "first_protocol", "second_protocol", "first_group_by", "second_group_by"),
+    *("view", "metric", "method", "first", "second", "difference", "lower", "upper"),
+    *("p_value", "adjusted_p_value", "minimum_detectable"),
+    *("first_images", "second_images", "common_images", "groups"),
+    *("recommended", "outcome", "note"),
+)
+
+
+def estimate_protocol_gap(
+    predictions: Paths, runs: Sequence[dict], groups: str | os.PathLike, output: str | os.PathLike
+) -> None:
+    """Write the gap between every pair of protocols, for every model run under both.
+
+    Args:
+        predictions: Predictions of all folds of each run, one file a run.
+        runs: For each run, in the same order, model, protocol and group_by (what the protocol
+            keeps together).
+        groups: ``groups.tsv`` of the data set.
+        output: Table to write, see :func:`gap_table`.
+
+    Raises:
+        InputError: A file lacks a column, an image a leakage group, or an image that two
+            protocols tested has two labels.
+    """
+    tested = {
+        (run["model"], run["protocol"]): read_test_predictions([path])
+        for run, path in zip(runs, predictions, strict=True)
+    }
+    group_by = {run["protocol"]: run["group_by"] for run in runs}
+    write_noted(gap_table(tested, group_by, read_groups(groups)), output)
+
+
+def gap_table(
+    tested: Mapping[tuple[str, str], pd.DataFrame], group_by: Mapping[str, str], groups: pd.Series
+) -> pd.DataFrame:
+    """Compare the protocols of every model.
+
+    Args:
+        tested: (model, protocol) -> test predictions (image_id, fold, label, probability).
+        group_by: What every protocol keeps together, one of :data:`COARSENESS`.
+        groups: Leakage group by image_id.
+
+    Returns:
+        Columns :data:`GAP_COLUMNS`, no rows where no model has two protocols. The protocol that
+        keeps less together comes first, and a difference is first minus second: what it adds to
+        the result. ``adjusted_p_value`` is Holm's over the rows of one metric, view and method.
+    """
+    protocols = sorted(group_by, key=lambda name: COARSENESS.index(group_by[name]))
+    rows = []
+    for model in dict.fromkeys(model for model, _ in tested):
+        run_under = [name for name in protocols if (model, name) in tested]
+        for pair in itertools.combinations(run_under, 2):
+            names = {"model": model, "first_protocol": pair[0], "second_protocol": pair[1]}
+            names |= {"first_group_by": group_by[pair[0]], "second_group_by": group_by[pair[1]]}
+            first, second = (tested[model, protocol] for protocol in pair)
+            rows += [names | row for row in _gaps(first, second, pair, groups)]
+    if not rows:
+        return pd.DataFrame(columns=list(GAP_COLUMNS))
+    table = pd.DataFrame(rows)
+    families = table.groupby(["metric", "view", "method"], sort=False)["p_value"]
+    table["adjusted_p_value"] = families.transform(
+        lambda family: comparison.holm(family.to_numpy())
+    )
+    table["outcome"] = [gap_outcome(row) for row in table.to_dict("records")]
+    return table[list(GAP_COLUMNS)]
+
+
+def gap_outcome(row: Mapping[str, object]) -> str:
+    """Put a gap into words.
+
+    Args:
+        row: first_protocol, second_protocol, difference, adjusted_p_value, minimum_detectable
+            and note.
+
+    Returns:
+        ``higher under <protocol> by ...``, ``no gap shown`` with the smallest gap that could
+        have been shown, or ``undefined`` with the reason.
+    """
+    p_value = row["adjusted_p_value"]
+    if np.isnan(p_value):
+        return f"undefined: {str(row['note']).removeprefix('undefined: ')}"
+    if p_value < 1 - LEVEL:
+        higher = row["first_protocol"] if row["difference"] > 0 else row["second_protocol"]
+        return f"higher under {higher} by {abs(row['difference']):.3f} (p = {p_value:.2g})"
+    if np.isnan(row["minimum_detectable"]):
+        return f"no gap shown (p = {p_value:.2g}); {row['note']}"
+    return (
+        f"no gap shown (p = {p_value:.2g}); these images would show a gap of "
+        f"{row['minimum_detectable']:.3f} or more with {POWER:.0%} power"
+    )
+
+
+def _gaps(
+    first: pd.DataFrame, second: pd.DataFrame, protocols: tuple[str, str], groups: pd.Series
+) -> Iterator[dict]:
+    """Yield every metric's gap in every view; the view to quote comes first."""
+    common = set(first["image_id"]) & set(second["image_id"])
+    sizes = {"common_images": len(common), "first_images": len(first), "second_images": len(second)}
+    sides = (first, second)
+    views = {OWN: lambda metric, by: _union_jackknife(metric, sides, protocols, by)}
+    if common and not any(side["image_id"].duplicated().any() for side in sides):
+        # Folds of different protocols are not the same folds: images are paired by name alone.
+        shared = [side[side["image_id"].isin(common)].drop(columns="fold") for side in sides]
+        paired = pair_predictions(*shared, protocols)
+        views[COMMON] = lambda metric, by: _paired_jackknife(metric, paired, by)
+        if len(common) == len(first) == len(second):
+            del views[OWN]
+        elif len(common) >= ENOUGH * min(len(first), len(second)):
+            views = {COMMON: views[COMMON], OWN: views[OWN]}
+    quoted = next(iter(views))
+    for metric in METRICS:
+        for view, measure in views.items():
+            gap = sizes | measure(metric, groups)
+            row = {"view": view, "metric": metric}
+            told = not np.isnan(gap["p_value"]) or np.isnan(gap["difference"])
+            shown = row | {"method": BY_GROUP, "recommended": told and view == quoted}
+            yield gap | shown | {"note": join_notes(_shared_note(gap), gap["note"])}
+            if view == quoted and not told:
+                gap = sizes | measure(metric, None)
+                shown = row | {"method": BY_IMAGE, "recommended": True}
+                yield gap | shown | {"note": join_notes(_shared_note(gap), FALLBACK, gap["note"])}
+
+
+def _shared_note(gap: Mapping[str, object]) -> str:
+    if not gap["common_images"]:
+        return "no image is tested under both protocols: unpaired"
+    return f"{gap['common_images']} images are tested under both protocols"
+
+
+def _paired_jackknife(metric: str, paired: pd.DataFrame, groups: pd.Series | None) -> dict:
+    """Compare a metric on the images that both protocols tested."""
+    found = comparison.compare(metric, comparison.model_pair(paired, groups), level=LEVEL)
+    return vars(found) | dict.fromkeys(("first_images", "second_images"), len(paired))
+
+
+def _union_jackknife(
+    metric: str,
+    tables: Sequence[pd.DataFrame],
+    protocols: tuple[str, str],
+    groups: pd.Series | None,
+) -> dict:
+    """Compare a metric of two sets of images that may share groups.
+
+    A group is left out of both sets at once, so that the covariance of what they share is in the
+    variance; without a shared group the variances add up. The degrees of freedom are those of
+    all groups, or Welch's (1947) of the two sets where these are fewer.
+    """
+    members = [
+        table["image_id"].to_numpy() if groups is None else pair_groups(table, groups)
+        for table in tables
+    ]
+    names = [pd.unique(member) for member in members]
+    sides = [group_predictions(*side) for side in zip(tables, members, strict=True)]
+    values = [float(metric_values(metric, side.totals())) for side in sides]
+    gap = {"first": values[0], "second": values[1], "difference": values[0] - values[1]}
+    gap |= dict.fromkeys(("lower", "upper", "p_value", "minimum_detectable"), np.nan)
+    gap["groups"] = len(set().union(*names))
+    reasons = [undefined_reason(metric, side.totals()) for side in sides]
+    if any(reasons):
+        told = zip(protocols, reasons, strict=True)
+        return gap | {"note": "; ".join(f"{name}: {reason}" for name, reason in told if reason)}
+    measured, note = _joint_spread(metric, sides, names, values)
+    if not measured.standard_error > 0:
+        return gap | {"note": note}
+    lower, upper, p_value, detectable = difference_by_t(gap["difference"], measured, LEVEL)
+    return gap | {
+        "lower": lower,
+        "upper": upper,
+        "p_value": p_value,
+        "minimum_detectable": detectable,
+        "note": join_notes(note, few_groups_note(measured.effective_groups)),
+    }
+
+
+def _joint_spread(
+    metric: str,
+    sides: Sequence[GroupedPredictions],
+    names: Sequence[np.ndarray],
+    values: Sequence[float],
+) -> tuple[Spread, str]:
+    """Measure how much the difference varies with the groups of both sets of images."""
+    union = pd.unique(np.concatenate(names))
+    change = np.zeros(len(union))
+    weight = [np.zeros(len(union)) for _ in contributions(metric, sides[0].counts)]
+    variances, freedoms, unseen = [], [], []
+    for sign, side, own, value in zip((1, -1), sides, names, values, strict=True):
+        changes = np.nan_to_num(metric_values(metric, side.totals_without_one()) - value)
+        parts = contributions(metric, side.counts)
+        alone = spread(changes, parts, DIFFERENCE_POWER)
+        if np.isnan(alone.standard_error):
+            return alone, "fewer than two groups contribute: no spread between groups"
+        unseen.append(_unseen_variance(metric, value, alone))
+        variances.append(alone.standard_error**2 + unseen[-1])
+        freedoms.append(alone.degrees_of_freedom)
+        places = pd.Index(union).get_indexer(own)
+        change[places] += sign * changes
+        for total, part in zip(weight, parts, strict=True):
+            # As shares: a set of many images does not outweigh one of few.
+            total[places] += part / part.sum()
+    together = spread(change, weight, DIFFERENCE_POWER)
+    error = float(np.sqrt(together.standard_error**2 + sum(unseen)))
+    welch = sum(variances) ** 2 / sum(np.square(variances) / freedoms)
+    freedom = min(together.degrees_of_freedom, welch)
+    note = "no spread between groups of one protocol: that of its exact interval" * any(unseen)
+    return Spread(error, freedom, min(together.effective_groups, welch + 1)), note
+
+
+def _unseen_variance(metric: str, value: float, alone: Spread) -> float:
+    """Return the variance that a value without spread has nevertheless, 0 for any other.
+
+    Where all images are right, say, the groups do not differ, and another set of images might
+    still hold errors: the reach of the exact interval over the t quantile stands for the
+    standard error (variance recovered from limits; Zou and Donner 2008).
+    """
+    if alone.standard_error > 1e-12:
+        return 0.0
+    lower, upper, _ = bounded_interval(metric, value, alone, LEVEL)
+    reach = max(value - lower, upper - value)
+    return float((reach / stats.t.ppf((1 + LEVEL) / 2, alone.degrees_of_freedom)) ** 2)

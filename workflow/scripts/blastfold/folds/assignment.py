@@ -1,0 +1,276 @@
+"""Assignment of images to folds and roles: holdout, k folds, or the parts a data set comes with."""
+
+import logging
+import math
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train_test_split
+
+from blastfold.core.errors import InputError
+from blastfold.core.files import written_whole
+from blastfold.core.seeds import derive_seed, generator
+
+logger = logging.getLogger(__name__)
+
+CLASSES = {0: "normal", 1: "blast"}
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+DRAWS = 1000
+"""Random orders of groups that are tried to come close to the wanted size and class ratio."""
+
+
+def assign_folds(manifest: str, groups: str, folds: str, protocol: dict, seed: int) -> None:
+    """Split a data set by a protocol and write image_id, fold and role.
+
+    Args:
+        manifest: Manifest of the data set.
+        groups: Leakage groups: image_id, group.
+        folds: Output table.
+        protocol: The protocol entry of the config, with its ``name``.
+        seed: The experiment's seed.
+
+    Raises:
+        InputError: When the data cannot be split this way; says what would work.
+    """
+    images = pd.read_csv(manifest, sep="\t", dtype=str, keep_default_na=False)
+    table = pd.read_csv(groups, sep="\t", dtype=str, keep_default_na=False)
+    images = images.drop(columns="group", errors="ignore").merge(table, on="image_id", how="left")
+    result = split(images, protocol, seed)
+    for fold, rows in result.groupby("fold"):
+        counts = rows["role"].value_counts().to_dict()
+        logger.info("%s fold %s: %s", protocol["name"], fold, counts)
+    with written_whole(folds) as partial:
+        result.to_csv(partial, sep="\t", index=False)
+
+
+def split(images: pd.DataFrame, protocol: dict, seed: int) -> pd.DataFrame:
+    """Split images by a protocol.
+
+    Args:
+        images: image_id, label (0 or 1), subject, picture, group and part, one row an image.
+        protocol: The protocol entry of the config, with its ``name``.
+        seed: The experiment's seed.
+
+    Returns:
+        image_id, fold (from 0) and role (train, validation, test), by fold and then in the
+        order of ``images``. Every image that takes part has one role in every fold.
+
+    Raises:
+        InputError: When the data cannot be split this way; says what would work.
+    """
+    labels = images["label"].astype(int).to_numpy()
+    groups = group_of_images(images, protocol)
+    for label, name in CLASSES.items():
+        if not (labels == label).any():
+            raise InputError(f"{_key(protocol)}: the data set has no {name} image, expected both")
+    splitter = {"holdout": _holdout, "kfold": _kfold, "predefined": _predefined}[protocol["kind"]]
+    tables = []
+    for fold, roles in enumerate(splitter(images, labels, groups, protocol, seed)):
+        roles[left_out(roles, labels, groups, protocol, seed, fold)] = ""
+        _check_roles(roles, labels, groups, protocol, fold)
+        table = pd.DataFrame({"image_id": images["image_id"], "fold": fold, "role": roles})
+        tables.append(table[table["role"] != ""])
+    return pd.concat(tables, ignore_index=True)
+
+
+def group_of_images(images: pd.DataFrame, protocol: dict) -> np.ndarray:
+    """Return what must stay on one side of a split, for every image, as text.
+
+    Raises:
+        InputError: When the data set does not say what the protocol groups by.
+    """
+    group_by = protocol["group_by"]
+    if group_by == "image":
+        return images["image_id"].to_numpy(dtype=object)
+    column = images[group_by].fillna("")
+    missing = int((column == "").sum())
+    if missing:
+        known = [name for name in ("subject", "picture") if (images[name] != "").all()]
+        raise InputError(
+            f"{_key(protocol)}.group_by: received {group_by!r}, but {missing} of {len(images)} "
+            f"images have no {group_by} in the manifest's column {group_by!r}; "
+            f"expected one of {['image', *known, 'group']}"
+        )
+    if group_by == "picture":
+        # Picture names may repeat from subject to subject.
+        column = images["subject"] + "\x1f" + column
+    return column.to_numpy(dtype=object)
+
+
+def holdout_sizes(count: int, test_fraction: float, validation_fraction: float) -> tuple:
+    """Return the sizes of train, validation and test as in the thesis (Table 5.1).
+
+    The training part is rounded, the test part rounded up, the validation part what remains:
+    1562, 104 and 417 of 2083 images; 7996, 532 and 2133 of 10661 at 75/5/20 %.
+    """
+    # A share such as 0.2 is not a binary number: 0.2 * 35 is 7.000000000000001.
+    test = math.ceil(round(count * test_fraction, 9))
+    if validation_fraction == 0:
+        return count - test, 0, test
+    train = round(count * (1 - test_fraction - validation_fraction))
+    return train, count - train - test, test
+
+
+def _holdout(images, labels, groups, protocol, seed) -> Iterable[np.ndarray]:
+    _, validation, test = holdout_sizes(
+        len(images), protocol["test_fraction"], protocol["validation_fraction"]
+    )
+    _require_groups(labels, groups, protocol, 3 if validation else 2, "parts")
+    everything = np.arange(len(images))
+    tested = _choose(everything, labels, groups, test, protocol, seed, TEST)
+    rest = np.setdiff1d(everything, tested)
+    validated = _choose_validation(rest, labels, groups, validation, protocol, seed, 0)
+    yield _roles(len(images), rest, validated, tested)
+
+
+def _kfold(images, labels, groups, protocol, seed) -> Iterable[np.ndarray]:
+    folds = protocol["folds"]
+    _require_groups(labels, groups, protocol, folds, "folds")
+    state = derive_seed(seed, "assign_folds", protocol["name"])
+    if len(set(groups)) == len(groups):
+        splitter, grouping = StratifiedKFold(folds, shuffle=True, random_state=state), None
+    else:
+        splitter, grouping = StratifiedGroupKFold(folds, shuffle=True, random_state=state), groups
+    for fold, (rest, tested) in enumerate(splitter.split(labels, labels, grouping)):
+        size = round(len(rest) * protocol["validation_fraction"])
+        validated = _choose_validation(rest, labels, groups, size, protocol, seed, fold)
+        yield _roles(len(images), rest, validated, tested)
+
+
+def _predefined(images, labels, groups, protocol, seed) -> Iterable[np.ndarray]:
+    parts = images["part"].to_numpy(dtype=object)
+    named = [*protocol["test_parts"], *protocol.get("train_parts", [])]
+    named += protocol.get("validation_parts", [])
+    known = sorted(set(parts) - {""})
+    if unknown := sorted(set(named) - set(known)):
+        raise InputError(
+            f"{_key(protocol)}: received the parts {unknown}, "
+            f"but the data set has {known or 'no parts'}; expected names among these"
+        )
+    for fold, test_part in enumerate(protocol["test_parts"]):
+        train_parts = protocol.get("train_parts", protocol["test_parts"])
+        used = set(train_parts) - {test_part} - set(protocol.get("validation_parts", []))
+        tested = np.flatnonzero(parts == test_part)
+        rest = np.flatnonzero(np.isin(parts, sorted(used)))
+        if "validation_parts" in protocol:
+            validated = np.flatnonzero(np.isin(parts, protocol["validation_parts"]))
+        else:
+            size = round(len(rest) * protocol["validation_fraction"])
+            validated = _choose_validation(rest, labels, groups, size, protocol, seed, fold)
+        yield _roles(len(images), rest, validated, tested)
+
+
+def left_out(roles, labels, groups, protocol, seed, fold) -> np.ndarray:
+    """Choose the training images that a share of them, ``training_share``, leaves out.
+
+    Whole groups are left out, the same share of the groups of each class and never all. The
+    groups of a smaller share are among those of a larger one, and validation and test stay as
+    they are, so that shares differ by what is learnt from and by nothing else.
+
+    Returns:
+        bool (n,), True for training images that are not used.
+    """
+    trained = roles == TRAIN
+    kept: set[str] = set()
+    for label in CLASSES:
+        # A group with images of both classes is drawn with each of them.
+        names = np.unique(groups[trained & (labels == label)].astype(str))
+        order = generator(seed, "training_share", protocol["name"], fold, label).permutation(names)
+        kept |= set(order[: max(round(protocol["training_share"] * len(names)), 1)])
+    return trained & ~np.isin(groups.astype(str), sorted(kept))
+
+
+def _choose_validation(rest, labels, groups, size, protocol, seed, fold) -> np.ndarray:
+    if size == 0:
+        return rest[:0]
+    if protocol["validation_group_by"] == "image":
+        groups = np.arange(len(groups))
+    return _choose(rest, labels, groups, size, protocol, seed, f"{VALIDATION}-{fold}")
+
+
+def _choose(rows, labels, groups, size, protocol, seed, name) -> np.ndarray:
+    """Choose about ``size`` of ``rows``, whole groups, with the class ratio of ``rows``."""
+    random_names = ("assign_folds", protocol["name"], name)
+    if len(set(groups[rows])) == len(rows):
+        state = derive_seed(seed, *random_names)
+        size = min(max(size, 2), len(rows) - 2)
+        chosen = train_test_split(rows, test_size=size, stratify=labels[rows], random_state=state)
+        return np.sort(chosen[1])
+    codes, inverse = np.unique(groups[rows].astype(str), return_inverse=True)
+    counts = np.zeros((len(codes), 2))
+    np.add.at(counts, (inverse, labels[rows]), 1)
+    wanted = counts.sum(axis=0) * size / len(rows)
+    best = _closest_groups(counts, wanted, generator(seed, *random_names))
+    return rows[np.isin(inverse, best)]
+
+
+def _closest_groups(counts: np.ndarray, wanted: np.ndarray, random) -> np.ndarray:
+    """Among random orders of the groups, take the beginning that comes closest to what is wanted.
+
+    A beginning must hold both classes and leave both behind.
+    """
+    best, best_distance = None, np.inf
+    total = counts.sum(axis=0)
+    for _ in range(DRAWS):
+        order = random.permutation(len(counts))
+        sums = counts[order].cumsum(axis=0)
+        distance = (np.abs(sums - wanted) / np.maximum(wanted, 1)).sum(axis=1)
+        distance[(sums == 0).any(axis=1) | (sums == total).any(axis=1)] = np.inf
+        length = int(np.argmin(distance))
+        if distance[length] < best_distance:
+            best, best_distance = order[: length + 1], distance[length]
+    return np.array([], dtype=int) if best is None else best
+
+
+def _roles(count, rest, validated, tested) -> np.ndarray:
+    roles = np.full(count, "", dtype=object)
+    roles[rest] = TRAIN
+    roles[validated] = VALIDATION
+    roles[tested] = TEST
+    return roles
+
+
+def _require_groups(labels, groups, protocol, needed, what) -> None:
+    by = protocol["group_by"]
+    available = {name: len(set(groups[labels == label])) for label, name in CLASSES.items()}
+    name, fewest = min(available.items(), key=lambda item: item[1])
+    if fewest >= needed:
+        return
+    unit = by if fewest == 1 else f"{by}s"
+    if what == "parts":
+        advice = "set validation_group_by: image or validation_fraction: 0, or group_by: image"
+        if protocol["validation_group_by"] == "image" and fewest >= 2:
+            return
+    elif fewest >= 2:
+        advice = f"at most folds: {fewest} can be had by {by}; or set group_by: image"
+    else:
+        advice = f"no cross-validation by {by} can be had; set group_by: image"
+    raise InputError(
+        f"{_key(protocol)}: {needed} {what} by {by} were asked for, "
+        f"but the class {name} has only {fewest} {unit}; {advice}"
+    )
+
+
+def _check_roles(roles, labels, groups, protocol, fold) -> None:
+    for role in (TRAIN, TEST):
+        for label, name in CLASSES.items():
+            if not ((roles == role) & (labels == label)).any():
+                raise InputError(
+                    f"{_key(protocol)}: fold {fold} has no {name} image to {role} on; "
+                    "use fewer folds, a smaller validation_fraction, "
+                    "validation_group_by: image or group_by: image"
+                )
+    crossing = set(groups[roles == TEST]) & set(groups[roles == TRAIN])
+    if crossing and protocol["kind"] == "predefined":
+        logger.warning(
+            "%s fold %s: %s of the data set's own parts cross from training to test: %s",
+            protocol["name"],
+            fold,
+            protocol["group_by"],
+            sorted(crossing)[:5],
+        )
+
+
+def _key(protocol: dict) -> str:
+    return f"protocols.{protocol['name']}"

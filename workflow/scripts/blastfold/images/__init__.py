@@ -1,0 +1,1 @@
+"""Pixels: decoding, cropping, resizing, the image store, stain and colour mathematics."""

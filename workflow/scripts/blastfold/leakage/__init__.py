@@ -1,0 +1,1 @@
+"""Leakage: duplicates, leakage groups, and what crosses a split."""

@@ -1,0 +1,257 @@
+"""Duplicate audit of a data set: which images show the same cell, and how sure that is.
+
+Four steps: equal pixels by their digest, exact flips and turns by their colour histogram,
+candidates by shared patches (:mod:`leakage.duplicate_candidates`), and a proof on pixels for
+each candidate (:mod:`blastfold.leakage.duplicate_verification`).
+"""
+
+import hashlib
+import itertools
+import logging
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from blastfold.core.errors import InputError
+from blastfold.leakage.duplicate_candidates import find_candidates
+from blastfold.leakage.duplicate_images import REFERENCE_SIZE, orient, orientations_of
+from blastfold.leakage.duplicate_verification import (
+    compare_views,
+    name_kind,
+    name_transform,
+    view_image,
+)
+from blastfold.leakage.groups import leakage_groups
+
+logger = logging.getLogger(__name__)
+
+COLUMNS = ["first", "second", "kind", "transform", "similarity"]
+KINDS = ("identical", "flipped_or_turned", "recompressed", "brightness_contrast", "shifted")
+# Beyond this many pairs, copies of copies are linked to one of them instead of each to each.
+MOST_PAIRS_OF_COPIES = 1000
+
+
+@dataclass(frozen=True)
+class DuplicateSettings:
+    """When two images count as near duplicates.
+
+    Attributes:
+        minimum_similarity: Correlation of the inner detail, 0-1.
+        minimum_overlap: Share of the picture area two crops must have in common, 0-1.
+        candidates: The most hypotheses that are checked on pixels for one image.
+    """
+
+    minimum_similarity: float = 0.8
+    minimum_overlap: float = 0.5
+    candidates: int = 60
+
+    @classmethod
+    def of(cls, settings: "Mapping[str, float] | DuplicateSettings | None") -> "DuplicateSettings":
+        """Check settings from a configuration.
+
+        Raises:
+            InputError: A key is unknown or a value is out of range.
+        """
+        if isinstance(settings, cls):
+            return settings
+        settings = dict(settings or {})
+        known = [field.name for field in fields(cls)]
+        if unknown := sorted(set(settings) - set(known)):
+            raise InputError(f"duplicate settings: unknown key {unknown[0]!r}, expected {known}")
+        checked = cls(**settings)
+        for name in ("minimum_similarity", "minimum_overlap"):
+            if not 0 < getattr(checked, name) <= 1:
+                raise InputError(
+                    f"duplicate settings: {name} is {getattr(checked, name)!r}, expected 0-1"
+                )
+        if checked.candidates < 1:
+            raise InputError(f"duplicate settings: candidates is {checked.candidates}, expected 1+")
+        return checked
+
+
+def find_duplicates(
+    images: np.ndarray,
+    image_ids: Sequence[str],
+    settings: Mapping[str, float] | DuplicateSettings | None = None,
+    threads: int = 1,
+) -> pd.DataFrame:
+    """Find identical and nearly identical images.
+
+    Args:
+        images: uint8 (n, height, width, 3) RGB, may be memory-mapped.
+        image_ids: The n names, in the order of ``images``.
+        settings: See :class:`DuplicateSettings`.
+        threads: Worker threads.
+
+    Returns:
+        One row a pair, in the order of the images: first, second (image_id), kind (one of
+        KINDS), transform (turns the first image into the second: an orientation, then a shift in
+        pixels of ``images``) and similarity (0-1; 1 is exact).
+
+    Raises:
+        InputError: The images have another shape or type, or not one name each.
+    """
+    settings = DuplicateSettings.of(settings)
+    _check_images(images, image_ids)
+    if len(images) < 2:
+        return pd.DataFrame(columns=COLUMNS).astype({"similarity": float})
+    copies = _group_equal(images, threads)
+    rows = np.array(sorted(copies))
+    pairs = [
+        (first, second, "identical", "identity", 1.0)
+        for members in copies.values()
+        for first, second in _some_pairs(members)
+    ]
+    turned = list(_find_turned(images, rows, threads))
+    near = list(_find_near(images, rows, settings, threads, {pair[:2] for pair in turned}))
+    for first, second, *evidence in turned + near:
+        links = [(first, second)]
+        if len(copies[first]) * len(copies[second]) <= MOST_PAIRS_OF_COPIES:
+            links = itertools.product(copies[first], copies[second])
+        pairs += [(one, other, *evidence) for one, other in links]
+    return _as_table(pairs, image_ids)
+
+
+def _check_images(images: np.ndarray, image_ids: Sequence[str]) -> None:
+    if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8:
+        raise InputError(
+            f"images: {images.dtype} {images.shape}, expected uint8 (n, height, width, 3)"
+        )
+    if len(image_ids) != len(images):
+        raise InputError(f"image_ids: {len(image_ids)} names for {len(images)} images")
+    if len(set(image_ids)) != len(image_ids):
+        raise InputError("image_ids: a name occurs twice, expected one name an image")
+
+
+def _group_equal(images: np.ndarray, threads: int) -> dict[int, list[int]]:
+    """Return the rows of equal pixels under the first of them."""
+
+    def digest(row: int) -> bytes:
+        return hashlib.blake2b(np.ascontiguousarray(images[row]), digest_size=16).digest()
+
+    first_row: dict[bytes, int] = {}
+    copies: dict[int, list[int]] = defaultdict(list)
+    with ThreadPoolExecutor(max(1, threads)) as workers:
+        for row, key in enumerate(workers.map(digest, range(len(images)))):
+            copies[first_row.setdefault(key, row)].append(row)
+    return copies
+
+
+def _some_pairs(members: list[int]) -> Iterable[tuple[int, int]]:
+    """Yield every pair of the members, or a star when these are too many to write down."""
+    if len(members) * (len(members) - 1) // 2 <= MOST_PAIRS_OF_COPIES:
+        return itertools.combinations(members, 2)
+    logger.warning("duplicates: %d images have the same pixels", len(members))
+    return ((members[0], other) for other in members[1:])
+
+
+def _find_turned(images: np.ndarray, rows: np.ndarray, threads: int) -> Iterable[tuple]:
+    """Yield exact flips and turns: only images of one colour histogram are compared."""
+
+    def histogram(row: int) -> bytes:
+        channels = np.asarray(images[row]).reshape(-1, 3).T
+        counts = [np.bincount(channel, minlength=256) for channel in channels]
+        return hashlib.blake2b(np.concatenate(counts).tobytes(), digest_size=16).digest()
+
+    alike: dict[bytes, list[int]] = defaultdict(list)
+    with ThreadPoolExecutor(max(1, threads)) as workers:
+        for row, key in zip(rows, workers.map(histogram, rows), strict=True):
+            alike[key].append(int(row))
+    orientations = orientations_of(*images.shape[1:3])[1:]
+    for members in alike.values():
+        for first, second in itertools.combinations(members, 2):
+            for orientation in orientations:
+                if np.array_equal(orient(images[first], orientation), images[second]):
+                    transform = name_transform(orientation)
+                    yield first, second, "flipped_or_turned", transform, 1.0
+                    break
+
+
+def _find_near(
+    images: np.ndarray,
+    rows: np.ndarray,
+    settings: DuplicateSettings,
+    threads: int,
+    known: set[tuple[int, int]],
+) -> Iterable[tuple]:
+    """Yield the candidate pairs that pass the proof on pixels."""
+    if len(rows) < 2:
+        return
+    candidates = find_candidates(images, rows, threads, settings.candidates)
+    logger.info("duplicates: checking %d candidates on pixels", len(candidates))
+    candidates = candidates.sort_values(["first", "second", "votes"], ascending=[True, True, False])
+    longer = min(REFERENCE_SIZE, max(images.shape[1:3]))
+    scale = max(images.shape[1:3]) / longer
+    view = lru_cache(maxsize=2048)(lambda row: view_image(images[row]))
+
+    def check(hypotheses: list[tuple]) -> tuple | None:
+        best = None
+        for first, second, orientation, down, right, _ in hypotheses:
+            shift = (down * longer, right * longer)
+            evidence = compare_views(
+                view(first), view(second), orientation, shift, settings.minimum_overlap
+            )
+            if evidence and (best is None or evidence.similarity > best.similarity):
+                best = evidence
+        if best is None or best.similarity < settings.minimum_similarity:
+            return None
+        transform = name_transform(best.orientation, best.down * scale, best.right * scale)
+        return first, second, name_kind(best), transform, min(best.similarity, 1.0)
+
+    by_pair = itertools.groupby(candidates.itertuples(index=False, name=None), lambda row: row[:2])
+    tasks = [list(hypotheses) for pair, hypotheses in by_pair if pair not in known]
+    with ThreadPoolExecutor(max(1, threads)) as workers:
+        yield from filter(None, workers.map(check, tasks))
+
+
+def _as_table(pairs: list[tuple], image_ids: Sequence[str]) -> pd.DataFrame:
+    ordered = []
+    for first, second, kind, transform, similarity in sorted(pairs, key=lambda pair: pair[:2]):
+        names = str(image_ids[first]), str(image_ids[second])
+        ordered.append((*names, kind, transform, round(similarity, 4)))
+    return pd.DataFrame(ordered, columns=COLUMNS).astype({"similarity": float})
+
+
+def audit_dataset(
+    images: str | os.PathLike,
+    manifest: str | os.PathLike,
+    duplicates: str | os.PathLike,
+    groups: str | os.PathLike,
+    settings: Mapping[str, float] | None = None,
+    threads: int = 1,
+) -> None:
+    """Write a data set's duplicates and its leakage groups.
+
+    Args:
+        images: ``images.npy``, uint8 (n, height, width, 3).
+        manifest: ``manifest.tsv``, one row an image.
+        duplicates: Output, the table of :func:`find_duplicates`.
+        groups: Output, the table of :func:`blastfold.leakage.groups.leakage_groups`.
+        settings: See :class:`DuplicateSettings`.
+        threads: Worker threads.
+
+    Raises:
+        InputError: The manifest and the images do not belong together.
+    """
+    array = np.load(images, mmap_mode="r")
+    table = pd.read_csv(manifest, sep="\t", dtype=str, keep_default_na=False)
+    if len(table) != len(array):
+        raise InputError(f"{manifest}: {len(table)} rows, but {images} has {len(array)} images")
+    found = find_duplicates(array, table["image_id"].tolist(), settings, threads)
+    assigned = leakage_groups(table, found)
+    counts = found["kind"].value_counts()
+    logger.info(
+        "duplicates: %d pairs (%s); %d leakage groups among %d images",
+        len(found),
+        ", ".join(f"{kind} {counts.get(kind, 0)}" for kind in KINDS),
+        assigned["group"].nunique(),
+        len(table),
+    )
+    found.to_csv(duplicates, sep="\t", index=False)
+    assigned.to_csv(groups, sep="\t", index=False)

@@ -1,0 +1,1 @@
+"""Networks: architectures, layers, pre-processing, augmentation, start weights, unfreezing."""

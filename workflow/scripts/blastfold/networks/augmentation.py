@@ -1,0 +1,214 @@
+"""Random changes of training images (thesis 4.5): what is drawn, and what a draw does.
+
+Drawing and applying are apart. A draw is a row of numbers from NumPy that depends on the seed,
+the epoch and the image's place in the data set, and on nothing else, so that it can be repeated
+for any subset of images in any order. Applying is Keras operations on a whole batch, on
+whatever device and backend, eagerly or in a compiled graph.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from blastfold.core.seeds import generator
+
+COLUMNS = (
+    "flip_up_down",
+    "flip_left_right",
+    "transpose",
+    "brightness",
+    "contrast",
+    "saturation",
+    "hue",
+    "crop_height",
+    "crop_width",
+    "crop_top",
+    "crop_left",
+)
+"""What the columns of a draw mean; the operations come one after the other in this order."""
+
+TRANSPOSE_THRESHOLD = 0.75
+"""An image is transposed where a uniform draw reaches this value (thesis 4.5)."""
+
+LUMA = np.array([0.299, 0.587, 0.114], dtype="float32")
+"""Weights of red, green and blue in the luma Y' (ITU-R BT.601)."""
+
+RGB_TO_YIQ = np.array(
+    [[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]],
+    dtype="float32",
+)
+"""FCC NTSC matrix; a turn of the I-Q plane is a turn of the hue at constant luma."""
+
+
+def identity_draws(count: int) -> np.ndarray:
+    """Return draws that leave every image as it is: float32, shape (count, len(COLUMNS))."""
+    draws = np.zeros((count, len(COLUMNS)), dtype="float32")
+    for column in ("contrast", "saturation", "crop_height", "crop_width"):
+        draws[:, COLUMNS.index(column)] = 1.0
+    return draws
+
+
+def draw_augmentations(count: int, settings: dict, seed: int, epoch: int) -> np.ndarray:
+    """Draw the changes of every image of a data set for one epoch.
+
+    Args:
+        count: Number of images in the data set.
+        settings: The config's ``augmentation`` entry of the model.
+        seed: The experiment's seed.
+        epoch: Epoch, counted from 1.
+
+    Returns:
+        float32, shape (count, len(COLUMNS)). Row i belongs to image i of the data set. Flips and
+        transpose are 0 or 1; brightness is a shift in intensities (-255..255); contrast and
+        saturation are factors; hue is an angle in radians; the crop's height, width, top and
+        left are shares of the image's side.
+    """
+    random = generator(seed, "augmentation", epoch)
+    # Every column is drawn whether it is switched on or not, so that switching one operation
+    # off leaves the draws of all others unchanged.
+    uniform = dict(zip(COLUMNS, random.uniform(size=(len(COLUMNS), count)), strict=True))
+    symmetric = {name: 2.0 * values - 1.0 for name, values in uniform.items()}
+    crop_height = 1.0 - settings["crop"] * uniform["crop_height"]
+    crop_width = 1.0 - settings["crop"] * uniform["crop_width"]
+    columns = {
+        "flip_up_down": settings["flip_up_down"] * (uniform["flip_up_down"] < 0.5),
+        "flip_left_right": settings["flip_left_right"] * (uniform["flip_left_right"] < 0.5),
+        "transpose": settings["transpose"] * (uniform["transpose"] >= TRANSPOSE_THRESHOLD),
+        "brightness": 255.0 * settings["brightness"] * symmetric["brightness"],
+        "contrast": 1.0 + settings["contrast"] * symmetric["contrast"],
+        "saturation": 1.0 + settings["saturation"] * symmetric["saturation"],
+        "hue": 2.0 * np.pi * settings["hue"] * symmetric["hue"],
+        "crop_height": crop_height,
+        "crop_width": crop_width,
+        "crop_top": (1.0 - crop_height) * uniform["crop_top"],
+        "crop_left": (1.0 - crop_width) * uniform["crop_left"],
+    }
+    return np.stack([columns[name] for name in COLUMNS], axis=1).astype("float32")
+
+
+def changes_anything(settings: dict) -> bool:
+    """Tell whether any operation of the ``augmentation`` entry is switched on."""
+    return any(bool(value) for value in settings.values())
+
+
+def adjust_colours(images, brightness, contrast, saturation, hue):
+    """Change the colours of each image: brightness, contrast, saturation and hue in this order.
+
+    Every one of them is a linear map of a pixel, and so are all four together: the pixels are
+    passed over once.
+
+    Args:
+        images: float32 (n, h, w, 3), 0-255.
+        brightness: (n,) is added to all channels.
+        contrast: (n,) factor of the distance from each channel's mean.
+        saturation: (n,) factor of the distance from grey of the same luma; 0 is grey.
+        hue: (n,) angle in radians by which the hue is turned at constant luma.
+
+    Returns:
+        float32 (n, h, w, 3), not clipped.
+    """
+    mean = ops.mean(images, axis=(1, 2))
+    factor = ops.reshape(saturation, (-1, 1, 1))
+    # Grey takes the same luma for all three channels.
+    grey = np.tile(LUMA, (3, 1))
+    saturate = factor * np.eye(3, dtype="float32") + (1.0 - factor) * grey
+    colours = ops.matmul(_hue_turn(hue), saturate)
+    factor = ops.reshape(contrast, (-1, 1))
+    kept = (1.0 - factor) * mean + ops.reshape(brightness, (-1, 1))
+    offset = ops.matmul(kept[:, None, :], ops.transpose(colours, (0, 2, 1)))
+    matrix = ops.reshape(contrast, (-1, 1, 1)) * colours
+    height, width = images.shape[1:3]
+    flat = ops.reshape(images, (-1, height * width, 3))
+    changed = ops.matmul(flat, ops.transpose(matrix, (0, 2, 1))) + offset
+    return ops.reshape(changed, (-1, height, width, 3))
+
+
+def _hue_turn(angle):
+    """Return the matrix of RGB, (n, 3, 3), that turns the hue by an angle."""
+    cosine, sine = ops.cos(angle), ops.sin(angle)
+    zero, one = ops.zeros_like(angle), ops.ones_like(angle)
+    turn = ops.stack(
+        [
+            ops.stack([one, zero, zero], axis=-1),
+            ops.stack([zero, cosine, -sine], axis=-1),
+            ops.stack([zero, sine, cosine], axis=-1),
+        ],
+        axis=-2,
+    )
+    return ops.matmul(ops.matmul(np.linalg.inv(RGB_TO_YIQ), turn), RGB_TO_YIQ)
+
+
+def move_pixels(images, flip_up_down, flip_left_right, transpose, height, width, top, left):
+    """Mirror and transpose the chosen images, then stretch a window of each to the full size.
+
+    All of it is one affine map of places, so that the pixels are read once.
+
+    Args:
+        images: float32 (n, h, w, 3).
+        flip_up_down: (n,) of 0 and 1: which are mirrored top to bottom.
+        flip_left_right: (n,) of 0 and 1: which are mirrored left to right.
+        transpose: (n,) of 0 and 1: whose rows and columns are swapped, after mirroring; images
+            that are not square stay as they are.
+        height: (n,) height of the window as a share of h; with width 1 and top 0 nothing changes.
+        width: (n,) width of the window as a share of w.
+        top: (n,) upper edge of the window as a share of h.
+        left: (n,) left edge of the window as a share of w.
+
+    Returns:
+        float32 (n, h, w, 3), bilinear. Pixel centres are at half-integer places, as in all modern
+        resampling.
+    """
+    rows, columns = images.shape[1:3]
+    swapped = transpose if rows == columns else ops.zeros_like(transpose)
+    straight = 1.0 - swapped
+    # Output pixel (x, y) reads place (width x + across, height y + down) of the window's image ...
+    across = columns * left + 0.5 * width - 0.5
+    down = rows * top + 0.5 * height - 0.5
+    # ... whose columns are rows of the mirrored image where it is transposed ...
+    column = [straight * width, swapped * height, straight * across + swapped * down]
+    row = [swapped * width, straight * height, straight * down + swapped * across]
+    # ... in which the last column or row of the stored image comes first where it is mirrored.
+    mirrored = []
+    for place, flipped, last in (
+        (column, flip_left_right, columns - 1),
+        (row, flip_up_down, rows - 1),
+    ):
+        direction = 1.0 - 2.0 * flipped
+        mirrored += [direction * value for value in place]
+        mirrored[-1] = mirrored[-1] + last * flipped
+    zero = ops.zeros_like(width)
+    transforms = ops.stack([*mirrored, zero, zero], axis=-1)
+    return ops.image.affine_transform(
+        images, transforms, interpolation="bilinear", fill_mode="nearest"
+    )
+
+
+def augment(images, draws):
+    """Apply draws to a batch, all operations of the thesis.
+
+    Args:
+        images: (n, h, w, 3) intensities 0-255, any numeric dtype.
+        draws: (n, len(COLUMNS)) rows of :func:`draw_augmentations`.
+
+    Returns:
+        float32 (n, h, w, 3), clipped to 0-255.
+    """
+    images = ops.cast(images, "float32")
+    drawn = {name: draws[:, position] for position, name in enumerate(COLUMNS)}
+    # Where a pixel is does not matter to its colours: they may come before flips and transpose.
+    colours = ("brightness", "contrast", "saturation", "hue")
+    images = adjust_colours(images, *(drawn[name] for name in colours))
+    images = ops.clip(images, 0.0, 255.0)
+    images = move_pixels(images, *(drawn[name] for name in COLUMNS if name not in colours))
+    # Interpolation rounds: on JAX 255 became 255.00002.
+    return ops.clip(images, 0.0, 255.0)
+
+
+@keras.saving.register_keras_serializable(package="blastfold")
+class Augmentation(keras.layers.Layer):
+    """Applies draws to a batch inside a network: call it with ``[images, draws]``."""
+
+    def call(self, inputs):
+        """Return the augmented images (see :func:`augment`)."""
+        images, draws = inputs
+        return augment(images, draws)

@@ -1,0 +1,80 @@
+"""A few images beside their augmented copies, for the figure of thesis Fig. 4.4."""
+
+import numpy as np
+import pandas as pd
+from keras import ops
+
+from blastfold.core.files import written_whole
+from blastfold.core.seeds import generator
+from blastfold.networks.augmentation import COLUMNS, augment, draw_augmentations, identity_draws
+
+OPERATIONS = {
+    "flip up-down": ["flip_up_down"],
+    "flip left-right": ["flip_left_right"],
+    "transpose": ["transpose"],
+    "brightness": ["brightness"],
+    "contrast": ["contrast"],
+    "colour": ["saturation", "hue"],
+    "crop": ["crop"],
+    "all": [],
+}
+"""The thesis' operations and the keys of ``augmentation`` behind each; none stands for all."""
+
+
+def sample_augmentations(
+    images: str, manifest: str, settings: dict, seed: int, samples: str, each: int = 2
+) -> None:
+    """Write images of both classes and what every operation makes of them.
+
+    Args:
+        images: Image store, uint8 (n, h, w, 3).
+        manifest: Manifest of the data set.
+        settings: The ``augmentation`` entry of a model; operations it switches off are left out.
+        seed: The experiment's seed.
+        samples: Output .npz: original uint8 (k, h, w, 3), augmented uint8 (k, m, h, w, 3),
+            operations (m,) names, image_ids (k,).
+        each: Images of each class.
+    """
+    store = np.load(images, mmap_mode="r")
+    table = pd.read_csv(manifest, sep="\t", dtype=str, keep_default_na=False)
+    random = generator(seed, "sample_augmentations")
+    rows = [
+        row
+        for label in ("0", "1")
+        for row in random.permutation(np.flatnonzero(table["label"] == label))[:each]
+    ]
+    original = store[rows]
+    augmented = {
+        name: show_operation(original, keys, settings, seed)
+        for name, keys in OPERATIONS.items()
+        if not keys or any(settings[key] for key in keys)
+    }
+    with written_whole(samples) as partial, partial.open("wb") as file:
+        np.savez(
+            file,
+            original=original,
+            augmented=np.stack(list(augmented.values()), axis=1),
+            operations=np.array(list(augmented)),
+            image_ids=table["image_id"].to_numpy(dtype=str)[rows],
+        )
+
+
+def show_operation(original: np.ndarray, keys: list[str], settings: dict, seed: int) -> np.ndarray:
+    """Apply some operations to images; a single flip or transpose is always carried out.
+
+    Args:
+        original: uint8 (k, h, w, 3).
+        keys: Keys of ``augmentation`` to apply, all of them when empty.
+        settings: The ``augmentation`` entry of a model.
+        seed: The experiment's seed.
+
+    Returns:
+        uint8 (k, h, w, 3).
+    """
+    draws = draw_augmentations(len(original), settings, seed, epoch=1)
+    if keys:
+        kept = [any(column.startswith(key) for key in keys) for column in COLUMNS]
+        draws = np.where(kept, draws, identity_draws(len(original)))
+        for column in {"flip_up_down", "flip_left_right", "transpose"} & set(keys):
+            draws[:, COLUMNS.index(column)] = 1.0
+    return np.rint(ops.convert_to_numpy(augment(original, draws))).astype(np.uint8)

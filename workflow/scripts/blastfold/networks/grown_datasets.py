@@ -1,0 +1,92 @@
+"""A data set grown by augmented copies of its images, as the thesis grew ALL-IDB2 before it split.
+
+Grown first and split by image afterwards, copies of one cell stand on both sides of the split.
+Growing is here so that this can be measured; which images are copied is decided in
+:mod:`blastfold.datasets.derived`, what a copy looks like in :mod:`blastfold.networks.augmentation`.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+from keras import ops
+
+from blastfold.core.files import digest_file, written_whole
+from blastfold.core.seeds import derive_seed
+from blastfold.datasets.derived import grow_manifest, plan_copies, read_manifest, write_description
+from blastfold.networks.augmentation import augment, draw_augmentations
+
+BLOCK = 32
+"""Images that are augmented, or copied, at once."""
+
+logger = logging.getLogger(__name__)
+
+
+def grow_dataset(
+    base: Mapping[str, str], outputs: Mapping[str, str], name: str, settings: Mapping, seed: int
+) -> None:
+    """Write a data set that holds another one and augmented copies of its images.
+
+    Args:
+        base: Paths ``images``, ``manifest`` and ``summary`` of the data set to grow.
+        outputs: Paths ``images``, ``manifest``, ``rejected`` and ``summary`` to write.
+        name: The grown data set's name.
+        settings: Its entry: ``title``, ``format``, ``of`` (the base's name) and ``grow`` with
+            the wanted numbers ``normal`` and ``blast`` and the ``augmentation``.
+        seed: The experiment's seed.
+
+    Raises:
+        InputError: The base has more images of a class than are wanted.
+    """
+    manifest = read_manifest(base["manifest"])
+    plan = plan_copies(manifest, settings["grow"], f"datasets.{name}.grow", seed)
+    grown = grow_manifest(manifest, plan)
+    originals = np.load(base["images"], mmap_mode="r")
+    with written_whole(outputs["images"]) as partial:
+        shape = (len(grown), *originals.shape[1:])
+        store = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
+        for start in range(0, len(originals), BLOCK):
+            store[start : min(start + BLOCK, len(originals))] = originals[start : start + BLOCK]
+        place = len(originals)
+        for block in augmented_copies(originals, plan, settings["grow"]["augmentation"], seed):
+            store[place : place + len(block)] = block
+            place += len(block)
+        store.flush()
+    derived = (
+        f"{len(plan)} of the {len(grown)} images are augmented copies of the "
+        f"{len(manifest)} images of {settings['of']}."
+    )
+    facts = {
+        **{"name": name, "title": settings["title"], "format": settings["format"]},
+        "images_sha256": digest_file(outputs["images"]),
+        "derived": derived,
+    }
+    write_description(grown, base["summary"], facts, outputs)
+    logger.info("%s: %s", name, derived)
+
+
+def augmented_copies(
+    originals: np.ndarray, plan: pd.DataFrame, augmentation: Mapping, seed: int
+) -> Iterator[np.ndarray]:
+    """Make the planned copies in their order, some at a time.
+
+    Args:
+        originals: uint8 (n, height, width, 3), may be memory-mapped.
+        plan: Columns row and copy (see :func:`blastfold.datasets.derived.plan_copies`).
+        augmentation: Random changes, as a model's ``augmentation``.
+        seed: The experiment's seed. Copy k takes the draws of epoch k of a stream of its own, so
+            that a copy depends on its original, its number and the seed alone.
+
+    Yields:
+        uint8 (at most BLOCK, height, width, 3).
+    """
+    stream = derive_seed(seed, "grow_dataset")
+    for number, of_copy in plan.groupby("copy", sort=True):
+        draws = draw_augmentations(len(originals), augmentation, stream, epoch=int(number))
+        rows = of_copy["row"].to_numpy()
+        for start in range(0, len(rows), BLOCK):
+            chosen = rows[start : start + BLOCK]
+            changed = ops.convert_to_numpy(augment(originals[chosen], draws[chosen]))
+            yield np.rint(changed).astype(np.uint8)
+        logger.info("copy %d of %d images made", number, len(rows))

@@ -1,0 +1,120 @@
+"""Which layers of a network are trained in which epochs, and at what learning rate.
+
+``head`` trains the classifier alone, ``all`` the whole network from the start. ``staged`` is
+gradual unfreezing (Howard & Ruder 2018) as the thesis' reference 81 (Vulli et al. 2022) uses it
+with the 1-cycle policy: the classifier first, then more of the backbone from its end.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import keras
+from keras import ops
+
+from blastfold.networks.architectures import Network, layer_block
+
+
+class Stage(NamedTuple):
+    """Consecutive epochs in which the same layers are trained.
+
+    Attributes:
+        first: First epoch, counted from 1.
+        last: Last epoch.
+        share: Share of the backbone's blocks that are trained, from its end.
+        learning_rate: Learning rate, the highest one where a schedule changes it.
+    """
+
+    first: int
+    last: int
+    share: float
+    learning_rate: float
+
+
+def plan_stages(settings: dict) -> list[Stage]:
+    """Divide the epochs of a training into stages.
+
+    Args:
+        settings: The model entry: train, epochs, learning_rate, stages and
+            stage_learning_rate_factor.
+
+    Returns:
+        One stage for ``head`` and ``all``. For ``staged`` as many as asked for, or one an epoch
+        where there are fewer epochs: the classifier alone, equal further shares of the backbone,
+        at last all of it; the first stages are the longer ones by an epoch at most.
+    """
+    epochs, learning_rate = settings["epochs"], settings["learning_rate"]
+    if settings["train"] != "staged":
+        return [Stage(1, epochs, float(settings["train"] == "all"), learning_rate)]
+    count = min(settings["stages"], epochs)
+    stages, first = [], 1
+    for number in range(count):
+        last = first + epochs // count + (number < epochs % count) - 1
+        share = number / (count - 1) if count > 1 else 1.0
+        factor = settings["stage_learning_rate_factor"] ** number
+        stages.append(Stage(first, last, share, learning_rate * factor))
+        first = last + 1
+    return stages
+
+
+def stage_of(stages: Sequence[Stage], epoch: int) -> Stage:
+    """Return the stage that an epoch belongs to."""
+    return next(stage for stage in stages if stage.first <= epoch <= stage.last)
+
+
+def freeze(network: Network, stage: Stage, freeze_batch_normalisation: bool) -> None:
+    """Let a stage's layers be trained and no others.
+
+    Args:
+        network: The network; its head is always trained.
+        stage: The stage; a block of the backbone is trained whole or not at all.
+        freeze_batch_normalisation: Whether batch normalisation of the backbone stays as it
+            starts, statistics and scale, which small batches would spoil.
+    """
+    blocks = list(dict.fromkeys(layer_block(layer.name) for layer in network.backbone.layers))
+    count = math.ceil(stage.share * len(blocks))
+    trained = set(blocks[len(blocks) - count :])
+    network.backbone.trainable = True
+    for layer in network.backbone.layers:
+        fixed = freeze_batch_normalisation and isinstance(layer, keras.layers.BatchNormalization)
+        layer.trainable = layer_block(layer.name) in trained and not fixed
+    if not count:
+        # The backbone as a whole, so that nothing in it behaves as in training.
+        network.backbone.trainable = False
+
+
+@keras.saving.register_keras_serializable(package="blastfold")
+class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
+    """The 1-cycle policy (Smith 2018): up to the peak along a cosine, then down to almost nothing.
+
+    Args:
+        peak: Highest learning rate.
+        steps: Steps of the whole cycle.
+        rise: Share of the steps in which the learning rate rises.
+        start: The cycle starts at the peak divided by this.
+        end: The cycle ends at the peak divided by this.
+    """
+
+    def __init__(self, peak, steps, rise=0.25, start=25.0, end=1e5):
+        self.peak = peak
+        self.steps = steps
+        self.rise = rise
+        self.start = start
+        self.end = end
+
+    def __call__(self, step):
+        """Return the learning rate of a step, counted from 0."""
+        done = ops.cast(step, "float32") / max(self.steps - 1, 1)
+        up = _cosine(self.peak / self.start, self.peak, done / self.rise)
+        down = _cosine(self.peak, self.peak / self.end, (done - self.rise) / (1.0 - self.rise))
+        return ops.where(done < self.rise, up, down)
+
+    def get_config(self):
+        """Return what is needed to build the schedule again."""
+        names = ("peak", "steps", "rise", "start", "end")
+        return {name: getattr(self, name) for name in names}
+
+
+def _cosine(first, last, done):
+    share = ops.clip(done, 0.0, 1.0)
+    return last + (first - last) * (1.0 + ops.cos(math.pi * share)) / 2.0

@@ -1,0 +1,1 @@
+"""Before a run: what an experiment will cost."""

@@ -1,0 +1,233 @@
+"""What an experiment will cost in hours: images times epochs times folds times measured speed."""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from blastfold.experiment.config import combinations, external_runs, fold_count
+
+TIMED = (
+    "architecture",
+    "train",
+    "pooling",
+    "dense_units",
+    "dropout",
+    "batch_size",
+)
+"""Keys of a model entry that decide how fast it is; only these are part of a calibration."""
+
+
+class Fold(NamedTuple):
+    """How many images a fold has in each part."""
+
+    train: int
+    validation: int
+    test: int
+
+
+class Speed(NamedTuple):
+    """What a calibration measured of one model at one image size.
+
+    Attributes:
+        start: Seconds that a job takes before its first image.
+        train: Seconds an image of a training step; of the head on features where it alone learns.
+        forward: Seconds an image of a pass forward.
+    """
+
+    start: float
+    train: float
+    forward: float
+
+
+def count_images(
+    config: Mapping, expected: Mapping, results: str | Path = "results"
+) -> dict[str, dict[str, int] | None]:
+    """Find out how many images each data set has, as far as that is known before it is imported.
+
+    Args:
+        config: A config as :func:`blastfold.experiment.config.check_config` returns it.
+        expected: Counts of the public data sets by format (resources/datasets.yaml).
+        results: Folder of results; the record of an imported data set decides.
+
+    Returns:
+        By data set: images by official part, or under the empty name where there are no parts;
+        None where nothing is known.
+    """
+    counts: dict[str, dict[str, int] | None] = {}
+    for name, entry in config["datasets"].items():
+        parts = _expected_parts(entry, expected)
+        record = Path(results) / "datasets" / name / "dataset.json"
+        if record.exists():
+            images = json.loads(record.read_text("utf-8"))["images"]
+            # The record has no count by part; the expected shares are kept.
+            parts = _scaled(parts, images) if parts else {"": images}
+        counts[name] = parts
+    for name, entry in config["datasets"].items():
+        if entry["format"] == "permuted":
+            counts[name] = counts[entry["of"]]
+    return counts
+
+
+def _expected_parts(entry: Mapping, expected: Mapping) -> dict[str, int] | None:
+    if entry["format"] == "demo":
+        demo = entry["demo"]
+        subjects = 2 * demo["subjects_per_class"] * demo["pictures_per_subject"]
+        return {"": subjects * demo["cells_per_picture"] + demo["duplicates"]}
+    if entry["format"] == "grown":
+        return {"": entry["grow"]["normal"] + entry["grow"]["blast"]}
+    known = expected.get(entry["format"], {})
+    if "parts" in known:
+        wanted = entry.get("parts", known["parts"])
+        return {part: known["parts"][part]["images"] for part in wanted}
+    return {"": known["images"]} if "images" in known else None
+
+
+def _scaled(parts: Mapping[str, int], images: int) -> dict[str, int]:
+    total = sum(parts.values())
+    return {part: round(images * count / total) for part, count in parts.items()}
+
+
+def folds_of(protocol: Mapping, parts: Mapping[str, int]) -> list[Fold]:
+    """Return how many images each fold trains on, validates on and tests on.
+
+    Groups that must stay together move these numbers by little.
+
+    Args:
+        protocol: The protocol entry of the config.
+        parts: Images by official part.
+    """
+    images = sum(parts.values())
+    count = fold_count(protocol)
+    if protocol["kind"] == "holdout":
+        test = math.ceil(images * protocol["test_fraction"])
+        validation = round(images * protocol["validation_fraction"])
+        return [Fold(images - test - validation, validation, test)]
+    folds = []
+    for fold in range(count):
+        if protocol["kind"] == "kfold":
+            test, rest = images / count, images - images / count
+        else:
+            test, rest = _predefined(protocol, parts, fold)
+        validation = rest * protocol["validation_fraction"]
+        if "validation_parts" in protocol:
+            validation = sum(parts.get(part, 0) for part in protocol["validation_parts"])
+            rest += validation
+        folds.append(Fold(round(rest - validation), round(validation), round(test)))
+    return folds
+
+
+def _predefined(protocol: Mapping, parts: Mapping[str, int], fold: int) -> tuple[int, int]:
+    tested = protocol["test_parts"][fold]
+    trained = set(protocol.get("train_parts", protocol["test_parts"])) - {tested}
+    trained -= set(protocol.get("validation_parts", []))
+    return parts.get(tested, 0), sum(parts.get(part, 0) for part in trained)
+
+
+def training_seconds(model: Mapping, folds: list[Fold], speed: Speed) -> float:
+    """Return the seconds of training a model on all folds, one after the other, without features.
+
+    Where only the head is trained its features are there (see :func:`extraction_seconds`) and one
+    job trains the heads of all folds; otherwise every fold is a job. All epochs are counted: early
+    stopping makes it less.
+    """
+    stored = learns_from_features(model)
+    forward = 0.0 if stored else speed.forward
+    seconds = speed.start if stored else speed.start * len(folds)
+    for fold in folds:
+        epoch = fold.train * speed.train + fold.validation * forward
+        seconds += model["epochs"] * epoch + (fold.validation + fold.test) * forward
+    return seconds
+
+
+def extraction_seconds(model: Mapping, images: int, folds: int, speed: Speed) -> float:
+    """Return the seconds of extracting the features that a model's heads learn from.
+
+    One job takes every image forward once as it is and once an epoch as it is changed; in every
+    fold where the fold's mean image is subtracted, once for all folds otherwise.
+    """
+    changed = any(model["augmentation"].values())
+    views = 1 + (model["epochs"] if changed else 0)
+    times = folds if model["preprocessing"] == "mean_image" else 1
+    return speed.start + times * views * images * speed.forward
+
+
+def learns_from_features(model: Mapping) -> bool:
+    """Tell whether a model's heads learn from features that are extracted once."""
+    return model["train"] == "head" and model.get("features", "stored") == "stored"
+
+
+def timed_settings(model: Mapping) -> dict:
+    """Return what of a model entry decides how fast it is."""
+    return {key: model[key] for key in TIMED if key in model}
+
+
+def estimate(
+    config: Mapping,
+    counts: Mapping[str, Mapping[str, int] | None],
+    speeds: Mapping[tuple[str, str], Speed],
+) -> pd.DataFrame:
+    """Estimate the hours of every model on every data set.
+
+    Args:
+        config: A config as :func:`blastfold.experiment.config.check_config` returns it.
+        counts: Images by data set and part, see :func:`count_images`.
+        speeds: What was measured, by data set and model.
+
+    Returns:
+        dataset, model, trainings (folds of all protocols), images (None when not known),
+        train_ms and forward_ms (milliseconds an image), start_s (seconds), hours (None where the
+        images are not known).
+    """
+    rows: dict[tuple[str, str], dict] = {}
+    extracted: set[str] = set()
+    for dataset, protocol, name in combinations(config):
+        model, speed, parts = config["models"][name], speeds[dataset, name], counts[dataset]
+        row = rows.setdefault((dataset, name), _new_row(dataset, name, parts, speed))
+        row["trainings"] += fold_count(config["protocols"][protocol])
+        if parts is None:
+            continue
+        folds = folds_of(config["protocols"][protocol], parts)
+        row["hours"] += training_seconds(model, folds, speed) / 3600
+        shared = _features_of(config, dataset, protocol, model)
+        if learns_from_features(model) and shared not in extracted:
+            extracted.add(shared)
+            images = sum(parts.values())
+            row["hours"] += extraction_seconds(model, images, len(folds), speed) / 3600
+    for run in external_runs(config):
+        row, parts = rows[run["dataset"], run["model"]], counts[run["external"]]
+        speed = speeds[run["dataset"], run["model"]]
+        if row["hours"] is None or parts is None:
+            row["hours"] = None
+            continue
+        folds = fold_count(config["protocols"][run["protocol"]])
+        row["hours"] += (speed.start + folds * sum(parts.values()) * speed.forward) / 3600
+    return pd.DataFrame(list(rows.values()))
+
+
+def _new_row(dataset: str, model: str, parts: Mapping[str, int] | None, speed: Speed) -> dict:
+    return {
+        "dataset": dataset,
+        "model": model,
+        "trainings": 0,
+        "images": None if parts is None else sum(parts.values()),
+        "train_ms": 1000 * speed.train,
+        "forward_ms": 1000 * speed.forward,
+        "start_s": speed.start,
+        "hours": None if parts is None else 0.0,
+    }
+
+
+def _features_of(config: Mapping, dataset: str, protocol: str, model: Mapping) -> str:
+    """Name the features that models with one frozen backbone share."""
+    keys = ("weights", "pooling", "preprocessing", "augmentation")
+    place = [dataset, protocol]
+    if model["preprocessing"] != "mean_image":
+        entry = config["datasets"][dataset]
+        place = [entry["of"] if entry["format"] == "permuted" else dataset]
+    plain = re.sub("[^a-z0-9]", "", model["architecture"].lower())
+    return json.dumps([*place, plain, *(model.get(key) for key in keys)], sort_keys=True)

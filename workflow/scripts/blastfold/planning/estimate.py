@@ -1,0 +1,176 @@
+"""Prints the expected hours of an experiment before it runs: ``make estimate CONFIG=...``.
+
+A calibration of a minute or so times a few steps of each network of the config on this machine; it
+is kept in results/calibration.json and made again for another machine, version or code.
+"""
+
+import argparse
+import json
+import logging
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from blastfold.core.errors import BlastfoldError
+from blastfold.core.files import digest_settings, write_json
+from blastfold.core.hardware import has_gpu
+from blastfold.experiment.code import code_digest
+from blastfold.experiment.config import check_config, combinations
+from blastfold.planning.cost_estimate import Speed, count_images, estimate, timed_settings
+
+logger = logging.getLogger(__name__)
+
+LIBRARY = Path(__file__).resolve().parent
+ROOT = LIBRARY.parents[2]
+PACKAGES = ("keras", "numpy", "tensorflow", "tensorflow-cpu", "jax")
+
+LEFT_OUT = (
+    "Left out: import and audit of images, mean images, statistics, tables, figures, the start of "
+    "Snakemake and of its jobs (seconds each), downloads, and waiting in a cluster's queue. Early "
+    "stopping makes it less, a busy machine more. Hours are those of one training after the other "
+    "on this machine; a cluster with n GPUs takes about the n-th part."
+)
+
+
+class CalibrationError(BlastfoldError):
+    """A network could not be timed on this machine."""
+
+
+def measure(
+    config: Mapping, device: str, threads: int, cache: str | Path
+) -> dict[tuple[str, str], Speed]:
+    """Time every model at every image size of a config, or take what was measured before.
+
+    Args:
+        config: A config as :func:`blastfold.experiment.config.check_config` returns it.
+        device: ``gpu`` or ``cpu``.
+        threads: Threads to use.
+        cache: JSON file of what was measured before; added to.
+
+    Returns:
+        Speed by data set and model.
+
+    Raises:
+        CalibrationError: When a network cannot be timed; holds the end of what it printed.
+    """
+    cache = Path(cache)
+    known = json.loads(cache.read_text("utf-8")) if cache.exists() else {}
+    speeds = {}
+    for dataset, _, name in combinations(config):
+        if (dataset, name) in speeds:
+            continue
+        asked = {
+            "settings": timed_settings(config["models"][name]),
+            "shape": [*config["datasets"][dataset]["image_size"], 3],
+            "device": device,
+            "threads": threads,
+        }
+        key = digest_settings({**asked, **this_machine()})
+        if key not in known:
+            logger.info("timing %s at %s pixels on the %s", name, asked["shape"][:2], device)
+            known[key] = {**asked, **this_machine(), "measured": time_network(asked)}
+            write_json(known, cache)
+        measured = known[key]["measured"]
+        speeds[dataset, name] = Speed(*(measured[field] for field in Speed._fields))
+    return speeds
+
+
+def this_machine() -> dict:
+    """Return what a calibration holds for: machine, versions and code."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "machine": [platform.node(), platform.machine(), os.cpu_count()],
+        "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
+        "versions": versions,
+        "code": code_digest(["speed_calibration"], LIBRARY),
+    }
+
+
+def time_network(asked: dict) -> dict:
+    """Time one network in a process of its own (see :mod:`blastfold.planning.machine_speed`).
+
+    Returns:
+        What it measured, and ``start``, the seconds that it took for all but the timed steps.
+    """
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "measured.json"
+        process = subprocess.run(
+            [sys.executable, "-m", "blastfold.planning.machine_speed", str(output)],
+            input=json.dumps(asked),
+            env={**os.environ, "PYTHONPATH": str(LIBRARY.parent)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if process.returncode != 0:
+            raise CalibrationError(
+                f"{asked['settings']['architecture']} could not be timed on the "
+                f"{asked['device']}:\n{process.stdout[-2000:]}"
+            )
+        measured = json.loads(output.read_text("utf-8"))
+    return {**measured, "start": time.monotonic() - start - measured["timed"]}
+
+
+def present(table: pd.DataFrame, device: str, threads: int) -> str:
+    """Return the estimate as text: by data set and model, by model, and in all."""
+    lines = [f"On the {device} of this machine with {threads} threads:", ""]
+    shown = table.assign(
+        images=[str(int(n)) if pd.notna(n) else "unknown" for n in table["images"]],
+        hours=[f"{hours:.2f}" if pd.notna(hours) else "unknown" for hours in table["hours"]],
+    )
+    lines += [shown.to_string(index=False, float_format="{:.1f}".format), ""]
+    for model, hours in table.groupby("model", sort=False)["hours"].sum().items():
+        lines.append(f"{model}: {hours:.2f} h")
+    lines.append(f"total: {table['hours'].sum():.2f} h for {table['trainings'].sum()} trainings")
+    unknown = table.loc[table["hours"].isna(), "dataset"].unique()
+    if len(unknown):
+        lines.append(
+            f"The total is without {', '.join(unknown)}, or what they are tested on: how many "
+            "images there are is known after the import (snakemake datasets)."
+        )
+    return "\n".join([*lines, "", LEFT_OUT])
+
+
+def main(arguments: list[str]) -> None:
+    """Read the command line, calibrate, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("config", help="config file of the experiment")
+    parser.add_argument("--device", choices=["auto", "gpu", "cpu"], help="in place of the config's")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--results", default="results", help="folder of results")
+    chosen = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    schema = ROOT / "workflow" / "schemas" / "config.schema.yaml"
+    given = yaml.safe_load(Path(chosen.config).read_text("utf-8"))
+    config = check_config(given, schema, chosen.config)
+    device = chosen.device or config["device"]
+    if device == "auto":
+        device = "gpu" if has_gpu() else "cpu"
+    expected = yaml.safe_load((ROOT / "resources" / "datasets.yaml").read_text("utf-8"))
+    counts = count_images(config, expected, chosen.results)
+    cache = Path(chosen.results) / "calibration.json"
+    speeds = measure(config, device, chosen.threads, cache)
+    print(present(estimate(config, counts, speeds), device, chosen.threads))
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except BlastfoldError as error:
+        sys.exit(str(error))

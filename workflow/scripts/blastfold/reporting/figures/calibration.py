@@ -1,0 +1,187 @@
+"""Figures of calibration: reliability diagrams and risk-coverage curves."""
+
+import math
+import os
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from blastfold.reporting.figures import style
+from blastfold.reporting.figures.curves import draw_curves, legend_below, square_axes
+
+Paths = Iterable[str | os.PathLike]
+
+POOLED = "pooled"
+
+BEFORE, AFTER = "before", "after"
+
+LOOKS = {
+    BEFORE: {"color": style.BLUE, "marker": "o", "label": "Before"},
+    AFTER: {"color": style.VERMILLION, "marker": "s", "label": "After temperature scaling"},
+}
+
+SHIFT = {BEFORE: -0.007, AFTER: 0.007}
+"""Points of both states are this far apart, so that neither hides the other's interval."""
+
+MODELS_ABREAST = 3
+
+SETTLED = 0.2
+"""The axis of risk has room for every error from this coverage on."""
+
+
+def plot_calibration(
+    reliabilities: Paths, calibrations: Paths, models: Sequence[str], title: str, paths: Paths
+) -> None:
+    """Draw the reliability diagrams of all models under one protocol.
+
+    Args:
+        reliabilities: ``reliability.tsv`` of each model.
+        calibrations: ``calibration.tsv`` of each model.
+        models: Title of each model, in the same order.
+        title: Title of the figure.
+        paths: Figures to write (see :func:`blastfold.reporting.figures.style.save_figure`).
+    """
+    bins = [pd.read_csv(path, sep="\t") for path in reliabilities]
+    errors = [pd.read_csv(path, sep="\t") for path in calibrations]
+    style.save_figure(reliability(bins, errors, models, title), paths)
+
+
+@style.styled
+def reliability(
+    bins: Sequence[pd.DataFrame],
+    errors: Sequence[pd.DataFrame],
+    models: Sequence[str],
+    title: str,
+) -> Figure:
+    """Draw one reliability diagram a model, with the histogram of its probabilities below.
+
+    Args:
+        bins: scope, state, strategy, left, right, images, mean_probability, blast_share, lower
+            and upper of each model; the pooled bins of equal width are drawn.
+        errors: scope, temperature, calibration_error_width and calibration_error_width_after.
+        models: Title of each model.
+        title: Title of the figure.
+    """
+    columns = min(len(models), MODELS_ABREAST)
+    blocks = math.ceil(len(models) / MODELS_ABREAST)
+    width = min(style.TWO_COLUMNS, columns * 75 * style.MILLIMETRE)
+    figure = Figure(figsize=(width, blocks * 82 * style.MILLIMETRE + 0.5))
+    grid = figure.subplots(
+        2 * blocks, columns, squeeze=False, height_ratios=[3, 1] * blocks, sharex=True
+    )
+    for place in range(blocks * columns):
+        row, column = 2 * (place // columns), place % columns
+        diagram, histogram = grid[row, column], grid[row + 1, column]
+        if place >= len(models):
+            diagram.set_axis_off()
+            histogram.set_axis_off()
+            continue
+        table = bins[place]
+        drawn = table[(table["scope"] == POOLED) & (table["strategy"] == "width")]
+        _draw_diagram(diagram, drawn, column == 0)
+        _draw_histogram(histogram, drawn, column == 0)
+        heading = f"{style.wrap(models[place], 30, lines=2)}\n{_error_text(errors[place])}"
+        diagram.set_title(heading, fontsize=7.5)
+    figure.suptitle(style.wrap(title, 33 * columns), fontsize=8)
+    figure.align_ylabels(grid[:, 0])
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=1 if columns == 1 else 3)
+    return figure
+
+
+def plot_risk_coverage(curves: Paths, models: Sequence[str], title: str, paths: Paths) -> None:
+    """Draw the risk-coverage curves of all models under one protocol.
+
+    Args:
+        curves: ``risk_coverage.tsv`` of each model.
+        models: Title of each model, in the same order.
+        title: Title of the figure.
+        paths: Figures to write.
+    """
+    loaded = [pd.read_csv(path, sep="\t", dtype={"scope": str}) for path in curves]
+    style.save_figure(risk_coverage(loaded, models, title), paths)
+
+
+@style.styled
+def risk_coverage(curves: Sequence[pd.DataFrame], models: Sequence[str], title: str) -> Figure:
+    """Draw the error of the images that each model is surest of, for every share of them.
+
+    Args:
+        curves: scope, state, coverage and risk of each model; those before scaling are drawn.
+        models: Title of each model.
+        title: Title of the figure.
+    """
+    drawn = [curve[curve["state"] == BEFORE] for curve in curves]
+    figure, axes = square_axes(title)
+    legends = [
+        f"{model}, mean error {100 * curve.loc[curve['scope'] == POOLED, 'risk'].mean():.1f} %"
+        for model, curve in zip(models, drawn, strict=True)
+    ]
+    draw_curves(axes, drawn, legends, "coverage", "risk")
+    # The first few images make jumps that would leave no room for the rest.
+    settled = [curve.loc[curve["coverage"] >= SETTLED, "risk"].max() for curve in drawn]
+    top = max(1.08 * max(settled), 0.05)
+    axes.set_ylim(-0.02 * top, top)
+    axes.set_xlabel("Coverage (surest images, % of all)")
+    axes.set_ylabel("Error among them (%)")
+    legend_below(figure, axes, last=None)
+    return figure
+
+
+def _draw_diagram(axes: Axes, bins: pd.DataFrame, leftmost: bool) -> None:
+    axes.plot([0, 1], [0, 1], color=style.GREY, lw=0.8, ls=(0, (4, 3)), label="Perfect")
+    for state, look in LOOKS.items():
+        points = bins[bins["state"] == state]
+        share = points["blast_share"]
+        # Rounding may put an end on the wrong side of its value by the last bit.
+        reach = np.clip([share - points["lower"], points["upper"] - share], 0, None)
+        axes.errorbar(
+            points["mean_probability"] + SHIFT[state],
+            share,
+            reach,
+            lw=0.5,
+            elinewidth=0.7,
+            markersize=3,
+            **look,
+        )
+    axes.set_xlim(-0.03, 1.03)
+    axes.set_ylim(-0.03, 1.03)
+    axes.grid()
+    style.set_percent_axis(axes)
+    if leftmost:
+        axes.set_ylabel("Share of blasts (%)")
+
+
+def _draw_histogram(axes: Axes, bins: pd.DataFrame, leftmost: bool) -> None:
+    for state, look in LOOKS.items():
+        points = bins[bins["state"] == state]
+        share = points["images"] / points["images"].sum()
+        before = state == BEFORE
+        axes.bar(
+            points["left"],
+            share,
+            points["right"] - points["left"],
+            align="edge",
+            facecolor=look["color"] if before else "none",
+            alpha=0.35 if before else 1,
+            edgecolor="none" if before else look["color"],
+            lw=0.8,
+        )
+    style.set_percent_axis(axes)
+    style.set_percent_axis(axes, "x")
+    axes.tick_params(labelbottom=True)
+    axes.set_xlabel("Probability of blast (%)")
+    if leftmost:
+        axes.set_ylabel("Images (%)")
+
+
+def _error_text(errors: pd.DataFrame) -> str:
+    pooled = errors[errors["scope"] == POOLED].iloc[0]
+    before, after = pooled["calibration_error_width"], pooled["calibration_error_width_after"]
+    temperatures = errors.loc[errors["scope"] != POOLED, "temperature"]
+    smallest, largest = f"{temperatures.min():.2f}", f"{temperatures.max():.2f}"
+    span = smallest if smallest == largest else f"{smallest} to {largest}"
+    return f"ECE {before:.3f}, after {after:.3f}\ntemperature {span}"

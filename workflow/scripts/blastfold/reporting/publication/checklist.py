@@ -1,0 +1,195 @@
+"""Reporting checklists (CLAIM 2024, TRIPOD+AI), filled as far as an experiment knows.
+
+A checklist is data: a TSV with one row an item, which names the facts that answer it. The items
+stand in our own words; the numbers are those of the published lists:
+
+* CLAIM 2024: Tejani et al., Radiology: Artificial Intelligence 6(4), 2024, e240300.
+* TRIPOD+AI: Collins et al., BMJ 385, 2024, e078378.
+"""
+
+import csv
+import io
+import os
+from pathlib import Path
+
+from blastfold.core.errors import InputError
+from blastfold.core.files import written_whole
+from blastfold.reporting.publication import data_facts, methods, training_facts
+from blastfold.reporting.publication.records import Records, read_rows
+from blastfold.reporting.publication.wording import count, listing, sentence
+
+COLUMNS = ("item", "section", "topic", "answered_by")
+
+AUTHORS = "authors"
+"""Stands among the facts of an item that no record can answer, or not wholly."""
+
+TO_COMPLETE = "to be completed by the authors"
+STATUS = {(True, False): "from the run", (True, True): "in part", (False, True): TO_COMPLETE}
+"""What an item is, by whether the run answers and whether the authors must."""
+
+
+def write_checklist(
+    records: Records,
+    checklist: str | os.PathLike,
+    repository: dict[str, str | bool | None],
+    paths: list[str | os.PathLike],
+) -> None:
+    """Write a checklist with its answers as TSV and Markdown, by the paths' suffixes.
+
+    Args:
+        records: Records of the experiment.
+        checklist: TSV with the items: item, section, topic, answered_by.
+        repository: Commit of the workflow (see :mod:`blastfold.experiment.repository`).
+        paths: Files to write, .tsv and .md.
+
+    Raises:
+        InputError: When the checklist names a fact that does not exist.
+    """
+    rows = fill_checklist(read_checklist(checklist), facts(records, repository))
+    for path in map(Path, paths):
+        render = {".tsv": to_tsv, ".md": to_markdown}[path.suffix]
+        with written_whole(path) as partial:
+            partial.write_text(render(rows), encoding="utf-8", newline="\n")
+
+
+def facts(records: Records, repository: dict[str, str | bool | None]) -> dict[str, str]:
+    """Return everything that a checklist can be answered with; empty where nothing is known."""
+    sentences = {
+        "technique": _technique(records),
+        "data": data_facts.data_sentences(records),
+        "excluded": data_facts.exclusion_sentences(records),
+        "sizes": data_facts.size_sentences(records),
+        "splits": data_facts.split_sentences(records),
+        "disjointness": data_facts.disjointness_sentences(records),
+        "preprocessing": training_facts.preprocessing_sentences(records),
+        "augmentation": training_facts.augmentation_sentences(records),
+        "networks": training_facts.network_sentences(records),
+        "start_weights": training_facts.start_sentences(records),
+        "optimisation": training_facts.optimisation_sentences(records),
+        "selection": training_facts.selection_sentences(records),
+        "seeds": training_facts.seed_sentences(records),
+        "class_balance": _class_balance(records),
+        "evaluation": methods.evaluation_sentences(records),
+        "intervals": methods.interval_sentences(records),
+        "comparisons": methods.comparison_sentences(records),
+        "calibration": methods.calibration_sentences(records),
+        "software": training_facts.software_sentences(records),
+        "code": _code(repository),
+        "results": _results(records),
+        "sample_size": _sample_size(records),
+        "output": _output(records),
+        "no_updating": ["No trained network was updated afterwards."] if records.runs else [],
+        "no_ensemble": ["Networks were not combined."] if records.runs else [],
+    }
+    return {name: " ".join(texts) for name, texts in sentences.items()}
+
+
+def read_checklist(path: str | os.PathLike) -> list[dict[str, str]]:
+    """Read the items of a checklist; see :data:`COLUMNS`."""
+    return read_rows(Path(path), *COLUMNS)
+
+
+def fill_checklist(items: list[dict[str, str]], known: dict[str, str]) -> list[dict[str, str]]:
+    """Answer each item with the facts that it names.
+
+    Args:
+        items: Rows of a checklist.
+        known: Texts by the name of the fact, empty where the run does not know.
+
+    Returns:
+        item, section, topic, status and answer.
+
+    Raises:
+        InputError: When an item names a fact that does not exist.
+    """
+    rows = []
+    for item in items:
+        names = item["answered_by"].split(", ")
+        if unknown := sorted(set(names) - set(known) - {AUTHORS}):
+            raise InputError(
+                f"checklist item {item['item']}: received the facts {unknown}, "
+                f"expected {AUTHORS!r} or among {sorted(known)}"
+            )
+        texts = [known[name] for name in names if known.get(name)]
+        # A fact that this experiment has no record of is left to the authors.
+        open_part = AUTHORS in names or len(texts) < len(names)
+        status = STATUS[bool(texts), open_part]
+        answer = " ".join([*texts, *([sentence(TO_COMPLETE)] if open_part and texts else [])])
+        rows.append(
+            {key: item[key] for key in COLUMNS[:3]}
+            | {"status": status, "answer": answer or TO_COMPLETE}
+        )
+    return rows
+
+
+def to_tsv(rows: list[dict[str, str]]) -> str:
+    """Return the filled checklist as TSV; answers hold neither tabs nor line breaks."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), delimiter="\t", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: " ".join(value.split()) for key, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def to_markdown(rows: list[dict[str, str]]) -> str:
+    """Return the filled checklist as a Markdown table."""
+    lines = ["| Item | Section | Topic | Status | Answer |", "| ---: | --- | --- | --- | --- |"]
+    for row in rows:
+        cells = [methods.escape_markdown(value) for value in row.values()]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _technique(records: Records) -> list[str]:
+    models = dict.fromkeys(records.title("model", run.model) for run in records.runs)
+    if not models:
+        return []
+    return [
+        "Deep learning: convolutional networks that tell blasts from normal cells on images of "
+        f"single cells or smears ({listing(models)})."
+    ]
+
+
+def _class_balance(records: Records) -> list[str]:
+    if not records.runs:
+        return []
+    weighted = {bool(run.record["settings"]["class_weights"]) for run in records.runs}
+    if len(weighted) > 1:
+        return ["The loss of some networks was weighted so that both classes count the same."]
+    if weighted == {True}:
+        return ["The loss was weighted so that both classes count the same."]
+    return ["The loss was not weighted by class."]
+
+
+def _code(repository: dict[str, str | bool | None]) -> list[str]:
+    if not repository.get("commit"):
+        return []
+    changed = " with changes that are not committed" if repository.get("dirty") else ""
+    return [
+        f"The code is the workflow Blastfold at commit {repository['commit']}{changed}; "
+        "provenance.json lists versions and digests of every run."
+    ]
+
+
+def _results(records: Records) -> list[str]:
+    if not records.metrics:
+        return []
+    return ["The tables in tables/ and the figures in figures/ hold the results of every run."]
+
+
+def _sample_size(records: Records) -> list[str]:
+    sizes = [
+        f"{records.title('dataset', name)}: {count(description['images'], 'image')}"
+        f" ({description['blast']:,} blast)"
+        for name, description in records.datasets.items()
+    ]
+    return [f"The sample is what the data sets hold: {listing(sizes)}."] if sizes else []
+
+
+def _output(records: Records) -> list[str]:
+    if not records.runs:
+        return []
+    return [
+        "A network gives the probability of blast for one image; an image is called blast when it "
+        f"is at least {methods.THRESHOLD}."
+    ]

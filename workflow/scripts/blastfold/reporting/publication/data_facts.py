@@ -1,0 +1,209 @@
+"""What methods and checklists say of the images and of how they were split."""
+
+from collections.abc import Iterator
+
+from blastfold.reporting.publication.records import Records, Split
+from blastfold.reporting.publication.wording import count, listing, percent, sentence, size, span
+
+UNITS = {"subject": "subjects", "picture": "pictures", "group": "leakage groups"}
+"""What a protocol keeps on one side of a split, by its ``group_by``."""
+
+QUOTED = "\N{LEFT DOUBLE QUOTATION MARK}{}\N{RIGHT DOUBLE QUOTATION MARK}"
+
+SHARED = {
+    "copy": "a copy",
+    "subject": "their subject",
+    "picture": "their picture",
+    "parent": "the image they were made from",
+}
+"""What a test image may have in training, by the audit's name for it."""
+
+
+def data_sentences(records: Records) -> list[str]:
+    """Describe the images of each data set that was imported: source, counts, subjects."""
+    return [
+        text
+        for name, description in records.datasets.items()
+        for text in _describe_dataset(records, name, description)
+    ]
+
+
+def exclusion_sentences(records: Records) -> list[str]:
+    """Say how many files of each data set were rejected."""
+    return [
+        sentence(f"{records.title('dataset', name)}: {_rejection(description)}")
+        for name, description in records.datasets.items()
+    ]
+
+
+def size_sentences(records: Records) -> list[str]:
+    """Say how the images of each data set came to the size that the networks see."""
+    return [
+        sentence(f"{records.title('dataset', name)}: {_resizing(records, name, description)}")
+        for name, description in records.datasets.items()
+    ]
+
+
+def split_sentences(records: Records) -> list[str]:
+    """Describe each split that was assigned: kind, grouping, images of each role."""
+    return [
+        text
+        for names, split in records.splits.items()
+        for text in _describe_split(records, *names, split)
+    ]
+
+
+def disjointness_sentences(records: Records) -> list[str]:
+    """Say what could not be on both sides of each split, and what the audit found."""
+    return [
+        sentence(f"{_place(records, *names)}: {text}")
+        for names, split in records.splits.items()
+        for text in (_grouping(records.config["protocols"][names[1]]), audit_finding(split))
+        if text
+    ]
+
+
+def validation_exists(records: Records) -> bool:
+    """Tell whether any fold has validation images."""
+    return any(roles["validation"] for split in records.splits.values() for roles in _folds(split))
+
+
+def audit_finding(split: Split) -> str:
+    """Say what the test images have in training; empty without an audit."""
+    if split.crossings is None:
+        return ""
+    found = [
+        f"{crossing:,} ({percent(crossing / split.tested)}) had {SHARED.get(reason, reason)}"
+        for reason, crossing in split.crossings.items()
+        if crossing
+    ]
+    if not found:
+        return (
+            "the audit before training found no test image with a copy, its subject or its picture "
+            "among the training images, as far as the data set names them"
+        )
+    return (
+        f"of {count(split.tested, 'test image')} of all folds, {listing(found)} "
+        "among the training images"
+    )
+
+
+def _describe_dataset(records: Records, name: str, description: dict) -> Iterator[str]:
+    title = records.title("dataset", name)
+    classes = f"{description['normal']:,} normal and {description['blast']:,} blast"
+    origin_format = _origin(records, name)["format"]
+    of_slides = origin_format == "tiles"
+    generated = origin_format == "demo" or (of_slides and "demo" in records.config["slides"])
+    what = "tiles of slides" if of_slides else "images of cells" if generated else "images"
+    what = f"computer-generated {what}" if generated else what
+    simulated = "simulated " if generated else ""
+    origin = [
+        count(description[kind], simulated + kind.removesuffix("s"))
+        for kind in ("subjects", "pictures")
+        if description.get(kind)
+    ]
+    known = f"of {listing(origin)}" if origin else "whose subjects are not known"
+    yield f"{title} comprised {description['images']:,} {what} ({classes}) {known}."
+    if of_slides:
+        yield _tiling(records.config["slides"])
+    if description.get("derived"):
+        yield sentence(description["derived"])
+    if generated:
+        yield "No patient's data are among them, so that results on them hold for no patient."
+    if description.get("differences"):
+        yield f"It is not the whole public data set: {'; '.join(description['differences'])}."
+    if description.get("rejected"):
+        yield sentence(_rejection(description))
+    yield sentence(_resizing(records, name, description))
+
+
+def _origin(records: Records, name: str) -> dict:
+    """Return the config's entry of the data set that a derived one was made from in the end."""
+    entry = records.config["datasets"][name]
+    return _origin(records, entry["of"]) if "of" in entry else entry
+
+
+def _tiling(settings: dict) -> str:
+    unit = "µm" if settings["unit"] == "micrometres" else "pixels"
+    side, overlap = f"{settings['tile_size']:g}", settings["overlap"]
+    spaced = f", {overlap:g} {unit} of overlap," if overlap > 0 else ""
+    scale = "the slides' finest level"
+    if settings["mpp"]:
+        scale = f"{settings['mpp']:g} µm per pixel"
+    threshold = settings["tissue_threshold"]
+    above = "Otsu's threshold" if threshold is None else f"{threshold}"
+    left_out = [
+        f"less than {100 * settings['minimum_tissue']:g} % tissue (saturation above {above})",
+        f"more than {100 * settings['maximum_pen']:g} % pen marks",
+    ]
+    if settings["minimum_sharpness"]:
+        left_out.append(f"a variance of the Laplacian below {settings['minimum_sharpness']:g}")
+    return (
+        f"Slides were cut into tiles of {side} \u00d7 {side} {unit}{spaced} at {scale}; tiles with "
+        f"{', '.join(left_out[:-1])} or {left_out[-1]} were left out."
+    )
+
+
+def _rejection(description: dict) -> str:
+    rejected = description.get("rejected") or 0
+    files = count(rejected, "file was", "files were") if rejected else "no file was"
+    return f"{files} rejected as unreadable or unfit"
+
+
+def _resizing(records: Records, name: str, description: dict) -> str:
+    target = size(*description["image_size"])
+    sources = [tuple(source[:2]) for source in description.get("source_sizes", [])]
+    crop = _origin(records, name).get("crop")
+    if crop:
+        return f"a central crop of {size(*crop)} pixels was resized to {target} pixels"
+    if set(sources) == {tuple(description["image_size"])}:
+        return f"the images were used at their own size of {target} pixels"
+    return f"the images were resized to {target} pixels"
+
+
+def _describe_split(records: Records, dataset: str, protocol: str, split: Split) -> Iterator[str]:
+    entry = records.config["protocols"][protocol]
+    folds = len(split.counts)
+    images = ", ".join(
+        f"{span([roles[role] for roles in _folds(split)])} {name}"
+        for role, name in (("train", "training"), ("validation", "validation"), ("test", "test"))
+        if any(roles[role] for roles in _folds(split))
+    ).rsplit(", ", 1)
+    stratified = "stratified by class"
+    if entry["group_by"] != "image":
+        stratified += f" as far as whole {UNITS[entry['group_by']]} allow"
+    kind = {
+        "holdout": f"a single split, {stratified}",
+        "kfold": f"{folds}-fold cross-validation, {stratified}",
+        "predefined": f"the parts that the data set comes with, {count(folds, 'test part')}",
+    }[entry["kind"]]
+    each = "" if folds == 1 else " in each fold"
+    yield f"{_place(records, dataset, protocol)}: {kind}, with {' and '.join(images)} images{each}."
+    yield sentence(_grouping(entry))
+    if any(roles["validation"] for roles in _folds(split)):
+        if entry.get("validation_group_by") == "image" and entry["group_by"] != "image":
+            yield "The validation images alone were drawn image by image from what was not tested."
+    else:
+        yield "There were no validation images."
+    if finding := audit_finding(split):
+        yield sentence(finding)
+
+
+def _grouping(entry: dict) -> str:
+    if entry["kind"] == "predefined":
+        return "training and test images are of different official parts"
+    if entry["group_by"] == "image":
+        return "the split was made image by image, so that it keeps no subject on one side"
+    text = f"{UNITS[entry['group_by']]} were kept whole: none had images in both training and test"
+    if entry["group_by"] == "group":
+        return f"{text} (a group takes subject, picture, original and copies together)"
+    return text
+
+
+def _folds(split: Split) -> list[dict[str, int]]:
+    return list(split.counts.values())
+
+
+def _place(records: Records, dataset: str, protocol: str) -> str:
+    titles = records.title("dataset", dataset), records.title("protocol", protocol)
+    return f"{titles[0]}, protocol {QUOTED.format(titles[1])}"

@@ -1,0 +1,190 @@
+"""The methods section, written from the config and from what the runs recorded.
+
+Every statement is derived from a stored record. What was not run is not told; what was asked for
+and is not there is named.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from blastfold.core.files import written_whole
+from blastfold.reporting.publication import data_facts, training_facts
+from blastfold.reporting.publication.records import Records
+from blastfold.reporting.publication.wording import count, listing, sentence
+from blastfold.reporting.tables.writing import escape_latex, heading_of
+
+THRESHOLD = "0.5"
+"""Probability from which an image is called blast (:data:`evaluation.metrics.THRESHOLD`)."""
+
+VIEWS = {"pooled": "the pooled test images' values", "folds": "the mean of the folds' values"}
+"""What an interval or a test is of, by its ``view``."""
+
+STATISTICS = {
+    "jackknife-t": "a jackknife over leakage groups with Student's t",
+    "image-jackknife-t": "a jackknife over images with Student's t",
+    "corrected-t": "the corrected resampled t (Nadeau and Bengio)",
+}
+"""How methods of intervals and tests are written; another one stands under its own name."""
+
+UPPER = {"auc": "the area under the ROC curve", "mcc": "Matthews' correlation coefficient"}
+
+
+def write_methods(records: Records, paths: list[str | os.PathLike]) -> None:
+    """Write the methods section as Markdown (.md) and LaTeX (.tex), by the paths' suffixes."""
+    sections = methods_sections(records)
+    for path in map(Path, paths):
+        render = {".md": to_markdown, ".tex": to_latex}[path.suffix]
+        with written_whole(path) as partial:
+            partial.write_text(render(sections), encoding="utf-8", newline="\n")
+
+
+def methods_sections(records: Records) -> dict[str, list[str]]:
+    """Return the sentences of the methods section by heading; an empty section is left out."""
+    told = records.without_canaries()
+    sections = {
+        "Images": data_facts.data_sentences(told),
+        "Splits": data_facts.split_sentences(told),
+        "Pre-processing": training_facts.preprocessing_sentences(told),
+        "Augmentation": training_facts.augmentation_sentences(told),
+        "Networks": [
+            *training_facts.network_sentences(told),
+            *training_facts.start_sentences(told),
+        ],
+        "Training": [
+            *training_facts.optimisation_sentences(told),
+            *training_facts.selection_sentences(told),
+            *training_facts.seed_sentences(told),
+        ],
+        "Evaluation": [
+            *evaluation_sentences(told),
+            *interval_sentences(told),
+            *comparison_sentences(told),
+            *calibration_sentences(told),
+        ],
+        "Canaries": canary_sentences(records),
+        "Software and devices": training_facts.software_sentences(records),
+        "Not finished": missing_sentences(records),
+    }
+    return {heading: sentences for heading, sentences in sections.items() if sentences}
+
+
+def evaluation_sentences(records: Records) -> list[str]:
+    """Say what was measured, on which images, and how folds were put together."""
+    if not records.metrics:
+        return []
+    plain = [heading_of(name).removesuffix(" (%)").lower() for name in records.metrics]
+    names = [
+        UPPER.get(metric, name.replace("f1", "F1"))
+        for metric, name in zip(records.metrics, plain, strict=True)
+    ]
+    sentences = [
+        "Blast is the positive class.",
+        f"An image was called blast when its probability was at least {THRESHOLD}.",
+        f"Measured on test images alone were {listing(names)}.",
+    ]
+    if any(count > 1 for *_, count in records.asked):
+        sentences.append(
+            "Where there are several folds, the mean and the sample standard deviation of the "
+            "folds' values and the values of all folds' test images pooled are reported apart."
+        )
+    return sentences
+
+
+def interval_sentences(records: Records) -> list[str]:
+    """Name the intervals that the tables show, where there are any."""
+    sentences = []
+    for view, methods, rows in _recommended(records.intervals):
+        levels = sorted({f"{100 * float(row['level']):g} %" for row in rows if row["level"]})
+        level = f" ({listing(levels)})" if levels else ""
+        sentences.append(f"Intervals{level} of {VIEWS[view]} were computed by {listing(methods)}.")
+    return sentences
+
+
+def comparison_sentences(records: Records) -> list[str]:
+    """Name the tests between models that the tables show, where there are any."""
+    sentences = [
+        f"Pairs of models were compared in {VIEWS[view]} by {listing(methods)}."
+        for view, methods, _ in _recommended(records.comparisons)
+    ]
+    if sentences:
+        sentences.append(
+            "Both models of a pair saw the same test images; p values of all pairs in one metric "
+            "were adjusted by Holm's method."
+        )
+    return sentences
+
+
+def calibration_sentences(records: Records) -> list[str]:
+    """Say what was fitted on validation images after training, where anything was."""
+    if not any(fold["images"] for fold in records.fitted):
+        return []
+    without = " that has any" if not all(fold["images"] for fold in records.fitted) else ""
+    return [
+        "For the tables of calibration and of operating points, a temperature and thresholds were "
+        f"fitted on the validation images of each fold{without} and applied to its test images."
+    ]
+
+
+def _recommended(rows: list[dict[str, str]]) -> Iterator[tuple[str, list[str], list[dict]]]:
+    """Yield each view with the methods, in plain words, and rows that are marked recommended."""
+    for view in VIEWS:
+        shown = [row for row in rows if row["view"] == view and row["recommended"] == "True"]
+        methods = dict.fromkeys(STATISTICS.get(row["method"], row["method"]) for row in shown)
+        if methods:
+            yield view, list(methods), shown
+
+
+def canary_sentences(records: Records) -> list[str]:
+    """Say which networks were trained on permuted labels too, and what for."""
+    sentences = []
+    for dataset, description in records.datasets.items():
+        runs = records.runs_of(dataset=dataset)
+        if not (runs and records.is_canary(dataset)):
+            continue
+        models = dict.fromkeys(records.title("model", run.model) for run in runs)
+        protocols = dict.fromkeys(f"“{records.title('protocol', run.protocol)}”" for run in runs)
+        sentences.append(
+            f"On {records.title('dataset', dataset)} ({count(description['images'], 'image')}), "
+            f"{listing(models)} {'was' if len(models) == 1 else 'were'} trained and tested in the "
+            f"same way under {listing(protocols)} ({count(len(runs), 'training')})."
+        )
+    if sentences:
+        sentences.insert(0, "Permuted labels say nothing about the disease.")
+    return sentences
+
+
+def missing_sentences(records: Records) -> list[str]:
+    """Name what the config asks for and the stored records do not show."""
+    return [
+        sentence(
+            f"{records.title('model', model)} on {records.title('dataset', dataset)} under "
+            f"{records.title('protocol', protocol)} lacks {count(len(folds), 'fold')} "
+            f"(number {listing(folds)})"
+        )
+        for dataset, protocol, model, folds in records.missing()
+    ]
+
+
+def to_markdown(sections: dict[str, list[str]]) -> str:
+    """Return the methods section as Markdown, one paragraph a heading."""
+    paragraphs = [
+        f"**{heading}.** {escape_markdown(' '.join(sentences))}"
+        for heading, sentences in sections.items()
+    ]
+    return "\n\n".join(["## Methods", *paragraphs]) + "\n"
+
+
+def to_latex(sections: dict[str, list[str]]) -> str:
+    """Return the methods section as LaTeX, to be input into a document."""
+    paragraphs = [
+        rf"\paragraph{{{escape_latex(heading)}.}} {escape_latex(' '.join(sentences))}"
+        for heading, sentences in sections.items()
+    ]
+    return "\n\n".join([r"\section*{Methods}", *paragraphs]) + "\n"
+
+
+def escape_markdown(text: str) -> str:
+    """Escape what Markdown would take for markup; a line break becomes a space."""
+    return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", " ".join(text.split()))

@@ -1,0 +1,240 @@
+"""What an experiment left behind: the stored records that methods and checklists are made from.
+
+The standard library alone: nothing here needs a network, a GPU or TensorFlow. Records that are
+missing are left out, so that nothing is told that was not carried out.
+"""
+
+import csv
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from blastfold.core.errors import InputError
+
+ROLES = ("train", "validation", "test")
+
+Paths = Iterable[str | os.PathLike]
+
+
+class Run(NamedTuple):
+    """One training: its names and what it wrote down about itself."""
+
+    dataset: str
+    protocol: str
+    model: str
+    fold: int
+    record: dict
+
+
+class Split(NamedTuple):
+    """One data set split by one protocol.
+
+    Attributes:
+        counts: By fold, the images of each role that the fold has.
+        crossings: Images of the test parts that share something with their training part, by
+            what they share (copy, subject, picture, parent); None without an audit.
+        tested: Test images of all folds together, as the audit counted them.
+    """
+
+    counts: dict[int, dict[str, int]]
+    crossings: dict[str, int] | None = None
+    tested: int = 0
+
+
+class Records(NamedTuple):
+    """Everything that is known of an experiment.
+
+    Attributes:
+        config: The checked config with all defaults.
+        asked: Every (data set, protocol, model, number of folds) of the experiment.
+        datasets: Descriptions (``dataset.json``) by name, of those imported.
+        splits: By (data set, protocol), of those assigned.
+        runs: Trainings that were finished, in the config's order.
+        layers: Rows of ``layers.tsv`` by (data set, model).
+        metrics: Names of the metrics that were computed, in order.
+        intervals: Rows of all tables of intervals; empty where there are none.
+        comparisons: Rows of all tables that compare models; empty where there are none.
+        fitted: What was fitted on validation images in each fold (``fitted.json``).
+    """
+
+    config: dict
+    asked: list[tuple[str, str, str, int]]
+    datasets: dict[str, dict]
+    splits: dict[tuple[str, str], Split]
+    runs: list[Run]
+    layers: dict[tuple[str, str], list[dict[str, str]]]
+    metrics: list[str]
+    intervals: list[dict[str, str]]
+    comparisons: list[dict[str, str]]
+    fitted: list[dict]
+
+    def title(self, kind: str, name: str) -> str:
+        """Return what readers call an entry; ``kind`` is dataset, protocol or model."""
+        return self.config[f"{kind}s"][name].get("title", name)
+
+    def runs_of(self, **names: str) -> list[Run]:
+        """Return the runs with these names, for instance ``dataset="demo"``."""
+        return [
+            run
+            for run in self.runs
+            if all(getattr(run, kind) == name for kind, name in names.items())
+        ]
+
+    def is_canary(self, dataset: str) -> bool:
+        """Tell whether a data set has permuted labels."""
+        return self.config["datasets"][dataset]["format"] == "permuted"
+
+    def without_canaries(self) -> "Records":
+        """Return the records of the data sets whose labels are true."""
+        return self._replace(
+            asked=[entry for entry in self.asked if not self.is_canary(entry[0])],
+            datasets={
+                name: record for name, record in self.datasets.items() if not self.is_canary(name)
+            },
+            splits={key: split for key, split in self.splits.items() if not self.is_canary(key[0])},
+            runs=[run for run in self.runs if not self.is_canary(run.dataset)],
+            layers={key: rows for key, rows in self.layers.items() if not self.is_canary(key[0])},
+        )
+
+    def missing(self) -> list[tuple[str, str, str, list[int]]]:
+        """List (data set, protocol, model, folds) that were asked for and did not finish."""
+        found = {run[:4] for run in self.runs}
+        lacking = []
+        for *names, count in self.asked:
+            folds = [fold for fold in range(count) if (*names, fold) not in found]
+            if folds:
+                lacking.append((*names, folds))
+        return lacking
+
+
+def read_records(
+    config: dict,
+    asked: Iterable[tuple[str, str, str, int]],
+    datasets: Paths = (),
+    folds: Paths = (),
+    leakage: Paths = (),
+    runs: Paths = (),
+    layers: Paths = (),
+    metrics: Paths = (),
+    intervals: Paths = (),
+    comparisons: Paths = (),
+    fitted: Paths = (),
+) -> Records:
+    """Read the records of an experiment; whatever is not there is left out.
+
+    Args:
+        config: The checked config with all defaults.
+        asked: Every (data set, protocol, model, number of folds) of the experiment, in order.
+        datasets: Files ``{dataset}/dataset.json``.
+        folds: Files ``{dataset}/{protocol}.tsv``.
+        leakage: Files ``{dataset}/{protocol}.leakage.tsv``.
+        runs: Files ``{dataset}/{protocol}/{model}/runs.json``.
+        layers: Files ``{dataset}/{protocol}/{model}/fold-{fold}/layers.tsv``.
+        metrics: Files ``{dataset}/{protocol}/{model}/metrics.tsv``.
+        intervals: Files ``{dataset}/{protocol}/{model}/intervals.tsv``.
+        comparisons: Files ``{dataset}/{protocol}/comparisons.tsv``.
+        fitted: Files ``{dataset}/{protocol}/{model}/fitted.json``.
+
+    Raises:
+        InputError: When a file is there but is not what its name says.
+    """
+    asked = [tuple(entry) for entry in asked]
+    return Records(
+        config=config,
+        asked=asked,
+        datasets={path.parent.name: read_json(path) for path in _there(datasets)},
+        splits=_read_splits(_there(folds), _there(leakage)),
+        runs=_sort([run for path in _there(runs) for run in _read_runs(path)], asked),
+        layers={path.parts[-5:-2:2]: read_rows(path, "kind") for path in _there(layers)},
+        metrics=_metric_names(_there(metrics)),
+        intervals=_read_all(intervals, "view", "method", "level", "recommended"),
+        comparisons=_read_all(comparisons, "view", "method", "recommended"),
+        fitted=[fold for path in _there(fitted) for fold in read_json(path, list)],
+    )
+
+
+def read_json(path: Path, kind: type = dict) -> Any:
+    """Read a JSON object, or a list of them.
+
+    Raises:
+        InputError: When the file holds something else.
+    """
+    try:
+        content = json.loads(Path(path).read_text("utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: is not JSON ({error}); expected a record of a run") from error
+    if not isinstance(content, kind):
+        raise InputError(f"{path}: holds {type(content).__name__}, expected {kind.__name__}")
+    return content
+
+
+def read_rows(path: Path, *columns: str) -> list[dict[str, str]]:
+    """Read a TSV file as one dict of text a row.
+
+    Raises:
+        InputError: When one of ``columns`` is missing.
+    """
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file, delimiter="\t")
+        rows = list(reader)
+    absent = [column for column in columns if column not in (reader.fieldnames or [])]
+    if absent:
+        raise InputError(f"{path}: the columns {absent} are missing")
+    return rows
+
+
+def _read_all(paths: Paths, *columns: str) -> list[dict[str, str]]:
+    return [row for path in _there(paths) for row in read_rows(path, *columns)]
+
+
+def _there(paths: Paths) -> list[Path]:
+    return [path for path in map(Path, paths) if path.is_file()]
+
+
+def _read_runs(path: Path) -> Iterator[Run]:
+    expected = ("fold", "settings", "device", "seed", "seconds", "digests", "images", "versions")
+    for record in read_json(path, list):
+        if absent := [key for key in expected if key not in record]:
+            raise InputError(
+                f"{path}: the keys {absent} are missing, expected a record of a training"
+            )
+        yield Run(*path.parts[-4:-1], record["fold"], record)
+
+
+def _sort(runs: list[Run], asked: list[tuple[str, str, str, int]]) -> list[Run]:
+    order = {names[:3]: place for place, names in enumerate(asked)}
+    known = [run for run in runs if run[:3] in order]
+    return sorted(known, key=lambda run: (order[run[:3]], run.fold))
+
+
+def _read_splits(folds: list[Path], leakage: list[Path]) -> dict[tuple[str, str], Split]:
+    splits = {}
+    for path in folds:
+        counts: dict[int, dict[str, int]] = {}
+        for row in read_rows(path, "image_id", "fold", "role"):
+            roles = counts.setdefault(int(row["fold"]), dict.fromkeys(ROLES, 0))
+            roles[row["role"]] += 1
+        splits[path.parent.name, path.stem] = Split(dict(sorted(counts.items())))
+    for path in leakage:
+        names = path.parent.name, path.name.removesuffix(".leakage.tsv")
+        if names in splits:
+            splits[names] = splits[names]._replace(**_read_audit(path))
+    return splits
+
+
+def _read_audit(path: Path) -> dict:
+    columns = ("fold", "against", "reason", "test_images", "crossing")
+    crossings: dict[str, int] = {}
+    tested: dict[str, int] = {}
+    for row in read_rows(path, *columns):
+        # A leakage group only takes together what the other reasons name.
+        if row["against"] == "train" and row["reason"] != "group":
+            crossings[row["reason"]] = crossings.get(row["reason"], 0) + int(row["crossing"])
+            tested[row["fold"]] = int(row["test_images"])
+    return {"crossings": crossings, "tested": sum(tested.values())}
+
+
+def _metric_names(paths: list[Path]) -> list[str]:
+    return list(dict.fromkeys(row["metric"] for path in paths for row in read_rows(path, "metric")))

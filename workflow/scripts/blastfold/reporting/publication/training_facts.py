@@ -1,0 +1,263 @@
+"""What methods and checklists say of pre-processing, networks, training and software."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from blastfold.reporting.publication.records import Records, Run
+from blastfold.reporting.publication.wording import (
+    count,
+    duration,
+    grouped,
+    listing,
+    percent,
+    sentence,
+)
+
+LIBRARIES = {
+    "python": "Python",
+    "keras": "Keras",
+    "tensorflow": "TensorFlow",
+    "numpy": "NumPy",
+    "blastfold": "Blastfold",
+}
+"""How libraries of a run record are written."""
+
+
+def preprocessing_sentences(records: Records) -> list[str]:
+    """Say what was done to an image before a network saw it."""
+    texts = {
+        "mean_image": "the mean image of the fold's own training images was subtracted",
+        "source_mean_image": "the mean image of the source task's training images was subtracted",
+        "imagenet": "intensities were scaled as the backbone's ImageNet weights expect",
+        "none": "intensities of 0 to 255 were left as they are",
+    }
+
+    def describe(run: Run) -> str:
+        settings = run.record["settings"]
+        text = texts[settings["preprocessing"]]
+        stain = settings.get("stain", "none")
+        if stain == "none":
+            return text
+        return (
+            f"stains were normalised by {stain.capitalize()}'s method with reference statistics "
+            f"of the fold's own training images, and {text}"
+        )
+
+    pairs = _by_model(records, describe)
+    return [f"For {models}, {text}." for models, text in pairs]
+
+
+def augmentation_sentences(records: Records) -> list[str]:
+    """Say how training images were changed at random, with the values that were used."""
+
+    def describe(run: Run) -> str:
+        changes = augmentation_changes(run.record["settings"]["augmentation"], _shape(records, run))
+        return listing(changes)
+
+    sentences = []
+    for models, changes in _by_model(records, describe):
+        if changes:
+            sentences.append(
+                f"For {models}, training images were changed at random anew in every epoch: "
+                f"{changes}."
+            )
+        else:
+            sentences.append(f"For {models}, training images were not augmented.")
+    return sentences
+
+
+def augmentation_changes(settings: dict, shape: tuple[int, int]) -> list[str]:
+    """List the random changes that are switched on, with their parameters.
+
+    Args:
+        settings: The ``augmentation`` of a run record.
+        shape: (height, width) of the images; others than square ones are never transposed.
+    """
+    square = shape[0] == shape[1]
+    texts = {
+        "flip_up_down": "a flip up-down with probability 0.5",
+        "flip_left_right": "a flip left-right with probability 0.5",
+        "transpose": "a transposition with probability 0.25" if square else "",
+        "brightness": "a shift of all intensities by up to ±{} of their range",
+        "contrast": "a change of the contrast by up to ±{}",
+        "saturation": "a change of the colour saturation by up to ±{}",
+        "hue": "a turn of the hue by up to ±{} of the colour circle",
+        "crop": "a crop that takes away up to {} of each side before it is stretched to full size",
+    }
+    chosen = [(key, value) for key, value in settings.items() if value]
+    described = [texts.get(key, f"{key} {{}}").format(_amount(value)) for key, value in chosen]
+    return [text for text in described if text]
+
+
+def network_sentences(records: Records) -> list[str]:
+    """Describe each network: architecture, head, parameters, what of it was trained."""
+    sentences = []
+    for dataset, model in dict.fromkeys((run.dataset, run.model) for run in records.runs):
+        run = records.runs_of(dataset=dataset, model=model)[0]
+        where = f" on {records.title('dataset', dataset)}" if len(records.datasets) > 1 else ""
+        text = f"{records.title('model', model)}{where}: {_network(run)}"
+        if head := _head(records.layers.get((dataset, model), [])):
+            text += f"; it ends in {head}"
+        sentences.append(sentence(text))
+    return sentences
+
+
+def start_sentences(records: Records) -> list[str]:
+    """Say which weights each network started from, with the digest of their file."""
+
+    def describe(run: Run) -> str:
+        digest = run.record["digests"].get("weights")
+        if not digest:
+            return "random weights"
+        name = _weights_name(records.config["models"][run.model]["weights"], records.config)
+        return f"weights of {name} (SHA-256 {digest[:12]}\N{HORIZONTAL ELLIPSIS})"
+
+    return [f"Start weights of {models}: {text}." for models, text in _by_model(records, describe)]
+
+
+def _weights_name(weights: str | dict, config: dict) -> str:
+    if isinstance(weights, dict):
+        source = weights["pretrained_on"]
+        return f"the source task {config['pretraining'][source].get('title', source)}"
+    return "ImageNet" if weights == "imagenet" else f"the file {weights.rsplit('/', 1)[-1]}"
+
+
+def optimisation_sentences(records: Records) -> list[str]:
+    """Say how the networks were trained."""
+    pairs = _by_model(records, lambda run: _optimisation(run.record))
+    return [sentence(f"For {models}, {text}") for models, text in pairs]
+
+
+def selection_sentences(records: Records) -> list[str]:
+    """Say which epoch's weights were kept."""
+
+    def describe(run: Run) -> str:
+        settings = run.record["settings"]
+        if settings.get("early_stopping") and run.record["images"].get("validation"):
+            return (
+                f"training stopped after {count(settings['early_stopping'], 'epoch')} without a "
+                "smaller validation loss, and the weights of the best epoch were kept"
+            )
+        return "the weights after the last epoch were kept"
+
+    pairs = _by_model(records, describe)
+    kept = [sentence(f"For {models}, {text}") for models, text in pairs]
+    return [*kept, "Test images took no part in this."] if kept else []
+
+
+def seed_sentences(records: Records) -> list[str]:
+    """Say where randomness came from."""
+    if not records.runs:
+        return []
+    text = f"All random draws derive from the seed {records.config['seed']}."
+    if records.config.get("deterministic"):
+        return [text, "Deterministic operations were asked of the training library."]
+    return [text]
+
+
+def software_sentences(records: Records) -> list[str]:
+    """Name the versions that the trainings recorded, with the device they ran on."""
+    if not records.runs:
+        return []
+    found: dict[str, list[str]] = {}
+    for run in records.runs:
+        for name, version in run.record["versions"].items():
+            found.setdefault(name, [])
+            found[name] += [version] if version not in found[name] else []
+    order = [*(name for name in LIBRARIES if name in found), *sorted(set(found) - set(LIBRARIES))]
+    names = [f"{LIBRARIES.get(name, name)} {listing(found[name])}" for name in order]
+    return [f"The networks were trained with {listing(names)}.", *device_sentences(records)]
+
+
+def device_sentences(records: Records) -> list[str]:
+    """Name the devices with the number of trainings on each, and the time they took."""
+    if not records.runs:
+        return []
+    devices = Counter(run.record["device"] for run in records.runs)
+    seconds = sum(run.record["seconds"] for run in records.runs)
+    spread = listing(
+        f"{count(number, 'training')} on {_device(device)}" for device, number in devices.items()
+    )
+    return [f"There were {spread}, which took {duration(seconds)} in all."]
+
+
+def _by_model(records: Records, describe) -> list[tuple[str, str]]:
+    """Put together the models of which the same is to be said; one model may need two texts."""
+    runs = list({(run.model, describe(run)): run for run in records.runs}.values())
+    return grouped(
+        runs, describe, lambda run: records.title("model", run.model), "all networks alike"
+    )
+
+
+def _shape(records: Records, run: Run) -> tuple[int, int]:
+    description = records.datasets.get(run.dataset) or records.config["datasets"][run.dataset]
+    height, width = description["image_size"]
+    return height, width
+
+
+def _amount(value: float | bool) -> str:
+    return percent(value) if not isinstance(value, bool) else ""
+
+
+def _network(run: Run) -> str:
+    record = run.record
+    settings = record["settings"]
+    name = settings["architecture"]
+    plain = name.replace("_", "").replace("-", "").lower()
+    kind = (
+        "a simple convolutional network" if plain == "simplecnn" else f"{name} (keras.applications)"
+    )
+    text = f"{kind} of {record['parameters']:,} parameters"
+    trained = record["trainable_parameters"]
+    if settings["train"] == "head":
+        return f"{text}, of which the {trained:,} of its head alone were trained"
+    if settings["train"] == "staged":
+        return (
+            f"{text}, of which {trained:,} were trained in the end; training began with the head "
+            f"and unfroze the backbone from its end in {count(settings['stages'], 'stage')}"
+        )
+    return f"{text}, of which {trained:,} were trained"
+
+
+def _head(layers: list[dict[str, str]]) -> str:
+    """Describe the layers behind the last convolution, from the table of layers."""
+    tail: list[dict[str, str]] = []
+    for layer in reversed(layers):
+        if layer["kind"] not in ("Dense", "Dropout", "Flatten", "GlobalAveragePooling2D"):
+            break
+        tail.insert(0, layer)
+    if not tail or tail[-1]["kind"] != "Dense":
+        return ""
+    return listing(_layers(tail))
+
+
+def _layers(tail: list[dict[str, str]]) -> Iterator[str]:
+    for layer in tail[:-1]:
+        yield {
+            "GlobalAveragePooling2D": "global average pooling",
+            "Flatten": "flattened feature maps",
+            "Dropout": "dropout",
+            "Dense": f"a dense layer of {layer['output_shape']} neurons",
+        }[layer["kind"]]
+    neurons = tail[-1]["output_shape"]
+    yield "one sigmoid neuron" if neurons == "1" else f"{neurons} softmax neurons"
+
+
+def _optimisation(record: dict) -> str:
+    settings = record["settings"]
+    most = "at most " if settings.get("early_stopping") else ""
+    weights = "both classes counting the same in the loss"
+    rate = f"learning rate {settings['learning_rate']:g}"
+    if settings["train"] == "staged":
+        rate += f", each stage with {settings['stage_learning_rate_factor']:g} of the one before"
+    if settings.get("schedule") == "one_cycle":
+        rate += ", the highest of a 1-cycle schedule"
+    return (
+        f"the cross-entropy was minimised by Adam ({rate}) in "
+        f"batches of {settings['batch_size']} for {most}{count(settings['epochs'], 'epoch')}, "
+        f"{weights if settings['class_weights'] else 'without class weights'}"
+    )
+
+
+def _device(name: str) -> str:
+    return "a CPU" if name == "CPU" else f"a {name}"

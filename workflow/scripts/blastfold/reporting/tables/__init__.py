@@ -1,0 +1,1 @@
+"""Tables for people, as TSV, LaTeX and Markdown."""

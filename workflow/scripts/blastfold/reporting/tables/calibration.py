@@ -1,0 +1,187 @@
+"""The tables of calibration and operating points: all models under one protocol."""
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from blastfold.core.errors import InputError
+from blastfold.reporting.tables.writing import MISSING, write_table
+
+Paths = Iterable[str | os.PathLike]
+
+POOLED = "pooled"
+
+POINT_TITLES = {
+    "threshold-0.5": "Threshold 0.5",
+    "youden": "Youden index, on validation",
+    "sensitivity-0.95": "Sensitivity 95 %, on validation",
+    "specificity-0.90": "Specificity 90 %, on the ROC curve",
+    "specificity-0.95": "Specificity 95 %, on the ROC curve",
+}
+
+SHOWN_CALIBRATION = {
+    "calibration_error_width": "equal-width_error",
+    "calibration_error_width_after": "equal-width_error_after",
+    "calibration_error_mass": "equal-mass_error",
+    "calibration_error_mass_after": "equal-mass_error_after",
+    "brier": "brier_score",
+    "brier_after": "brier_score_after",
+}
+"""What LaTeX and Markdown call the columns of numbers."""
+
+MEASURES = ("sensitivity", "specificity", "accuracy")
+
+_FEW_GROUPS = re.compile(r"few groups: as informative as [\d.]+ equal groups; ")
+_LEFT_OUT = re.compile(r"\d+ of (\d+) resamples left out: only one class")
+
+
+def tabulate_calibration(
+    calibrations: Paths,
+    operating_points: Paths,
+    models: Sequence[tuple[str, str]],
+    title: str,
+    label: str,
+    outputs: dict[str, Paths],
+) -> None:
+    """Write the tables of calibration and of operating points of all models.
+
+    Args:
+        calibrations: ``calibration.tsv`` of each model.
+        operating_points: ``operating_points.tsv`` of each model.
+        models: Name and title of each model, in the same order.
+        title: Titles of data set and protocol.
+        label: End of the LaTeX labels.
+        outputs: Tables to write by name: calibration, operating_points (see
+            :func:`reporting.tables.writing.write_table`). The TSV holds all exact numbers.
+
+    Raises:
+        InputError: When a table has no pooled row.
+    """
+    calibration = calibration_rows([_read(path) for path in calibrations], models)
+    points = operating_rows([_read(path) for path in operating_points], models)
+    caption = (
+        f"Calibration on {title}: expected calibration error (15 bins of equal width, or of "
+        "equally many images) and Brier score of the pooled test images, before and after "
+        "dividing the logits by the temperature fitted on the validation images of each fold."
+    )
+    _write(
+        calibration, shown_calibration, outputs["calibration"], caption, f"tab:calibration-{label}"
+    )
+    caption = (
+        f"Operating points on {title}: pooled test images, with 95 % intervals over groups. "
+        "Thresholds are chosen on the validation images of each fold; the sensitivity at a "
+        "fixed specificity is read off the ROC curve of the test images."
+    )
+    _write(points, shown_operating, outputs["operating_points"], caption, f"tab:operating-{label}")
+
+
+def calibration_rows(
+    tables: Sequence[pd.DataFrame], models: Sequence[tuple[str, str]]
+) -> pd.DataFrame:
+    """Return the pooled row of every model.
+
+    Args:
+        tables: ``calibration.tsv`` of each model.
+        models: Name and title of each model.
+
+    Returns:
+        model, model_title, images, validation_images, temperature_min and temperature_max (over
+        the folds), the measures of calibration before and after, note.
+    """
+    rows = []
+    for table, (model, model_title) in zip(tables, models, strict=True):
+        pooled = _pooled(table, model).iloc[0]
+        temperatures = table.loc[table["scope"] != POOLED, "temperature"]
+        row = {"model": model, "model_title": model_title}
+        row |= {name: pooled[name] for name in ("images", "validation_images")}
+        row |= {"temperature_min": temperatures.min(), "temperature_max": temperatures.max()}
+        measured = pooled.drop(["scope", "images", "validation_images", "temperature", "note"])
+        # That folds have temperatures of their own is seen from their range.
+        note = re.sub(r"^every fold has a temperature of its own(; )?", "", pooled["note"])
+        rows.append(row | measured.to_dict() | {"note": note})
+    return pd.DataFrame(rows)
+
+
+def operating_rows(
+    tables: Sequence[pd.DataFrame], models: Sequence[tuple[str, str]]
+) -> pd.DataFrame:
+    """Return the pooled rows of every model.
+
+    Args:
+        tables: ``operating_points.tsv`` of each model.
+        models: Name and title of each model.
+
+    Returns:
+        model, model_title, operating_point and the columns of the file.
+    """
+    rows = []
+    for table, (model, model_title) in zip(tables, models, strict=True):
+        pooled = _pooled(table, model).drop(columns="scope")
+        pooled.insert(0, "model", model)
+        pooled.insert(1, "model_title", model_title)
+        rows.append(pooled)
+    return pd.concat(rows, ignore_index=True)
+
+
+def shown_calibration(table: pd.DataFrame) -> pd.DataFrame:
+    """Lay :func:`calibration_rows` out for print: three decimals, a range of temperatures."""
+    shown = table[["model", "model_title"]].copy()
+    pairs = zip(table["temperature_min"], table["temperature_max"], strict=True)
+    shown["temperature"] = [_span(smallest, largest, 2) for smallest, largest in pairs]
+    for column, heading in SHOWN_CALIBRATION.items():
+        shown[heading] = [f"{value:.3f}" for value in table[column]]
+    return shown.assign(note=table["note"])
+
+
+def shown_operating(table: pd.DataFrame) -> pd.DataFrame:
+    """Lay :func:`operating_rows` out for print: a range of thresholds and shorter notes."""
+    shown = table[["model", "model_title"]].copy()
+    points = table["operating_point"]
+    shown["operating_point"] = [POINT_TITLES.get(name, name) for name in points]
+    pairs = zip(table["threshold_min"], table["threshold_max"], strict=True)
+    shown["threshold"] = [_span(smallest, largest, 3) for smallest, largest in pairs]
+    for measure in MEASURES:
+        columns = [measure, f"{measure}_lower", f"{measure}_upper"]
+        shown[columns] = table[columns]
+    # The numbers of effective groups and of resamples differ by row; the TSV names them.
+    return shown.assign(note=[_short_note(note) for note in table["note"]])
+
+
+def _write(table: pd.DataFrame, layout, paths: Paths, caption: str, label: str) -> None:
+    paths = [Path(path) for path in paths]
+    exact = [path for path in paths if path.suffix == ".tsv"]
+    write_table(table, exact, caption, label)
+    write_table(layout(table), [path for path in paths if path not in exact], caption, label)
+
+
+def _read(path: str | os.PathLike) -> pd.DataFrame:
+    table = pd.read_csv(path, sep="\t", dtype={"scope": str})
+    return table.assign(note=table["note"].fillna(""))
+
+
+def _pooled(table: pd.DataFrame, model: str) -> pd.DataFrame:
+    rows = table[table["scope"] == POOLED]
+    if rows.empty:
+        raise InputError(f"model {model}: column scope holds no 'pooled', expected one at least")
+    return rows
+
+
+def _span(smallest: float, largest: float, decimals: int) -> str:
+    if pd.isna(smallest):
+        return MISSING
+    first, last = f"{smallest:.{decimals}f}", f"{largest:.{decimals}f}"
+    return first if first == last else f"{first} to {last}"
+
+
+def _short_note(note: str) -> str:
+    plain = _FEW_GROUPS.sub("few groups: ", note)
+    plain = _LEFT_OUT.sub(r"of \1 resamples those with one class only are left out", plain)
+    kept = [part for part in plain.split("; ") if not re.match(r"(\w+(, \w+)*: )?few groups", part)]
+    if len(kept) < len(plain.split("; ")):
+        kept.append(
+            "few groups: wide intervals, whose coverage depends on how alike the groups are"
+        )
+    return "; ".join(kept)

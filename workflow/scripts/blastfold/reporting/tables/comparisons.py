@@ -1,0 +1,193 @@
+"""The tables of model against model and of the protocol gap, for people."""
+
+import math
+import os
+import re
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+
+from blastfold.core.errors import InputError
+from blastfold.reporting.tables.writing import heading_of, write_table
+
+Paths = Iterable[str | os.PathLike]
+
+SHOWN_METRICS = ("accuracy", "sensitivity", "specificity", "auc", "weighted_f1")
+"""The metrics of the printed tables and figures; the others stand in the evaluation's files."""
+
+SIGNIFICANCE = 0.05
+"""A difference is shown where its adjusted p value is smaller."""
+
+CUT = "the interval reaches beyond what a difference can be, and is cut there"
+
+FEW_GROUPS = "few groups: the interval is wide, and its coverage depends on how alike they are"
+
+
+def tabulate_comparisons(
+    comparisons: str | os.PathLike, titles: Mapping[str, str], title: str, label: str, paths: Paths
+) -> None:
+    """Write the recommended comparison of every pair of models.
+
+    Args:
+        comparisons: ``comparisons.tsv`` of one protocol.
+        titles: Titles of the models by name.
+        title: Titles of the data set and the protocol.
+        label: LaTeX label.
+        paths: Tables to write.
+    """
+    caption = (
+        f"Model against model on the same test images: {title}. Difference of the first model to "
+        "the second with its 95 % interval over leakage groups; p values are Holm's over the "
+        "pairs of a metric."
+    )
+    write_table(comparison_rows(read_recommended(comparisons), titles), paths, caption, label)
+
+
+def comparison_rows(comparisons: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
+    """Return one row a metric and pair of models.
+
+    Args:
+        comparisons: As :func:`read_recommended` returns it.
+        titles: Titles of the models by name.
+
+    Returns:
+        first_model, second_model (each followed by its title), metric, metric_title, difference,
+        difference_lower, difference_upper (points), adjusted_p_value, outcome and note.
+    """
+    rows = []
+    for row in comparisons.to_dict("records"):
+        names = {}
+        for side in ("first_model", "second_model"):
+            names |= {side: row[side], f"{side}_title": titles[row[side]]}
+        better = titles[row["first_model"] if row["difference"] > 0 else row["second_model"]]
+        rows.append(names | difference_cells(row, f"{better} better", "difference"))
+    columns = ["first_model", "second_model", "metric", "difference", "adjusted_p_value", "outcome"]
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
+
+
+def tabulate_protocol_gap(
+    gap: str | os.PathLike,
+    titles: Mapping[str, Mapping[str, str]],
+    title: str,
+    label: str,
+    paths: Paths,
+) -> None:
+    """Write the gap between the protocols of one data set.
+
+    Args:
+        gap: ``protocol_gap.tsv`` of the data set.
+        titles: Titles by name under ``"model"`` and ``"protocol"``.
+        title: Title of the data set.
+        label: LaTeX label.
+        paths: Tables to write.
+    """
+    caption = (
+        f"What the protocol adds to the result on {title}: the first protocol minus the second "
+        "with the 95 % interval over leakage groups, on the images that both tested where these "
+        "are enough; p values are Holm's over the rows of a metric."
+    )
+    write_table(gap_rows(read_recommended(gap), titles), paths, caption, label)
+
+
+def gap_rows(gap: pd.DataFrame, titles: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
+    """Return one row a metric, model and pair of protocols.
+
+    Args:
+        gap: As :func:`read_recommended` returns it.
+        titles: Titles by name under ``"model"`` and ``"protocol"``.
+
+    Returns:
+        model, first_protocol, second_protocol (each followed by its title), images, metric,
+        metric_title, first, second (fractions), difference, difference_lower, difference_upper
+        (points), adjusted_p_value, outcome and note.
+    """
+    rows = []
+    for row in gap.to_dict("records"):
+        names = {"model": row["model"], "model_title": titles["model"][row["model"]]}
+        for side in ("first_protocol", "second_protocol"):
+            names |= {side: row[side], f"{side}_title": titles["protocol"][row[side]]}
+        images = f"the same {row['common_images']}"
+        if row["view"] != "common images":
+            images = f"{row['first_images']} and {row['second_images']}"
+        higher = "first_protocol" if row["difference"] > 0 else "second_protocol"
+        cells = difference_cells(row, f"higher under {names[f'{higher}_title']}", "gap")
+        values = {"first": row["first"], "second": row["second"]}
+        after = {key: cells.pop(key) for key in ("metric", "metric_title")}
+        rows.append(names | {"images": images} | after | values | cells)
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["model", "metric", "difference"])
+
+
+def read_recommended(path: str | os.PathLike) -> pd.DataFrame:
+    """Read the recommended pooled rows of the shown metrics.
+
+    Args:
+        path: ``comparisons.tsv`` or ``protocol_gap.tsv``.
+
+    Raises:
+        InputError: The file has no column ``recommended``.
+    """
+    table = pd.read_csv(path, sep="\t")
+    if "recommended" not in table:
+        raise InputError(f"{path}: the column 'recommended' is missing, got {list(table.columns)}")
+    chosen = table["recommended"].astype(bool) & table["metric"].isin(SHOWN_METRICS)
+    table = table[chosen & (table["view"] != "folds")].fillna({"note": "", "outcome": ""})
+    order = table["metric"].map({metric: place for place, metric in enumerate(SHOWN_METRICS)})
+    return table.iloc[order.argsort(kind="stable")].reset_index(drop=True)
+
+
+def verdict(row: Mapping[str, object], shown: str, what: str) -> str:
+    """Say in few words what a comparison showed.
+
+    Args:
+        row: adjusted_p_value and minimum_detectable.
+        shown: What to say where a difference was shown.
+        what: What was looked for, "difference" or "gap".
+
+    Returns:
+        ``shown``, "no ... shown" with the smallest difference that 80 % power would have
+        shown (points; a difference cannot be more than 100), or "undefined".
+    """
+    if math.isnan(row["adjusted_p_value"]):
+        return "undefined"
+    if row["adjusted_p_value"] < SIGNIFICANCE:
+        return shown
+    smallest = row["minimum_detectable"]
+    if math.isnan(smallest):
+        return f"no {what} shown"
+    if smallest >= 1:
+        return f"no {what} shown (too few groups to show any)"
+    return f"no {what} shown (could show {100 * smallest:.1f} points)"
+
+
+def difference_cells(row: Mapping[str, object], shown: str, what: str) -> dict:
+    """Return what every table of differences shows of one.
+
+    Args:
+        row: metric, difference, lower, upper (fractions), adjusted_p_value, minimum_detectable
+            and note.
+        shown: What to say where a difference was shown.
+        what: What was looked for, "difference" or "gap".
+
+    Returns:
+        metric, metric_title, difference, difference_lower, difference_upper (points),
+        adjusted_p_value, outcome and note.
+    """
+    lower, upper = max(row["lower"], -1.0), min(row["upper"], 1.0)
+    note = short_note(row["note"])
+    if (lower, upper) != (row["lower"], row["upper"]) and not math.isnan(row["lower"]):
+        note = "; ".join(filter(None, [CUT, note]))
+    return {
+        "metric": row["metric"],
+        "metric_title": heading_of(row["metric"]).removesuffix(" (%)"),
+        "difference": 100 * row["difference"],
+        "difference_lower": 100 * lower,
+        "difference_upper": 100 * upper,
+        "adjusted_p_value": row["adjusted_p_value"],
+        "outcome": verdict(row, shown, what),
+        "note": note,
+    }
+
+
+def short_note(note: str) -> str:
+    """Shorten the warning of few groups, so that rows that differ in its figures share a note."""
+    return re.sub(r"few groups: [^;]*; such an interval[^;]*", FEW_GROUPS, note)

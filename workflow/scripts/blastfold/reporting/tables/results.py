@@ -1,0 +1,292 @@
+"""The tables of the comparison: data sets, splits and results (thesis Tables 4.1, 5.1 to 5.9)."""
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from blastfold.core.errors import InputError
+from blastfold.reporting.tables.writing import METRICS, heading_of, write_table
+
+Paths = Iterable[str | os.PathLike]
+
+
+def tabulate_datasets(descriptions: Paths, paths: Paths) -> None:
+    """Write the characteristics of the data sets (thesis Table 4.1).
+
+    Args:
+        descriptions: ``dataset.json`` of each data set.
+        paths: Tables to write (see :func:`blastfold.reporting.tables.writing.write_table`).
+    """
+    read = [json.loads(Path(path).read_text(encoding="utf-8")) for path in descriptions]
+    write_table(dataset_table(read), paths, "Characteristics of the data sets.", "tab:datasets")
+
+
+def dataset_table(descriptions: Iterable[dict]) -> pd.DataFrame:
+    """Return one row a data set.
+
+    Args:
+        descriptions: Contents of the ``dataset.json`` files.
+
+    Returns:
+        dataset, dataset_title, normal, blast, total, resolution, subjects, pictures, rejected,
+        source_resolution (the most frequent one) and note. Resolutions are width x height.
+    """
+    rows = []
+    for description in descriptions:
+        notes = list(description.get("differences") or [])
+        unknown = [kind for kind in ("subjects", "pictures") if not description.get(kind)]
+        if unknown:
+            notes.append(f"The source does not name its {' and '.join(unknown)}.")
+        sizes = sorted(description["source_sizes"], key=lambda size: -size[2])
+        if len(sizes) > 1:
+            notes.append(f"Source images have {len(sizes)} sizes; the most frequent is shown.")
+        rows.append(
+            {
+                "dataset": description["name"],
+                "dataset_title": description["title"],
+                "normal": description["normal"],
+                "blast": description["blast"],
+                "total": description["images"],
+                "resolution": _resolution(description["image_size"]),
+                "subjects": description.get("subjects") or pd.NA,
+                "pictures": description.get("pictures") or pd.NA,
+                "rejected": description["rejected"],
+                "source_resolution": _resolution(sizes[0]) if sizes else "",
+                "note": " ".join(notes),
+            }
+        )
+    return pd.DataFrame(rows).astype({"subjects": "Int64", "pictures": "Int64"})
+
+
+def tabulate_splits(
+    folds: Paths, splits: Sequence[tuple[str, str]], titles: dict[str, dict], paths: Paths
+) -> None:
+    """Write how many images each split trains, tests and validates on (thesis Table 5.1).
+
+    Args:
+        folds: Fold table of each split.
+        splits: Names of the data set and the protocol of each fold table, in the same order.
+        titles: Titles by name under ``"dataset"`` and ``"protocol"``.
+        paths: Tables to write.
+    """
+    rows = []
+    for path, (dataset, protocol) in zip(folds, splits, strict=True):
+        names = {
+            "dataset": dataset,
+            "dataset_title": titles["dataset"][dataset],
+            "protocol": protocol,
+            "protocol_title": titles["protocol"][protocol],
+        }
+        rows.append(names | split_counts(pd.read_csv(path, sep="\t", dtype={"image_id": str})))
+    caption = (
+        "Images of each split. Where a protocol has several folds, the numbers are the "
+        "smallest and the largest of its folds."
+    )
+    write_table(pd.DataFrame(rows), paths, caption, "tab:splits")
+
+
+def split_counts(folds: pd.DataFrame) -> dict[str, int]:
+    """Count the images of a split by role.
+
+    Args:
+        folds: image_id, fold and role; one row an image and fold.
+
+    Returns:
+        folds and images (distinct), then the smallest and largest number of images of a fold
+        for each role: train_min, train_max, test_min, test_max, validation_min, validation_max.
+    """
+    counts = folds.groupby(["fold", "role"]).size().unstack(fill_value=0)
+    result = {"folds": len(counts), "images": folds["image_id"].nunique()}
+    for role in ("train", "test", "validation"):
+        of_role = counts[role] if role in counts else counts.iloc[:, 0] * 0
+        result |= {f"{role}_min": int(of_role.min()), f"{role}_max": int(of_role.max())}
+    return result
+
+
+def tabulate_results(
+    metrics: Paths, intervals: Paths, runs: Sequence[dict], title: str, label: str, paths: Paths
+) -> None:
+    """Write the results of one data set (thesis Tables 5.2 and 5.3), with their intervals.
+
+    Args:
+        metrics: ``metrics.tsv`` of each run.
+        intervals: ``intervals.tsv`` of each run.
+        runs: For each run, in the same order, a dict with protocol, protocol_title, model and
+            model_title.
+        title: Title of the data set.
+        label: LaTeX label.
+        paths: Tables to write.
+    """
+    tables = []
+    for path, limits, run in zip(metrics, intervals, runs, strict=True):
+        table = result_rows(read_metrics(path), read_intervals(limits))
+        for place, column in enumerate(("protocol", "protocol_title", "model", "model_title")):
+            table.insert(place, column, run[column])
+        tables.append(table)
+    caption = (
+        f"Results on {title}. The mean over folds stands with its standard deviation; "
+        "pooled folds are all test predictions taken together. In brackets: 95 % interval over "
+        "leakage groups."
+    )
+    write_table(pd.concat(tables, ignore_index=True), paths, caption, label)
+
+
+def result_rows(metrics: pd.DataFrame, intervals: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Sum up the folds of one run.
+
+    Args:
+        metrics: As :func:`read_metrics` returns it.
+        intervals: As :func:`read_intervals` returns it; None leaves the intervals out.
+
+    Returns:
+        One row for a single test set; for several folds the row "mean of folds", with standard
+        deviations, and the row "pooled folds". Columns: view, folds, each metric followed by
+        its standard deviation ``<metric>_sd`` and the limits ``<metric>_lower`` and
+        ``<metric>_upper`` of its interval (fractions), note.
+    """
+    folds = fold_scopes(metrics)
+    views = {"single test set": folds[0]}
+    if len(folds) > 1:
+        views = {"mean of folds": "mean", "pooled folds": "pooled"}
+    rows = []
+    for view, scope in views.items():
+        row = {"view": view, "folds": len(folds)}
+        note = metrics.at[scope, "note"]
+        limits = None
+        if intervals is not None:
+            limits = intervals.loc["folds" if scope == "mean" else "pooled"]
+            note = "; ".join(filter(None, [note, _limits_note(limits)]))
+        for metric in METRICS:
+            row[metric] = metrics.at[scope, metric]
+            row[f"{metric}_sd"] = metrics.at["sd", metric] if scope == "mean" else float("nan")
+            if limits is not None:
+                row[f"{metric}_lower"] = limits.at[metric, "lower"]
+                row[f"{metric}_upper"] = limits.at[metric, "upper"]
+        rows.append(row | {"note": note})
+    return pd.DataFrame(rows)
+
+
+def read_intervals(path: str | os.PathLike) -> pd.DataFrame:
+    """Read the recommended intervals of one run.
+
+    Args:
+        path: ``intervals.tsv``.
+
+    Returns:
+        lower, upper (fractions) and note, by view (pooled, folds) and metric.
+
+    Raises:
+        InputError: The interval of a metric is missing.
+    """
+    table = pd.read_csv(path, sep="\t", keep_default_na=False, na_values={"lower": "", "upper": ""})
+    chosen = table[table["recommended"]].set_index(["view", "metric"])
+    absent = [metric for metric in METRICS if ("pooled", metric) not in chosen.index]
+    if absent:
+        raise InputError(f"{path}: no interval of {', '.join(absent)} is recommended")
+    return chosen[["lower", "upper", "note"]]
+
+
+def tabulate_performance(metrics: str | os.PathLike, title: str, label: str, paths: Paths) -> None:
+    """Write the performance of one model fold by fold (thesis Tables 5.4 to 5.9).
+
+    Args:
+        metrics: ``metrics.tsv`` of the run.
+        title: Titles of its data set, protocol and model.
+        label: LaTeX label.
+        paths: Tables to write.
+    """
+    caption = f"Performance on the test images: {title}."
+    write_table(performance_table(read_metrics(metrics)), paths, caption, label)
+
+
+def performance_table(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a fold, then mean, standard deviation and pooled folds.
+
+    Args:
+        metrics: As :func:`read_metrics` returns it.
+
+    Returns:
+        scope, scope_title, the metrics as fractions, note. A single fold has one row only:
+        its mean and pooled value would repeat it.
+    """
+    titles = {scope: scope.replace("-", " ").capitalize() for scope in fold_scopes(metrics)}
+    if len(titles) > 1:
+        titles |= {"mean": "Mean", "sd": "Standard deviation", "pooled": "Pooled folds"}
+    else:
+        titles = dict.fromkeys(titles, "Test set")
+    table = metrics.loc[list(titles)].rename_axis("scope").reset_index()
+    table.insert(1, "scope_title", list(titles.values()))
+    return table
+
+
+def read_metrics(path: str | os.PathLike) -> pd.DataFrame:
+    """Read the metrics of one run.
+
+    Args:
+        path: ``metrics.tsv`` with the columns scope, metric, value and, where there are undefined
+            values, note.
+
+    Returns:
+        One row a scope, in the order of the file; one column a metric of
+        :data:`blastfold.reporting.tables.writing.METRICS` (float64, NaN where undefined), and note.
+
+    Raises:
+        InputError: A metric is missing from the file.
+    """
+    text = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    scopes = list(dict.fromkeys(text["scope"]))
+    values = text.assign(value=pd.to_numeric(text["value"], errors="coerce"))
+    table = values.pivot(index="scope", columns="metric", values="value").reindex(scopes)
+    absent = [metric for metric in METRICS if metric not in table]
+    if absent:
+        raise InputError(f"{path}: the column 'metric' lacks {', '.join(absent)}")
+    table = table.loc[:, list(METRICS)].rename_axis(columns=None)
+    given = text.get("note", pd.Series("", index=text.index))
+    notes = dict(zip(zip(text["scope"], text["metric"], strict=True), given, strict=True))
+    table["note"] = [_note_of(scope, table.loc[scope], notes) for scope in scopes]
+    return table
+
+
+def fold_scopes(metrics: pd.DataFrame) -> list[str]:
+    """List the scopes of single folds, ``fold-0`` first."""
+    folds = [scope for scope in metrics.index if scope.startswith("fold-")]
+    return sorted(folds, key=lambda scope: int(scope.removeprefix("fold-")))
+
+
+def headline_scope(metrics: pd.DataFrame) -> str:
+    """Return the scope quoted as a run's result: the mean of its folds, or its only fold."""
+    folds = fold_scopes(metrics)
+    return "mean" if len(folds) > 1 else folds[0]
+
+
+def _note_of(scope: str, row: pd.Series, notes: dict[tuple[str, str], str]) -> str:
+    parts = {}
+    for metric in METRICS:
+        note = notes.get((scope, metric), "")
+        if note or pd.isna(row[metric]):
+            name = heading_of(metric).removesuffix(" (%)")
+            parts.setdefault(note or "undefined", []).append(name)
+    return "; ".join(f"{', '.join(names)}: {note}" for note, names in parts.items())
+
+
+def _limits_note(limits: pd.DataFrame) -> str:
+    names = {metric: heading_of(metric).removesuffix(" (%)") for metric in METRICS}
+    unknown = [names[metric] for metric in METRICS if pd.isna(limits.at[metric, "lower"])]
+    few = [names[metric] for metric in METRICS if "few groups" in limits.at[metric, "note"]]
+    few = [name for name in few if name not in unknown]
+    parts = []
+    if unknown:
+        parts.append(f"{', '.join(unknown)}: no interval")
+    if few:
+        parts.append(f"{', '.join(few)}: the interval rests on few groups")
+    if narrow := [names[name] for name in METRICS if "narrower than" in limits.at[name, "note"]]:
+        parts.append(f"{', '.join(narrow)}: the few groups agree, the interval is too narrow")
+    return "; ".join(parts)
+
+
+def _resolution(size: Sequence[int]) -> str:
+    height, width = size[:2]
+    return f"{width} x {height}"

@@ -1,0 +1,325 @@
+"""Tables for people and machines: one table as TSV, LaTeX (booktabs) and Markdown.
+
+A table is a DataFrame with plain column names and raw values: fractions between 0 and 1, counts,
+text. The TSV holds it as it is. LaTeX and Markdown show it as the thesis prints its tables:
+headings, percent with two decimals, a mean with its standard deviation in one cell, notes below.
+"""
+
+import itertools
+import math
+import os
+import re
+import string
+import textwrap
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from blastfold.core.errors import BlastfoldError
+from blastfold.core.noted_tables import require_notes
+
+METRICS = (
+    "accuracy",
+    "sensitivity",
+    "specificity",
+    "auc",
+    "precision",
+    "f1",
+    "weighted_f1",
+    "balanced_accuracy",
+    "mcc",
+)
+"""The metrics of every table, in the order of the thesis' Tables 5.2 to 5.9, then the others."""
+
+FRACTIONS = (frozenset(METRICS) - {"mcc"}) | {"first", "second"}
+"""Columns of fractions (0-1), printed as percent with two decimals."""
+
+POINTS = frozenset({"printed", "printed_accuracy", "ours", "difference"})
+"""Columns that hold percent already, printed with two decimals."""
+
+HEADINGS = {
+    "accuracy": "Accuracy (%)",
+    "sensitivity": "Sensitivity (%)",
+    "specificity": "Specificity (%)",
+    "auc": "AUC (%)",
+    "precision": "Precision (%)",
+    "f1": "F1 (%)",
+    "weighted_f1": "Weighted F1 (%)",
+    "balanced_accuracy": "Balanced accuracy (%)",
+    "mcc": "MCC",
+    "dataset": "Data set",
+    "tested": "Tested on",
+    "external": "Other data set",
+    "first_author": "First author",
+    "printed": "Printed (%)",
+    "ours": "Ours (%)",
+    "difference": "Difference (points)",
+    "printed_in": "Printed in",
+    "printed_accuracy": "Accuracy (%)",
+    "source_resolution": "Source resolution",
+    "first": "First (%)",
+    "second": "Second (%)",
+    "adjusted_p_value": "Adjusted p",
+    "peak_memory_mb": "Peak memory (MB)",
+    "gpu_memory_mb": "GPU memory (MB)",
+    "images_per_second": "Images a second",
+}
+"""Headings that are not simply the column's name with its first letter in upper case."""
+
+MISSING = "n/a"
+"""What LaTeX and Markdown show for a missing number, with a note that says why."""
+
+LONGEST = 40
+"""Rows of the longest table that still fits on a page; a longer one breaks across pages."""
+
+WIDEST = 10
+"""Columns of the widest table that is set upright; a wider one is turned."""
+
+MINUS = "\N{MINUS SIGN}"
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "±": r"$\pm$",
+    "\N{MULTIPLICATION SIGN}": r"$\times$",
+    MINUS: "$-$",
+    "\n": " ",
+    "\t": " ",
+}
+
+
+def write_table(
+    table: pd.DataFrame, paths: Iterable[str | os.PathLike], caption: str, label: str
+) -> None:
+    """Write one table in every format that is asked for.
+
+    Some columns belong together and share one cell in LaTeX and Markdown, while the TSV keeps
+    them apart: ``x_title`` is shown in place of ``x``, ``x_sd`` behind ``x`` or, where there is
+    none, ``x_lower`` and ``x_upper`` as its interval, ``x_min`` and ``x_max`` as a range. The
+    text of the column ``note`` is set below the table.
+
+    Args:
+        table: Plain column names; fractions, counts and text as they are.
+        paths: Files to write; the suffix of each (.tsv, .tex or .md) says its format.
+        caption: Caption in plain text.
+        label: LaTeX label, for instance ``"tab:datasets"``.
+
+    Raises:
+        BlastfoldError: A number is missing and its row has no note, or a suffix is unknown.
+    """
+    require_notes(table)
+    writers = {
+        ".tsv": lambda: table.to_csv(sep="\t", index=False, lineterminator="\n"),
+        ".tex": lambda: to_latex(table, caption, label),
+        ".md": lambda: to_markdown(table, caption),
+    }
+    for path in map(Path, paths):
+        if path.suffix not in writers:
+            raise BlastfoldError(f"{path}: tables are written as {', '.join(writers)}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(writers[path.suffix](), encoding="utf-8", newline="\n")
+
+
+def to_latex(table: pd.DataFrame, caption: str, label: str) -> str:
+    """Return a LaTeX table that fits its page.
+
+    It never grows wider than the text; a table of many columns is turned, one of many rows
+    breaks across pages. It needs the packages booktabs, graphicx, longtable and rotating.
+    """
+    shown, notes = present(table)
+    alignment = ["r" if _is_numeric(table, column) else "l" for column in shown]
+    headings = [
+        _latex_heading(heading_of(column), side)
+        for column, side in zip(shown, alignment, strict=True)
+    ]
+    heading = " & ".join(headings) + r" \\"
+    rows = [" & ".join(map(_latex_cell, row)) + r" \\" for row in shown.to_numpy()]
+    title = [
+        rf"\caption{{{escape_latex(caption)}}}",
+        rf"\label{{{re.sub(r'[^A-Za-z0-9:.-]+', '-', label)}}}",
+    ]
+    below = [
+        rf"\par\vspace{{2pt}}{{\footnotesize $^{{{letter}}}$ {escape_latex(note)}\par}}"
+        for letter, note in notes.items()
+    ]
+    arrange = _long_latex if len(rows) > LONGEST else _floating_latex
+    lines = arrange("".join(alignment), heading, rows, title, below)
+    return "\n".join([r"% Needs \usepackage{booktabs,graphicx,longtable,rotating}.", *lines, ""])
+
+
+def to_markdown(table: pd.DataFrame, caption: str) -> str:
+    """Return a GitHub table with its caption above and its notes below."""
+    shown, notes = present(table)
+    rules = ["---:" if _is_numeric(table, column) else ":---" for column in shown]
+    rows = [[heading_of(column) for column in shown], rules]
+    rows += [[_markdown_cell(cell) for cell in row] for row in shown.to_numpy()]
+    lines = [_markdown_cell((caption, "")), ""]
+    lines += [f"| {' | '.join(row)} |" for row in rows]
+    for letter, note in notes.items():
+        lines += ["", f"<sup>{letter}</sup> {_markdown_cell((note, ''))}"]
+    return "\n".join(lines) + "\n"
+
+
+def present(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Lay a raw table out for readers.
+
+    Args:
+        table: As for :func:`write_table`.
+
+    Returns:
+        The shown columns, each cell a pair of its text and the letter of its note (empty for
+        none), and the notes, each once, by letter. A note belongs to the missing numbers of its
+        row; without any, to the printed value or else to the first column.
+    """
+    columns = [column for column in table.columns if not _is_companion(table, column)]
+    notes = table.get("note", pd.Series("", index=table.index)).fillna("")
+    letters = dict(zip(dict.fromkeys(filter(None, notes)), _letters(), strict=False))
+    rows = []
+    for (_, row), note in zip(table.iterrows(), notes, strict=True):
+        texts = {column: _shown_text(row, column) for column in columns}
+        marked = [column for column, text in texts.items() if text == MISSING]
+        marked = marked or [column for column in columns if column == "printed"] or columns[:1]
+        letter = letters.get(note, "")
+        rows.append([(text, letter if column in marked else "") for column, text in texts.items()])
+    shown = pd.DataFrame(index=table.index, columns=columns, dtype=object)
+    for place, column in enumerate(columns):
+        shown[column] = pd.Series([row[place] for row in rows], index=table.index, dtype=object)
+    return shown, {letter: note for note, letter in letters.items()}
+
+
+def heading_of(column: str) -> str:
+    """Return the heading that a column has in LaTeX, Markdown and figures."""
+    plain = column.removesuffix("_min")
+    return HEADINGS.get(plain, plain.replace("_", " ").capitalize())
+
+
+def escape_latex(text: str) -> str:
+    """Escape text for LaTeX; letters beyond ASCII stay as they are (UTF-8)."""
+    return "".join(_LATEX.get(character, character) for character in text)
+
+
+def format_value(column: str, value: object) -> str:
+    """Return one value as LaTeX and Markdown show it in this column."""
+    if isinstance(value, str):
+        return value
+    if value is None or value is pd.NA or math.isnan(value):
+        return MISSING
+    if column in FRACTIONS:
+        return f"{100 * value:.2f}"
+    if column == "difference":
+        return f"{value:+.2f}".replace("-", MINUS)
+    if column in POINTS:
+        return f"{value:.2f}"
+    if column == "mcc":
+        return f"{value:.3f}".replace("-", MINUS)
+    if column.endswith("p_value"):
+        return f"{value:.3f}" if value >= 0.001 else "<0.001"
+    return f"{value:g}" if float(value) != int(value) else str(int(value))
+
+
+def _shown_text(row: pd.Series, column: str) -> str:
+    if f"{column}_title" in row:
+        return str(row[f"{column}_title"])
+    text = format_value(column, row[column])
+    if f"{column}_sd" in row and pd.notna(row[f"{column}_sd"]):
+        return f"{text} ± {format_value(column, row[f'{column}_sd'])}"
+    if f"{column}_lower" in row and pd.notna(row[f"{column}_lower"]):
+        limits = (format_value(column, row[f"{column}_{end}"]) for end in ("lower", "upper"))
+        return f"{text} [{', '.join(limits)}]"
+    if column.endswith("_min"):
+        largest = format_value(column, row[f"{column.removesuffix('_min')}_max"])
+        return text if text == largest else f"{text} to {largest}"
+    return text
+
+
+def _is_companion(table: pd.DataFrame, column: str) -> bool:
+    if column == "note":
+        return True
+    partners = {"_title": "", "_sd": "", "_lower": "", "_upper": "", "_max": "_min"}
+    return any(
+        column.endswith(suffix) and column.removesuffix(suffix) + partner in table.columns
+        for suffix, partner in partners.items()
+    )
+
+
+def _is_numeric(table: pd.DataFrame, column: str) -> bool:
+    return column in POINTS or pd.api.types.is_numeric_dtype(table[column])
+
+
+def _letters() -> Iterator[str]:
+    for length in itertools.count(1):
+        yield from map("".join, itertools.product(string.ascii_lowercase, repeat=length))
+
+
+def _floating_latex(
+    alignment: str, heading: str, rows: list[str], title: list[str], below: list[str]
+) -> list[str]:
+    upright = len(alignment) <= WIDEST
+    environment, place = ("table", "[htbp]") if upright else ("sidewaystable", "")
+    return [
+        rf"\begin{{{environment}}}{place}",
+        r"\centering",
+        *title,
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+        rf"\begin{{tabular}}{{{alignment}}}",
+        r"\toprule",
+        heading,
+        r"\midrule",
+        *rows,
+        r"\bottomrule",
+        r"\end{tabular}}",
+        *below,
+        rf"\end{{{environment}}}",
+    ]
+
+
+def _long_latex(
+    alignment: str, heading: str, rows: list[str], title: list[str], below: list[str]
+) -> list[str]:
+    head = [r"\toprule", heading, r"\midrule"]
+    return [
+        r"\begingroup\scriptsize\setlength{\tabcolsep}{3pt}",
+        rf"\begin{{longtable}}{{{alignment}}}",
+        *title,
+        r"\\",
+        *head,
+        r"\endfirsthead",
+        *head,
+        r"\endhead",
+        r"\bottomrule",
+        r"\endfoot",
+        *rows,
+        r"\end{longtable}",
+        *below,
+        r"\endgroup",
+    ]
+
+
+def _latex_heading(heading: str, side: str) -> str:
+    lines = [escape_latex(line) for line in textwrap.wrap(heading, 12)]
+    stacked = r"\\".join(lines)
+    return stacked if len(lines) == 1 else rf"\shortstack[{side}]{{{stacked}}}"
+
+
+def _latex_cell(cell: tuple[str, str]) -> str:
+    text, letter = cell
+    return escape_latex(text) + (f"$^{{{letter}}}$" if letter else "")
+
+
+def _markdown_cell(cell: tuple[str, str]) -> str:
+    text, letter = cell
+    escaped = re.sub(r"([\\|`*_<>\[\]])", r"\\\1", re.sub(r"\s+", " ", text))
+    return escaped + (f"<sup>{letter}</sup>" if letter else "")

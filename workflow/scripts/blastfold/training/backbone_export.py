@@ -1,0 +1,67 @@
+"""Backbones of networks that were trained on a source task, as start weights of other networks."""
+
+import json
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from blastfold.core.files import digest_file, write_json, written_whole
+
+# Reading a stored network needs the classes of its layers.
+from blastfold.networks import (
+    architectures,
+    augmentation,  # noqa: F401
+    layers,
+    stain_layers,  # noqa: F401
+)
+from blastfold.training.device import set_up_device
+
+
+def export_backbone(
+    model: str | os.PathLike,
+    run: str | os.PathLike,
+    metrics: str | os.PathLike,
+    trained: str,
+    outputs: dict[str, str],
+) -> None:
+    """Store the backbone of a trained network and what came before it.
+
+    Args:
+        model: The network (``model.keras``).
+        run: Its record, with the settings that it was built from.
+        metrics: Its evaluation on the test images of the source task.
+        trained: Data set, protocol and model of the training, for the record.
+        outputs: Paths by name: weights (Keras .weights.h5 of the backbone without its top),
+            mean_image (float32 (h, w, 3) that was subtracted; zero where none was) and record.
+    """
+    set_up_device("cpu", 1, 0)
+    network = keras.saving.load_model(model, compile=False)
+    facts = json.loads(Path(run).read_text("utf-8"))
+    shape = network.input_shape[1:]
+    rebuilt = architectures.build_network(facts["settings"], shape)
+    rebuilt.whole.set_weights(network.get_layer("network").get_weights())
+    with written_whole(outputs["weights"]) as partial:
+        rebuilt.backbone.save_weights(partial)
+    with written_whole(outputs["mean_image"]) as partial, partial.open("wb") as file:
+        np.save(file, mean_image_of(network))
+    table = pd.read_csv(metrics, sep="\t")
+    pooled = table[table["scope"] == "pooled"].set_index("metric")["value"]
+    record = {
+        "trained_as": trained,
+        "run": facts,
+        "test": {name: None if pd.isna(value) else float(value) for name, value in pooled.items()},
+        "weights_sha256": digest_file(outputs["weights"]),
+    }
+    write_json(record, outputs["record"])
+
+
+def mean_image_of(network: keras.Model) -> np.ndarray:
+    """Return the mean image that a stored network subtracts, float32 (h, w, 3), or zero."""
+    for part in network.layers:
+        for layer in getattr(part, "layers", []):
+            if isinstance(layer, layers.MeanImageSubtraction):
+                return np.array(layer.mean_image)
+    return np.zeros(network.input_shape[1:], dtype="float32")

@@ -1,0 +1,80 @@
+"""The device as JAX sees it; blastfold.training.device chooses between this module and others."""
+
+import importlib
+import os
+
+# Without this JAX takes three quarters of the GPU, and a second process fails.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+# XLA reads its flags once, when the first device is looked for; they concern GPUs alone.
+os.environ["XLA_FLAGS"] = " ".join(
+    [os.environ.get("XLA_FLAGS", ""), "--xla_gpu_deterministic_ops=true"]
+).strip()
+
+# By name: JAX is for those who install it, no part of the stages' environments.
+jax = importlib.import_module("jax")
+
+library = jax
+VERSION = jax.__version__
+
+
+def set_threads(threads: int) -> bool:
+    """Limit the threads of the CPU; without effect where JAX runs already, which cannot be told."""
+    os.environ["NPROC"] = str(threads)
+    return True
+
+
+def find_gpu() -> str | None:
+    """Return the name of the first visible GPU, for instance ``"NVIDIA A100"``; None without."""
+    device = _gpu()
+    return device.device_kind if device else None
+
+
+def use_gpu() -> None:
+    """Put this process on the first visible GPU alone."""
+    jax.config.update("jax_default_device", _gpu())
+
+
+def use_cpu() -> None:
+    """Keep this process off every GPU."""
+    # Holds where nothing has run yet; the other line, where something has.
+    jax.config.update("jax_platforms", "cpu")
+    jax.config.update("jax_default_device", jax.local_devices(backend="cpu")[0])
+
+
+def set_deterministic() -> None:
+    """Make operations bit-reproducible: done by the flag above, before JAX's first look."""
+
+
+def compute_capability() -> tuple[int, int] | None:
+    """Return the CUDA compute capability of the GPU in use; None on a CPU or when not known."""
+    device = jax.config.jax_default_device
+    text = getattr(device, "compute_capability", None)
+    if not isinstance(text, str) or device.platform == "cpu":
+        return None
+    major, _, minor = text.partition(".")
+    return int(major), int(minor or 0)
+
+
+def peak_memory() -> int | None:
+    """Return the peak memory of the GPU in bytes; None on a CPU."""
+    device = jax.config.jax_default_device
+    if device is None or device.platform == "cpu":
+        return None
+    return (device.memory_stats() or {}).get("peak_bytes_in_use")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error is XLA's way to say that the device's memory is full."""
+    return isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
+
+
+def describe_build() -> str:
+    """Return what the installed build can use."""
+    return f"JAX {VERSION} with the platforms {sorted({d.platform for d in jax.devices()})}"
+
+
+def _gpu():
+    try:
+        return jax.devices("gpu")[0]
+    except RuntimeError:
+        return None

@@ -1,0 +1,76 @@
+"""The device as TensorFlow sees it; training.device chooses between this module and others."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import tensorflow as tf
+
+library = tf
+VERSION = tf.__version__
+
+
+def set_threads(threads: int) -> bool:
+    """Limit the threads; False when TensorFlow runs already and keeps those it has."""
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    except RuntimeError:
+        return False
+    return True
+
+
+def find_gpu() -> str | None:
+    """Return the name of the first visible GPU, for instance ``"NVIDIA A100"``; None without."""
+    devices = tf.config.list_physical_devices("GPU")
+    if not devices:
+        return None
+    details = tf.config.experimental.get_device_details(devices[0])
+    return details.get("device_name", devices[0].name)
+
+
+def use_gpu() -> None:
+    """Put this process on the first visible GPU alone."""
+    device = tf.config.list_physical_devices("GPU")[0]
+    # Without memory growth TensorFlow takes the whole GPU, and a second process fails.
+    tf.config.experimental.set_memory_growth(device, True)
+    tf.config.set_visible_devices(device, "GPU")
+
+
+def use_cpu() -> None:
+    """Keep this process off every GPU."""
+    tf.config.set_visible_devices([], "GPU")
+
+
+def set_deterministic() -> None:
+    """Make operations bit-reproducible on this machine."""
+    tf.config.experimental.enable_op_determinism()
+
+
+def compute_capability() -> tuple[int, int] | None:
+    """Return the CUDA compute capability of the GPU in use; None on a CPU or when not known."""
+    devices = tf.config.get_visible_devices("GPU")
+    if not devices:
+        return None
+    return tf.config.experimental.get_device_details(devices[0]).get("compute_capability")
+
+
+def peak_memory() -> int | None:
+    """Return the peak memory of the GPU in bytes; None on a CPU."""
+    if not tf.config.get_visible_devices("GPU"):
+        return None
+    return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error is TensorFlow's way to say that the device's memory is full."""
+    return isinstance(error, tf.errors.ResourceExhaustedError)
+
+
+def describe_build() -> str:
+    """Return what the installed build can use."""
+    build = tf.sysconfig.get_build_info()
+    return (
+        f"TensorFlow {VERSION}, built with CUDA: {tf.test.is_built_with_cuda()}, "
+        f"CUDA {build.get('cuda_version')}, cuDNN {build.get('cudnn_version')}"
+    )

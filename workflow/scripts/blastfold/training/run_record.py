@@ -1,0 +1,46 @@
+"""What a job on a device writes down about itself."""
+
+import platform
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import blastfold
+from blastfold.training import device
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of all that computes, by name."""
+    return {
+        "blastfold": blastfold.__version__,
+        "python": platform.python_version(),
+        "keras": keras.__version__,
+        keras.backend.backend(): device.backend_version(),
+        "numpy": np.__version__,
+    }
+
+
+def describe_process() -> dict:
+    """Return peak memory in MB of this process and of its GPU, versions and platform."""
+    return {
+        "peak_memory_mb": round(peak_memory() / 1024, 1),
+        "peak_gpu_memory_mb": device.peak_device_memory(),
+        "versions": versions(),
+        "platform": platform.platform(),
+    }
+
+
+def peak_memory() -> float:
+    """Return the peak memory of this process in kB.
+
+    Linux counts it anew with each program; ``ru_maxrss`` begins with that of the parent, and a
+    small job under a large Snakemake would be as large.
+    """
+    status = Path("/proc/self/status")
+    if not status.exists():
+        import resource
+
+        return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    lines = status.read_text("utf-8").splitlines()
+    return float(next(line for line in lines if line.startswith("VmHWM")).split()[1])

@@ -1,0 +1,178 @@
+"""State of an unfinished training: a killed job goes on where it was, not from the start.
+
+A state lies outside the declared outputs, which Snakemake deletes when a job fails, in a folder
+named after a digest of everything that determines the result. A job with other settings, data or
+code has another digest and never meets it.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import shutil
+import signal
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from blastfold.core.errors import BlastfoldError
+from blastfold.core.files import written_whole
+
+logger = logging.getLogger(__name__)
+
+FILE_NAME = "state.npz"
+
+
+class InterruptedTrainingError(BlastfoldError):
+    """A signal asked the job to stop; its state is saved and the next attempt goes on from it."""
+
+
+class Progress(NamedTuple):
+    """How far a training is, but for its variables.
+
+    Attributes:
+        history: One dict an epoch that is complete.
+        best_loss: Smallest validation loss so far; None before there is any.
+        best_epoch: Its epoch; 0 before there is any.
+        batches: Batches of the next epoch that are done.
+        sums: Sums of loss and calls over them.
+    """
+
+    history: list[dict]
+    best_loss: float | None
+    best_epoch: int
+    batches: int
+    sums: dict[str, float]
+
+
+class StoredState(NamedTuple):
+    """What was stored of a training.
+
+    Attributes:
+        progress: How far it was.
+        variables: Values of all variables that training changes.
+        best_weights: Weights of the best epoch, where early stopping keeps them.
+    """
+
+    progress: Progress
+    variables: list[np.ndarray]
+    best_weights: list[np.ndarray] | None
+
+    def give_to(self, model: keras.Model) -> bool:
+        """Give the stored variables to a model that is built and compiled as it was then.
+
+        Returns:
+            Whether they fit; a model that they do not fit stays as it was.
+        """
+        variables = _variables(model)
+        if [tuple(variable.shape) for variable in variables] != [
+            value.shape for value in self.variables
+        ]:
+            logger.warning("the stored state belongs to another network and is not used")
+            return False
+        for variable, value in zip(variables, self.variables, strict=True):
+            variable.assign(value)
+        return True
+
+
+class TrainingState:
+    """The stored state of one training.
+
+    Args:
+        folder: Folder of this training's state alone, named after a digest.
+    """
+
+    def __init__(self, folder: str | os.PathLike):
+        self.path = Path(folder) / FILE_NAME
+
+    def save(
+        self,
+        model: keras.Model,
+        progress: Progress,
+        best_weights: list[np.ndarray] | None = None,
+    ) -> bool:
+        """Replace the stored state; a reader sees the old one or the new one, whole.
+
+        Args:
+            model: The compiled model that is trained.
+            progress: How far it is.
+            best_weights: Weights of the best epoch, where early stopping keeps them.
+
+        Returns:
+            Whether it was stored. A full disk costs the state, not the training: it is logged.
+        """
+        arrays = {
+            f"variable_{place}": np.asarray(variable)
+            for place, variable in enumerate(_variables(model))
+        }
+        arrays |= {f"best_{place}": array for place, array in enumerate(best_weights or [])}
+        text = json.dumps(progress._asdict())
+        try:
+            with written_whole(self.path) as partial, partial.open("wb") as file:
+                np.savez(file, progress=np.array(text), **arrays)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            logger.warning("the state of this training could not be saved: %s", error)
+            return False
+        return True
+
+    def read(self) -> "StoredState | None":
+        """Read the stored state; None without a usable one."""
+        if not self.path.exists():
+            return None
+        try:
+            with np.load(self.path, allow_pickle=False) as stored:
+                progress = Progress(**json.loads(str(stored["progress"])))
+                best = _numbered(stored, "best")
+                return StoredState(progress, _numbered(stored, "variable"), best or None)
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            logger.warning("%s cannot be read and is not used: %s", self.path, error)
+            return None
+
+    def remove(self) -> None:
+        """Forget the state of a training that is complete."""
+        # The whole folder: a job killed while it saved has left a partial file there.
+        shutil.rmtree(self.path.parent, ignore_errors=True)
+        # Not empty when other trainings keep theirs there.
+        with contextlib.suppress(OSError):
+            self.path.parent.parent.rmdir()
+
+
+def _variables(model: keras.Model) -> list[keras.Variable]:
+    """Return all that training changes: weights, statistics, random streams, the optimiser's."""
+    model.optimizer.build(model.trainable_variables)
+    return [*model.variables, *model.optimizer.variables]
+
+
+def _numbered(stored: np.lib.npyio.NpzFile, name: str) -> list[np.ndarray]:
+    count = sum(key.startswith(f"{name}_") for key in stored.files)
+    return [stored[f"{name}_{place}"] for place in range(count)]
+
+
+@contextlib.contextmanager
+def stop_requests() -> Iterator[Callable[[], bool]]:
+    """Turn SIGTERM and SIGINT into a request that a training grants between two batches.
+
+    SLURM sends SIGTERM before a time limit, a preemption or ``scancel``; Snakemake and the terminal
+    send SIGINT.
+
+    Yields:
+        A function that tells whether one was received.
+    """
+    received: list[int] = []
+
+    def note(number, frame):
+        received.append(number)
+
+    wanted = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, note) for number in wanted}
+    try:
+        yield lambda: bool(received)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
