@@ -4,6 +4,7 @@ from subprocess import PIPE, STDOUT, run
 
 import pandas as pd
 import yaml
+from support.repository import SCHEMA
 from support.workflow import REPOSITORY, snakemake_command
 
 from blastfold.experiment.config import check_config
@@ -26,7 +27,7 @@ PREPARATION = ("import_dataset", "audit_dataset", "all")
 
 
 def test_an_experiment_takes_what_was_estimated(tmp_path):
-    config = check_config(EXPERIMENT, REPOSITORY / "workflow/schemas/config.schema.yaml")
+    config = check_config(EXPERIMENT, SCHEMA)
     expected = yaml.safe_load((REPOSITORY / "resources/datasets.yaml").read_text("utf-8"))
     # One core, as the jobs below have.
     speeds = estimate_command.measure(config, "cpu", 1, tmp_path / "calibration.json")

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import cv2
 import pytest
+from support.repository import SCRIPTS
 
 IMAGES = int(os.environ.get("BLASTFOLD_BENCHMARK_IMAGES", "10000"))
 THREADS = 2
 PAIRS = 3
-LIBRARY = Path(__file__).parents[2] / "workflow" / "scripts"
 
 # Each measures itself, so that starting Python and importing OpenCV count for neither.
 BARE = """
@@ -72,7 +72,7 @@ print(json.dumps({**measured, "images": images, "memory": memory}))
 def measure(program, *arguments):
     run = subprocess.run(
         [sys.executable, "-c", program, *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(LIBRARY)},
+        env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
         capture_output=True,
         text=True,
         check=False,

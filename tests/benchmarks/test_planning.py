@@ -7,11 +7,10 @@ was 15 % slower in one run than in the next, in processor time too.
 import resource
 import subprocess
 import sys
-from pathlib import Path
 
 import yaml
+from support.repository import REPOSITORY
 
-REPOSITORY = Path(__file__).parents[2]
 RUNS = 3
 
 

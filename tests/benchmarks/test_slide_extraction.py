@@ -16,6 +16,7 @@ import openslide
 import pandas as pd
 import pytest
 import tifffile
+from support.repository import SCRIPTS
 
 from blastfold.slides.generated_slide import draw_slide, write_pyramid
 from blastfold.slides.tiling import tile_slide
@@ -23,7 +24,6 @@ from blastfold.slides.tiling import tile_slide
 SIDE = 20_000
 TILE = 256
 ROUNDS = 5
-LIBRARY = Path(__file__).parents[2] / "workflow" / "scripts"
 EVERYTHING = {
     "tile_size": TILE,
     "overlap": 0,
@@ -122,7 +122,7 @@ print(found, kept, peak)
 
 def peak_memory(path, folder, changes):
     """Tile a slide in a process of its own; MB at the peak, imports included."""
-    arguments = [str(LIBRARY), str(Path(__file__).parent), str(path), str(folder), repr(changes)]
+    arguments = [str(SCRIPTS), str(Path(__file__).parent), str(path), str(folder), repr(changes)]
     run = subprocess.run(
         [sys.executable, "-c", CHILD, *arguments], capture_output=True, text=True, check=False
     )

@@ -14,6 +14,7 @@ import time
 import keras
 import numpy as np
 import pytest
+from support.repository import SCHEMA
 
 from blastfold.core.fold_table import Part
 from blastfold.experiment.config import check_config
@@ -37,7 +38,7 @@ def settings_of(architecture):
         "models": {"model": model | {"epochs": PAIRS + 1}},
         "experiments": [{"datasets": ["cells"], "protocols": ["holdout"], "models": ["model"]}],
     }
-    return check_config(config, "workflow/schemas/config.schema.yaml")["models"]["model"]
+    return check_config(config, SCHEMA)["models"]["model"]
 
 
 def build_trainer(folder, settings):

@@ -7,8 +7,6 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-
 # conda-forge's names of packages that are called otherwise on PyPI.
 PYPI_NAMES = {"matplotlib-base": "matplotlib", "py-opencv": "opencv-python-headless"}
 

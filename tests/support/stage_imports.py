@@ -8,9 +8,9 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
-from support.environment_files import REPOSITORY, SAME_PACKAGE
+from support.environment_files import SAME_PACKAGE
+from support.repository import REPOSITORY, SCRIPTS
 
-SCRIPTS = REPOSITORY / "workflow" / "scripts"
 # A rule in a loop is deeper and may have its name inside.
 RULE = re.compile(r"^( *)(?:rule|checkpoint)(?: (\w+))?:\n((?:(?:\1 +.*)?\n)*)", re.MULTILINE)
 IMPORT = re.compile(r"^(?:from \S+ )?import (?:\([^)]*\)|.+)", re.MULTILINE)

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pandas as pd
+from support.repository import SCHEMA
 
 from blastfold.core import fold_table
 from blastfold.experiment.config import check_config
@@ -33,7 +34,7 @@ def model_settings(**changes):
         "models": {"model": {"architecture": "simple_cnn", "epochs": 3, **changes}},
         "experiments": [{"datasets": ["cells"], "protocols": ["holdout"], "models": ["model"]}],
     }
-    return check_config(config, "workflow/schemas/config.schema.yaml")["models"]["model"]
+    return check_config(config, SCHEMA)["models"]["model"]
 
 
 def blobs(count=60, seed=0, size=SIZE):

@@ -7,8 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import yaml
-
-REPOSITORY = Path(__file__).parents[2]
+from support.repository import REPOSITORY
 
 
 def snakemake(folder, *arguments, config):

@@ -1,4 +1,4 @@
-"""Files that appear whole, digests, named randomness and the code behind a rule."""
+"""Files that appear whole, digests and named randomness."""
 
 import hashlib
 
@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from blastfold.core import files, seeds
-from blastfold.experiment import code
 
 
 def _write_half(path):
@@ -48,28 +47,3 @@ def test_streams_depend_on_their_names_alone():
     others = [seeds.derive_seed(*names) for names in ((1, "order", 4), (2, "order", 3), (1, "or"))]
     assert seeds.derive_seed(1, "order", 3) not in others
     assert seeds.derive_seed(1, "ab", "c") != seeds.derive_seed(1, "a", "bc")
-
-
-def write_package(folder):
-    (folder / "sub").mkdir()
-    (folder / "sub" / "__init__.py").write_text("")
-    (folder / "top.py").write_text("from blastfold.middle import f\nimport numpy\n")
-    (folder / "middle.py").write_text(
-        "from blastfold import leaf\nfrom blastfold.sub import deep\n"
-    )
-    (folder / "leaf.py").write_text("import blastfold.top\n")
-    (folder / "sub" / "deep.py").write_text("value = 1\n")
-    (folder / "other.py").write_text("value = 1\n")
-
-
-def test_code_digest_follows_imports(tmp_path):
-    write_package(tmp_path)
-    reached = code.reached_modules(["top"], tmp_path)
-    assert sorted(reached) == ["leaf", "middle", "sub", "sub.deep", "top"]
-    first = code.code_digest(["top"], tmp_path)
-    (tmp_path / "other.py").write_text("value = 2\n")
-    assert code.code_digest(["top"], tmp_path) == first
-    (tmp_path / "sub" / "deep.py").write_text("value = 2\n")
-    assert code.code_digest(["top"], tmp_path) != first
-    with pytest.raises(FileNotFoundError):
-        code.code_digest(["absent"], tmp_path)

@@ -1,15 +1,11 @@
 """The config check: defaults filled in, and every fault named by its key."""
 
-from pathlib import Path
-
 import pytest
 import yaml
+from support.repository import REPOSITORY, SCHEMA
 
 from blastfold.core.errors import InputError
 from blastfold.experiment.config import canary_runs, check_config, combinations, fold_count
-
-ROOT = Path(__file__).parents[3]
-SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 
 
 def minimal(**changes):
@@ -128,7 +124,9 @@ def test_all_faults_are_told_at_once():
 
 
 @pytest.mark.parametrize(
-    "path", [ROOT / "config.yaml", *sorted((ROOT / "config").glob("*.yaml"))], ids=lambda p: p.name
+    "path",
+    [REPOSITORY / "config.yaml", *sorted((REPOSITORY / "config").glob("*.yaml"))],
+    ids=lambda p: p.name,
 )
 def test_every_shipped_config_is_valid(path):
     config = check_config(yaml.safe_load(path.read_text("utf-8")), SCHEMA, path.name)

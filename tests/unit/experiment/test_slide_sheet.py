@@ -1,8 +1,7 @@
 """The sheet of slides, the regions and the config's key slides: everything wrong is told."""
 
-from pathlib import Path
-
 import pytest
+from support.repository import SCHEMA, SCHEMAS
 
 from blastfold.core.errors import InputError
 from blastfold.experiment.config import check_config
@@ -13,7 +12,6 @@ from blastfold.experiment.slide_sheet import (
     read_slides,
 )
 
-SCHEMAS = Path(__file__).parents[3] / "workflow" / "schemas"
 HEADER = "slide\tpath\tlabel\tsubject\tmpp\tpicture\n"
 
 
@@ -128,7 +126,7 @@ def checked(settings=None, **dataset):
     }
     if settings is not None:
         config["slides"] = settings
-    return check_config(config, SCHEMAS / "config.schema.yaml")
+    return check_config(config, SCHEMA)
 
 
 def test_defaults_of_the_config():

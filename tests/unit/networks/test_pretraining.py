@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from support.repository import SCHEMA
 from support.trainings import blobs, job_inputs, job_run, model_settings, outputs_in, write_job
 
 from blastfold.core.errors import InputError
@@ -16,8 +17,6 @@ from blastfold.experiment.pretraining import pretraining_name, source_of
 from blastfold.networks import architectures
 from blastfold.training import fold_job
 from blastfold.training.backbone_export import export_backbone
-
-SCHEMA = Path(__file__).parents[3] / "workflow" / "schemas" / "config.schema.yaml"
 
 
 def config_with(model, source=None, models=None):

@@ -6,12 +6,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from support.repository import SCHEMA
 
 from blastfold.experiment.config import check_config
 from blastfold.planning import estimate as estimate_command
 from blastfold.planning.cost_estimate import Fold, Speed, count_images, estimate, folds_of
 
-SCHEMA = "workflow/schemas/config.schema.yaml"
 EXPECTED = yaml.safe_load(Path("resources/datasets.yaml").read_text("utf-8"))
 CELLS = {"subjects_per_class": 2, "pictures_per_subject": 1, "cells_per_picture": 10}
 

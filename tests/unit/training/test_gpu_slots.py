@@ -2,13 +2,12 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from support.repository import SCRIPTS
 
 from blastfold.training import gpu_slots
 
-SCRIPTS = Path(__file__).parents[3] / "workflow" / "scripts"
 JOB = """
 import logging, os, sys
 logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")

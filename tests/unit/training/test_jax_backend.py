@@ -7,7 +7,13 @@ import sys
 import keras
 import pytest
 
-TESTS = ("models", "augmentation", "training", "training_state", "device")
+TESTS = (
+    "networks/test_architectures",
+    "networks/test_augmentation",
+    "training/test_fold_job",
+    "training/test_state",
+    "training/test_device",
+)
 
 # They start one process after the other, which takes minutes; what they do within one is tested.
 LEFT_OUT = "not killed_again_and_again and not other_code_does_not_go_on"
@@ -16,7 +22,7 @@ LEFT_OUT = "not killed_again_and_again and not other_code_does_not_go_on"
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="this is the run on JAX")
 def test_the_tests_of_networks_pass_on_jax():
     pytest.importorskip("jax")
-    files = [f"tests/unit/test_{name}.py" for name in TESTS]
+    files = [f"tests/unit/{name}.py" for name in TESTS]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", LEFT_OUT]
     run = subprocess.run(
         [*command, *files],

@@ -29,7 +29,7 @@ from blastfold.planning.cost_estimate import Speed, count_images, estimate, time
 
 logger = logging.getLogger(__name__)
 
-LIBRARY = Path(__file__).resolve().parent
+LIBRARY = Path(__file__).resolve().parents[1]
 ROOT = LIBRARY.parents[2]
 PACKAGES = ("keras", "numpy", "tensorflow", "tensorflow-cpu", "jax")
 
@@ -96,7 +96,7 @@ def this_machine() -> dict:
         "machine": [platform.node(), platform.machine(), os.cpu_count()],
         "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
         "versions": versions,
-        "code": code_digest(["speed_calibration"], LIBRARY),
+        "code": code_digest(["planning.machine_speed"], LIBRARY),
     }
 
 

@@ -5,11 +5,11 @@ import json
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from support.repository import REPOSITORY
 
 from blastfold.core.errors import BlastfoldError, InputError
 from blastfold.experiment.repository import repository_state
@@ -31,7 +31,6 @@ from blastfold.reporting.publication.records import read_records
 from blastfold.reporting.publication.wording import duration, listing, percent, span
 from blastfold.reporting.tables.writing import write_table
 
-REPOSITORY = Path(__file__).parents[3]
 CHECKLISTS = REPOSITORY / "resources" / "checklists"
 HOSTILE = "A_b 50 % & größe #1 {x} ~^\\ $y$ <z> | naïve 白血病"
 UNKNOWN = {"commit": None, "dirty": None}

@@ -1,18 +1,16 @@
 """Audit of result tables: the thesis' impossible rows, and our own tables true and falsified."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, recall_score
+from support.repository import RESOURCES
 
 from blastfold.core.errors import InputError
 from blastfold.evaluation import metrics
 from blastfold.reporting.tables import printed_audit
 from blastfold.reporting.tables import results as result_tables
 
-RESOURCES = Path(__file__).parents[3] / "resources"
 RUN = {"dataset": "d", "dataset_title": "D", "protocol": "k", "model": "m"}
 
 

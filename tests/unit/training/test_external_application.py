@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from support.repository import SCHEMA
 
 from blastfold.core.errors import BlastfoldError, InputError
 from blastfold.evaluation.comparisons import interval_table, write_noted
@@ -13,8 +14,6 @@ from blastfold.experiment.config import check_config, external_runs
 from blastfold.reporting.figures.external_test import plot_external_test
 from blastfold.reporting.tables.external_test import external_rows, tabulate_external_test
 from blastfold.training.external_application import apply_models, predict_with
-
-SCHEMA = "workflow/schemas/config.schema.yaml"
 
 
 def write_model(path, scale, size=8):

@@ -28,7 +28,8 @@ def install(prefix: Path) -> Path:
     """Put the program, as Snakemake looks for it, under a prefix; return the folder for PATH."""
     programs = prefix / "bin"
     programs.mkdir(parents=True)
-    command = shlex.join([sys.executable, str(FOLDER / "stand_in_conda.py"), "--base", str(prefix)])
+    module = [sys.executable, "-m", "support.stand_in_conda", "--base", str(prefix)]
+    command = shlex.join(["env", f"PYTHONPATH={FOLDER.parent}", *module])
     (programs / "conda").write_text(f'#!/bin/sh\nexec {command} "$@"\n', encoding="utf-8")
     (programs / "conda").chmod(0o755)
     (programs / "activate").write_text('export PATH="$1/bin:$PATH"\n', encoding="utf-8")

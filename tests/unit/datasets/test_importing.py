@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from support.repository import REPOSITORY
 
 from blastfold.core.errors import InputError
 from blastfold.datasets.importing import (
@@ -20,8 +21,6 @@ from blastfold.datasets.importing import (
     import_dataset,
     read_expected,
 )
-
-REPOSITORY = Path(__file__).parents[3]
 
 
 def random_image(seed, height=12, width=16):

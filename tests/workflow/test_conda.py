@@ -6,8 +6,9 @@ import subprocess
 import sys
 
 import pytest
-import stand_in_conda
-from support.environment_files import PYPI_NAMES, REPOSITORY, read_lock
+from support import stand_in_conda
+from support.environment_files import PYPI_NAMES, read_lock
+from support.repository import REPOSITORY
 
 # One rule an environment; every script asks for the same package of that environment.
 RULE = """
@@ -110,7 +111,7 @@ def test_version_that_is_not_locked_stops_the_environment(tmp_path, conda_path):
 
 def test_miniature_experiment_runs_in_its_own_environments(tmp_path, conda_path):
     """Every rule of the default target runs, each with the packages of its stage alone."""
-    configuration = REPOSITORY / "tests" / "environments" / "config.yaml"
+    configuration = REPOSITORY / "tests" / "workflow" / "conda.yaml"
     run = run_with_conda(
         tmp_path,
         conda_path,

@@ -106,7 +106,7 @@ def test_mean_image_is_subtracted_and_saved_with_the_model(tmp_path):
     scaling = preprocessing.build_scaling(settings("simple_cnn"), None, mean_image)
     np.testing.assert_allclose(scaling.predict(images, verbose=0), images - mean_image, atol=1e-4)
     image = keras.Input((20, 20, 3), dtype="uint8")
-    model = keras.Model(image, network.whole(preprocessing(image)))
+    model = keras.Model(image, network.whole(scaling(image)))
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(

@@ -3,16 +3,16 @@
 import re
 
 import pytest
-import stand_in_conda
 import yaml
+from support import stand_in_conda
 from support.environment_files import (
     NOT_LOCKED,
     PYPI_NAMES,
-    REPOSITORY,
     read_environment,
     read_lock,
     satisfies,
 )
+from support.repository import REPOSITORY
 from support.stage_imports import rule_files, script_imports, stage_rules, workflow_imports
 
 ENVIRONMENTS = sorted((REPOSITORY / "envs").glob("*.yaml"))

@@ -1,9 +1,8 @@
 """Ablations in the config: names, what they expand into, and every fault named by its key."""
 
-from pathlib import Path
-
 import pytest
 import yaml
+from support.repository import REPOSITORY, SCHEMA
 
 from blastfold.core.errors import InputError
 from blastfold.experiment.ablations import (
@@ -13,8 +12,6 @@ from blastfold.experiment.ablations import (
     share_protocol,
 )
 from blastfold.experiment.config import check_config, combinations
-
-SCHEMA = Path(__file__).parents[3] / "workflow" / "schemas" / "config.schema.yaml"
 
 
 def config_with(models=None, protocols=None, **changes):
@@ -240,7 +237,7 @@ def test_what_cannot_be_understood_is_left_to_the_schema(broken):
 
 
 def test_the_demonstration_plans_what_its_head_says():
-    path = SCHEMA.parents[2] / "config" / "ablation_demo.yaml"
+    path = REPOSITORY / "config" / "ablation_demo.yaml"
     config = check(yaml.safe_load(path.read_text("utf-8")))
     cells = {model for _, _, model in combinations(config) if model.startswith("transfer_")}
     assert len(cells) == 12

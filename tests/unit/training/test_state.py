@@ -5,13 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
 from support.interruptions import stop_after
+from support.repository import SCRIPTS
 from support.trainings import (
     blobs,
     build_trainer,
@@ -24,17 +24,16 @@ from support.trainings import (
 from blastfold.training import epochs
 from blastfold.training.state import InterruptedTrainingError, Progress, TrainingState
 
-SCRIPTS = Path(__file__).parents[3] / "workflow" / "scripts"
 JOB = """
 import json, logging, sys
 from pathlib import Path
 logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
-from blastfold import fold_training
+from blastfold.training import fold_job
 folder, out, settings = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
 names = {"model": "keras", "run": "json"}
 files = {"images": "images.npy", "dataset": "dataset.json", "mean_image": "mean.npy"}
 files |= {name: f"{name}.tsv" for name in ("manifest", "folds")}
-fold_training.train_model(
+fold_job.train_model(
     {name: folder / file for name, file in files.items()} | {"weights": None, "stain": None},
     fold=0, settings=settings,
     run={"seed": 7, "names": ["cells", "holdout", "model"], "drawn_for": "cells", "device": "cpu",

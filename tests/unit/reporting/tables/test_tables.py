@@ -3,17 +3,16 @@
 import io
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from support.repository import RESOURCES
 
 from blastfold.core.errors import BlastfoldError, InputError
 from blastfold.evaluation import metrics
 from blastfold.reporting.tables import reproduction, results, writing
 
-RESOURCES = Path(__file__).parents[3] / "resources"
 HOSTILE = "a_b & 100 % $x^2$ {#1} ~ \\cmd < > | Zürich"
 
 

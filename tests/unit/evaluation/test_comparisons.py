@@ -2,7 +2,6 @@
 
 import gc
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,7 @@ from sklearn import metrics as sklearn_metrics
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
+from support.repository import SCHEMA
 
 from blastfold.core.errors import InputError
 from blastfold.core.noted_tables import require_notes
@@ -528,9 +528,8 @@ def test_no_model_may_be_named_like_the_table_beside_the_models():
         "protocols": {"split": {"kind": "holdout"}},
         "experiments": [names],
     }
-    schema = Path(__file__).parents[3] / "workflow" / "schemas" / "config.schema.yaml"
     with pytest.raises(InputError, match=r"models\.comparisons: a table has this name"):
-        check_config(entries | model, schema)
+        check_config(entries | model, SCHEMA)
 
 
 def test_an_interval_of_groups_that_agree_by_luck_is_noted():
