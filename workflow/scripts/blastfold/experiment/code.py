@@ -1,55 +1,130 @@
-"""Digest of the library code behind a rule, so that a change of the code runs the rule again."""
+"""Digest of the code behind a rule, so that a change of what it computes runs the rule again.
+
+Snakemake's own code trigger compares the date of the rule's script: it misses the modules that the
+script imports, and a ``git checkout`` or a corrected comment runs everything again. These digests
+are parameters of the rules instead. They are made of the syntax tree, so that dates, comments,
+docstrings and layout change nothing.
+"""
 
 import ast
+import functools
 import hashlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 PACKAGE = "blastfold"
 
+WITHOUT_RESULTS = frozenset({"core.logs"})
+"""Modules that decide what is logged and no result; a change of them runs nothing again."""
 
-def code_digest(modules: list[str], folder: str | Path) -> str:
-    """Digest modules of the library with everything of the library that they import.
 
-    Snakemake notices a changed script, but not a changed module that the script imports. Given
-    as a parameter of the rule, this digest closes the gap; touching a file changes nothing.
+class Module(NamedTuple):
+    """One Python file as the digests see it.
+
+    Attributes:
+        digest: SHA-256 of its syntax tree.
+        imports: What it imports from the package, as names inside the package; names of functions
+            are among them.
+    """
+
+    digest: str
+    imports: frozenset[str]
+
+
+def rule_digest(script: str | Path, folder: str | Path) -> str:
+    """Digest a rule's script with every module of the library that it reaches by imports.
 
     Args:
-        modules: Names inside the package, for instance ``["training"]``.
+        script: The rule's script.
         folder: Folder of the package.
 
     Returns:
-        SHA-256 over the names and texts of all modules reached.
+        SHA-256 over the syntax trees of the script and of all modules reached.
+
+    Raises:
+        FileNotFoundError: When the script does not exist.
+    """
+    module = read_module(Path(script))
+    reached = reached_modules(_existing(module.imports, Path(folder)), Path(folder))
+    return _combine([("script", module.digest), *_digests(reached)])
+
+
+def code_digest(modules: Iterable[str], folder: str | Path) -> str:
+    """Digest modules of the library with every module of the library that they import.
+
+    Args:
+        modules: Names inside the package, for instance ``["training.trainer"]``.
+        folder: Folder of the package.
+
+    Returns:
+        SHA-256 over the names and syntax trees of all modules reached.
 
     Raises:
         FileNotFoundError: When a named module does not exist.
     """
-    digest = hashlib.sha256()
-    for name, path in sorted(reached_modules(modules, Path(folder)).items()):
-        digest.update(f"{name}\n".encode() + path.read_bytes())
-    return digest.hexdigest()
+    return _combine(_digests(reached_modules(modules, Path(folder))))
 
 
-def reached_modules(modules: list[str], folder: Path) -> dict[str, Path]:
-    """Follow imports inside the package; returns the file of every module reached, by name."""
+def reached_modules(modules: Iterable[str], folder: Path) -> dict[str, Path]:
+    """Follow imports inside the package, those inside functions too.
+
+    Returns:
+        The file of every module reached, by name.
+    """
     found: dict[str, Path] = {}
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
-        if name in found:
-            continue
-        found[name] = _file_of(name, folder)
-        waiting += [
-            imported
-            for imported in _imports(found[name])
-            if imported not in found and _exists(imported, folder)
-        ]
+        if name not in found and name not in WITHOUT_RESULTS:
+            found[name] = _file_of(name, folder)
+            waiting += _existing(read_module(found[name]).imports, folder)
     return found
 
 
-def _imports(path: Path) -> set[str]:
-    """Return what a file imports from the package, as names inside the package."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+@functools.cache
+def read_module(path: Path) -> Module:
+    """Read one Python file; each is read once per process."""
+    tree = ast.parse(path.read_bytes())
+    pieces: list[str] = []
+    _describe(tree, pieces)
+    digest = hashlib.sha256("".join(pieces).encode()).hexdigest()
+    return Module(digest, frozenset(_imports(tree)))
+
+
+def _describe(node: ast.AST, pieces: list[str]) -> None:
+    """Append the pieces of a text that equal syntax trees share, without bare strings.
+
+    ``ast.dump`` would print the fields that are empty too, and these differ between versions of
+    Python. Bare strings are docstrings of modules, classes, functions and constants.
+    """
+    pieces.append(type(node).__name__)
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if value is None or value == []:
+            continue
+        pieces.append(f"({name}:")
+        for item in value if isinstance(value, list) else (value,):
+            if not isinstance(item, ast.AST):
+                pieces.append(repr(item))
+            elif not _is_bare_string(item):
+                _describe(item, pieces)
+            pieces.append(",")
+        pieces.append(")")
+
+
+def _is_bare_string(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    """Yield what a syntax tree imports from the package, as names inside the package."""
+    prefix = f"{PACKAGE}."
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             candidates = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -57,11 +132,23 @@ def _imports(path: Path) -> set[str]:
             candidates = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         else:
             continue
-        prefix = f"{PACKAGE}."
-        names |= {name.removeprefix(prefix) for name in candidates if name.startswith(prefix)}
-    return names
+        yield from (name.removeprefix(prefix) for name in candidates if name.startswith(prefix))
 
 
+def _combine(digests: Iterable[tuple[str, str]]) -> str:
+    text = "".join(f"{name}\t{digest}\n" for name, digest in digests)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _digests(reached: dict[str, Path]) -> list[tuple[str, str]]:
+    return [(name, read_module(path).digest) for name, path in sorted(reached.items())]
+
+
+def _existing(names: Iterable[str], folder: Path) -> list[str]:
+    return [name for name in names if _exists(name, folder)]
+
+
+@functools.cache
 def _exists(name: str, folder: Path) -> bool:
     base = folder.joinpath(*name.split("."))
     return base.with_suffix(".py").is_file() or (base / "__init__.py").is_file()
