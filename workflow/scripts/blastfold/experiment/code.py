@@ -45,9 +45,14 @@ def rule_digest(script: str | Path, folder: str | Path) -> str:
     Raises:
         FileNotFoundError: When the script does not exist.
     """
-    module = read_module(Path(script))
-    reached = reached_modules(_existing(module.imports, Path(folder)), Path(folder))
-    return _combine([("script", module.digest), *_digests(reached)])
+    reached = modules_behind(script, folder)
+    return _combine([("script", read_module(Path(script)).digest), *_digests(reached)])
+
+
+def modules_behind(script: str | Path, folder: str | Path) -> dict[str, Path]:
+    """Return the file of every module of the library that a script reaches, by name."""
+    imported = _existing(read_module(Path(script)).imports, Path(folder))
+    return reached_modules(imported, Path(folder))
 
 
 def code_digest(modules: Iterable[str], folder: str | Path) -> str:
@@ -105,15 +110,17 @@ def _describe(node: ast.AST, pieces: list[str]) -> None:
             continue
         pieces.append(f"({name}:")
         for item in value if isinstance(value, list) else (value,):
-            if not isinstance(item, ast.AST):
-                pieces.append(repr(item))
-            elif not _is_bare_string(item):
+            if _is_bare_string(item):
+                continue
+            if isinstance(item, ast.AST):
                 _describe(item, pieces)
+            else:
+                pieces.append(repr(item))
             pieces.append(",")
         pieces.append(")")
 
 
-def _is_bare_string(node: ast.AST) -> bool:
+def _is_bare_string(node: object) -> bool:
     return (
         isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Constant)
