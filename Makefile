@@ -6,6 +6,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
 REPORT ?= report.html
 CONFIG ?= config.yaml
+PROCESSES ?= logical
 
 # `make env GPU=1` is remembered until `make env GPU=0`.
 ENVIRONMENT := .venv
@@ -62,8 +63,12 @@ estimate: env ## Print the expected hours of an experiment; CONFIG=config/thesis
 	PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.estimate "$(CONFIG)" \
 		$(if $(DEVICE),--device $(DEVICE))
 
-test: env ## Run the tests; BLASTFOLD_TEST_DATA=<folder> adds those that need real images.
-	$(BIN)/python -m pytest
+# A file of tests stays in one process, since its tests share what they computed; the files are
+# taken in the order of pyproject.toml, where the longest come first. More than 8 processes would
+# need more than 16 GB, as most of them load TensorFlow.
+test: env ## Run the tests, one process per core (PROCESSES=1); BLASTFOLD_TEST_DATA=<folder> adds real images.
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --maxprocesses 8 --dist loadfile \
+		--no-loadscope-reorder
 
 test-slurm: env ## Run the tests on a SLURM of this machine alone; as root, on Debian. Skipped elsewhere.
 	$(BIN)/python -m pytest tests/slurm

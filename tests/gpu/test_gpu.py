@@ -26,12 +26,12 @@ SETTINGS = {
 LIBRARY = f"import sys; sys.path.insert(0, {str(REPOSITORY / 'workflow/scripts')!r})\n"
 SET_UP = """
 import json, sys
-from blastfold import device
+from blastfold.training import device
 print(json.dumps(device.set_up_device(sys.argv[1], threads=2, gpu=int(sys.argv[2]))))
 """
 HOLD = """
 import sys
-from blastfold import device
+from blastfold.training import device
 device.set_up_device("gpu", threads=2, gpu=1)
 import keras
 held = keras.ops.ones((1024, 1024, 16))
@@ -42,16 +42,16 @@ PREDICT = """
 import json, sys
 from pathlib import Path
 policy, place, settings, weights, backbone, images = sys.argv[1:]
-from blastfold import device
+from blastfold.training import device
 device.set_up_device(place, threads=2, gpu=int(place == "gpu"))
 import keras, numpy as np
-from blastfold import models
+from blastfold.networks import architectures
 keras.config.set_dtype_policy(policy)
 keras.utils.set_random_seed(1)
 images = np.load(images)
-network = models.build_network(json.loads(settings), images.shape[1:])
+network = architectures.build_network(json.loads(settings), images.shape[1:])
 if network.backbone is not None and Path(backbone).is_file():
-    models.load_backbone_weights(network.backbone, backbone)
+    architectures.load_backbone_weights(network.backbone, backbone)
 network = network.whole
 if Path(weights).exists():
     with np.load(weights) as kept:
