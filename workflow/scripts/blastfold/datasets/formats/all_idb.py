@@ -13,7 +13,8 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from blastfold.core.errors import InputError
-from blastfold.datasets.formats.common import find_files, is_image, records_table
+from blastfold.core.raw_files import find_files
+from blastfold.datasets.formats.common import is_image, records_table
 
 _NAME = re.compile(r"Im(\d+)_([01])", re.IGNORECASE)
 _CLASSES = ("normal", "blast")

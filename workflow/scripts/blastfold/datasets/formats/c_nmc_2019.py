@@ -14,7 +14,8 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from blastfold.core.errors import InputError
-from blastfold.datasets.formats.common import find_files, is_image, records_table
+from blastfold.core.raw_files import find_files
+from blastfold.datasets.formats.common import is_image, records_table
 
 LABELS = {"hem": 0, "all": 1}
 PARTS = ("fold_0", "fold_1", "fold_2", "preliminary")

@@ -1,8 +1,6 @@
-"""What the format adapters share: finding files, naming classes, making the table."""
+"""What the format adapters share: naming classes, making the table."""
 
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -12,45 +10,6 @@ IMAGE_SUFFIXES = (".bmp", ".png", ".tif", ".tiff", ".jpg", ".jpeg")
 TEXT_COLUMNS = ("image_id", "file", "class", "subject", "picture", "parent", "part")
 CLASS_NAMES = ("normal", "blast")
 """The name of label 0 and of label 1."""
-
-
-def find_files(root: Path) -> list[str]:
-    """List all files below a folder, following links, hidden files left out.
-
-    Args:
-        root: The folder.
-
-    Returns:
-        Paths relative to the folder with forward slashes, sorted.
-
-    Raises:
-        InputError: A file name is not valid UTF-8 and could not be written to a table.
-    """
-    files = sorted(_walk(root))
-    for file in files:
-        try:
-            file.encode("utf-8")
-        except UnicodeEncodeError:
-            raise InputError(
-                f"The name of {file!r} in '{root}' is not UTF-8 text. Rename the file."
-            ) from None
-    return files
-
-
-def _walk(root: Path) -> Iterator[str]:
-    seen = {os.path.realpath(root)}
-    for folder, subfolders, names in os.walk(root, followlinks=True):
-        kept = []
-        for subfolder in subfolders:
-            target = os.path.realpath(Path(folder, subfolder))
-            # A link back to a folder already walked would never end.
-            if not subfolder.startswith((".", "__MACOSX")) and target not in seen:
-                seen.add(target)
-                kept.append(subfolder)
-        subfolders[:] = kept
-        for name in names:
-            if not name.startswith("."):
-                yield Path(folder, name).relative_to(root).as_posix()
 
 
 def is_image(file: str) -> bool:

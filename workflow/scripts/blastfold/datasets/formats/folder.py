@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from blastfold.core.errors import InputError
-from blastfold.datasets.formats.common import class_labels, find_files, is_image, records_table
+from blastfold.core.raw_files import find_files
+from blastfold.datasets.formats.common import class_labels, is_image, records_table
 
 DEFAULT_CLASSES = {
     "normal": ("normal", "hem", "healthy", "benign", "negative"),

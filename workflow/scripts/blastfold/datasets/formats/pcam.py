@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from blastfold.core.errors import InputError
-from blastfold.datasets.formats.common import find_files
+from blastfold.core.raw_files import find_files
 
 PARTS = ("train", "valid", "test")
 CLASSES = ("normal", "tumor")

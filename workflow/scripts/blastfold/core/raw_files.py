@@ -1,0 +1,339 @@
+"""The raw files of a data set: which of them count, and digests of what is in them.
+
+A digest decides whether a data set is imported again. It depends on the names and the content of
+the files and on nothing else: a new date, a copy to another disk or a link in place of the folder
+changes nothing, and a file that was overwritten by another one of the same size changes it.
+
+Reading every file for every plan would take too long. A cache therefore keeps the digest of each
+file with its size, its inode and the two dates that a change moves: that of its content (mtime)
+and that of its inode (ctime), which ``cp --preserve`` and ``touch`` cannot set back. Git's index
+works in the same way, and like Git the cache does not trust a file that was changed in the moments
+before it was read, because the clock of a file system is coarse.
+"""
+
+import hashlib
+import json
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+
+from blastfold.core.errors import InputError
+from blastfold.core.files import digest_file, written_whole
+
+IGNORED_FOLDERS = ("__MACOSX", "@eaDir")
+IGNORED_FILES = ("Thumbs.db", "ehthumbs.db", "desktop.ini")
+"""What macOS, network disks and Windows put into every folder. Hidden files are ignored too."""
+
+DOCUMENTS = (".doc", ".docx", ".html", ".log", ".md", ".odt", ".pdf", ".rst", ".rtf", ".txt")
+"""Endings of notes that lie beside images; no format reads them, unless one is its sheet."""
+
+ATTEMPTS = 3
+"""How often a file is read that changes meanwhile."""
+
+COARSE_NS = 2_000_000_000
+"""The coarsest clock of a file system in use (FAT), in nanoseconds."""
+
+SAMPLED_ABOVE = 256 * 2**20
+SAMPLES = 1024
+SAMPLE_SIZE = 64 * 2**10
+"""Of a slide above so many bytes so many samples of so many bytes are read, evenly spaced."""
+
+SECONDS_BETWEEN_REPORTS = 10.0
+UNREADABLE = "unreadable"
+
+Stamp = tuple[int, int, int, int]
+"""Size, mtime in ns, ctime in ns and inode of a file."""
+
+
+def find_files(root: str | os.PathLike) -> list[str]:
+    """List the files below a folder, those of linked folders too.
+
+    Hidden files and what operating systems leave (``IGNORED_FOLDERS``, ``IGNORED_FILES``) are left
+    out. Every folder is listed once, under its own name rather than that of a link, so that links
+    in a circle end.
+
+    Args:
+        root: The folder, or a link to it.
+
+    Returns:
+        Paths relative to the folder with forward slashes, sorted.
+
+    Raises:
+        InputError: A folder cannot be read, or a file name is not valid UTF-8 and could not be
+            written to a table.
+    """
+    root = Path(root)
+    files = sorted(_walk(root))
+    for file in files:
+        try:
+            file.encode("utf-8")
+        except UnicodeEncodeError:
+            raise InputError(
+                f"The name of {file!r} in '{root}' is not UTF-8 text. Rename the file."
+            ) from None
+    return files
+
+
+def _walk(root: Path) -> Iterator[str]:
+    seen: set[str] = set()
+    top = os.path.realpath(root)
+    waiting = [root]
+    while waiting:
+        # Folders come before links to them: links wait until all folders of this round are listed.
+        links: list[Path] = []
+        for start in waiting:
+            for folder, subfolders, names in os.walk(start, onerror=_refuse_folder):
+                place = os.path.realpath(folder)
+                if place in seen:
+                    subfolders.clear()
+                    continue
+                seen.add(place)
+                wanted = sorted(name for name in subfolders if not _is_ignored_folder(name))
+                linked = [name for name in wanted if Path(folder, name).is_symlink()]
+                links += [Path(folder, name) for name in linked]
+                subfolders[:] = [name for name in wanted if name not in linked]
+                for name in names:
+                    if not name.startswith(".") and name not in IGNORED_FILES:
+                        yield Path(folder, name).relative_to(root).as_posix()
+        # A link to the folder itself or to one above it would list the whole disk.
+        waiting = [link for link in links if not _holds(os.path.realpath(link), top)]
+
+
+def _is_ignored_folder(name: str) -> bool:
+    return name.startswith(".") or name in IGNORED_FOLDERS
+
+
+def _holds(folder: str, other: str) -> bool:
+    return os.path.commonpath([folder, other]) == folder
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise InputError(
+        f"The folder '{error.filename}' cannot be read ({error.strerror}). Its images would be "
+        "missing from the data set. Allow reading it, or move it away."
+    ) from error
+
+
+def digest_raw_folder(
+    root: str | os.PathLike,
+    cache: str | os.PathLike,
+    sheet: str | None = None,
+    report: Callable[[str], None] | None = None,
+) -> str:
+    """Digest the content of a data set's raw files.
+
+    Args:
+        root: The folder, or a link to it.
+        cache: File with the digests of the files read so far; written when one was read.
+        sheet: A file of the folder that counts whatever its ending is.
+        report: Is given a line every few seconds while files are read.
+
+    Returns:
+        SHA-256 over names and contents. A file that cannot be read counts by its name alone, for
+        the import rejects it.
+
+    Raises:
+        InputError: See :func:`find_files`; or a file changes while it is read.
+    """
+    root = Path(root)
+    sheet = PurePosixPath(sheet).as_posix() if sheet else None
+    files = [
+        file
+        for file in find_files(root)
+        if file == sheet or PurePosixPath(file).suffix.lower() not in DOCUMENTS
+    ]
+    known = DigestCache(cache)
+    digests = known.digests({file: root / file for file in files}, digest_file, report)
+    known.save(only=files)
+    text = "".join(f"{file}\0{digests[file]}\0" for file in files)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def digest_slide(
+    path: str | os.PathLike,
+    cache: str | os.PathLike,
+    report: Callable[[str], None] | None = None,
+) -> str:
+    """Digest the content of a slide.
+
+    Of a slide of more than ``SAMPLED_ABOVE`` bytes samples are digested with its size: hundreds
+    of slides of gigabytes cannot be read for a plan. Another scan differs in every sample, and a
+    corrected header in the first one. Bytes that are edited between two samples are missed.
+
+    Args:
+        path: The slide.
+        cache: File with the digests of the slides read so far; written when the slide was read.
+        report: Is given a line every few seconds while the slide is read.
+
+    Returns:
+        SHA-256 of the content or of its samples. Of a slide that is gone what was known last, and
+        else an empty text.
+
+    Raises:
+        InputError: The slide cannot be read, or changes while it is read.
+    """
+    known = DigestCache(cache)
+    path = Path(path)
+    name = str(path.absolute())
+    if not path.exists():
+        return known.last(name)
+    digest = known.digests({name: path}, digest_samples, report)[name]
+    if digest.startswith(UNREADABLE):
+        raise InputError(f"The slide '{path}' cannot be read ({digest}).")
+    known.save()
+    return digest
+
+
+def digest_samples(path: str | os.PathLike) -> str:
+    """Return the SHA-256 of a file; of a large one that of its size and of samples."""
+    size = Path(path).stat().st_size
+    if size <= SAMPLED_ABOVE:
+        return digest_file(path)
+    digest = hashlib.sha256(f"{size} bytes, {SAMPLES} samples\n".encode())
+    with Path(path).open("rb") as file:
+        for number in range(SAMPLES):
+            file.seek((size - SAMPLE_SIZE) * number // (SAMPLES - 1))
+            digest.update(file.read(SAMPLE_SIZE))
+    return digest.hexdigest()
+
+
+class DigestCache:
+    """Digests of files by name, each with the stamp that the file had when it was read.
+
+    Args:
+        path: The file that holds them. One that is missing or damaged is an empty cache.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        self.known: dict[str, list] = self._read()
+        self.changed = False
+
+    def _read(self) -> dict[str, list]:
+        try:
+            known = json.loads(self.path.read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        usable = isinstance(known, dict) and all(
+            isinstance(entry, list) and len(entry) == 5 for entry in known.values()
+        )
+        return known if usable else {}
+
+    def last(self, name: str) -> str:
+        """Return the digest that was known last of a file; empty when there is none."""
+        return self.known[name][4] if name in self.known else ""
+
+    def digests(
+        self,
+        paths: Mapping[str, Path],
+        digest: Callable[[Path], str],
+        report: Callable[[str], None] | None = None,
+    ) -> dict[str, str]:
+        """Return the digest of every file, reading those that are new or were changed.
+
+        Args:
+            paths: Files by name.
+            digest: Reads a file.
+            report: Is given a line every few seconds.
+
+        Raises:
+            InputError: A file changes while it is read.
+        """
+        stamps = {name: stamp_of(path) for name, path in paths.items()}
+        unknown = [name for name, stamp in stamps.items() if not self._holds(name, stamp)]
+        progress = _Progress(sum(stamps[name][0] for name in unknown if stamps[name]), report)
+
+        def read(name: str) -> None:
+            stamp, content = read_stable(paths[name], digest)
+            if stamp is None:
+                self.known.pop(name, None)
+                found[name] = content
+            else:
+                self.known[name] = [*stamp, content]
+                progress.add(stamp[0])
+
+        found: dict[str, str] = {}
+        with ThreadPoolExecutor(8) as pool:
+            for _ in pool.map(read, unknown):
+                self.changed = True
+        return {name: found.get(name) or self.known[name][4] for name in paths}
+
+    def _holds(self, name: str, stamp: Stamp | None) -> bool:
+        return stamp is not None and self.known.get(name, [None])[:4] == list(stamp)
+
+    def save(self, only: list[str] | None = None) -> None:
+        """Write what changed; a cache that cannot be written costs time and no result.
+
+        Args:
+            only: Names to keep; all without it.
+        """
+        if only is not None:
+            kept = {name: self.known[name] for name in only if name in self.known}
+            self.changed |= len(kept) != len(self.known)
+            self.known = kept
+        if not self.changed:
+            return
+        try:
+            with written_whole(self.path) as partial:
+                partial.write_text(json.dumps(self.known), "utf-8")
+        except OSError:
+            return
+        self.changed = False
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """Return the stamp of a regular file, links followed; None when there is none."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    if not stat.S_ISREG(facts.st_mode):
+        return None
+    return facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino
+
+
+def read_stable(path: Path, digest: Callable[[Path], str]) -> tuple[Stamp | None, str]:
+    """Digest a file that must not change meanwhile.
+
+    Returns:
+        The stamp to remember and the digest. The stamp is that of no file when the file was changed
+        so shortly before that a further change could carry the same dates. Without a stamp:
+        ``unreadable`` with the reason.
+
+    Raises:
+        InputError: The file changes at every attempt.
+    """
+    for _ in range(ATTEMPTS):
+        before = stamp_of(path)
+        if before is None:
+            return None, f"{UNREADABLE}: no file"
+        started = time.time_ns()
+        try:
+            content = digest(path)
+        except OSError as error:
+            return None, f"{UNREADABLE}: {error.strerror}"
+        if stamp_of(path) == before:
+            fresh = abs(started - max(before[1], before[2])) < COARSE_NS
+            return ((-1, *before[1:]) if fresh else before), content
+    raise InputError(f"'{path}' changes while it is read. Wait until it is complete.")
+
+
+class _Progress:
+    """Report every few seconds how much was read."""
+
+    def __init__(self, total: int, report: Callable[[str], None] | None):
+        self.total, self.report = total, report
+        self.done = 0
+        self.last = time.monotonic()
+
+    def add(self, size: int) -> None:
+        self.done += max(size, 0)
+        now = time.monotonic()
+        if self.report and now - self.last > SECONDS_BETWEEN_REPORTS:
+            self.last = now
+            self.report(
+                f"Reading raw files for changes: {self.done / 1e9:.1f} of {self.total / 1e9:.1f} GB"
+            )
