@@ -300,3 +300,58 @@ def test_canary_runs_stand_behind_the_true_ones():
 def test_name_of_a_canary_that_is_taken_is_a_fault():
     message = fault_of(with_canaries(cells_labels_permuted_by_image={"format": "folder"}))
     assert "experiments.0.canaries: makes a data set cells_labels_permuted_by_image" in message
+
+
+def with_same_folds(**origins):
+    protocol = {"kind": "kfold", "folds": 3}
+    protocols = {name: {**protocol, "same_folds_as": origin} for name, origin in origins.items()}
+    return minimal(protocols={"holdout": {"kind": "holdout"}, "folds": protocol, **protocols})
+
+
+def test_folds_of_folds_are_those_that_are_drawn():
+    config = check_config(with_same_folds(b="folds", c="b", d="c"), SCHEMA)
+    origins = [config["protocols"][name]["same_folds_as"] for name in "bcd"]
+    assert origins == ["folds"] * 3
+    assert "same_folds_as" not in config["protocols"]["folds"]
+
+
+@pytest.mark.parametrize(
+    ("origins", "key", "circle"),
+    [
+        ({"b": "b"}, "b", "b -> b"),
+        ({"b": "c", "c": "b"}, "b", "c -> b -> c"),
+        ({"b": "c", "c": "d", "d": "c"}, "b", "c -> d -> c"),
+    ],
+)
+def test_folds_in_a_circle_are_refused(origins, key, circle):
+    message = fault_of(with_same_folds(**origins))
+    assert f"protocols.{key}.same_folds_as: {circle} is a circle" in message
+
+
+def test_a_missing_origin_further_on_is_named():
+    message = fault_of(with_same_folds(b="c", c="lost"))
+    assert "protocols.c.same_folds_as: received 'lost'" in message
+    assert "circle" not in message
+
+
+def with_source(**models):
+    transferred = {"architecture": "simple_cnn", "weights": {"pretrained_on": "src"}}
+    source = {"dataset": "tiles", "protocol": "holdout", "training": {"epochs": 9}}
+    config = minimal(
+        models={"transferred": transferred, **models},
+        pretraining={"src": source},
+    )
+    config["datasets"]["tiles"] = {"format": "folder"}
+    config["experiments"][0]["models"] = list(config["models"])
+    return config
+
+
+def test_a_model_of_the_user_is_never_replaced_by_a_source_task():
+    assert check_config(with_source(), SCHEMA)["models"]["src_simplecnn"]["epochs"] == 9
+    own = {"architecture": "simple_cnn", "epochs": 2}
+    message = fault_of(with_source(src_simplecnn=own))
+    assert "models.src_simplecnn: pretraining makes a model of this name" in message
+    # The name is free as long as no source task is asked for.
+    config = with_source(src_simplecnn=own)
+    config["experiments"][0]["models"] = ["src_simplecnn"]
+    assert check_config(config, SCHEMA)["models"]["src_simplecnn"]["epochs"] == 2

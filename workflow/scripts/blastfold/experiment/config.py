@@ -12,7 +12,12 @@ import yaml
 
 from blastfold.core.errors import InputError
 from blastfold.experiment.ablations import check_ablations, expand_ablations
-from blastfold.experiment.pretraining import check_pretraining, expand_pretraining, resolve_weights
+from blastfold.experiment.pretraining import (
+    check_pretraining,
+    check_source_names,
+    expand_pretraining,
+    resolve_weights,
+)
 
 DERIVED = {"grown": "grow", "selected": "select"}
 """Formats of data sets that are made from another one, with the key of their own settings."""
@@ -43,11 +48,13 @@ def check_config(config: dict, schema_path: str | Path, source: str = "config") 
     """
     schema = yaml.safe_load(Path(schema_path).read_text(encoding="utf-8"))
     given = config
-    config = expand_pretraining(expand_ablations(given, schema))
+    named = expand_ablations(given, schema)
+    config = expand_pretraining(named)
     filled = copy.deepcopy(config)
     faults = [_describe(error) for error in _validator(schema).iter_errors(filled)]
     if not faults:
         faults = [*_cross_check(filled, config), *check_ablations(given, schema)]
+        faults += check_source_names(named, config)
     if faults:
         listing = "\n".join(f"  - {fault}" for fault in sorted(set(faults)))
         manual = "config/README.md describes every key."
@@ -68,6 +75,9 @@ def check_config(config: dict, schema_path: str | Path, source: str = "config") 
             # Zero and false both leave an image as it is.
             changes = model["augmentation"].items()
             model["augmentation"] = {key: type(value)(0) for key, value in changes}
+    for protocol in filled["protocols"].values():
+        if "same_folds_as" in protocol:
+            protocol["same_folds_as"] = _fold_origins(protocol, filled["protocols"])[-1]
     resolve_weights(filled)
     return expand_canaries(filled)
 
@@ -332,8 +342,29 @@ def _check_slides(config: dict) -> Iterator[str]:
         )
 
 
+def _fold_origins(protocol: dict, protocols: dict) -> list[str]:
+    """Return the protocols whose folds a protocol has, the one that draws them last.
+
+    A name that comes again, or that no protocol has, ends the list.
+    """
+    origins: list[str] = []
+    while "same_folds_as" in protocol:
+        origins.append(protocol["same_folds_as"])
+        if origins[-1] in origins[:-1]:
+            break
+        protocol = protocols.get(origins[-1], {})
+    return origins
+
+
 def _check_protocol(key: str, protocol: dict, protocols: dict) -> Iterator[str]:
     base = protocols.get(protocol.get("same_folds_as"))
+    origins = _fold_origins(protocol, protocols)
+    if len(set(origins)) < len(origins):
+        yield (
+            f"{key}.same_folds_as: {' -> '.join(origins)} is a circle, "
+            "expected that one of them draws the folds"
+        )
+        return
     if "same_folds_as" in protocol and base is None:
         yield (
             f"{key}.same_folds_as: received {protocol['same_folds_as']!r}, "

@@ -61,6 +61,21 @@ def expand_pretraining(config: dict) -> dict:
     return expanded
 
 
+def check_source_names(config: dict, expanded: dict) -> Iterator[str]:
+    """Yield every model of the config whose name a source task takes.
+
+    Args:
+        config: The config before :func:`expand_pretraining`.
+        expanded: The config after it.
+    """
+    for name, model in config["models"].items():
+        if expanded["models"][name] != model:
+            yield (
+                f"models.{name}: pretraining makes a model of this name "
+                "(<source>_<architecture>), expected another name"
+            )
+
+
 def _network_title(models: Mapping, model: Mapping) -> str:
     """Return the title of the first model with a network, before those that were made from it."""
     alike = [
