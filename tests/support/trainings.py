@@ -84,7 +84,8 @@ def write_job(folder, images, labels, validation=10):
     roles = np.array(["train"] * len(labels), dtype=object)
     roles[30 : 30 + validation] = "validation"
     roles[40:] = "test"
-    folds = manifest[["image_id"]].assign(fold=0, role=roles).sample(frac=1, random_state=0)
+    folds = manifest[["image_id"]].assign(repeat=0, fold=0, role=roles)
+    folds = folds.sample(frac=1, random_state=0)
     folds.to_csv(folder / "folds.tsv", sep="\t", index=False)
     np.save(folder / "mean.npy", images[:30].mean(axis=0).astype("float32"))
     summary = {"images_sha256": "of images", "manifest_sha256": "of manifest"}

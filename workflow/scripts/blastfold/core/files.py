@@ -14,10 +14,10 @@ def written_whole(path: str | os.PathLike) -> Iterator[Path]:
     """Give a path to write to, and move the file to its place when it is complete.
 
     Args:
-        path: Where the file shall be; its folder is made when it does not exist.
+        path: Where the file will be; its folder is made when it does not exist.
 
     Yields:
-        A path beside it with the same ending. An error leaves what was there before untouched.
+        A path next to it with the same ending. An error leaves what was there before untouched.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,6 +27,20 @@ def written_whole(path: str | os.PathLike) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def written_together(*paths: str | os.PathLike) -> Iterator[list[Path]]:
+    """Give a path for each file to write to, and move all to their places when all are complete.
+
+    Args:
+        paths: Where the files will be; folders are made when they do not exist.
+
+    Yields:
+        Paths next to them, in the same order. An error leaves all that was there untouched.
+    """
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(written_whole(path)) for path in paths]
 
 
 def write_json(content: Any, path: str | os.PathLike) -> None:

@@ -1,4 +1,4 @@
-"""Which images a fold trains on, validates on and tests on."""
+"""The table of folds: which images each fold trains on, validates on and tests on."""
 
 import os
 from typing import NamedTuple
@@ -6,7 +6,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from blastfold.core.errors import InputError
 from blastfold.core.files import digest_names
+from blastfold.core.names import ROLES
+from blastfold.core.tables import read_table, shown, write_table
+
+COLUMNS = ("image_id", "repeat", "fold", "role")
 
 
 class Part(NamedTuple):
@@ -14,37 +19,100 @@ class Part(NamedTuple):
 
     Attributes:
         rows: int64 (n,) rows of the image store.
-        labels: int64 (n,) 0 normal, 1 blast.
+        labels: int64 (n,) index of the class.
     """
 
     rows: np.ndarray
     labels: np.ndarray
 
 
+def write_folds(table: pd.DataFrame, path: str | os.PathLike) -> None:
+    """Write a table of folds with the columns of :data:`COLUMNS`."""
+    write_table(table[list(COLUMNS)], path)
+
+
+def read_folds(path: str | os.PathLike) -> pd.DataFrame:
+    """Read a table of folds.
+
+    Args:
+        path: Table with one row per image and fold that uses it.
+
+    Returns:
+        image_id (text), repeat and fold (int64, from 0) and role (train, validation, test).
+
+    Raises:
+        InputError: A column is missing, a value is not as expected, or an image has two roles in
+            one fold.
+    """
+    table = read_table(path, COLUMNS)
+    for column in ("repeat", "fold"):
+        table[column] = whole_numbers(table, column, path)
+    unknown = ~table["role"].isin(ROLES)
+    if unknown.any():
+        row = table[unknown].iloc[0]
+        raise InputError(
+            f"{path}: column role holds {row['role']!r} for image {row['image_id']!r}, expected "
+            f"one of {', '.join(ROLES)}"
+        )
+    doubled = table.duplicated(["image_id", "repeat", "fold"])
+    if doubled.any():
+        row = table[doubled].iloc[0]
+        raise InputError(
+            f"{path}: image {row['image_id']!r} has two rows in fold {row['fold']} of repeat "
+            f"{row['repeat']}, expected one"
+        )
+    return table
+
+
+def whole_numbers(table: pd.DataFrame, column: str, source: str | os.PathLike) -> pd.Series:
+    """Return a column of counts from 0 as int64.
+
+    Raises:
+        InputError: Names the source, the column and the first value that is no such number.
+    """
+    numbers = pd.to_numeric(table[column], errors="coerce")
+    invalid = ~((numbers >= 0) & (numbers % 1 == 0))
+    if invalid.any():
+        value = table.loc[invalid, column].iloc[0]
+        raise InputError(
+            f"{source}: column {column} holds {shown(value)}, expected a whole number from 0"
+        )
+    return numbers.astype("int64")
+
+
 def read_parts(manifest: pd.DataFrame, folds: str | os.PathLike, fold: int) -> dict[str, Part]:
     """Find the rows of the image store that a fold trains on, validates on and tests on.
 
     Args:
-        manifest: image_id and label, one row an image of the store.
-        folds: Table of folds: image_id, fold, role.
+        manifest: image_id and label, one row per image of the store.
+        folds: Table of folds, see :func:`read_folds`.
         fold: Number of the fold.
 
     Returns:
         ``train``, ``validation`` (absent when empty) and ``test``, rows in the store's order.
     """
-    table = _read(folds, fold)
-    roles = manifest["image_id"].map(table.set_index("image_id")["role"])
-    labels = manifest["label"].astype(int).to_numpy()
-    found = {role: np.flatnonzero(roles == role) for role in ("train", "validation", "test")}
-    return {role: Part(rows, labels[rows]) for role, rows in found.items() if len(rows)}
+    table = read_folds(folds)
+    return select_parts(manifest, table[table["fold"] == fold])
+
+
+def select_parts(manifest: pd.DataFrame, roles: pd.DataFrame) -> dict[str, Part]:
+    """Find the rows of the image store that each role of one fold has.
+
+    Args:
+        manifest: image_id and label, one row per image of the store.
+        roles: image_id and role, one row per image that the fold uses.
+
+    Returns:
+        Part by role, absent when empty; rows in the store's order.
+    """
+    role = manifest["image_id"].map(roles.set_index("image_id")["role"])
+    labels = manifest["label"].astype("int64").to_numpy()
+    found = {name: np.flatnonzero(role == name) for name in ROLES}
+    return {name: Part(rows, labels[rows]) for name, rows in found.items() if len(rows)}
 
 
 def split_digest(folds: str | os.PathLike, fold: int) -> str:
     """Return the digest of a fold: of its images and their roles, whatever their order."""
-    table = _read(folds, fold)
+    table = read_folds(folds)
+    table = table[table["fold"] == fold]
     return digest_names(table["image_id"] + "\t" + table["role"])
-
-
-def _read(folds: str | os.PathLike, fold: int) -> pd.DataFrame:
-    table = pd.read_csv(folds, sep="\t", dtype={"image_id": str}, keep_default_na=False)
-    return table[table["fold"] == fold]

@@ -9,7 +9,8 @@ import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train_test_split
 
 from blastfold.core.errors import InputError
-from blastfold.core.files import written_whole
+from blastfold.core.fold_table import write_folds
+from blastfold.core.names import REPEAT
 from blastfold.core.seeds import derive_seed, generator
 
 logger = logging.getLogger(__name__)
@@ -40,8 +41,7 @@ def assign_folds(manifest: str, groups: str, folds: str, protocol: dict, seed: i
     for fold, rows in result.groupby("fold"):
         counts = rows["role"].value_counts().to_dict()
         logger.info("%s fold %s: %s", protocol["name"], fold, counts)
-    with written_whole(folds) as partial:
-        result.to_csv(partial, sep="\t", index=False)
+    write_folds(result, folds)
 
 
 def split(images: pd.DataFrame, protocol: dict, seed: int) -> pd.DataFrame:
@@ -69,7 +69,8 @@ def split(images: pd.DataFrame, protocol: dict, seed: int) -> pd.DataFrame:
     for fold, roles in enumerate(splitter(images, labels, groups, protocol, seed)):
         roles[left_out(roles, labels, groups, protocol, seed, fold)] = ""
         _check_roles(roles, labels, groups, protocol, fold)
-        table = pd.DataFrame({"image_id": images["image_id"], "fold": fold, "role": roles})
+        columns = {"image_id": images["image_id"], "repeat": REPEAT, "fold": fold, "role": roles}
+        table = pd.DataFrame(columns)
         tables.append(table[table["role"] != ""])
     return pd.concat(tables, ignore_index=True)
 

@@ -1,0 +1,94 @@
+"""The vocabulary of the library: every name that stands in files and is compared in code.
+
+Each name is defined here and nowhere else; ``tests/unit/core/test_one_place.py`` proves it.
+Class names are not here: they are data (see :mod:`blastfold.core.manifest`).
+"""
+
+import re
+from typing import NamedTuple
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+ROLES = (TRAIN, VALIDATION, TEST)
+"""What an image is used for in a fold."""
+
+ROLE_TITLES = {TRAIN: "training", VALIDATION: "validation", TEST: "test"}
+"""The roles in text."""
+
+POOLED, MEAN, SD = "pooled", "mean", "sd"
+"""Scopes next to those of single folds: the test images of all folds taken together, and the
+mean and the sample standard deviation of the folds' values."""
+
+FOLDS = "folds"
+VIEWS = (POOLED, FOLDS)
+"""What an interval or a test is about: all test images as one set, or the values of the folds."""
+
+THRESHOLD = 0.5
+"""An image is predicted as positive when its probability is at least this value."""
+
+CELLS = ("true_negative", "false_positive", "false_negative", "true_positive")
+"""Cells of the confusion matrix, row after row: rows are the true class, columns the predicted."""
+
+GROUPINGS = ("image", "picture", "subject", "group")
+"""What a protocol keeps on one side of a split, from the finest to the coarsest."""
+
+REPEAT = 0
+"""Number of the only repeat of a split."""
+
+TEXT_COLUMNS = frozenset(
+    {
+        *("image_id", "file", "class", "subject", "picture", "parent", "part", "sha256"),
+        *("mask", "photograph", "group", "role", "scope", "reason", "note", "path"),
+    }
+)
+"""Columns that hold text in every table, also where each value looks like a number."""
+
+
+class Metric(NamedTuple):
+    """Facts of a metric.
+
+    Attributes:
+        heading: How a table shows it.
+        lower: Smallest possible value; the largest is 1.
+        percent: Whether it is a fraction, which is shown in percent.
+        proportion: Whether it is one count of images divided by another.
+    """
+
+    heading: str
+    lower: float = 0.0
+    percent: bool = True
+    proportion: bool = False
+
+
+METRIC_FACTS = {
+    "accuracy": Metric("Accuracy (%)", proportion=True),
+    "sensitivity": Metric("Sensitivity (%)", proportion=True),
+    "specificity": Metric("Specificity (%)", proportion=True),
+    "auc": Metric("AUC (%)"),
+    "precision": Metric("Precision (%)", proportion=True),
+    "f1": Metric("F1 (%)"),
+    "weighted_f1": Metric("Weighted F1 (%)"),
+    "balanced_accuracy": Metric("Balanced accuracy (%)"),
+    "mcc": Metric("MCC", lower=-1.0, percent=False),
+}
+"""All metrics, in the order of the thesis' Tables 5.2 to 5.9, then the others."""
+
+METRICS = tuple(METRIC_FACTS)
+PROPORTIONS = tuple(name for name, metric in METRIC_FACTS.items() if metric.proportion)
+RATES = ("accuracy", "sensitivity", "specificity")
+"""The metrics of one threshold that a study prints."""
+
+SHOWN_METRICS = ("auc", *RATES)
+"""The metrics of tables that have no room for all."""
+
+
+def fold_scope(fold: int) -> str:
+    """Return the scope of one fold, for instance ``fold-0``."""
+    return f"fold-{fold}"
+
+
+def plain_name(name: str) -> str:
+    """Return a name without case and punctuation: ``DenseNet-169`` gives ``densenet169``.
+
+    Architectures are written in several ways; this is the way in which they are compared.
+    """
+    return re.sub("[^a-z0-9]", "", name.lower())
