@@ -34,7 +34,7 @@ include: "rules/publication.smk"
 # Snakemake takes its default target from this file alone, never from an included one.
 rule all:
     input:
-        every_table(),
-        every_figure(),
-        every_publication_file(),
+        experiment.targets.tables(),
+        experiment.targets.figures(),
+        experiment.targets.publication(),
     localrule: True

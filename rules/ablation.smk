@@ -3,29 +3,25 @@
 
 rule estimate_ablation:
     input:
-        predictions=lambda wildcards: run_files(
-            "predictions.tsv", ABLATIONS[wildcards.ablation]["cells"]
+        predictions=experiment.files.of_ablation(
+            "evaluation/{dataset}/{protocol}/{model}/predictions.tsv", experiment.runs.cells_of
         ),
-        intervals=lambda wildcards: run_files(
-            "intervals.tsv", ABLATIONS[wildcards.ablation]["cells"]
+        intervals=experiment.files.of_ablation(
+            "evaluation/{dataset}/{protocol}/{model}/intervals.tsv", experiment.runs.cells_of
         ),
-        groups=lambda wildcards: expand(
-            "results/datasets/{dataset}/groups.tsv", dataset=ablation_datasets(wildcards)
+        groups=experiment.files.groups_of_ablation,
+        curve_intervals=experiment.files.of_ablation(
+            "evaluation/{dataset}/{trained_under}/{model}/intervals.tsv", experiment.runs.curve_of
         ),
-        curve_intervals=lambda wildcards: [
-            "results/evaluation/{dataset}/{trained_under}/{model}/intervals.tsv".format(**point)
-            for point in ABLATIONS[wildcards.ablation]["curve"]
-        ],
-        curve_folds=lambda wildcards: [
-            "results/folds/{dataset}/{trained_under}.tsv".format(**point)
-            for point in ABLATIONS[wildcards.ablation]["curve"]
-        ],
+        curve_folds=experiment.files.of_ablation(
+            "folds/{dataset}/{trained_under}.tsv", experiment.runs.curve_of
+        ),
     output:
-        effects="results/evaluation/ablations/{ablation}/effects.tsv",
-        cells="results/evaluation/ablations/{ablation}/cells.tsv",
-        learning_curve="results/evaluation/ablations/{ablation}/learning_curve.tsv",
+        effects="<results>/evaluation/ablations/{ablation}/effects.tsv",
+        cells="<results>/evaluation/ablations/{ablation}/cells.tsv",
+        learning_curve="<results>/evaluation/ablations/{ablation}/learning_curve.tsv",
     log:
-        "logs/estimate_ablation/{ablation}.log",
+        "<logs>/estimate_ablation/{ablation}.log",
     conda:
         "../envs/evaluation.yaml"
     threads: 1
@@ -33,10 +29,7 @@ rule estimate_ablation:
         mem_mb=4000,
         runtime="30m",
     params:
-        plan=lambda wildcards: {
-            **ABLATIONS[wildcards.ablation],
-            "datasets": ablation_datasets(wildcards),
-        },
+        plan=experiment.shown.ablation_plan,
         code=code_digest("evaluation.ablation"),
     message:
         "Estimating what each choice of the ablation {wildcards.ablation} brings"
@@ -46,8 +39,8 @@ rule estimate_ablation:
 
 rule describe_ablation:
     input:
-        effects="results/evaluation/ablations/{ablation}/effects.tsv",
-        cells="results/evaluation/ablations/{ablation}/cells.tsv",
+        effects="<results>/evaluation/ablations/{ablation}/effects.tsv",
+        cells="<results>/evaluation/ablations/{ablation}/cells.tsv",
     output:
         effects=table_files(
             "ablations/{ablation}/effects",
@@ -71,7 +64,7 @@ rule describe_ablation:
             labels={"show": "What each choice brings (figure)"},
         ),
     log:
-        "logs/describe_ablation/{ablation}.log",
+        "<logs>/describe_ablation/{ablation}.log",
     conda:
         "../envs/comparison.yaml"
     threads: 1
@@ -79,8 +72,8 @@ rule describe_ablation:
         mem_mb=2000,
         runtime="10m",
     params:
-        title=lambda wildcards: config["ablations"][wildcards.ablation]["title"],
-        titles=ablation_titles,
+        title=experiment.shown.ablation_title,
+        titles=experiment.shown.ablation_titles,
         code=code_digest("reporting.tables.ablation", "reporting.figures.ablation"),
     message:
         "Describing the ablation {wildcards.ablation}"
@@ -90,7 +83,7 @@ rule describe_ablation:
 
 rule describe_learning_curve:
     input:
-        curve="results/evaluation/ablations/{ablation}/learning_curve.tsv",
+        curve="<results>/evaluation/ablations/{ablation}/learning_curve.tsv",
     output:
         table=table_files(
             "ablations/{ablation}/learning_curve",
@@ -107,7 +100,7 @@ rule describe_learning_curve:
             labels={"show": "Learning curve (figure)"},
         ),
     log:
-        "logs/describe_learning_curve/{ablation}.log",
+        "<logs>/describe_learning_curve/{ablation}.log",
     conda:
         "../envs/comparison.yaml"
     threads: 1
@@ -115,8 +108,8 @@ rule describe_learning_curve:
         mem_mb=2000,
         runtime="10m",
     params:
-        title=lambda wildcards: config["ablations"][wildcards.ablation]["title"],
-        titles=ablation_titles,
+        title=experiment.shown.ablation_title,
+        titles=experiment.shown.ablation_titles,
         code=code_digest("reporting.tables.ablation", "reporting.figures.ablation"),
     message:
         "Describing the learning curve of {wildcards.ablation}"

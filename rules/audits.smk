@@ -1,7 +1,7 @@
 rule tabulate_fitted_artefacts:
     input:
-        records=[artefact["path"] for artefact in fitted_artefacts()],
-        folds=[f"results/folds/{dataset}/{protocol}.tsv" for dataset, protocol in SPLITS],
+        records=experiment.files.fitted_records,
+        folds=experiment.files.of_every_split("tsv"),
     output:
         table_files(
             "fitted_artefacts",
@@ -11,7 +11,7 @@ rule tabulate_fitted_artefacts:
             labels={"show": "Fitted artefacts"},
         ),
     log:
-        "logs/tabulate_fitted_artefacts.log",
+        "<logs>/tabulate_fitted_artefacts.log",
     conda:
         "../envs/comparison.yaml"
     threads: 1
@@ -19,9 +19,9 @@ rule tabulate_fitted_artefacts:
         mem_mb=2000,
         runtime="10m",
     params:
-        artefacts=fitted_artefacts(),
-        splits=SPLITS,
-        titles=TITLES,
+        artefacts=experiment.files.fitted_artefacts,
+        splits=experiment.shown.splits,
+        titles=experiment.runs.titles,
         code=code_digest("reporting.tables.audits"),
     message:
         "Checking that nothing was fitted on a test image"
@@ -33,8 +33,6 @@ rule audit_results:
     input:
         published=workflow.source_path("../resources/published_results.tsv"),
         split_sizes=workflow.source_path("../resources/split_sizes.tsv"),
-        results=expand("results/tables/{dataset}/results.tsv", dataset=TRUE_DATASETS),
-        confusions=run_files("confusion.tsv", TRUE_RUNS),
     output:
         printed=table_files(
             "printed_audit",
@@ -43,16 +41,9 @@ rule audit_results:
             subcategory="Results",
             labels={"show": "Printed results of the thesis"},
         ),
-        matrices="results/evaluation/printed_matrices.tsv",
-        own=table_files(
-            "own_audit",
-            caption="../workflow/report/own_audit.rst",
-            category="Audit",
-            subcategory="Results",
-            labels={"show": "Results of this experiment"},
-        ),
+        matrices="<results>/evaluation/printed_matrices.tsv",
     log:
-        "logs/audit_results.log",
+        "<logs>/audit_results.log",
     conda:
         "../envs/comparison.yaml"
     threads: 1
@@ -60,10 +51,8 @@ rule audit_results:
         mem_mb=2000,
         runtime="10m",
     params:
-        datasets=TRUE_DATASETS,
-        runs=TRUE_RUNS,
         code=code_digest("reporting.tables.printed_audit"),
     message:
-        "Auditing the printed results of the thesis and our own"
+        "Auditing the printed results of the thesis"
     script:
         "../workflow/scripts/audit_results.py"

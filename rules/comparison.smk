@@ -4,10 +4,10 @@
 
 rule describe_dataset:
     input:
-        images="results/datasets/{dataset}/images.npy",
-        manifest="results/datasets/{dataset}/manifest.tsv",
-        duplicates="results/datasets/{dataset}/duplicates.tsv",
-        groups="results/datasets/{dataset}/groups.tsv",
+        images="<results>/datasets/{dataset}/images.npy",
+        manifest="<results>/datasets/{dataset}/manifest.tsv",
+        duplicates="<results>/datasets/{dataset}/duplicates.tsv",
+        groups="<results>/datasets/{dataset}/groups.tsv",
     output:
         example_images=figure_files(
             "{dataset}/example_images",
@@ -40,7 +40,7 @@ rule describe_dataset:
             labels={"show": "Duplicates (table)"},
         ),
     log:
-        "logs/describe_dataset/{dataset}.log",
+        "<logs>/describe_dataset/{dataset}.log",
     conda:
         "../envs/comparison.yaml"
     threads: 1
@@ -48,7 +48,7 @@ rule describe_dataset:
         mem_mb=2000,
         runtime="10m",
     params:
-        title=title_of,
+        title=experiment.shown.title,
         code=code_digest(
             "reporting.figures.datasets", "reporting.figures.audits", "reporting.tables.audits"
         ),
@@ -60,7 +60,7 @@ rule describe_dataset:
 
 rule plot_augmented_images:
     input:
-        samples="results/datasets/{dataset}/augmented_samples.npz",
+        samples="<results>/datasets/{dataset}/augmented_samples.npz",
     output:
         figure_files(
             "{dataset}/augmented_images",
@@ -71,7 +71,7 @@ rule plot_augmented_images:
             labels={"figure": "Augmented images", "protocol": "any"},
         ),
     log:
-        "logs/plot_augmented_images/{dataset}.log",
+        "<logs>/plot_augmented_images/{dataset}.log",
     conda:
         "../envs/comparison.yaml"
     threads: 1
@@ -88,10 +88,12 @@ rule plot_augmented_images:
 
 rule describe_splits:
     input:
-        descriptions=expand("results/datasets/{dataset}/dataset.json", dataset=DESCRIBED_DATASETS),
-        manifests=expand("results/datasets/{dataset}/manifest.tsv", dataset=TRUE_DATASETS),
-        folds=split_files("tsv"),
-        leakage=split_files("leakage.tsv"),
+        descriptions=experiment.files.of_datasets(
+            "dataset.json", experiment.runs.described_datasets
+        ),
+        manifests=experiment.files.of_datasets("manifest.tsv", experiment.runs.true_datasets),
+        folds=experiment.files.of_splits("tsv"),
+        leakage=experiment.files.of_splits("leakage.tsv"),
     output:
         datasets=table_files(
             "datasets",
@@ -122,7 +124,7 @@ rule describe_splits:
             labels={"show": "Leakage (figure)"},
         ),
     log:
-        "logs/describe_splits.log",
+        "<logs>/describe_splits.log",
     conda:
         "../envs/comparison.yaml"
     threads: 1
@@ -130,9 +132,9 @@ rule describe_splits:
         mem_mb=2000,
         runtime="10m",
     params:
-        datasets=TRUE_DATASETS,
-        splits=TRUE_SPLITS,
-        titles=TITLES,
+        datasets=experiment.runs.true_datasets,
+        splits=experiment.shown.true_splits,
+        titles=experiment.runs.titles,
         code=code_digest(
             "reporting.tables.results", "reporting.tables.audits", "reporting.figures.audits"
         ),
@@ -144,7 +146,7 @@ rule describe_splits:
 
 rule plot_architecture:
     input:
-        layers=layers_of,
+        layers=experiment.files.layers,
     output:
         figure_files(
             "{dataset}/architectures/{model}",
@@ -154,7 +156,7 @@ rule plot_architecture:
             labels={"figure": "Schematic", "protocol": "any", "model": "{model}"},
         ),
     log:
-        "logs/plot_architecture/{dataset}/{model}.log",
+        "<logs>/plot_architecture/{dataset}/{model}.log",
     conda:
         "../envs/comparison.yaml"
     threads: 1
@@ -162,8 +164,8 @@ rule plot_architecture:
         mem_mb=2000,
         runtime="10m",
     params:
-        image_size=lambda wildcards: config["datasets"][wildcards.dataset]["image_size"],
-        title=lambda wildcards: TITLES["model"][wildcards.model],
+        image_size=experiment.inputs.key("image_size"),
+        title=experiment.shown.model_title,
         code=code_digest("reporting.figures.architecture"),
     message:
         "Drawing the schematic of {wildcards.model}"
@@ -173,9 +175,9 @@ rule plot_architecture:
 
 rule describe_model:
     input:
-        metrics="results/evaluation/{dataset}/{protocol}/{model}/metrics.tsv",
-        confusion="results/evaluation/{dataset}/{protocol}/{model}/confusion.tsv",
-        histories=fold_files("history.tsv"),
+        metrics="<results>/evaluation/{dataset}/{protocol}/{model}/metrics.tsv",
+        confusion="<results>/evaluation/{dataset}/{protocol}/{model}/confusion.tsv",
+        histories=experiment.files.of_folds("history.tsv"),
     output:
         performance=table_files(
             "{dataset}/{protocol}/{model}",
@@ -199,7 +201,7 @@ rule describe_model:
             labels={"figure": "Training curves", "protocol": "{protocol}", "model": "{model}"},
         ),
     log:
-        "logs/describe_model/{dataset}/{protocol}/{model}.log",
+        "<logs>/describe_model/{dataset}/{protocol}/{model}.log",
     conda:
         "../envs/comparison.yaml"
     threads: 1
@@ -207,7 +209,7 @@ rule describe_model:
         mem_mb=2000,
         runtime="10m",
     params:
-        title=title_of,
+        title=experiment.shown.title,
         code=code_digest(
             "reporting.tables.results", "reporting.figures.curves", "reporting.figures.training"
         ),
@@ -219,16 +221,16 @@ rule describe_model:
 
 rule describe_protocol:
     input:
-        mean_images=mean_images_of,
-        roc=model_files("roc.tsv"),
-        roc_bands=model_files("roc_band.tsv"),
-        metrics=model_files("metrics.tsv"),
-        precision_recall=model_files("precision_recall.tsv"),
-        confusions=model_files("confusion.tsv"),
-        reliabilities=model_files("reliability.tsv"),
-        calibrations=model_files("calibration.tsv"),
-        risk_coverage=model_files("risk_coverage.tsv"),
-        operating_points=model_files("operating_points.tsv"),
+        mean_images=experiment.files.mean_images,
+        roc=experiment.files.of_models("roc.tsv"),
+        roc_bands=experiment.files.of_models("roc_band.tsv"),
+        metrics=experiment.files.of_models("metrics.tsv"),
+        precision_recall=experiment.files.of_models("precision_recall.tsv"),
+        confusions=experiment.files.of_models("confusion.tsv"),
+        reliabilities=experiment.files.of_models("reliability.tsv"),
+        calibrations=experiment.files.of_models("calibration.tsv"),
+        risk_coverage=experiment.files.of_models("risk_coverage.tsv"),
+        operating_points=experiment.files.of_models("operating_points.tsv"),
     output:
         mean_images=figure_files(
             "{dataset}/{protocol}/mean_images",
@@ -281,7 +283,7 @@ rule describe_protocol:
             labels={"show": "Operating points (table)", "protocol": "{protocol}", "model": "all"},
         ),
     log:
-        "logs/describe_protocol/{dataset}/{protocol}.log",
+        "<logs>/describe_protocol/{dataset}/{protocol}.log",
     conda:
         "../envs/comparison.yaml"
     threads: 1
@@ -289,12 +291,9 @@ rule describe_protocol:
         mem_mb=2000,
         runtime="10m",
     params:
-        folds=lambda wildcards: fold_numbers(wildcards.dataset, wildcards.protocol),
-        models=lambda wildcards: [
-            (model, TITLES["model"][model])
-            for model in models_of(wildcards.dataset, wildcards.protocol)
-        ],
-        title=title_of,
+        folds=experiment.shown.folds,
+        models=experiment.shown.titled_models,
+        title=experiment.shown.title,
         code=code_digest(
             "reporting.tables.calibration",
             "reporting.figures.calibration",
@@ -309,7 +308,7 @@ rule describe_protocol:
 
 rule describe_comparisons:
     input:
-        comparisons="results/evaluation/{dataset}/{protocol}/comparisons.tsv",
+        comparisons="<results>/evaluation/{dataset}/{protocol}/comparisons.tsv",
     output:
         table=table_files(
             "{dataset}/{protocol}/comparisons",
@@ -330,7 +329,7 @@ rule describe_comparisons:
             labels={"show": "Differences of the models", "protocol": "{protocol}", "model": "all"},
         ),
     log:
-        "logs/describe_comparisons/{dataset}/{protocol}.log",
+        "<logs>/describe_comparisons/{dataset}/{protocol}.log",
     conda:
         "../envs/comparison.yaml"
     threads: 1
@@ -338,8 +337,8 @@ rule describe_comparisons:
         mem_mb=2000,
         runtime="10m",
     params:
-        titles=TITLES["model"],
-        title=title_of,
+        titles=experiment.runs.titles["model"],
+        title=experiment.shown.title,
         code=code_digest("reporting.tables.comparisons", "reporting.figures.comparisons"),
     message:
         "Describing model against model on {wildcards.dataset}, {wildcards.protocol}"
@@ -349,9 +348,9 @@ rule describe_comparisons:
 
 rule describe_protocol_gap:
     input:
-        gap="results/evaluation/{dataset}/protocol_gap.tsv",
-        metrics=lambda wildcards: run_files("metrics.tsv", gap_runs(wildcards.dataset)),
-        intervals=lambda wildcards: run_files("intervals.tsv", gap_runs(wildcards.dataset)),
+        gap="<results>/evaluation/{dataset}/protocol_gap.tsv",
+        metrics=experiment.files.of_runs("metrics.tsv", experiment.runs.gap_of),
+        intervals=experiment.files.of_runs("intervals.tsv", experiment.runs.gap_of),
     output:
         table=table_files(
             "{dataset}/protocol_gap",
@@ -368,7 +367,7 @@ rule describe_protocol_gap:
             labels={"show": "Protocol gap (figure)"},
         ),
     log:
-        "logs/describe_protocol_gap/{dataset}.log",
+        "<logs>/describe_protocol_gap/{dataset}.log",
     conda:
         "../envs/comparison.yaml"
     threads: 1
@@ -376,9 +375,9 @@ rule describe_protocol_gap:
         mem_mb=2000,
         runtime="10m",
     params:
-        runs=lambda wildcards: gap_runs(wildcards.dataset),
-        titles=TITLES,
-        title=title_of,
+        runs=experiment.shown.described(experiment.runs.gap_of),
+        titles=experiment.runs.titles,
+        title=experiment.shown.title,
         code=code_digest("reporting.tables.comparisons", "reporting.figures.comparisons"),
     message:
         "Describing the gap between the protocols of {wildcards.dataset}"
@@ -388,9 +387,9 @@ rule describe_protocol_gap:
 
 rule describe_results:
     input:
-        metrics=lambda wildcards: run_files("metrics.tsv", true_runs(wildcards.dataset)),
-        intervals=lambda wildcards: run_files("intervals.tsv", true_runs(wildcards.dataset)),
-        drawn=lambda wildcards: run_files("metrics.tsv", shown_runs(wildcards.dataset)),
+        metrics=experiment.files.of_runs("metrics.tsv", experiment.runs.true_of),
+        intervals=experiment.files.of_runs("intervals.tsv", experiment.runs.true_of),
+        drawn=experiment.files.of_runs("metrics.tsv", experiment.runs.shown_of),
         published=workflow.source_path("../resources/published_results.tsv"),
     output:
         table=table_files(
@@ -408,7 +407,7 @@ rule describe_results:
             labels={"show": "Accuracy (figure)"},
         ),
     log:
-        "logs/describe_results/{dataset}.log",
+        "<logs>/describe_results/{dataset}.log",
     conda:
         "../envs/comparison.yaml"
     threads: 1
@@ -416,9 +415,9 @@ rule describe_results:
         mem_mb=2000,
         runtime="10m",
     params:
-        runs=lambda wildcards: true_runs(wildcards.dataset),
-        drawn=lambda wildcards: shown_runs(wildcards.dataset),
-        title=title_of,
+        runs=experiment.shown.described(experiment.runs.true_of),
+        drawn=experiment.shown.described(experiment.runs.shown_of),
+        title=experiment.shown.title,
         code=code_digest("reporting.tables.results", "reporting.figures.accuracy"),
     message:
         "Describing the results on {wildcards.dataset}"
@@ -428,7 +427,7 @@ rule describe_results:
 
 rule compare_with_literature:
     input:
-        metrics=run_files("metrics.tsv", SHOWN_RUNS),
+        metrics=experiment.files.evaluated("metrics.tsv", experiment.runs.shown),
         literature=workflow.source_path("../resources/literature.tsv"),
         published=workflow.source_path("../resources/published_results.tsv"),
     output:
@@ -453,7 +452,7 @@ rule compare_with_literature:
             labels={"table": "Printed and measured values"},
         ),
     log:
-        "logs/compare_with_literature.log",
+        "<logs>/compare_with_literature.log",
     conda:
         "../envs/comparison.yaml"
     threads: 1
@@ -461,7 +460,7 @@ rule compare_with_literature:
         mem_mb=2000,
         runtime="10m",
     params:
-        runs=SHOWN_RUNS,
+        runs=experiment.runs.described(experiment.runs.shown),
         code=code_digest("reporting.tables.reproduction", "reporting.figures.accuracy"),
     message:
         "Comparing our results with those of the thesis and of the literature"

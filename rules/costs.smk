@@ -1,21 +1,21 @@
 rule collect_costs:
     input:
-        runs=every_evaluation("runs.json"),
+        runs=experiment.files.evaluated("runs.json", experiment.runs.asked),
         # Benchmark files are no outputs that could be asked for; this waits for other heavy jobs.
-        others=expand("results/datasets/{dataset}/groups.tsv", dataset=DATASETS),
-        external=external_files("external/{dataset}/{protocol}/{model}/{external}/predictions.tsv"),
+        others=experiment.files.of_datasets("groups.tsv", experiment.runs.datasets),
+        external=experiment.targets.external("predictions.tsv"),
     output:
         tsv=report(
-            "results/tables/compute_cost.tsv",
+            "<results>/tables/compute_cost.tsv",
             caption="../workflow/report/compute_cost.rst",
             category="Comparison",
             subcategory="Cost",
             labels={"show": "Cost of computing (table)"},
         ),
-        tex="results/tables/compute_cost.tex",
-        md="results/tables/compute_cost.md",
+        tex="<results>/tables/compute_cost.tex",
+        md="<results>/tables/compute_cost.md",
     log:
-        "logs/collect_costs.log",
+        "<logs>/collect_costs.log",
     conda:
         "../envs/comparison.yaml"
     threads: 1
@@ -23,10 +23,10 @@ rule collect_costs:
         mem_mb=2000,
         runtime="10m",
     params:
-        trainings=asked_trainings(),
+        trainings=experiment.runs.with_fold_counts(),
         benchmarks="benchmarks",
         # A function, because Snakemake would take a brace in a title for a wildcard.
-        titles=lambda wildcards: TITLES,
+        titles=lambda wildcards: experiment.runs.titles,
         code=code_digest("reporting.tables.compute_cost"),
     message:
         "Adding up what the jobs cost"

@@ -1,8 +1,8 @@
 rule generate_demo:
     output:
-        folder=directory("results/demo/{dataset}"),
+        folder=directory("<results>/demo/{dataset}"),
     log:
-        "logs/generate_demo/{dataset}.log",
+        "<logs>/generate_demo/{dataset}.log",
     conda:
         "../envs/datasets.yaml"
     threads: 1
@@ -10,7 +10,7 @@ rule generate_demo:
         mem_mb=2000,
         runtime="10m",
     params:
-        settings=lambda wildcards: config["datasets"][wildcards.dataset]["demo"],
+        settings=experiment.inputs.key("demo"),
         seed=config["seed"],
         code=code_digest("datasets.generated_smears"),
     message:
@@ -21,19 +21,19 @@ rule generate_demo:
 
 rule import_dataset:
     input:
-        raw=raw_data,
+        raw=experiment.inputs.raw_folder,
         expected=workflow.source_path("../resources/datasets.yaml"),
     output:
-        images="results/datasets/{dataset}/images.npy",
-        manifest="results/datasets/{dataset}/manifest.tsv",
-        rejected="results/datasets/{dataset}/rejected.tsv",
-        summary="results/datasets/{dataset}/dataset.json",
+        images="<results>/datasets/{dataset}/images.npy",
+        manifest="<results>/datasets/{dataset}/manifest.tsv",
+        rejected="<results>/datasets/{dataset}/rejected.tsv",
+        summary="<results>/datasets/{dataset}/dataset.json",
     log:
-        "logs/import_dataset/{dataset}.log",
+        "<logs>/import_dataset/{dataset}.log",
     benchmark:
-        "benchmarks/import_dataset/{dataset}.tsv"
+        "<benchmarks>/import_dataset/{dataset}.tsv"
     wildcard_constraints:
-        dataset=one_of(datasets_except("grown", "permuted", "selected", "tiles")),
+        dataset=one_of(experiment.inputs.imported),
     conda:
         "../envs/datasets.yaml"
     threads: 8
@@ -41,8 +41,8 @@ rule import_dataset:
         mem_mb=4000,
         runtime="4h",
     params:
-        dataset=import_settings,
-        listing=raw_listing,
+        dataset=experiment.inputs.import_settings,
+        listing=experiment.inputs.raw_listing,
         code=code_digest("datasets.importing"),
     message:
         "Importing {wildcards.dataset} from {input.raw}"
@@ -52,17 +52,17 @@ rule import_dataset:
 
 rule audit_dataset:
     input:
-        images="results/datasets/{dataset}/images.npy",
-        manifest="results/datasets/{dataset}/manifest.tsv",
+        images="<results>/datasets/{dataset}/images.npy",
+        manifest="<results>/datasets/{dataset}/manifest.tsv",
     output:
-        duplicates="results/datasets/{dataset}/duplicates.tsv",
-        groups="results/datasets/{dataset}/groups.tsv",
+        duplicates="<results>/datasets/{dataset}/duplicates.tsv",
+        groups="<results>/datasets/{dataset}/groups.tsv",
     log:
-        "logs/audit_dataset/{dataset}.log",
+        "<logs>/audit_dataset/{dataset}.log",
     benchmark:
-        "benchmarks/audit_dataset/{dataset}.tsv"
+        "<benchmarks>/audit_dataset/{dataset}.tsv"
     wildcard_constraints:
-        dataset=one_of(datasets_except("permuted")),
+        dataset=one_of(experiment.inputs.except_format("permuted")),
     conda:
         "../envs/datasets.yaml"
     threads: 8
@@ -70,7 +70,7 @@ rule audit_dataset:
         mem_mb=8000,
         runtime="2h",
     params:
-        duplicates=lambda wildcards: config["datasets"][wildcards.dataset]["duplicates"],
+        duplicates=experiment.inputs.key("duplicates"),
         code=code_digest("leakage.duplicates"),
     message:
         "Looking for duplicates and leakage groups in {wildcards.dataset}"

@@ -1,19 +1,19 @@
 rule grow_dataset:
     input:
-        images=base_file("images.npy"),
-        manifest=base_file("manifest.tsv"),
-        summary=base_file("dataset.json"),
+        images=experiment.inputs.of_base("images.npy"),
+        manifest=experiment.inputs.of_base("manifest.tsv"),
+        summary=experiment.inputs.of_base("dataset.json"),
     output:
-        images="results/datasets/{dataset}/images.npy",
-        manifest="results/datasets/{dataset}/manifest.tsv",
-        rejected="results/datasets/{dataset}/rejected.tsv",
-        summary="results/datasets/{dataset}/dataset.json",
+        images="<results>/datasets/{dataset}/images.npy",
+        manifest="<results>/datasets/{dataset}/manifest.tsv",
+        rejected="<results>/datasets/{dataset}/rejected.tsv",
+        summary="<results>/datasets/{dataset}/dataset.json",
     log:
-        "logs/grow_dataset/{dataset}.log",
+        "<logs>/grow_dataset/{dataset}.log",
     benchmark:
-        "benchmarks/grow_dataset/{dataset}.tsv"
+        "<benchmarks>/grow_dataset/{dataset}.tsv"
     wildcard_constraints:
-        dataset=one_of(datasets_of("grown")),
+        dataset=one_of(experiment.inputs.of_format("grown")),
     conda:
         "../envs/training.yaml"
     threads: 2
@@ -21,7 +21,7 @@ rule grow_dataset:
         mem_mb=4000,
         runtime="1h",
     params:
-        dataset=derived_settings("title", "format", "of", "grow"),
+        dataset=experiment.inputs.entry("title", "format", "of", "grow"),
         seed=config["seed"],
         code=code_digest("networks.grown_datasets"),
     message:
@@ -32,22 +32,22 @@ rule grow_dataset:
 
 rule select_tiles:
     input:
-        images=base_file("images.npy"),
-        manifest=base_file("manifest.tsv"),
-        summary=base_file("dataset.json"),
-        features=selection_features,
+        images=experiment.inputs.of_base("images.npy"),
+        manifest=experiment.inputs.of_base("manifest.tsv"),
+        summary=experiment.inputs.of_base("dataset.json"),
+        features=experiment.training.selection_features,
     output:
-        images="results/datasets/{dataset}/images.npy",
-        manifest="results/datasets/{dataset}/manifest.tsv",
-        rejected="results/datasets/{dataset}/rejected.tsv",
-        summary="results/datasets/{dataset}/dataset.json",
-        tiles="results/datasets/{dataset}/tiles_selected.tsv",
+        images="<results>/datasets/{dataset}/images.npy",
+        manifest="<results>/datasets/{dataset}/manifest.tsv",
+        rejected="<results>/datasets/{dataset}/rejected.tsv",
+        summary="<results>/datasets/{dataset}/dataset.json",
+        tiles="<results>/datasets/{dataset}/tiles_selected.tsv",
     log:
-        "logs/select_tiles/{dataset}.log",
+        "<logs>/select_tiles/{dataset}.log",
     benchmark:
-        "benchmarks/select_tiles/{dataset}.tsv"
+        "<benchmarks>/select_tiles/{dataset}.tsv"
     wildcard_constraints:
-        dataset=one_of(datasets_of("selected")),
+        dataset=one_of(experiment.inputs.of_format("selected")),
     conda:
         "../envs/folds.yaml"
     threads: 2
@@ -55,7 +55,7 @@ rule select_tiles:
         mem_mb=8000,
         runtime="2h",
     params:
-        dataset=derived_settings("title", "format", "of", "select"),
+        dataset=experiment.inputs.entry("title", "format", "of", "select"),
         seed=config["seed"],
         code=code_digest("datasets.selection"),
     message:
@@ -66,22 +66,22 @@ rule select_tiles:
 
 rule plot_selected_tiles:
     input:
-        images=base_file("images.npy"),
-        tiles="results/datasets/{dataset}/tiles_selected.tsv",
+        images=experiment.inputs.of_base("images.npy"),
+        tiles="<results>/datasets/{dataset}/tiles_selected.tsv",
     output:
-        pdf="results/figures/{dataset}/selected_tiles.pdf",
-        svg="results/figures/{dataset}/selected_tiles.svg",
+        pdf="<results>/figures/{dataset}/selected_tiles.pdf",
+        svg="<results>/figures/{dataset}/selected_tiles.svg",
         png=report(
-            "results/figures/{dataset}/selected_tiles.png",
+            "<results>/figures/{dataset}/selected_tiles.png",
             caption="../workflow/report/selected_tiles.rst",
             category="Data sets",
             subcategory="{dataset}",
             labels={"figure": "Best and worst tiles", "protocol": "any"},
         ),
     log:
-        "logs/plot_selected_tiles/{dataset}.log",
+        "<logs>/plot_selected_tiles/{dataset}.log",
     wildcard_constraints:
-        dataset=one_of(datasets_of("selected")),
+        dataset=one_of(experiment.inputs.of_format("selected")),
     conda:
         "../envs/comparison.yaml"
     threads: 1
@@ -98,22 +98,22 @@ rule plot_selected_tiles:
 
 rule permute_labels:
     input:
-        images=base_file("images.npy"),
-        manifest=base_file("manifest.tsv"),
-        summary=base_file("dataset.json"),
-        duplicates=base_file("duplicates.tsv"),
-        groups=base_file("groups.tsv"),
+        images=experiment.inputs.of_base("images.npy"),
+        manifest=experiment.inputs.of_base("manifest.tsv"),
+        summary=experiment.inputs.of_base("dataset.json"),
+        duplicates=experiment.inputs.of_base("duplicates.tsv"),
+        groups=experiment.inputs.of_base("groups.tsv"),
     output:
-        images="results/datasets/{dataset}/images.npy",
-        manifest="results/datasets/{dataset}/manifest.tsv",
-        rejected="results/datasets/{dataset}/rejected.tsv",
-        summary="results/datasets/{dataset}/dataset.json",
-        duplicates="results/datasets/{dataset}/duplicates.tsv",
-        groups="results/datasets/{dataset}/groups.tsv",
+        images="<results>/datasets/{dataset}/images.npy",
+        manifest="<results>/datasets/{dataset}/manifest.tsv",
+        rejected="<results>/datasets/{dataset}/rejected.tsv",
+        summary="<results>/datasets/{dataset}/dataset.json",
+        duplicates="<results>/datasets/{dataset}/duplicates.tsv",
+        groups="<results>/datasets/{dataset}/groups.tsv",
     log:
-        "logs/permute_labels/{dataset}.log",
+        "<logs>/permute_labels/{dataset}.log",
     wildcard_constraints:
-        dataset=one_of(datasets_of("permuted")),
+        dataset=one_of(experiment.inputs.of_format("permuted")),
     conda:
         "../envs/datasets.yaml"
     threads: 1
@@ -121,7 +121,7 @@ rule permute_labels:
         mem_mb=2000,
         runtime="20m",
     params:
-        dataset=derived_settings("title", "format", "of", "permute_among"),
+        dataset=experiment.inputs.entry("title", "format", "of", "permute_among"),
         seed=config["seed"],
         code=code_digest("datasets.derived"),
     message:
@@ -132,8 +132,12 @@ rule permute_labels:
 
 rule tabulate_canaries:
     input:
-        metrics=canary_files("metrics.tsv"),
-        intervals=canary_files("intervals.tsv"),
+        metrics=experiment.files.filled(
+            "evaluation/{run}/{protocol}/{model}/metrics.tsv", experiment.runs.canaries
+        ),
+        intervals=experiment.files.filled(
+            "evaluation/{run}/{protocol}/{model}/intervals.tsv", experiment.runs.canaries
+        ),
     output:
         table_files(
             "canaries",
@@ -143,7 +147,7 @@ rule tabulate_canaries:
             labels={"table": "Results on permuted labels"},
         ),
     log:
-        "logs/tabulate_canaries.log",
+        "<logs>/tabulate_canaries.log",
     conda:
         "../envs/comparison.yaml"
     threads: 1
@@ -151,7 +155,7 @@ rule tabulate_canaries:
         mem_mb=2000,
         runtime="10m",
     params:
-        runs=CANARIES,
+        runs=experiment.runs.canaries,
         code=code_digest("reporting.tables.canaries"),
     message:
         "Tabulating the results on permuted labels"

@@ -3,34 +3,34 @@
 
 rule evaluate_model:
     input:
-        predictions=fold_files("predictions.tsv"),
-        runs=fold_files("run.json"),
-        groups="results/datasets/{dataset}/groups.tsv",
-        folds="results/folds/{dataset}/{protocol}.tsv",
+        predictions=experiment.files.of_folds("predictions.tsv"),
+        runs=experiment.files.of_folds("run.json"),
+        groups="<results>/datasets/{dataset}/groups.tsv",
+        folds="<results>/folds/{dataset}/{protocol}.tsv",
     output:
         # Of all folds: what follows needs to know of one file a model, however many folds it has.
-        predictions="results/evaluation/{dataset}/{protocol}/{model}/predictions.tsv",
-        runs="results/evaluation/{dataset}/{protocol}/{model}/runs.json",
-        metrics="results/evaluation/{dataset}/{protocol}/{model}/metrics.tsv",
-        confusion="results/evaluation/{dataset}/{protocol}/{model}/confusion.tsv",
-        roc="results/evaluation/{dataset}/{protocol}/{model}/roc.tsv",
-        precision_recall="results/evaluation/{dataset}/{protocol}/{model}/precision_recall.tsv",
-        report="results/evaluation/{dataset}/{protocol}/{model}/report.tsv",
+        predictions="<results>/evaluation/{dataset}/{protocol}/{model}/predictions.tsv",
+        runs="<results>/evaluation/{dataset}/{protocol}/{model}/runs.json",
+        metrics="<results>/evaluation/{dataset}/{protocol}/{model}/metrics.tsv",
+        confusion="<results>/evaluation/{dataset}/{protocol}/{model}/confusion.tsv",
+        roc="<results>/evaluation/{dataset}/{protocol}/{model}/roc.tsv",
+        precision_recall="<results>/evaluation/{dataset}/{protocol}/{model}/precision_recall.tsv",
+        report="<results>/evaluation/{dataset}/{protocol}/{model}/report.tsv",
         intervals=report(
-            "results/evaluation/{dataset}/{protocol}/{model}/intervals.tsv",
+            "<results>/evaluation/{dataset}/{protocol}/{model}/intervals.tsv",
             caption="../workflow/report/intervals.rst",
             category="Evaluation",
             subcategory="{dataset}",
             labels={"show": "Intervals (table)", "protocol": "{protocol}", "model": "{model}"},
         ),
-        roc_band="results/evaluation/{dataset}/{protocol}/{model}/roc_band.tsv",
-        calibration="results/evaluation/{dataset}/{protocol}/{model}/calibration.tsv",
-        reliability="results/evaluation/{dataset}/{protocol}/{model}/reliability.tsv",
-        operating_points="results/evaluation/{dataset}/{protocol}/{model}/operating_points.tsv",
-        risk_coverage="results/evaluation/{dataset}/{protocol}/{model}/risk_coverage.tsv",
-        fitted="results/evaluation/{dataset}/{protocol}/{model}/fitted.json",
+        roc_band="<results>/evaluation/{dataset}/{protocol}/{model}/roc_band.tsv",
+        calibration="<results>/evaluation/{dataset}/{protocol}/{model}/calibration.tsv",
+        reliability="<results>/evaluation/{dataset}/{protocol}/{model}/reliability.tsv",
+        operating_points="<results>/evaluation/{dataset}/{protocol}/{model}/operating_points.tsv",
+        risk_coverage="<results>/evaluation/{dataset}/{protocol}/{model}/risk_coverage.tsv",
+        fitted="<results>/evaluation/{dataset}/{protocol}/{model}/fitted.json",
     log:
-        "logs/evaluate_model/{dataset}/{protocol}/{model}.log",
+        "<logs>/evaluate_model/{dataset}/{protocol}/{model}.log",
     conda:
         "../envs/evaluation.yaml"
     threads: 1
@@ -50,13 +50,13 @@ rule evaluate_model:
 
 rule compare_models:
     input:
-        predictions=model_files("predictions.tsv"),
-        groups="results/datasets/{dataset}/groups.tsv",
-        folds="results/folds/{dataset}/{protocol}.tsv",
+        predictions=experiment.files.of_models("predictions.tsv"),
+        groups="<results>/datasets/{dataset}/groups.tsv",
+        folds="<results>/folds/{dataset}/{protocol}.tsv",
     output:
-        comparisons="results/evaluation/{dataset}/{protocol}/comparisons.tsv",
+        comparisons="<results>/evaluation/{dataset}/{protocol}/comparisons.tsv",
     log:
-        "logs/compare_models/{dataset}/{protocol}.log",
+        "<logs>/compare_models/{dataset}/{protocol}.log",
     conda:
         "../envs/evaluation.yaml"
     threads: 1
@@ -64,7 +64,7 @@ rule compare_models:
         mem_mb=4000,
         runtime="1h",
     params:
-        models=lambda wildcards: models_of(wildcards.dataset, wildcards.protocol),
+        models=experiment.shown.models,
         seed=config["seed"],
         code=code_digest("evaluation.comparisons"),
     message:
@@ -75,12 +75,12 @@ rule compare_models:
 
 rule estimate_protocol_gap:
     input:
-        predictions=lambda wildcards: run_files("predictions.tsv", gap_runs(wildcards.dataset)),
-        groups="results/datasets/{dataset}/groups.tsv",
+        predictions=experiment.files.of_runs("predictions.tsv", experiment.runs.gap_of),
+        groups="<results>/datasets/{dataset}/groups.tsv",
     output:
-        gap="results/evaluation/{dataset}/protocol_gap.tsv",
+        gap="<results>/evaluation/{dataset}/protocol_gap.tsv",
     log:
-        "logs/estimate_protocol_gap/{dataset}.log",
+        "<logs>/estimate_protocol_gap/{dataset}.log",
     conda:
         "../envs/evaluation.yaml"
     threads: 1
@@ -88,7 +88,7 @@ rule estimate_protocol_gap:
         mem_mb=4000,
         runtime="30m",
     params:
-        runs=lambda wildcards: gap_runs(wildcards.dataset),
+        runs=experiment.shown.described(experiment.runs.gap_of),
         code=code_digest("evaluation.protocol_gap"),
     message:
         "Estimating the gap between the protocols of {wildcards.dataset}"

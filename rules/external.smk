@@ -1,16 +1,16 @@
 rule apply_models:
     input:
-        models=fold_files("model.keras"),
-        images="results/datasets/{external}/images.npy",
-        manifest="results/datasets/{external}/manifest.tsv",
-        dataset="results/datasets/{external}/dataset.json",
+        models=experiment.files.of_folds("model.keras"),
+        images="<results>/datasets/{external}/images.npy",
+        manifest="<results>/datasets/{external}/manifest.tsv",
+        dataset="<results>/datasets/{external}/dataset.json",
     output:
-        predictions="results/external/{dataset}/{protocol}/{model}/{external}/predictions.tsv",
-        record="results/external/{dataset}/{protocol}/{model}/{external}/record.json",
+        predictions="<results>/external/{dataset}/{protocol}/{model}/{external}/predictions.tsv",
+        record="<results>/external/{dataset}/{protocol}/{model}/{external}/record.json",
     log:
-        "logs/apply_models/{dataset}/{protocol}/{model}/{external}.log",
+        "<logs>/apply_models/{dataset}/{protocol}/{model}/{external}.log",
     benchmark:
-        "benchmarks/apply_models/{dataset}/{protocol}/{model}/{external}.tsv"
+        "<benchmarks>/apply_models/{dataset}/{protocol}/{model}/{external}.tsv"
     conda:
         "../envs/training.yaml"
     threads: TRAINING_THREADS
@@ -29,13 +29,13 @@ rule apply_models:
 
 rule estimate_external_intervals:
     input:
-        predictions=["results/external/{dataset}/{protocol}/{model}/{external}/predictions.tsv"],
-        groups="results/datasets/{external}/groups.tsv",
-        folds="results/folds/{dataset}/{protocol}.tsv",
+        predictions=["<results>/external/{dataset}/{protocol}/{model}/{external}/predictions.tsv"],
+        groups="<results>/datasets/{external}/groups.tsv",
+        folds="<results>/folds/{dataset}/{protocol}.tsv",
     output:
-        intervals="results/external/{dataset}/{protocol}/{model}/{external}/intervals.tsv",
+        intervals="<results>/external/{dataset}/{protocol}/{model}/{external}/intervals.tsv",
     log:
-        "logs/estimate_external_intervals/{dataset}/{protocol}/{model}/{external}.log",
+        "<logs>/estimate_external_intervals/{dataset}/{protocol}/{model}/{external}.log",
     conda:
         "../envs/evaluation.yaml"
     threads: 1
@@ -53,8 +53,10 @@ rule estimate_external_intervals:
 
 rule describe_external_test:
     input:
-        internal=external_files("evaluation/{dataset}/{protocol}/{model}/intervals.tsv"),
-        external=external_files("external/{dataset}/{protocol}/{model}/{external}/intervals.tsv"),
+        internal=experiment.files.filled(
+            "evaluation/{dataset}/{protocol}/{model}/intervals.tsv", experiment.runs.external
+        ),
+        external=experiment.targets.external("intervals.tsv"),
     output:
         table=table_files(
             "external_test",
@@ -72,7 +74,7 @@ rule describe_external_test:
             labels={"show": "External test (figure)"},
         ),
     log:
-        "logs/describe_external_test.log",
+        "<logs>/describe_external_test.log",
     conda:
         "../envs/comparison.yaml"
     threads: 1
@@ -80,7 +82,7 @@ rule describe_external_test:
         mem_mb=2000,
         runtime="10m",
     params:
-        runs=EXTERNAL_RUNS,
+        runs=experiment.runs.external,
         code=code_digest("reporting.tables.external_test", "reporting.figures.external_test"),
     message:
         "Describing the external tests"

@@ -1,11 +1,11 @@
 rule assign_folds:
     input:
-        manifest="results/datasets/{dataset}/manifest.tsv",
-        groups="results/datasets/{dataset}/groups.tsv",
+        manifest="<results>/datasets/{dataset}/manifest.tsv",
+        groups="<results>/datasets/{dataset}/groups.tsv",
     output:
-        folds="results/folds/{dataset}/{protocol}.tsv",
+        folds="<results>/folds/{dataset}/{protocol}.tsv",
     log:
-        "logs/assign_folds/{dataset}/{protocol}.log",
+        "<logs>/assign_folds/{dataset}/{protocol}.log",
     conda:
         "../envs/folds.yaml"
     threads: 1
@@ -13,7 +13,7 @@ rule assign_folds:
         mem_mb=2000,
         runtime="20m",
     params:
-        protocol=protocol_settings,
+        protocol=experiment.inputs.protocol_settings,
         seed=config["seed"],
         code=code_digest("folds.assignment"),
     message:
@@ -24,15 +24,15 @@ rule assign_folds:
 
 rule audit_split:
     input:
-        folds="results/folds/{dataset}/{protocol}.tsv",
-        manifest="results/datasets/{dataset}/manifest.tsv",
-        groups="results/datasets/{dataset}/groups.tsv",
-        duplicates="results/datasets/{dataset}/duplicates.tsv",
+        folds="<results>/folds/{dataset}/{protocol}.tsv",
+        manifest="<results>/datasets/{dataset}/manifest.tsv",
+        groups="<results>/datasets/{dataset}/groups.tsv",
+        duplicates="<results>/datasets/{dataset}/duplicates.tsv",
     output:
-        summary="results/folds/{dataset}/{protocol}.leakage.tsv",
-        crossings="results/folds/{dataset}/{protocol}.crossings.tsv",
+        summary="<results>/folds/{dataset}/{protocol}.leakage.tsv",
+        crossings="<results>/folds/{dataset}/{protocol}.crossings.tsv",
     log:
-        "logs/audit_split/{dataset}/{protocol}.log",
+        "<logs>/audit_split/{dataset}/{protocol}.log",
     conda:
         "../envs/folds.yaml"
     threads: 1
@@ -40,7 +40,7 @@ rule audit_split:
         mem_mb=4000,
         runtime="20m",
     params:
-        leakage=lambda wildcards: config["protocols"][wildcards.protocol]["leakage"],
+        leakage=experiment.inputs.leakage_rule,
         code=code_digest("leakage.split_audit"),
     message:
         "Looking for leakage in {wildcards.dataset}, {wildcards.protocol}"
@@ -49,26 +49,26 @@ rule audit_split:
 
 
 # One job for all folds of a split; the number of its files is part of a rule.
-for folds, protocols in FOLD_COUNTS.items():
+for folds, protocols in experiment.training.fold_counts.items():
 
     rule:
         name:
             f"compute_mean_images_{folds}_folds"
         input:
-            images="results/datasets/{dataset}/images.npy",
-            manifest="results/datasets/{dataset}/manifest.tsv",
-            folds="results/folds/{dataset}/{protocol}.tsv",
+            images="<results>/datasets/{dataset}/images.npy",
+            manifest="<results>/datasets/{dataset}/manifest.tsv",
+            folds="<results>/folds/{dataset}/{protocol}.tsv",
         output:
             mean_images=[
-                f"results/mean_images/{{dataset}}/{{protocol}}/fold-{fold}.npy"
+                f"<results>/mean_images/{{dataset}}/{{protocol}}/fold-{fold}.npy"
                 for fold in range(folds)
             ],
             records=[
-                f"results/mean_images/{{dataset}}/{{protocol}}/fold-{fold}.json"
+                f"<results>/mean_images/{{dataset}}/{{protocol}}/fold-{fold}.json"
                 for fold in range(folds)
             ],
         log:
-            "logs/compute_mean_images/{dataset}/{protocol}.log",
+            "<logs>/compute_mean_images/{dataset}/{protocol}.log",
         wildcard_constraints:
             protocol=one_of(protocols),
         conda:

@@ -3,7 +3,7 @@ rule download_weights:
         weights="resources/weights/{architecture}_imagenet_notop.weights.h5",
         record="resources/weights/{architecture}_imagenet_notop.json",
     log:
-        "logs/download_weights/{architecture}.log",
+        "<logs>/download_weights/{architecture}.log",
     conda:
         "../envs/training.yaml"
     threads: 1
@@ -18,15 +18,15 @@ rule download_weights:
 
 rule export_backbone:
     input:
-        model=lambda wildcards: f"results/training/{pretraining_run(wildcards)}/fold-0/model.keras",
-        run=lambda wildcards: f"results/training/{pretraining_run(wildcards)}/fold-0/run.json",
-        metrics=lambda wildcards: f"results/evaluation/{pretraining_run(wildcards)}/metrics.tsv",
+        model=experiment.training.of_source("<results>/training/{run}/fold-0/model.keras"),
+        run=experiment.training.of_source("<results>/training/{run}/fold-0/run.json"),
+        metrics=experiment.training.of_source("<results>/evaluation/{run}/metrics.tsv"),
     output:
-        weights="results/pretraining/{source}/{architecture}.weights.h5",
-        mean_image="results/pretraining/{source}/{architecture}.mean_image.npy",
-        record="results/pretraining/{source}/{architecture}.json",
+        weights="<results>/pretraining/{source}/{architecture}.weights.h5",
+        mean_image="<results>/pretraining/{source}/{architecture}.mean_image.npy",
+        record="<results>/pretraining/{source}/{architecture}.json",
     log:
-        "logs/export_backbone/{source}/{architecture}.log",
+        "<logs>/export_backbone/{source}/{architecture}.log",
     conda:
         "../envs/training.yaml"
     threads: 1
@@ -34,7 +34,7 @@ rule export_backbone:
         mem_mb=4000,
         runtime="20m",
     params:
-        trained=pretraining_run,
+        trained=experiment.training.source_run,
         code=code_digest("training.backbone_export"),
     message:
         "Taking the backbone of {wildcards.architecture} from the source task {wildcards.source}"

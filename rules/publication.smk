@@ -1,51 +1,42 @@
 # Everything for a manuscript, from stored records, tables and figures alone: no TensorFlow.
 
 
-localrules:
-    publication,
-
-
-rule publication:
-    input:
-        every_publication_file(),
-
-
 rule write_publication:
     input:
-        unpack(stored_records),
+        unpack(experiment.files.records),
         claim=workflow.source_path("../resources/checklists/claim_2024.tsv"),
         tripod_ai=workflow.source_path("../resources/checklists/tripod_ai.tsv"),
     output:
         methods=[
             report(
-                "results/publication/methods.md",
+                "<results>/publication/methods.md",
                 caption="../workflow/report/methods.rst",
                 category="Publication",
                 labels={"text": "Methods"},
             ),
-            "results/publication/methods.tex",
+            "<results>/publication/methods.tex",
         ],
         claim=[
             report(
-                "results/publication/checklist_claim.tsv",
+                "<results>/publication/checklist_claim.tsv",
                 caption="../workflow/report/checklist.rst",
                 category="Publication",
                 labels={"text": "Checklist CLAIM 2024"},
             ),
-            "results/publication/checklist_claim.md",
+            "<results>/publication/checklist_claim.md",
         ],
         tripod_ai=[
             report(
-                "results/publication/checklist_tripod_ai.tsv",
+                "<results>/publication/checklist_tripod_ai.tsv",
                 caption="../workflow/report/checklist.rst",
                 category="Publication",
                 labels={"text": "Checklist TRIPOD+AI"},
             ),
-            "results/publication/checklist_tripod_ai.md",
+            "<results>/publication/checklist_tripod_ai.md",
         ],
-        provenance="results/publication/provenance.json",
+        provenance="<results>/publication/provenance.json",
     log:
-        "logs/write_publication.log",
+        "<logs>/write_publication.log",
     conda:
         "../envs/comparison.yaml"
     threads: 1
@@ -53,9 +44,9 @@ rule write_publication:
         mem_mb=2000,
         runtime="10m",
     params:
-        # A function, because Snakemake would take a brace in a title for a wildcard.
+        # Functions, because Snakemake takes a brace in a plain parameter for a wildcard.
         experiment=lambda wildcards: config,
-        asked=asked_trainings(),
+        asked=experiment.runs.with_fold_counts(),
         repository=lambda wildcards: repository_state(ROOT),
         code=code_digest(
             "reporting.publication.methods",
@@ -70,15 +61,15 @@ rule write_publication:
 
 rule assemble_publication:
     input:
-        tables=[table for table in every_table() if table.endswith(".tex")],
-        figures=[figure for figure in every_figure() if figure.endswith(".pdf")],
-        methods="results/publication/methods.tex",
+        tables=experiment.targets.tables(["tex"]),
+        figures=experiment.targets.figures(["pdf"]),
+        methods="<results>/publication/methods.tex",
     output:
-        tables=directory("results/publication/tables"),
-        figures=directory("results/publication/figures"),
-        document="results/publication/main.tex",
+        tables=directory("<results>/publication/tables"),
+        figures=directory("<results>/publication/figures"),
+        document="<results>/publication/main.tex",
     log:
-        "logs/assemble_publication.log",
+        "<logs>/assemble_publication.log",
     conda:
         "../envs/comparison.yaml"
     threads: 1
@@ -86,10 +77,7 @@ rule assemble_publication:
         mem_mb=2000,
         runtime="10m",
     params:
-        titles=lambda wildcards: {
-            **TITLES,
-            "ablation": {name: entry["title"] for name, entry in config["ablations"].items()},
-        },
+        titles=experiment.shown.publication_titles,
         title=lambda wildcards: config["title"],
         code=code_digest("reporting.publication.document"),
     message:

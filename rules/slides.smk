@@ -1,9 +1,9 @@
 rule generate_slide:
     output:
-        slide="results/demo_slides/{slide}.tif",
-        truth="results/demo_slides/{slide}.truth.npz",
+        slide="<results>/demo_slides/{slide}.tif",
+        truth="<results>/demo_slides/{slide}.truth.npz",
     log:
-        "logs/generate_slide/{slide}.log",
+        "<logs>/generate_slide/{slide}.log",
     conda:
         "../envs/slides.yaml"
     threads: 1
@@ -11,8 +11,8 @@ rule generate_slide:
         mem_mb=4000,
         runtime="30m",
     params:
-        label=lambda wildcards: SLIDES[wildcards.slide]["label"],
-        settings=lambda wildcards: config["slides"]["demo"],
+        label=experiment.inputs.slide_label,
+        settings=experiment.inputs.demo_slides_settings,
         seed=config["seed"],
         code=code_digest("slides.generated_slide"),
     message:
@@ -23,15 +23,15 @@ rule generate_slide:
 
 rule tile_slide:
     input:
-        slide=slide_file,
+        slide=experiment.inputs.slide_file,
     output:
-        tiles="results/slides/{slide}/tiles.h5",
-        table="results/slides/{slide}/tiles.tsv",
-        thumbnail="results/slides/{slide}/thumbnail.npz",
+        tiles="<results>/slides/{slide}/tiles.h5",
+        table="<results>/slides/{slide}/tiles.tsv",
+        thumbnail="<results>/slides/{slide}/thumbnail.npz",
     log:
-        "logs/tile_slide/{slide}.log",
+        "<logs>/tile_slide/{slide}.log",
     benchmark:
-        "benchmarks/tile_slide/{slide}.tsv"
+        "<benchmarks>/tile_slide/{slide}.tsv"
     conda:
         "../envs/slides.yaml"
     threads: 4
@@ -39,9 +39,9 @@ rule tile_slide:
         mem_mb=2000,
         runtime="4h",
     params:
-        row=lambda wildcards: {key: SLIDES[wildcards.slide][key] for key in ("label", "mpp")},
-        regions=lambda wildcards: REGIONS.get(wildcards.slide, []),
-        settings=tiling_settings,
+        row=experiment.inputs.slide_row("label", "mpp"),
+        regions=experiment.inputs.regions_of,
+        settings=experiment.inputs.tiling_settings,
         code=code_digest("slides.tiling"),
     message:
         "Cutting {input.slide} into tiles"
@@ -51,19 +51,19 @@ rule tile_slide:
 
 rule plot_slide:
     input:
-        table="results/slides/{slide}/tiles.tsv",
-        thumbnail="results/slides/{slide}/thumbnail.npz",
+        table="<results>/slides/{slide}/tiles.tsv",
+        thumbnail="<results>/slides/{slide}/thumbnail.npz",
     output:
-        pdf="results/figures/slides/{slide}.pdf",
-        svg="results/figures/slides/{slide}.svg",
+        pdf="<results>/figures/slides/{slide}.pdf",
+        svg="<results>/figures/slides/{slide}.svg",
         png=report(
-            "results/figures/slides/{slide}.png",
+            "<results>/figures/slides/{slide}.png",
             caption="../workflow/report/slide.rst",
             category="Slides",
             labels={"slide": "{slide}"},
         ),
     log:
-        "logs/plot_slide/{slide}.log",
+        "<logs>/plot_slide/{slide}.log",
     conda:
         "../envs/comparison.yaml"
     threads: 1
@@ -80,19 +80,19 @@ rule plot_slide:
 
 rule import_tiles:
     input:
-        tiles=slides_of_dataset("tiles.h5"),
-        tables=slides_of_dataset("tiles.tsv"),
+        tiles=experiment.inputs.of_slides("tiles.h5"),
+        tables=experiment.inputs.of_slides("tiles.tsv"),
     output:
-        images="results/datasets/{dataset}/images.npy",
-        manifest="results/datasets/{dataset}/manifest.tsv",
-        rejected="results/datasets/{dataset}/rejected.tsv",
-        summary="results/datasets/{dataset}/dataset.json",
+        images="<results>/datasets/{dataset}/images.npy",
+        manifest="<results>/datasets/{dataset}/manifest.tsv",
+        rejected="<results>/datasets/{dataset}/rejected.tsv",
+        summary="<results>/datasets/{dataset}/dataset.json",
     log:
-        "logs/import_tiles/{dataset}.log",
+        "<logs>/import_tiles/{dataset}.log",
     benchmark:
-        "benchmarks/import_tiles/{dataset}.tsv"
+        "<benchmarks>/import_tiles/{dataset}.tsv"
     wildcard_constraints:
-        dataset=one_of(datasets_of("tiles")),
+        dataset=one_of(experiment.inputs.of_format("tiles")),
     conda:
         "../envs/datasets.yaml"
     threads: 8
@@ -100,8 +100,7 @@ rule import_tiles:
         mem_mb=4000,
         runtime="4h",
     params:
-        folder="results/slides",
-        dataset=tiles_settings,
+        dataset=experiment.inputs.tiles_settings,
         code=code_digest("datasets.importing"),
     message:
         "Importing {wildcards.dataset} from the tiles of its slides"

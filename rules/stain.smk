@@ -1,15 +1,15 @@
 rule fit_stain:
     input:
-        images="results/datasets/{dataset}/images.npy",
-        manifest="results/datasets/{dataset}/manifest.tsv",
-        folds="results/folds/{dataset}/{protocol}.tsv",
+        images="<results>/datasets/{dataset}/images.npy",
+        manifest="<results>/datasets/{dataset}/manifest.tsv",
+        folds="<results>/folds/{dataset}/{protocol}.tsv",
     output:
-        record="results/stain/{dataset}/{protocol}/{stain}/fold-{fold}.json",
-        mean_image="results/stain/{dataset}/{protocol}/{stain}/fold-{fold}.npy",
+        record="<results>/stain/{dataset}/{protocol}/{stain}/fold-{fold}.json",
+        mean_image="<results>/stain/{dataset}/{protocol}/{stain}/fold-{fold}.npy",
     log:
-        "logs/fit_stain/{dataset}/{protocol}/{stain}/fold-{fold}.log",
+        "<logs>/fit_stain/{dataset}/{protocol}/{stain}/fold-{fold}.log",
     benchmark:
-        "benchmarks/fit_stain/{dataset}/{protocol}/{stain}/fold-{fold}.tsv"
+        "<benchmarks>/fit_stain/{dataset}/{protocol}/{stain}/fold-{fold}.tsv"
     conda:
         "../envs/folds.yaml"
     threads: 1
@@ -26,21 +26,21 @@ rule fit_stain:
 
 rule plot_stain:
     input:
-        images="results/datasets/{dataset}/images.npy",
-        manifest="results/datasets/{dataset}/manifest.tsv",
-        record="results/stain/{dataset}/{protocol}/{stain}/fold-0.json",
+        images="<results>/datasets/{dataset}/images.npy",
+        manifest="<results>/datasets/{dataset}/manifest.tsv",
+        record="<results>/stain/{dataset}/{protocol}/{stain}/fold-0.json",
     output:
-        pdf="results/figures/{dataset}/{protocol}/stain_{stain}.pdf",
-        svg="results/figures/{dataset}/{protocol}/stain_{stain}.svg",
+        pdf="<results>/figures/{dataset}/{protocol}/stain_{stain}.pdf",
+        svg="<results>/figures/{dataset}/{protocol}/stain_{stain}.svg",
         png=report(
-            "results/figures/{dataset}/{protocol}/stain_{stain}.png",
+            "<results>/figures/{dataset}/{protocol}/stain_{stain}.png",
             caption="../workflow/report/stain.rst",
             category="Data sets",
             subcategory="{dataset}",
             labels={"figure": "Stain normalisation, {stain}", "protocol": "{protocol}"},
         ),
     log:
-        "logs/plot_stain/{dataset}/{protocol}/{stain}.log",
+        "<logs>/plot_stain/{dataset}/{protocol}/{stain}.log",
     conda:
         "../envs/comparison.yaml"
     threads: 1

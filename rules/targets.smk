@@ -8,41 +8,39 @@ localrules:
     models,
     tables,
     figures,
+    publication,
 
 
 rule datasets:
     input:
-        expand(
-            "results/datasets/{dataset}/{table}.tsv",
-            dataset=DATASETS,
-            table=["manifest", "rejected", "duplicates", "groups"],
-        ),
+        experiment.targets.datasets(),
 
 
 rule tiles:
     input:
-        expand("results/slides/{slide}/tiles.tsv", slide=SLIDES),
-        expand("results/figures/slides/{slide}.png", slide=SLIDES),
+        experiment.targets.tiles(),
 
 
 rule folds:
     input:
-        [f"results/folds/{dataset}/{protocol}.tsv" for dataset, protocol in SPLITS],
-        [f"results/folds/{dataset}/{protocol}.leakage.tsv" for dataset, protocol in SPLITS],
+        experiment.targets.folds(),
 
 
 rule models:
     input:
-        every_fold("model.keras"),
-        every_fold("predictions.tsv"),
-        external_files("external/{dataset}/{protocol}/{model}/{external}/predictions.tsv"),
+        experiment.targets.models(),
 
 
 rule tables:
     input:
-        every_table(),
+        experiment.targets.tables(),
 
 
 rule figures:
     input:
-        every_figure(),
+        experiment.targets.figures(),
+
+
+rule publication:
+    input:
+        experiment.targets.publication(),

@@ -1,5 +1,6 @@
 """Import the tiles of slides as a data set."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blastfold.core.logs import log_to
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 with log_to(snakemake.log[0]):
     import_dataset(
         name=snakemake.wildcards.dataset,
-        path=snakemake.params.folder,
+        path=Path(snakemake.input.tiles[0]).parents[1],
         settings=snakemake.params.dataset,
         expected=None,
         images=snakemake.output.images,

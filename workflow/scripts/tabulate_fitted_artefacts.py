@@ -8,10 +8,12 @@ from blastfold.reporting.tables.audits import tabulate_fitted
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
+stored, settings = snakemake.input, snakemake.params
+pairs = zip(settings.artefacts, stored.records, strict=True)
 with log_to(snakemake.log[0]):
     tabulate_fitted(
-        artefacts=snakemake.params.artefacts,
-        folds=dict(zip(map(tuple, snakemake.params.splits), snakemake.input.folds, strict=True)),
-        titles=snakemake.params.titles,
+        artefacts=[{**artefact, "path": path} for artefact, path in pairs],
+        folds=dict(zip(map(tuple, settings.splits), stored.folds, strict=True)),
+        titles=settings.titles,
         paths=snakemake.output,
     )

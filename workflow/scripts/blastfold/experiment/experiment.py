@@ -1,0 +1,104 @@
+"""An experiment: all that the rules ask about a checked config, computed once.
+
+The rules hold no computation of their own. A question is answered by one part:
+
+* ``runs``: what is trained, tested and shown, and its titles;
+* ``inputs``: what data sets, slides and folds are made from;
+* ``training``: what features, trainings and external tests start from;
+* ``files``: which stored files evaluations, tables and figures read;
+* ``shown``: what evaluations, tables and figures must know beside their files;
+* ``targets``: which files the named targets ask for.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from blastfold.experiment.dataset_inputs import DatasetInputs
+from blastfold.experiment.runs import Runs
+from blastfold.experiment.shown_settings import ShownSettings
+from blastfold.experiment.stored_files import StoredFiles
+from blastfold.experiment.targets import Targets
+from blastfold.experiment.training_inputs import TrainingInputs
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What will be computed, from which files and under which titles.
+
+    Attributes:
+        config: A config as :func:`blastfold.experiment.config.check_config` returns it.
+        inputs: Its data sets and slides.
+        results: The folder of results.
+    """
+
+    config: Mapping
+    inputs: DatasetInputs
+    results: str
+
+    @classmethod
+    def read(
+        cls, config: Mapping, slide_schema: str | Path, results: str = "results"
+    ) -> "Experiment":
+        """Make the experiment of a checked config; reads the sheet of slides that it names.
+
+        Args:
+            config: A config as :func:`blastfold.experiment.config.check_config` returns it.
+            slide_schema: JSON schema of a row of the sheet, as YAML.
+            results: The folder of results.
+
+        Raises:
+            InputError: The sheet of slides or the table of regions is not as expected.
+        """
+        return cls(config, DatasetInputs.read(config, slide_schema, results), results)
+
+    @cached_property
+    def runs(self) -> Runs:
+        """What is trained, tested and shown."""
+        return Runs(self.config)
+
+    @cached_property
+    def training(self) -> TrainingInputs:
+        """What features, trainings and external tests start from."""
+        return TrainingInputs(self.config, self.runs, self.results)
+
+    @cached_property
+    def files(self) -> StoredFiles:
+        """Which stored files evaluations, tables and figures read."""
+        return StoredFiles(self.runs)
+
+    @cached_property
+    def shown(self) -> ShownSettings:
+        """What evaluations, tables and figures must know about runs beside their files."""
+        return ShownSettings(self.runs)
+
+    @cached_property
+    def targets(self) -> Targets:
+        """Which files the named targets ask for."""
+        return Targets(self.runs, self.files, self.inputs)
+
+    def wildcard_constraints(self) -> dict[str, str]:
+        """Return a regular expression for every wildcard.
+
+        Names that contain one another (kfold, kfold_subject) must not be mistaken for folders.
+        """
+        return {
+            "dataset": one_of(self.config["datasets"]),
+            "external": one_of(self.config["datasets"]),
+            "ablation": one_of(self.config["ablations"]),
+            "protocol": one_of(self.config["protocols"]),
+            "model": one_of(self.config["models"]),
+            "source": one_of(self.config["pretraining"]),
+            "slide": one_of(self.inputs.slides),
+            "features": r"[a-z0-9]+-[0-9a-f]{12}",
+            "fold": r"\d+",
+            "architecture": r"[a-z0-9]+",
+            "stain": "reinhard|macenko",
+        }
+
+
+def one_of(names: Iterable[str]) -> str:
+    """Return a regular expression that matches the given names alone; without any, nothing."""
+    return "|".join(map(re.escape, names)) or "(?!)"

@@ -1,0 +1,318 @@
+"""The runs that a config asks for, and which of them tables and figures show.
+
+A run is one model under one protocol on one data set.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from blastfold.experiment.ablations import (
+    ablation_cells,
+    ablation_contrasts,
+    factor_title,
+    level_title,
+    share_protocol,
+    training_shares,
+)
+from blastfold.experiment.config import canary_runs, combinations, external_runs, fold_count
+
+GROUPINGS = ("image", "picture", "subject", "group")
+"""What protocols keep together, from the finest unit to the coarsest."""
+
+
+class Split(NamedTuple):
+    """A data set under a protocol."""
+
+    dataset: str
+    protocol: str
+
+
+class Run(NamedTuple):
+    """One model under one protocol on one data set."""
+
+    dataset: str
+    protocol: str
+    model: str
+
+
+@dataclass(frozen=True)
+class Runs:
+    """All runs of an experiment and the selections of them that tables and figures need.
+
+    Input functions ask for every job of an experiment, which may have thousands: everything here
+    is computed once and then looked up.
+
+    Attributes:
+        config: A config as :func:`blastfold.experiment.config.check_config` returns it.
+    """
+
+    config: Mapping
+
+    @cached_property
+    def asked(self) -> list[Run]:
+        """Every run, in the order of the config; the source tasks and canaries are among them."""
+        return [Run(*names) for names in combinations(self.config)]
+
+    @cached_property
+    def true(self) -> list[Run]:
+        """The runs on true labels, which are all but the canaries."""
+        datasets = self.config["datasets"]
+        return [run for run in self.asked if datasets[run.dataset]["format"] != "permuted"]
+
+    @cached_property
+    def shown(self) -> list[Run]:
+        """The runs that have tables and figures of their own.
+
+        Of an ablation this is the reference alone: its other cells and its trainings on a share of
+        the groups are in the tables of the ablation and in the results of the data set.
+        """
+        hidden = set(self._of_ablations())
+        return [run for run in self.true if run not in hidden]
+
+    @cached_property
+    def canaries(self) -> list[dict]:
+        """The runs on permuted labels, each after the same run on the true ones.
+
+        Dicts with dataset, protocol and model, their titles, group_by, labels and run, as
+        :func:`blastfold.experiment.config.canary_runs` describes the last two.
+        """
+        return [
+            {**run, **self.titles_of(run), "group_by": self._group_by(run["protocol"])}
+            for run in canary_runs(self.config)
+        ]
+
+    @cached_property
+    def external(self) -> list[dict]:
+        """Every test of trained networks on another data set.
+
+        Dicts with dataset, protocol, model and external (the data set tested on), and their titles.
+        """
+        titles = self.titles["dataset"]
+        return [
+            {**run, **self.titles_of(run), "external_title": titles[run["external"]]}
+            for run in external_runs(self.config)
+        ]
+
+    @cached_property
+    def datasets(self) -> list[str]:
+        """The data sets that networks are trained on."""
+        return _distinct(run.dataset for run in self.asked)
+
+    @cached_property
+    def splits(self) -> list[Split]:
+        """Every data set under every protocol that it is trained under."""
+        return _splits(self.asked)
+
+    @cached_property
+    def true_datasets(self) -> list[str]:
+        """The data sets with true labels that networks are trained on."""
+        return _distinct(run.dataset for run in self.true)
+
+    @cached_property
+    def true_splits(self) -> list[Split]:
+        """The splits of data sets with true labels."""
+        return _splits(self.true)
+
+    @cached_property
+    def shown_splits(self) -> list[Split]:
+        """The splits that have figures and tables of their own."""
+        return _splits(self.shown)
+
+    @cached_property
+    def described_datasets(self) -> list[str]:
+        """The data sets with true labels that networks are trained or tested on."""
+        return _distinct([*self.true_datasets, *(run["external"] for run in self.external)])
+
+    @cached_property
+    def compared_splits(self) -> list[Split]:
+        """The splits that have two models or more to compare."""
+        return [split for split in self.shown_splits if len(self.models_of(*split)) > 1]
+
+    @cached_property
+    def first_runs(self) -> dict[tuple[str, str], Run]:
+        """The first shown run of every data set and model."""
+        return {(run.dataset, run.model): run for run in reversed(self.shown)}
+
+    def models_of(self, dataset: str, protocol: str | None = None) -> list[str]:
+        """Return the shown models of a data set under one protocol, or under any."""
+        return self._models.get((dataset, protocol), [])
+
+    def stains_of(self, dataset: str, protocol: str) -> list[str]:
+        """Return the methods of stain normalisation that the shown models of a split use."""
+        models = self.models_of(dataset, protocol)
+        used = _distinct(self.config["models"][model]["stain"] for model in models)
+        return [stain for stain in used if stain != "none"]
+
+    def true_of(self, dataset: str) -> list[Run]:
+        """Return the runs of a data set that its table of results shows."""
+        return [run for run in self.true if run.dataset == dataset]
+
+    def shown_of(self, dataset: str) -> list[Run]:
+        """Return the runs of a data set that its figure of results shows."""
+        return [run for run in self.shown if run.dataset == dataset]
+
+    def gap_of(self, dataset: str) -> list[Run]:
+        """Return the runs of models under several protocols, the finest grouping first."""
+        runs = self.shown_of(dataset)
+        models = [run.model for run in runs]
+        repeated = [run for run in runs if models.count(run.model) > 1]
+        return sorted(repeated, key=lambda run: GROUPINGS.index(self._group_by(run.protocol)))
+
+    def fold_count(self, protocol: str) -> int:
+        """Return the number of folds of a protocol."""
+        return fold_count(self.config["protocols"][protocol])
+
+    def folds_of(self, run: Run) -> list[tuple[Run, int]]:
+        """Return a run with each of its folds."""
+        return [(run, fold) for fold in range(self.fold_count(run.protocol))]
+
+    def with_fold_counts(self) -> list[tuple[str, str, str, int]]:
+        """Return dataset, protocol, model and number of folds of every run."""
+        return [(*run, self.fold_count(run.protocol)) for run in self.asked]
+
+    # Ablations.
+
+    def cells_of(self, ablation: str) -> list[dict]:
+        """Return the cells of an ablation in every place where they are trained.
+
+        Returns:
+            Dicts with dataset, protocol, model and levels (by factor).
+        """
+        return self._ablations[ablation]["cells"]
+
+    def curve_of(self, ablation: str) -> list[dict]:
+        """Return the points of an ablation's learning curve in every place.
+
+        Returns:
+            Dicts with dataset, protocol, trained_under (the protocol that trains on a share),
+            model and share.
+        """
+        return self._ablations[ablation]["curve"]
+
+    def plan_of(self, ablation: str) -> dict:
+        """Return what an ablation compares: cells, contrasts, curve and datasets."""
+        entry = self.config["ablations"][ablation]
+        return {
+            "cells": self.cells_of(ablation),
+            "contrasts": ablation_contrasts(entry),
+            "curve": self.curve_of(ablation),
+            "datasets": entry["datasets"],
+        }
+
+    def titles_in(self, ablation: str) -> dict:
+        """Return the titles in tables and figures of an ablation, by kind and name."""
+        entry = self.config["ablations"][ablation]
+        return {
+            **self.titles,
+            "factor": {factor: factor_title(factor) for factor in entry["vary"]},
+            "level": {
+                factor: {
+                    cell["levels"][factor]: level_title(factor, cell["values"][factor], self.config)
+                    for cell in ablation_cells(ablation, entry)
+                }
+                for factor in entry["vary"]
+            },
+        }
+
+    # Titles.
+
+    @cached_property
+    def titles(self) -> dict[str, dict[str, str]]:
+        """The titles of data sets, protocols and models, by kind and name."""
+        return {
+            kind: {name: entry["title"] for name, entry in self.config[f"{kind}s"].items()}
+            for kind in ("dataset", "protocol", "model")
+        }
+
+    def titles_of(self, run: Mapping[str, str]) -> dict[str, str]:
+        """Return dataset_title, protocol_title and model_title of a run."""
+        return {f"{kind}_title": names[run[kind]] for kind, names in self.titles.items()}
+
+    def described(self, runs: Iterable[Run]) -> list[dict]:
+        """Return runs with all that tables and figures show of them.
+
+        Returns:
+            Dicts with dataset, protocol and model, their titles, group_by, and reproduces (the
+            data set of the thesis whose printed results are comparable, or None).
+        """
+        return [
+            {
+                **run._asdict(),
+                **self.titles_of(run._asdict()),
+                "group_by": self._group_by(run.protocol),
+                "reproduces": self.config["datasets"][run.dataset]["reproduces"],
+            }
+            for run in runs
+        ]
+
+    @cached_property
+    def _models(self) -> dict[tuple[str, str | None], list[str]]:
+        models: dict[tuple[str, str | None], list[str]] = {}
+        for run in self.shown:
+            for key in ((run.dataset, run.protocol), (run.dataset, None)):
+                names = models.setdefault(key, [])
+                if run.model not in names:
+                    names.append(run.model)
+        return models
+
+    @cached_property
+    def _ablations(self) -> dict[str, dict]:
+        return {
+            name: {"cells": _cells(name, entry), "curve": _curve(entry)}
+            for name, entry in self.config["ablations"].items()
+        }
+
+    def _of_ablations(self) -> Iterable[Run]:
+        for ablation in self._ablations.values():
+            for cell in ablation["cells"]:
+                if cell["model"] != ablation["cells"][0]["model"]:
+                    yield Run(cell["dataset"], cell["protocol"], cell["model"])
+            for point in ablation["curve"]:
+                if point["share"] < 1:
+                    yield Run(point["dataset"], point["trained_under"], point["model"])
+
+    def _group_by(self, protocol: str) -> str:
+        return self.config["protocols"][protocol]["group_by"]
+
+
+def _cells(name: str, entry: Mapping) -> list[dict]:
+    return [
+        {
+            "dataset": dataset,
+            "protocol": protocol,
+            "model": cell["model"],
+            "levels": cell["levels"],
+        }
+        for dataset, protocol in _places(entry)
+        for cell in ablation_cells(name, entry)
+    ]
+
+
+def _curve(entry: Mapping) -> list[dict]:
+    return [
+        {
+            "dataset": dataset,
+            "protocol": protocol,
+            "trained_under": share_protocol(protocol, share),
+            "model": entry["model"],
+            "share": share,
+        }
+        for dataset, protocol in _places(entry)
+        for share in training_shares(entry)
+    ]
+
+
+def _places(entry: Mapping) -> list[Split]:
+    return [
+        Split(dataset, protocol) for dataset in entry["datasets"] for protocol in entry["protocols"]
+    ]
+
+
+def _splits(runs: Iterable[Run]) -> list[Split]:
+    return _distinct(Split(run.dataset, run.protocol) for run in runs)
+
+
+def _distinct(names: Iterable) -> list:
+    return list(dict.fromkeys(names))

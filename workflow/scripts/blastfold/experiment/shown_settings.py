@@ -1,0 +1,90 @@
+"""What evaluations, tables and figures must know about runs beside their files.
+
+Parameters are plain values: the environments of these rules lack what the check of a config needs.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from blastfold.experiment.runs import Run, Runs
+
+
+@dataclass(frozen=True)
+class ShownSettings:
+    """Parameters of the rules of evaluation and reporting, most of them by wildcards.
+
+    Attributes:
+        runs: The runs of the experiment.
+    """
+
+    runs: Runs
+
+    def title(self, wildcards) -> str:
+        """Return the titles of a data set, protocol and model, as far as they are wildcards."""
+        return ", ".join(self.runs.titles[kind][name] for kind, name in wildcards.items())
+
+    def model_title(self, wildcards) -> str:
+        """Return the title of a model."""
+        return self.runs.titles["model"][wildcards.model]
+
+    def models(self, wildcards) -> list[str]:
+        """Return the names of the shown models of a split."""
+        return self.runs.models_of(wildcards.dataset, wildcards.protocol)
+
+    def titled_models(self, wildcards) -> list[tuple[str, str]]:
+        """Return names and titles of the shown models of a split."""
+        titles = self.runs.titles["model"]
+        return [(model, titles[model]) for model in self.models(wildcards)]
+
+    def folds(self, wildcards) -> list[int]:
+        """Return the numbers of a protocol's folds."""
+        return list(range(self.runs.fold_count(wildcards.protocol)))
+
+    def described(self, choose: Callable[[str], list[Run]]) -> Callable:
+        """Return a parameter function: a data set's chosen runs, as :meth:`Runs.described` does."""
+        return lambda wildcards: self.runs.described(choose(wildcards.dataset))
+
+    @cached_property
+    def splits(self) -> list[tuple[str, str]]:
+        """Data set and protocol of every split."""
+        return [tuple(split) for split in self.runs.splits]
+
+    @cached_property
+    def true_splits(self) -> list[tuple[str, str]]:
+        """Data set and protocol of every split of true labels."""
+        return [tuple(split) for split in self.runs.true_splits]
+
+    def ablation_title(self, wildcards) -> str:
+        """Return the title of an ablation."""
+        return self.runs.config["ablations"][wildcards.ablation]["title"]
+
+    @cached_property
+    def splits(self) -> list[tuple[str, str]]:
+        """Data set and protocol of every split."""
+        return [tuple(split) for split in self.runs.splits]
+
+    @cached_property
+    def true_splits(self) -> list[tuple[str, str]]:
+        """Data set and protocol of every split of true labels."""
+        return [tuple(split) for split in self.runs.true_splits]
+
+    def ablation_titles(self, wildcards) -> dict:
+        """Return the titles of everything that an ablation compares, by kind and name."""
+        return self.runs.titles_in(wildcards.ablation)
+
+    def ablation_plan(self, wildcards) -> dict:
+        """Return what an ablation compares, as :meth:`Runs.plan_of` does."""
+        return self.runs.plan_of(wildcards.ablation)
+
+    def publication_titles(self, wildcards) -> dict[str, dict[str, str]]:
+        """Return the titles of data sets, protocols, models and ablations, by kind and name.
+
+        A function although no wildcard matters: Snakemake takes a brace in a plain parameter for a
+        wildcard.
+        """
+        ablations = self.runs.config["ablations"]
+        return {
+            **self.runs.titles,
+            "ablation": {name: entry["title"] for name, entry in ablations.items()},
+        }

@@ -1,0 +1,157 @@
+"""Which stored files evaluations, tables, figures and the publication are made from.
+
+The paths begin with Snakemake's path variable ``<results>``.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from blastfold.experiment.runs import Run, Runs
+
+
+@dataclass(frozen=True)
+class StoredFiles:
+    """The files of runs that later stages read.
+
+    Attributes:
+        runs: The runs of the experiment.
+    """
+
+    runs: Runs
+
+    # Input functions, by wildcards.
+
+    def of_folds(self, name: str) -> Callable:
+        """Return an input function: one file of every fold's training."""
+
+        def files(wildcards):
+            run = Run(wildcards.dataset, wildcards.protocol, wildcards.model)
+            return self.trained(name, [run])
+
+        return files
+
+    def of_models(self, name: str) -> Callable:
+        """Return an input function: one file of every model's evaluation under one protocol."""
+
+        def files(wildcards):
+            place = f"<results>/evaluation/{wildcards.dataset}/{wildcards.protocol}"
+            models = self.runs.models_of(wildcards.dataset, wildcards.protocol)
+            return [f"{place}/{model}/{name}" for model in models]
+
+        return files
+
+    def of_runs(self, name: str, choose: Callable[[str], list[Run]]) -> Callable:
+        """Return an input function: one file of the evaluation of a data set's chosen runs."""
+        return lambda wildcards: self.evaluated(name, choose(wildcards.dataset))
+
+    def of_ablation(self, pattern: str, choose: Callable[[str], list[dict]]) -> Callable:
+        """Return an input function: one file of every cell or point of an ablation.
+
+        Args:
+            pattern: Path below the results; braces name keys of the cell or point.
+            choose: :meth:`Runs.cells_of` or :meth:`Runs.curve_of`.
+        """
+        return lambda wildcards: self.filled(pattern, choose(wildcards.ablation))
+
+    def groups_of_ablation(self, wildcards) -> list[str]:
+        """Return the leakage groups of every data set of an ablation."""
+        datasets = self.runs.config["ablations"][wildcards.ablation]["datasets"]
+        return [f"<results>/datasets/{dataset}/groups.tsv" for dataset in datasets]
+
+    def mean_images(self, wildcards) -> list[str]:
+        """Return the mean image of every fold of a split."""
+        place = f"<results>/mean_images/{wildcards.dataset}/{wildcards.protocol}"
+        return [
+            f"{place}/fold-{fold}.npy" for fold in range(self.runs.fold_count(wildcards.protocol))
+        ]
+
+    def layers(self, wildcards) -> str:
+        """Return the layers of a model, which are the same under every protocol."""
+        run = self.runs.first_runs[wildcards.dataset, wildcards.model]
+        return self.trained("layers.tsv", [run])[0]
+
+    # Lists of files.
+
+    def trained(self, name: str, runs: Iterable[Run]) -> list[str]:
+        """Return one file of the training of every fold of some runs."""
+        return [
+            f"<results>/training/{'/'.join(run)}/fold-{fold}/{name}"
+            for run in runs
+            for fold in range(self.runs.fold_count(run.protocol))
+        ]
+
+    def evaluated(self, name: str, runs: Iterable[Run]) -> list[str]:
+        """Return one file of the evaluation of some runs."""
+        return [f"<results>/evaluation/{'/'.join(run)}/{name}" for run in runs]
+
+    def filled(self, pattern: str, entries: Iterable[Mapping]) -> list[str]:
+        """Return one file per entry; braces in the pattern name keys of the entry."""
+        return [f"<results>/{pattern}".format(**entry) for entry in entries]
+
+    def of_splits(self, ending: str) -> list[str]:
+        """Return one file of every split of true labels: tsv (folds) or leakage.tsv."""
+        return self._splits(ending, self.runs.true_splits)
+
+    def of_every_split(self, ending: str) -> list[str]:
+        """Return one file of every split: tsv (folds) or leakage.tsv."""
+        return self._splits(ending, self.runs.splits)
+
+    def of_datasets(self, name: str, datasets: Iterable[str]) -> list[str]:
+        """Return one file of every given data set."""
+        return [f"<results>/datasets/{dataset}/{name}" for dataset in datasets]
+
+    @cached_property
+    def fitted_artefacts(self) -> list[dict[str, str]]:
+        """All that is fitted on images: dicts with dataset, protocol and artefact (its title)."""
+        names = ("dataset", "protocol", "artefact")
+        return [dict(zip(names, about, strict=True)) for *about, _ in self._fitted]
+
+    @cached_property
+    def fitted_records(self) -> list[str]:
+        """The record of each of :attr:`fitted_artefacts`, in their order."""
+        return [f"<results>/{path}" for *_, path in self._fitted]
+
+    def records(self, wildcards=None) -> dict[str, list[str]]:
+        """Return what the methods section and the checklists are made from, by kind of record."""
+        runs = self.runs.asked
+        layers = [path for path in self.trained("layers.tsv", runs) if "/fold-0/" in path]
+        return {
+            "datasets": self.of_datasets("dataset.json", self.runs.datasets),
+            "folds": self.of_every_split("tsv"),
+            "leakage": self.of_every_split("leakage.tsv"),
+            "layers": layers,
+            **{kind: self.evaluated(f"{kind}.tsv", runs) for kind in ("metrics", "intervals")},
+            **{kind: self.evaluated(f"{kind}.json", runs) for kind in ("runs", "fitted")},
+            "comparisons": [
+                f"<results>/evaluation/{'/'.join(split)}/comparisons.tsv"
+                for split in self.runs.compared_splits
+            ],
+        }
+
+    @cached_property
+    def _fitted(self) -> list[tuple[str, str, str, str]]:
+        """Dataset, protocol, title and path of the record of everything that is fitted."""
+        fitted = []
+        for split in self.runs.splits:
+            place, folds = "/".join(split), range(self.runs.fold_count(split.protocol))
+            fitted += [
+                (*split, "mean image", f"mean_images/{place}/fold-{fold}.json") for fold in folds
+            ]
+        for split in self.runs.splits:
+            place, folds = "/".join(split), range(self.runs.fold_count(split.protocol))
+            fitted += [
+                (*split, f"{stain} stain", f"stain/{place}/{stain}/fold-{fold}.json")
+                for stain in self.runs.stains_of(*split)
+                for fold in folds
+            ]
+        for run in self.runs.asked:
+            place, title = f"evaluation/{'/'.join(run)}", self.runs.titles["model"][run.model]
+            fitted += [
+                (*run[:2], f"network {title}", f"{place}/runs.json"),
+                (*run[:2], f"temperature and thresholds of {title}", f"{place}/fitted.json"),
+            ]
+        return fitted
+
+    def _splits(self, ending: str, splits: Iterable[tuple[str, str]]) -> list[str]:
+        return [f"<results>/folds/{dataset}/{protocol}.{ending}" for dataset, protocol in splits]
