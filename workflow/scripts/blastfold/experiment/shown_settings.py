@@ -59,16 +59,6 @@ class ShownSettings:
         """Return the title of an ablation."""
         return self.runs.config["ablations"][wildcards.ablation]["title"]
 
-    @cached_property
-    def splits(self) -> list[tuple[str, str]]:
-        """Data set and protocol of every split."""
-        return [tuple(split) for split in self.runs.splits]
-
-    @cached_property
-    def true_splits(self) -> list[tuple[str, str]]:
-        """Data set and protocol of every split of true labels."""
-        return [tuple(split) for split in self.runs.true_splits]
-
     def ablation_titles(self, wildcards) -> dict:
         """Return the titles of everything that an ablation compares, by kind and name."""
         return self.runs.titles_in(wildcards.ablation)

@@ -1,0 +1,371 @@
+"""What a config asks for, and from which files: values for small configs."""
+
+import re
+
+import pytest
+from snakemake.iocontainers import Wildcards
+from support.repository import SCHEMA
+
+from blastfold.core.errors import InputError
+from blastfold.experiment.config import check_config
+from blastfold.experiment.experiment import Experiment, one_of
+from blastfold.experiment.feature_sets import feature_set_name
+
+SLIDE_SCHEMA = SCHEMA.with_name("slides.schema.yaml")
+
+
+def make(results="results", **changes):
+    config = {
+        "datasets": {
+            "cells": {"format": "folder", "title": "Cells"},
+            "smears": {"format": "demo", "title": "Smears"},
+        },
+        "protocols": {
+            "holdout": {"kind": "holdout", "title": "Hold-out"},
+            "folds": {"kind": "kfold", "folds": 3, "group_by": "subject", "title": "Folds"},
+        },
+        "models": {
+            "cnn": {"architecture": "simple_cnn", "title": "CNN"},
+            "vgg": {"architecture": "vgg16", "weights": "imagenet", "train": "head"},
+        },
+        "experiments": [
+            {"datasets": ["cells"], "protocols": ["holdout", "folds"], "models": ["cnn", "vgg"]}
+        ],
+    }
+    return Experiment.read(check_config(config | changes, SCHEMA), SLIDE_SCHEMA, results)
+
+
+def asked(datasets=("cells",), protocols=("holdout",), models=("cnn",), **more):
+    entry = {"datasets": datasets, "protocols": protocols, "models": models}
+    return [{key: list(names) for key, names in entry.items()} | more]
+
+
+def wildcards(**names):
+    return Wildcards(fromdict=names)
+
+
+RUN = wildcards(dataset="cells", protocol="folds", model="cnn", fold="2")
+
+
+# Runs.
+
+
+def test_runs_are_the_product_in_the_order_of_the_config():
+    runs = make().runs
+    assert runs.asked == [
+        ("cells", "holdout", "cnn"),
+        ("cells", "holdout", "vgg"),
+        ("cells", "folds", "cnn"),
+        ("cells", "folds", "vgg"),
+    ]
+    assert runs.true == runs.shown == runs.asked
+    assert runs.splits == runs.shown_splits == [("cells", "holdout"), ("cells", "folds")]
+    assert runs.datasets == ["cells"]
+    assert runs.models_of("cells") == runs.models_of("cells", "folds") == ["cnn", "vgg"]
+    assert runs.models_of("smears") == runs.canaries == runs.external == []
+    assert runs.compared_splits == runs.splits
+    assert [runs.fold_count(name) for name in ("holdout", "folds")] == [1, 3]
+    assert runs.with_fold_counts()[2] == ("cells", "folds", "cnn", 3)
+
+
+def test_a_split_with_one_model_compares_nothing():
+    assert make(experiments=asked()).runs.compared_splits == []
+
+
+def test_canaries_are_runs_that_tables_and_figures_of_their_own_do_not_show():
+    runs = make(experiments=asked(canaries=True)).runs
+    assert [run.dataset for run in runs.asked] == [
+        "cells",
+        "cells_labels_permuted_by_subject",
+        "cells_labels_permuted_by_image",
+    ]
+    assert runs.true == runs.shown == [("cells", "holdout", "cnn")]
+    assert runs.true_datasets == ["cells"]
+    assert [(run["labels"], run["run"]) for run in runs.canaries] == [
+        ("true", "cells"),
+        ("subject", "cells_labels_permuted_by_subject"),
+        ("image", "cells_labels_permuted_by_image"),
+    ]
+    assert {run["dataset_title"] for run in runs.canaries} == {"Cells"}
+    assert {run["group_by"] for run in runs.canaries} == {"image"}
+
+
+def test_external_tests_have_the_titles_of_both_data_sets():
+    datasets = {
+        "cells": {"format": "folder", "title": "Cells"},
+        "other": {"format": "folder", "title": "Other"},
+    }
+    runs = make(datasets=datasets, experiments=asked(external_test=["other"])).runs
+    [run] = runs.external
+    assert (run["dataset"], run["external"]) == ("cells", "other")
+    assert (run["dataset_title"], run["external_title"]) == ("Cells", "Other")
+    assert (runs.datasets, runs.described_datasets) == (["cells"], ["cells", "other"])
+
+
+def test_the_gap_starts_with_the_finest_grouping():
+    protocols = {
+        name: {"kind": "kfold", "folds": 3, "group_by": name}
+        for name in ("group", "image", "subject", "picture")
+    }
+    runs = make(protocols=protocols, experiments=asked(protocols=list(protocols))).runs
+    assert [run.protocol for run in runs.gap_of("cells")] == [
+        "image",
+        "picture",
+        "subject",
+        "group",
+    ]
+    assert make(experiments=asked()).runs.gap_of("cells") == []
+
+
+ABLATION = {
+    "model": "cnn",
+    "datasets": ["cells"],
+    "protocols": ["folds"],
+    "vary": {"preprocessing": ["mean_image", "none"], "batch_size": [8, 16]},
+    "training_shares": [0.5],
+}
+
+
+def test_an_ablation_shows_its_reference_and_the_whole_training_alone():
+    experiment = make(ablations={"choice": ABLATION}, experiments=asked(protocols=["folds"]))
+    runs = experiment.runs
+    cells = [cell["model"] for cell in runs.cells_of("choice")]
+    assert cells == [
+        "choice_mean_image_8",
+        "choice_mean_image_16",
+        "choice_none_8",
+        "choice_none_16",
+    ]
+    assert [run.model for run in runs.shown] == ["cnn", "choice_mean_image_8"]
+    assert {run.model for run in runs.true} == {"cnn", *cells}
+    assert [(point["trained_under"], point["share"]) for point in runs.curve_of("choice")] == [
+        ("folds_share_50", 0.5),
+        ("folds", 1),
+    ]
+    plan = experiment.shown.ablation_plan(wildcards(ablation="choice"))
+    assert plan["contrasts"] == [
+        ("preprocessing", "none", "mean_image"),
+        ("batch_size", "16", "8"),
+    ]
+    assert plan["datasets"] == ["cells"]
+    titles = experiment.shown.ablation_titles(wildcards(ablation="choice"))
+    assert titles["level"]["preprocessing"] == {"mean_image": "mean image", "none": "no mean image"}
+    assert titles["factor"]["batch_size"] == "Batch size"
+    curve = experiment.files.of_ablation("folds/{dataset}/{trained_under}.tsv", runs.curve_of)
+    assert curve(wildcards(ablation="choice")) == [
+        "<results>/folds/cells/folds_share_50.tsv",
+        "<results>/folds/cells/folds.tsv",
+    ]
+    assert "<results>/tables/ablations/choice/learning_curve.tsv" in experiment.targets.tables()
+
+
+def test_described_runs_hold_plain_values():
+    runs = make(experiments=asked()).runs
+    assert runs.described(runs.shown) == [
+        {
+            "dataset": "cells",
+            "protocol": "holdout",
+            "model": "cnn",
+            "dataset_title": "Cells",
+            "protocol_title": "Hold-out",
+            "model_title": "CNN",
+            "group_by": "image",
+            "reproduces": None,
+        }
+    ]
+
+
+# Data sets and slides.
+
+
+def test_a_missing_raw_folder_is_named_unless_the_images_are_imported(tmp_path):
+    place = tmp_path / "results"
+    inputs = make(results=str(place)).inputs
+    with pytest.raises(InputError, match=r"raw/cells does not exist.*datasets.cells.path"):
+        inputs.raw_folder(wildcards(dataset="cells"))
+    (place / "datasets" / "cells").mkdir(parents=True)
+    (place / "datasets" / "cells" / "images.npy").touch()
+    assert inputs.raw_folder(wildcards(dataset="cells")) == "resources/raw/cells"
+    assert inputs.raw_folder(wildcards(dataset="smears")) == "<results>/demo/smears"
+
+
+def test_a_derived_data_set_names_files_of_its_base():
+    datasets = {
+        "cells": {"format": "folder"},
+        "grown": {"format": "grown", "of": "cells", "grow": {"normal": 9, "blast": 9}},
+    }
+    inputs = make(datasets=datasets).inputs
+    file = inputs.of_base("manifest.tsv")
+    assert file(wildcards(dataset="grown")) == "<results>/datasets/cells/manifest.tsv"
+    assert (inputs.imported, inputs.of_format("grown")) == (["cells"], ["grown"])
+
+
+def test_generated_slides_and_the_tiles_of_a_data_set():
+    datasets = {"tiles": {"format": "tiles", "slides": ["blast-01"]}}
+    slides = {"demo": {"slides": 2}}
+    experiments = asked(datasets=["tiles"])
+    experiment = make(datasets=datasets, slides=slides, experiments=experiments)
+    inputs = experiment.inputs
+    assert list(inputs.slides) == ["normal-01", "blast-01"]
+    assert inputs.slide_file(wildcards(slide="blast-01")) == "<results>/demo_slides/blast-01.tif"
+    assert inputs.of_slides("tiles.h5")(wildcards(dataset="tiles")) == [
+        "<results>/slides/blast-01/tiles.h5"
+    ]
+    assert experiment.targets.tiles() == [
+        "<results>/slides/normal-01/tiles.tsv",
+        "<results>/slides/blast-01/tiles.tsv",
+        "<results>/figures/slides/normal-01.png",
+        "<results>/figures/slides/blast-01.png",
+    ]
+
+
+def test_a_missing_slide_is_named_unless_it_is_tiled(tmp_path):
+    sheet = tmp_path / "slides.tsv"
+    sheet.write_text("slide\tpath\tlabel\tsubject\na\tlost.tif\tnormal\tp\n", "utf-8")
+    datasets = {"tiles": {"format": "tiles"}}
+    changes = {"datasets": datasets, "slides": {"sheet": str(sheet)}}
+    inputs = make(**changes, experiments=asked(datasets=["tiles"]), results=str(tmp_path)).inputs
+    with pytest.raises(InputError, match=r"slide a: the file lost.tif does not exist"):
+        inputs.slide_file(wildcards(slide="a"))
+    (tmp_path / "slides" / "a").mkdir(parents=True)
+    (tmp_path / "slides" / "a" / "tiles.h5").touch()
+    assert inputs.slide_file(wildcards(slide="a")) == "lost.tif"
+
+
+def test_a_protocol_with_the_folds_of_another_draws_by_its_name():
+    protocols = {
+        "folds": {"kind": "kfold", "folds": 3},
+        "half": {"kind": "kfold", "folds": 3, "same_folds_as": "folds", "training_share": 0.5},
+    }
+    experiments = asked(protocols=["folds", "half"])
+    inputs = make(protocols=protocols, experiments=experiments).inputs
+    whole, half = (inputs.protocol_settings(wildcards(protocol=name)) for name in protocols)
+    assert whole["name"] == half["name"] == "folds"
+    assert half["training_share"] == 0.5
+    assert not {"title", "leakage", "same_folds_as"} & {*whole, *half}
+
+
+# Training.
+
+
+def test_a_training_starts_from_what_its_model_needs():
+    models = {
+        "mean": {"architecture": "simple_cnn"},
+        "stained": {"architecture": "simple_cnn", "stain": "macenko"},
+        "plain": {"architecture": "VGG-16", "preprocessing": "none", "weights": "imagenet"},
+    }
+    training = make(models=models, experiments=asked(models=list(models))).training
+    mean, stained, plain = (
+        training.start(wildcards(dataset="cells", protocol="folds", model=name, fold="2"))
+        for name in models
+    )
+    assert list(mean) == ["mean_image"]
+    assert sorted(stained) == ["mean_image", "stain"]
+    assert "macenko" in stained["mean_image"]
+    assert "mean_images" not in stained["mean_image"]
+    assert plain == {"weights": "resources/weights/vgg16_imagenet_notop.weights.h5"}
+
+
+def test_a_missing_weights_file_is_named():
+    models = {"cnn": {"architecture": "vgg16", "weights": "lost.h5"}}
+    with pytest.raises(InputError, match=r"models.cnn.weights: the file lost.h5 does not exist"):
+        make(models=models, experiments=asked()).training.weights(RUN)
+
+
+def transferred(source_preprocessing="mean_image"):
+    return make(
+        pretraining={
+            "task": {
+                "dataset": "smears",
+                "protocol": "holdout",
+                "training": {"epochs": 1, "preprocessing": source_preprocessing},
+            }
+        },
+        models={
+            "cnn": {
+                "architecture": "simple_cnn",
+                "weights": {"pretrained_on": "task"},
+                "preprocessing": "weights",
+            }
+        },
+        experiments=asked(),
+    )
+
+
+def test_transferred_weights_come_with_the_mean_image_of_their_source():
+    experiment = transferred()
+    assert experiment.training.start(RUN) == {
+        "weights": "<results>/pretraining/task/simplecnn.weights.h5",
+        "mean_image": "<results>/pretraining/task/simplecnn.mean_image.npy",
+    }
+    source = wildcards(source="task", architecture="simplecnn")
+    assert experiment.training.source_run(source) == "smears/holdout/task_simplecnn"
+    assert ("smears", "holdout", "task_simplecnn") in experiment.runs.asked
+    assert "mean_image" not in transferred("none").training.start(RUN)
+
+
+def test_models_learn_from_images_or_from_stored_features():
+    training = make().training
+    assert (training.image_models, training.head_models) == (["cnn"], ["vgg"])
+    settings = training.config["models"]["vgg"]
+    assert list(training.feature_sets) == [feature_set_name(settings)]
+
+
+def test_a_canary_is_augmented_as_its_base():
+    training = make(experiments=asked(canaries=True)).training
+    canary = wildcards(dataset="cells_labels_permuted_by_image")
+    assert training.drawn_for(canary) == training.drawn_for(wildcards(dataset="cells")) == "cells"
+
+
+# Files and targets.
+
+
+def test_targets_name_every_table_and_figure_once():
+    targets = make().targets
+    for paths in (targets.tables(), targets.figures(), targets.publication(), targets.models()):
+        assert len(paths) == len(set(paths))
+        assert all(path.startswith("<results>/") for path in paths)
+    assert "<results>/tables/cells/folds/cnn.tex" in targets.tables()
+    assert "<results>/tables/cells/folds/comparisons.md" in targets.tables()
+    assert "<results>/tables/cells/protocol_gap.tsv" in targets.tables()
+    assert "<results>/figures/cells/architectures/vgg.svg" in targets.figures()
+    assert not any("canaries" in path or "external" in path for path in targets.tables())
+    assert {path.rsplit(".")[-1] for path in targets.tables(["tex"])} == {"tex"}
+
+
+def test_folds_of_every_split_are_a_target():
+    assert make().targets.folds() == [
+        "<results>/folds/cells/holdout.tsv",
+        "<results>/folds/cells/folds.tsv",
+        "<results>/folds/cells/holdout.leakage.tsv",
+        "<results>/folds/cells/folds.leakage.tsv",
+    ]
+
+
+def test_the_layers_of_a_model_are_those_of_its_first_run():
+    path = make().files.layers(wildcards(dataset="cells", model="cnn"))
+    assert path.startswith("<results>/training/cells/holdout/cnn/")
+
+
+def test_every_fitted_artefact_has_a_record():
+    files = make(experiments=asked(models=["cnn"])).files
+    titles = [entry["artefact"] for entry in files.fitted_artefacts]
+    assert titles == ["mean image", "network CNN", "temperature and thresholds of CNN"]
+    assert files.fitted_records[1:] == [
+        "<results>/evaluation/cells/holdout/cnn/runs.json",
+        "<results>/evaluation/cells/holdout/cnn/fitted.json",
+    ]
+
+
+def test_titles_of_wildcards():
+    shown = make().shown
+    assert shown.title(wildcards(dataset="cells", protocol="folds")) == "Cells, Folds"
+    assert shown.titled_models(RUN) == [("cnn", "CNN"), ("vgg", "vgg")]
+    assert shown.folds(RUN) == [0, 1, 2]
+
+
+def test_names_that_contain_one_another_are_told_apart():
+    constraint = make().wildcard_constraints()["protocol"]
+    assert re.fullmatch(constraint, "folds")
+    assert not re.fullmatch(constraint, "folds_subject")
+    assert not re.fullmatch(one_of([]), "")
