@@ -21,17 +21,37 @@ from blastfold.core.hardware import has_gpu
 from blastfold.experiment.code import code_digest as digest_code
 from blastfold.experiment.config import check_config
 from blastfold.experiment.experiment import Experiment, one_of
+from blastfold.experiment.folders import (
+    check_results_folder,
+    config_names,
+    experiment_folders,
+    record_experiment,
+)
 from blastfold.experiment.repository import repository_state
 
+CONFIGS = config_names(workflow.configfiles or workflow.overwrite_configfiles, Path.cwd(), ROOT)
 try:
-    config = check_config(
-        config,
-        SCHEMAS / "config.schema.yaml",
-        " + ".join(map(str, workflow.configfiles or workflow.overwrite_configfiles)) or "config",
-    )
-    experiment = Experiment.read(config, SCHEMAS / "slides.schema.yaml")
+    config = check_config(config, SCHEMAS / "config.schema.yaml", " + ".join(CONFIGS) or "config")
 except BlastfoldError as error:
     raise WorkflowError(str(error)) from None
+
+
+pathvars:
+    **experiment_folders(config.get("name")),
+
+
+try:
+    check_results_folder(workflow.pathvars.get("results"), CONFIGS)
+    experiment = Experiment.read(
+        config, SCHEMAS / "slides.schema.yaml", workflow.pathvars.get("results")
+    )
+except BlastfoldError as error:
+    raise WorkflowError(str(error)) from None
+
+
+# Neither in a dry run nor in the processes of single jobs.
+onstart:
+    record_experiment(experiment.results, CONFIGS)
 
 
 wildcard_constraints:

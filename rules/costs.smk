@@ -24,7 +24,7 @@ rule collect_costs:
         runtime="10m",
     params:
         trainings=experiment.runs.with_fold_counts(),
-        benchmarks="benchmarks",
+        benchmarks=workflow.pathvars.get("benchmarks"),
         # A function, because Snakemake would take a brace in a title for a wildcard.
         titles=lambda wildcards: experiment.runs.titles,
         code=code_digest("reporting.tables.compute_cost"),

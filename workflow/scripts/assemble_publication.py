@@ -1,5 +1,6 @@
 """Collect tables and figures for print and write the document that shows them."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blastfold.core.logs import log_to
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 with log_to(snakemake.log[0]):
     assemble_publication(
         **dict(snakemake.input.items()),
-        root="results",
+        root=Path(snakemake.output.document).parents[1],
         titles=snakemake.params.titles,
         title=snakemake.params.title,
         outputs=dict(snakemake.output.items()),

@@ -12,6 +12,7 @@ import yaml
 
 from blastfold.core.errors import InputError
 from blastfold.experiment.ablations import check_ablations, expand_ablations
+from blastfold.experiment.folders import STAGES
 from blastfold.experiment.pretraining import (
     check_pretraining,
     check_source_names,
@@ -229,6 +230,11 @@ def _describe_unknown(key: str, name: str, known: list[str]) -> str:
 
 
 def _cross_check(config: dict, given: dict) -> Iterator[str]:
+    if config.get("name") in STAGES:
+        yield (
+            f"name: received {config['name']!r}, which is a folder of results without a name; "
+            "expected another word"
+        )
     for position, experiment in enumerate(config["experiments"]):
         if experiment["canaries"]:
             yield from _check_canaries(f"experiments.{position}.canaries", experiment, config)

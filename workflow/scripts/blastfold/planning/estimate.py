@@ -25,6 +25,7 @@ from blastfold.core.files import digest_settings, write_json
 from blastfold.core.hardware import has_gpu
 from blastfold.experiment.code import code_digest
 from blastfold.experiment.config import check_config, combinations
+from blastfold.experiment.folders import experiment_folders
 from blastfold.planning.cost_estimate import Speed, count_images, estimate, timed_settings
 
 logger = logging.getLogger(__name__)
@@ -153,7 +154,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("config", help="config file of the experiment")
     parser.add_argument("--device", choices=["auto", "gpu", "cpu"], help="in place of the config's")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--results", default="results", help="folder of results")
+    parser.add_argument("--results", help="folder of results, in place of the config's")
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     schema = ROOT / "workflow" / "schemas" / "config.schema.yaml"
@@ -163,8 +164,10 @@ def main(arguments: list[str]) -> None:
     if device == "auto":
         device = "gpu" if has_gpu() else "cpu"
     expected = yaml.safe_load((ROOT / "resources" / "datasets.yaml").read_text("utf-8"))
-    counts = count_images(config, expected, chosen.results)
-    cache = Path(chosen.results) / "calibration.json"
+    results = chosen.results or experiment_folders(config.get("name"))["results"]
+    counts = count_images(config, expected, results)
+    # Every experiment has the same machine.
+    cache = Path(chosen.results or "results") / "calibration.json"
     speeds = measure(config, device, chosen.threads, cache)
     print(present(estimate(config, counts, speeds), device, chosen.threads))
 

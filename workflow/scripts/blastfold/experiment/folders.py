@@ -1,0 +1,137 @@
+"""The folders of one experiment, and the refusal to mix two experiments in one folder."""
+
+import csv
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from blastfold.core.errors import InputError
+from blastfold.core.files import write_json
+
+LAYOUT = 2
+"""Number of the layout of files below the results; raised when files move or change columns."""
+
+RECORD = "experiment.json"
+
+RESULTS = "results"
+
+STAGES = (
+    "datasets",
+    "demo",
+    "demo_slides",
+    "evaluation",
+    "external",
+    "features",
+    "figures",
+    "folds",
+    "mean_images",
+    "pretraining",
+    "publication",
+    "slides",
+    "stain",
+    "tables",
+    "training",
+    "unfinished_training",
+)
+"""Folders of an experiment's results; results without a name are beside those with one."""
+
+
+def experiment_folders(name: str | None) -> dict[str, str]:
+    """Return the folders of an experiment: results, logs and benchmarks.
+
+    Args:
+        name: Key ``name`` of the config; None without it.
+    """
+    below = f"/{name}" if name else ""
+    return {kind: f"{kind}{below}" for kind in (RESULTS, "logs", "benchmarks")}
+
+
+def config_names(paths: Iterable[str | Path], *folders: str | Path) -> list[str]:
+    """Return what config files are called in messages and in the record of an experiment.
+
+    Args:
+        paths: The config files.
+        folders: A file below one of these is named by its path from there, so that the folder may
+            be moved; others by their full path.
+    """
+    return [_relative(Path(path).resolve(), folders) for path in paths]
+
+
+def check_results_folder(results: str | Path, configs: list[str]) -> None:
+    """Refuse a folder that holds the results of another experiment or of an older layout.
+
+    Args:
+        results: The folder of results; it need not exist.
+        configs: Config files of this run, as :func:`config_names` names them. Without any (a config
+            given by another workflow) nothing can be compared.
+
+    Raises:
+        InputError: Names the folder, both configs and what to do.
+    """
+    path = Path(results) / RECORD
+    if not path.exists():
+        if (manifest := _older_manifest(Path(results))) is not None:
+            raise InputError(
+                f"'{results}' holds results of an older version of Blastfold: '{manifest}' has no "
+                f"column class. {_remedy(results)}"
+            )
+        return
+    record = _read_record(path)
+    if record["layout"] != LAYOUT:
+        raise InputError(
+            f"'{results}' holds results of another version of Blastfold: '{path}' has layout "
+            f"{record['layout']}, expected {LAYOUT}. {_remedy(results)}"
+        )
+    if configs and record["config"] and record["config"] != configs:
+        raise InputError(
+            f"'{results}' holds the results of {' + '.join(record['config'])}, but the config of "
+            f"this run is {' + '.join(configs)}. {_remedy(results)} If it is the same experiment "
+            f"and its config file was only renamed or moved, change the key config in '{path}'."
+        )
+
+
+def record_experiment(results: str | Path, configs: list[str]) -> None:
+    """Write the record that :func:`check_results_folder` reads, unless it is there.
+
+    Args:
+        results: The folder of results.
+        configs: Config files of this run, as :func:`config_names` names them.
+    """
+    path = Path(results) / RECORD
+    if not path.exists():
+        write_json({"layout": LAYOUT, "config": configs}, path)
+
+
+def _read_record(path: Path) -> dict:
+    try:
+        record = json.loads(path.read_text("utf-8"))
+        return {"layout": record["layout"], "config": list(record["config"])}
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"'{path}' is no record of an experiment ({error!r}); expected the keys layout and "
+            "config. Delete it if the folder holds the results of this experiment alone."
+        ) from None
+
+
+def _older_manifest(results: Path) -> Path | None:
+    """Return a manifest whose columns are those of the first layout; None without one."""
+    for path in sorted(results.glob("datasets/*/manifest.tsv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            columns = next(csv.reader(file, delimiter="\t"), [])
+        if "class" not in columns:
+            return path
+    return None
+
+
+def _remedy(results: str | Path) -> str:
+    return (
+        "Give the config the key name, another one for each experiment, so that its results get "
+        f"a folder of their own; or run with --directory; or move or delete '{results}'."
+    )
+
+
+def _relative(path: Path, folders: Iterable[str | Path]) -> str:
+    for folder in folders:
+        if path.is_relative_to(Path(folder).resolve()):
+            return path.relative_to(Path(folder).resolve()).as_posix()
+    return str(path)
