@@ -1,7 +1,7 @@
-# The set-up of Blastfold in a few commands; `make` alone lists them.
+# The set-up of Blastfold in a few commands; `make` without a target lists them.
 
-# Any Python 3 will do to start with: the environment's own Python 3.11 is this one, another one
-# found on this machine, or else one that uv downloads.
+# Any Python 3 is enough to start with. The environment's own Python 3.11 is this one, another one
+# on this machine, or one that uv downloads.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
 REPORT ?= report.html
@@ -29,9 +29,9 @@ help: ## List these commands.
 env: ## Create the locked environment in .venv (GPU=1: with CUDA); does nothing when it is up to date.
 	@cmp -s "$(LOCK)" "$(INSTALLED)" || "$(MAKE)" --no-print-directory install
 
-# Rules depend on `env`, not on this, so that an unchanged lock costs nothing and needs no network.
-# TensorFlow takes 7 s to import with its byte code and 21 s without; where
-# PYTHONDONTWRITEBYTECODE is set nothing but --compile-bytecode would ever write it.
+# Rules depend on `env` and not on this rule, so that an unchanged lock costs nothing and needs no
+# network. TensorFlow takes 7 s to import with its byte code and 21 s without. Where
+# PYTHONDONTWRITEBYTECODE is set, only --compile-bytecode writes byte code.
 .PHONY: install
 install:
 	@test -x $(BIN)/uv || $(MAKE) --no-print-directory bootstrap
@@ -40,7 +40,7 @@ install:
 	@if test "$(GPU)" = 1; then touch $(ENVIRONMENT)/gpu; fi
 	@cp $(LOCK) $(INSTALLED)
 
-# An empty environment with uv alone, in the version and with the hashes that the lock names.
+# An empty environment that has only uv, in the version and with the hashes of the lock.
 .PHONY: bootstrap
 bootstrap:
 	@test -n "$(PYTHON)" || { echo "No Python 3 was found; name one: make env PYTHON=<path>"; exit 1; }
@@ -73,27 +73,33 @@ test: env ## Run the tests, one process per core (PROCESSES=1); BLASTFOLD_TEST_D
 test-slurm: env ## Run the tests on a SLURM of this machine alone; as root, on Debian. Skipped elsewhere.
 	$(BIN)/python -m pytest tests/slurm
 
-benchmark: env ## Measure speed, memory, coverage of intervals; prints what it measured.
+benchmark: env ## Measure speed, memory and coverage of intervals, and print the results.
 	$(BIN)/python -m pytest -s tests/benchmarks
 
-lint: env ## Check style and the workflow's form; changes nothing.
+# Text for people. Phrases to avoid are in .ci/words.txt.
+PROSE := $(wildcard *.md *.in *.toml *.cff) Makefile Snakefile config.yaml .ci config docs envs profiles \
+	resources/*.* resources/checklists results/README.md workflow/report workflow/schemas
+
+lint: env ## Check style, words and the workflow's form; changes nothing.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/snakefmt --check Snakefile rules workflow/Snakefile
 	PYTHONPATH=workflow/scripts $(BIN)/lint-imports
 	$(BIN)/snakemake --lint
+	$(BIN)/codespell $(PROSE) rules tests workflow
+	$(BIN)/python .ci/check_words.py $(PROSE)
 
-format: env ## Bring all code into the house's style.
+format: env ## Format all code.
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	$(BIN)/snakefmt Snakefile rules workflow/Snakefile
 
-manual: env ## Bring the tables of config/README.md up to date with the config schema.
+manual: env ## Update the tables of config/README.md from the config schema.
 	PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.experiment.manual config/README.md workflow/schemas/config.schema.yaml
 
-# The CPU lock holds on Linux and on macOS with an ARM processor. The GPU lock follows it in all
-# that both have.
-lock: env ## Solve requirements*.in again; UPGRADE=--upgrade for the newest versions allowed.
+# The CPU lock is for Linux and for macOS with an ARM processor. The GPU lock has the same versions
+# for all common packages.
+lock: env ## Solve requirements*.in again; UPGRADE=--upgrade for the newest allowed versions.
 	$(BIN)/$(UV_COMPILE) $(UPGRADE) --universal requirements-cpu.in --output-file requirements.lock
 	$(BIN)/$(UV_COMPILE) $(UPGRADE) --python-platform x86_64-manylinux_2_28 \
 		--constraint requirements.lock requirements-gpu.in --output-file requirements-gpu.lock

@@ -1,0 +1,70 @@
+"""The links of the documents lead to files and headings, and the files that they name exist."""
+
+import re
+import subprocess
+
+import pytest
+from support.repository import REPOSITORY
+
+DOCUMENTS = sorted(
+    [
+        *REPOSITORY.glob("*.md"),
+        *(REPOSITORY / "docs").glob("*.md"),
+        *REPOSITORY.glob("*/README.md"),
+    ]
+)
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+# Files of the repository in code: config/thesis.yaml, tests/unit/training/test_features.py.
+NAMED = re.compile(
+    r"\b(?:config|profiles|tests|rules|workflow|docs|envs)/[\w./-]+\.(?:yaml|py|smk|md|tsv|rst)\b"
+)
+
+
+def _anchors(document):
+    """The anchors that GitHub gives to the headings of a document."""
+    text = FENCE.sub("", document.read_text("utf-8"))
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    plain = [re.sub(r"[^\w\- ]", "", heading).strip().lower() for heading in headings]
+    return {heading.replace(" ", "-") for heading in plain}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_links_lead_somewhere(document):
+    text = FENCE.sub("", document.read_text("utf-8"))
+    broken = []
+    for link in LINK.findall(text):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (document.parent / name).resolve() if name else document
+        if not target.exists() or (anchor and anchor not in _anchors(target)):
+            broken.append(link)
+    assert broken == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_named_files_exist(document):
+    named = set(NAMED.findall(document.read_text("utf-8")))
+    assert {name for name in named if not (REPOSITORY / name).exists()} == set()
+
+
+def test_every_page_of_docs_is_linked_from_the_readme():
+    linked = set(LINK.findall((REPOSITORY / "README.md").read_text("utf-8")))
+    pages = {f"docs/{path.name}" for path in (REPOSITORY / "docs").glob("*.md")}
+    assert pages - linked == set()
+
+
+def test_named_targets_of_make_exist():
+    wanted = set()
+    for document in DOCUMENTS:
+        wanted |= set(re.findall(r"`make ([a-z-]+)", document.read_text("utf-8")))
+        wanted |= set(re.findall(r"^make ([a-z-]+)", document.read_text("utf-8"), re.MULTILINE))
+    listed = subprocess.run(
+        ["make", "--no-print-directory", "help"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert wanted - set(re.findall(r"^  make ([a-z-]+)", listed, re.MULTILINE)) == set()
