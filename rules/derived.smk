@@ -57,7 +57,7 @@ rule select_tiles:
     params:
         dataset=experiment.inputs.entry("title", "format", "of", "select"),
         seed=config["seed"],
-        code=code_digest("datasets.selection"),
+        code=code_digest("datasets.tile_selection"),
     message:
         "Choosing the images of {wildcards.dataset}"
     script:
@@ -123,7 +123,7 @@ rule permute_labels:
     params:
         dataset=experiment.inputs.entry("title", "format", "of", "permute_among"),
         seed=config["seed"],
-        code=code_digest("datasets.derived"),
+        code=code_digest("datasets.permuted_labels"),
     message:
         "Permuting labels: {wildcards.dataset}"
     script:

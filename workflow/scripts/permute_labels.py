@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from blastfold.core.logs import log_to
-from blastfold.datasets.derived import permute_labels
+from blastfold.datasets.permuted_labels import permute_labels
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from blastfold.core.logs import log_to
-from blastfold.datasets.selection import select_tiles
+from blastfold.datasets.tile_selection import select_tiles
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -52,7 +52,7 @@ def test_classes_that_are_not_one_name_per_label_are_refused(pairs):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("image_id\tlabel\n1\t0\n", r"\['class'\] are missing"),
+        ("image_id\tclass\n1\ta\n", r"\['label'\] are missing"),
         ("image_id\tlabel\tclass\n1\t-1\tx\n", "column label holds '-1' for image '1'"),
         ("image_id\tlabel\tclass\n1\t\tx\n", "column label holds ''"),
         ("image_id\tlabel\tclass\n1\t0.0\tx\n", "column label holds '0.0'"),
@@ -78,3 +78,9 @@ def test_unfit_classes_of_a_data_set_are_refused(tmp_path, facts):
     path.write_text(json.dumps(facts))
     with pytest.raises(InputError, match=r"dataset\.json: key classes holds"):
         read_classes(path)
+
+
+def test_a_manifest_without_names_of_classes_is_refused(tmp_path):
+    manifest = read_manifest(write(tmp_path, "image_id\tlabel\n1\t0\n"))
+    with pytest.raises(InputError, match=r"\['class'\] are missing"):
+        class_names(manifest)

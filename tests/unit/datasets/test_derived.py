@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 
 from blastfold.core.errors import InputError
-from blastfold.datasets import derived, importing
+from blastfold.core.files import digest_file, link_or_copy
+from blastfold.core.manifest import COLUMNS, class_names, read_manifest
+from blastfold.datasets import copies, importing, permuted_labels
 from blastfold.reporting.tables.canaries import canary_row, meaning
 from blastfold.reporting.tables.writing import require_notes
 
@@ -30,7 +32,7 @@ def manifest_of(subjects, each=3):
         for subject, label in subjects.items()
         for number in range(each)
     ]
-    return pd.DataFrame(rows)[list(importing.MANIFEST_COLUMNS)]
+    return pd.DataFrame(rows)[list(COLUMNS)]
 
 
 def files_in(folder, *names):
@@ -64,8 +66,8 @@ def outputs(tmp_path):
 
 def permuted(base, outputs, among, seed=1):
     settings = {"title": "T", "format": "permuted", "of": "base", "permute_among": among}
-    derived.permute_labels(base, outputs, "canary", settings, seed)
-    return derived.read_manifest(outputs["manifest"])
+    permuted_labels.permute_labels(base, outputs, "canary", settings, seed)
+    return read_manifest(outputs["manifest"])
 
 
 def summary_of(manifest, outputs):
@@ -82,7 +84,7 @@ def summary_of(manifest, outputs):
 def test_permutation_keeps_the_counts_and_is_never_the_identity(number, blasts):
     labels = np.repeat([0, 1], [number, blasts])
     for seed in range(20):
-        result = derived.permute(labels, np.random.default_rng(seed))
+        result = permuted_labels.permute(labels, np.random.default_rng(seed))
         assert result.sum() == blasts
         assert (result != labels).any()
         # As many keep the label blast as an independent draw gives on average.
@@ -92,27 +94,32 @@ def test_permutation_keeps_the_counts_and_is_never_the_identity(number, blasts):
 
 def test_permutation_chooses_every_unit_equally_often():
     labels = np.repeat([0, 1], [6, 4])
-    draws = [derived.permute(labels, np.random.default_rng(seed)) for seed in range(2000)]
+    draws = [permuted_labels.permute(labels, np.random.default_rng(seed)) for seed in range(2000)]
     # round(1.6) = 2 of 4 blasts and 2 of 6 normal images; binomial standard error 0.011.
     assert np.mean(draws, axis=0) == pytest.approx([1 / 3] * 6 + [0.5] * 4, abs=0.05)
 
 
 def test_equal_labels_stay_as_they_are():
-    assert derived.permute(np.ones(3, int), np.random.default_rng(0)).tolist() == [1, 1, 1]
+    assert permuted_labels.permute(np.ones(3, int), np.random.default_rng(0)).tolist() == [1, 1, 1]
 
 
 def test_labels_permuted_among_subjects(base, outputs):
-    before = derived.read_manifest(base["manifest"])
+    before = read_manifest(base["manifest"])
     after = permuted(base, outputs, "subject")
     by_subject = after.groupby("subject")["label"].agg(["nunique", "first"])
     assert (by_subject["nunique"] == 1).all()
     assert (by_subject["first"] == "1").sum() == sum(SUBJECTS.values())
     assert (by_subject["first"].astype(int) != pd.Series(SUBJECTS)).any()
-    pd.testing.assert_frame_equal(after.drop(columns="label"), before.drop(columns="label"))
+    # The name of the class follows the label; nothing else changes.
+    assert class_names(after) == class_names(before)
+    permuted_columns = ["label", "class"]
+    pd.testing.assert_frame_equal(
+        after.drop(columns=permuted_columns), before.drop(columns=permuted_columns)
+    )
 
 
 def test_labels_permuted_among_images(base, outputs):
-    before = derived.read_manifest(base["manifest"])
+    before = read_manifest(base["manifest"])
     after = permuted(base, outputs, "image")
     assert after["label"].value_counts().to_dict() == before["label"].value_counts().to_dict()
     assert after.groupby("subject")["label"].nunique().max() == 2
@@ -133,7 +140,7 @@ def test_files_of_a_permuted_data_set(base, outputs, tmp_path):
     assert (summary["name"], summary["title"], summary["format"]) == ("canary", "T", "permuted")
     assert (summary["images_sha256"], summary["expected"]) == ("unchanged", None)
     assert summary["derived"] == "The labels of base are permuted among subjects."
-    assert summary["manifest_sha256"] == derived.digest_file(outputs["manifest"])
+    assert summary["manifest_sha256"] == digest_file(outputs["manifest"])
     assert Path(outputs["rejected"]).read_text("utf-8") == "file\treason\n"
     assert Path(outputs["groups"]).read_text("utf-8") == "the groups of the base\n"
     # The pixels are there once, and the link survives when the whole folder is moved.
@@ -150,7 +157,7 @@ def test_images_are_copied_where_no_link_can_be_made(tmp_path, monkeypatch):
 
     monkeypatch.setattr("pathlib.Path.symlink_to", refuse)
     (tmp_path / "first").write_bytes(b"pixels")
-    derived.link_or_copy(tmp_path / "first", tmp_path / "folder" / "second")
+    link_or_copy(tmp_path / "first", tmp_path / "folder" / "second")
     assert (tmp_path / "folder" / "second").read_bytes() == b"pixels"
     assert not (tmp_path / "folder" / "second").is_symlink()
 
@@ -159,62 +166,62 @@ def test_a_subject_of_both_classes_is_an_error():
     manifest = manifest_of(SUBJECTS)
     manifest.loc[0, "label"] = "1"
     with pytest.raises(InputError, match=r"canaries: true .* 1 of the 9 subjects .* 'base'.* 'a'"):
-        derived.require_labelled_subjects(manifest, "base")
+        permuted_labels.require_labelled_subjects(manifest, "base")
 
 
 def test_images_without_subject_are_an_error():
     manifest = manifest_of(SUBJECTS)
     manifest.loc[[4, 5], "subject"] = ""
     with pytest.raises(InputError, match=r"canaries: true .* 2 of the 27 images .* 'b-1'"):
-        derived.require_labelled_subjects(manifest, "base")
+        permuted_labels.require_labelled_subjects(manifest, "base")
 
 
 def test_thesis_numbers_of_all_idb():
     manifest = manifest_of({"normal": 0, "blast": 1}, each=130)
-    plan = derived.plan_copies(manifest, {"normal": 1034, "blast": 1049}, "grow", seed=3)
-    grown = derived.grow_manifest(manifest, plan)
+    plan = copies.plan_copies(manifest, {"normal": 1034, "blast": 1049}, "grow", seed=3)
+    grown = copies.grow_manifest(manifest, plan)
     assert len(grown) == 2083
     assert grown["label"].value_counts().to_dict() == {"0": 1034, "1": 1049}
     # 904 = 6 * 130 + 124 and 919 = 7 * 130 + 9 copies.
-    copies = plan.groupby("row").size()
-    assert copies[:130].value_counts().to_dict() == {7: 124, 6: 6}
-    assert copies[130:].value_counts().to_dict() == {7: 121, 8: 9}
+    each = plan.groupby("row").size()
+    assert each[:130].value_counts().to_dict() == {7: 124, 6: 6}
+    assert each[130:].value_counts().to_dict() == {7: 121, 8: 9}
     assert grown["image_id"].is_unique
 
 
 def test_a_larger_number_only_adds_copies():
     manifest = manifest_of(SUBJECTS)
-    small = derived.plan_copies(manifest, {"normal": 20, "blast": 15}, "grow", seed=3)
-    large = derived.plan_copies(manifest, {"normal": 50, "blast": 40}, "grow", seed=3)
+    small = copies.plan_copies(manifest, {"normal": 20, "blast": 15}, "grow", seed=3)
+    large = copies.plan_copies(manifest, {"normal": 50, "blast": 40}, "grow", seed=3)
     assert set(small.itertuples(index=False)) < set(large.itertuples(index=False))
 
 
 def test_copies_name_their_original():
     manifest = manifest_of(SUBJECTS)
-    plan = derived.plan_copies(manifest, {"normal": 32, "blast": 12}, "grow", seed=0)
-    grown = derived.grow_manifest(manifest, plan)
+    plan = copies.plan_copies(manifest, {"normal": 32, "blast": 12}, "grow", seed=0)
+    grown = copies.grow_manifest(manifest, plan)
     pd.testing.assert_frame_equal(grown[: len(manifest)], manifest)
-    copies = grown[len(manifest) :]
-    assert len(copies) == 17
-    assert (copies["image_id"].str.rsplit("-copy-", n=1).str[0] == copies["parent"]).all()
-    assert set(copies["image_id"].str[-2:]) == {"01", "02"}
-    originals = manifest.set_index("image_id").loc[copies["parent"]]
+    added = grown[len(manifest) :]
+    assert len(added) == 17
+    assert (added["image_id"].str.rsplit("-copy-", n=1).str[0] == added["parent"]).all()
+    assert set(added["image_id"].str[-2:]) == {"01", "02"}
+    originals = manifest.set_index("image_id").loc[added["parent"]]
     for column in ("label", "class", "subject", "picture", "part", "file"):
-        assert copies[column].tolist() == originals[column].tolist()
+        assert added[column].tolist() == originals[column].tolist()
 
 
 def test_fewer_images_than_there_are_is_an_error():
     with pytest.raises(InputError, match=r"datasets.x.grow.blast: received 11, .* has 12 blast"):
-        derived.plan_copies(
+        copies.plan_copies(
             manifest_of(SUBJECTS), {"normal": 15, "blast": 11}, "datasets.x.grow", seed=0
         )
 
 
 def test_no_copies_when_the_wanted_numbers_are_there():
     manifest = manifest_of(SUBJECTS)
-    plan = derived.plan_copies(manifest, {"normal": 15, "blast": 12}, "grow", seed=0)
+    plan = copies.plan_copies(manifest, {"normal": 15, "blast": 12}, "grow", seed=0)
     assert len(plan) == 0
-    pd.testing.assert_frame_equal(derived.grow_manifest(manifest, plan), manifest)
+    pd.testing.assert_frame_equal(copies.grow_manifest(manifest, plan), manifest)
 
 
 def test_a_taken_name_is_an_error():
@@ -222,7 +229,7 @@ def test_a_taken_name_is_an_error():
     manifest.loc[1, "image_id"] = "a-0-copy-01"
     plan = pd.DataFrame({"row": [0], "copy": [1]})
     with pytest.raises(InputError, match="'a-0-copy-01'"):
-        derived.grow_manifest(manifest, plan)
+        copies.grow_manifest(manifest, plan)
 
 
 def test_grown_images_are_augmented_originals(base, outputs):
@@ -236,7 +243,7 @@ def test_grown_images_are_augmented_originals(base, outputs):
     settings = {"title": "G", "format": "grown", "of": "base", "grow": grow}
     grow_dataset(base, outputs, "grown", settings, seed=7)
     images, originals = np.load(outputs["images"]), np.load(base["images"])
-    manifest = derived.read_manifest(outputs["manifest"])
+    manifest = read_manifest(outputs["manifest"])
     assert images.dtype == np.uint8
     assert len(images) == len(manifest) == 110 > BLOCK
     np.testing.assert_array_equal(images[:27], originals)
@@ -254,7 +261,7 @@ def test_grown_images_are_augmented_originals(base, outputs):
         assert (images[place] != originals[row]).any()
     found, expected, summary = summary_of(manifest, outputs)
     assert found == expected
-    assert summary["images_sha256"] == derived.digest_file(outputs["images"])
+    assert summary["images_sha256"] == digest_file(outputs["images"])
     assert summary["derived"] == (
         "83 of the 110 images are augmented copies of the 27 images of base."
     )

@@ -58,7 +58,7 @@ def test_c_nmc_official_layout_gives_subjects_pictures_and_parts(tmp_path):
     assert len(rows) == 7
     assert rows["UID_11_1_1_all"] == {
         "file": "C-NMC_training_data/fold_0/all/UID_11_1_1_all.bmp",
-        "class": "all",
+        "class": "blast",
         "subject": "11",
         "picture": "11_1",
         "parent": "",
@@ -233,10 +233,10 @@ def test_class_folders_give_labels_and_deeper_folders_are_read(tmp_path):
     touch(tmp_path, "site A/Healthy/1.png", "site A/ALL/more/2.jpg", "ALL/3.tif", "sketch.png")
     rows = by_id(list_records("folder", tmp_path, {}))
     assert {name: (row["label"], row["class"]) for name, row in rows.items()} == {
-        "site A/Healthy/1": (0, "Healthy"),
-        "site A/ALL/more/2": (1, "ALL"),
-        "ALL/3": (1, "ALL"),
-        "sketch": (0, ""),
+        "site A/Healthy/1": (0, "normal"),
+        "site A/ALL/more/2": (1, "blast"),
+        "ALL/3": (1, "blast"),
+        "sketch": (0, "normal"),
     }
     assert rows["sketch"]["problem"] == "lies in no class folder"
 
@@ -247,7 +247,7 @@ def test_own_class_names_replace_the_usual_ones(tmp_path):
     assert list_records("folder", tmp_path, {"classes": classes})["label"].tolist() == [1, 1, 0]
     with pytest.raises(InputError, match=r"folder 'L1' holds images, but is no class.*blast: 1,"):
         list_records("folder", tmp_path, {})
-    with pytest.raises(InputError, match=r"'classes': 'L1' stands under both"):
+    with pytest.raises(InputError, match=r"'classes': 'L1' is listed under both"):
         list_records("folder", tmp_path, {"classes": {"normal": ["l1"], "blast": ["L1"]}})
 
 
@@ -267,6 +267,20 @@ def test_sheet_with_difficult_names(tmp_path, delimiter):
     assert records["subject"].tolist() == ["S1"] * 3 + ["S2"] * 2
     assert records["parent"].tolist() == ["p"] * 3 + [""] * 2
     assert records["image_id"].tolist() == [name[:-4] for name in names]
+
+
+def test_sheet_names_masks_and_photographs(tmp_path):
+    touch(tmp_path, "a.png", "b.png", "masks/a.png", "smear 1.jpg")
+    write(
+        tmp_path / "sheet.tsv",
+        "path\tlabel\tmask\tphotograph\na.png\t1\tmasks\\a.png\tsmear 1.jpg\nb.png\t0\t\t\n",
+    )
+    records = list_records("folder", tmp_path, {"sheet": "sheet.tsv"})
+    assert records["mask"].tolist() == ["masks/a.png", ""]
+    assert records["photograph"].tolist() == ["smear 1.jpg", ""]
+    write(tmp_path / "sheet.tsv", "path\tlabel\tmask\na.png\t1\tc.png\nb.png\t0\t\n")
+    with pytest.raises(InputError, match=r"row 2, column mask: the file 'c\.png' does not exist"):
+        list_records("folder", tmp_path, {"sheet": "sheet.tsv"})
 
 
 def test_sheet_paths_with_backslashes_and_other_accents_are_found(tmp_path):
@@ -292,7 +306,10 @@ def test_sheet_paths_with_backslashes_and_other_accents_are_found(tmp_path):
         ("path\tlabel\na.png\t1\tx\n", r"row 2: 3 cells for 2 columns"),
         ('path\tlabel\n"a.png\t1\n', r"cannot be read as a table"),
         ("path\tlabel\na.png\t1\na.png\t0\n", r"the image_id 'a': 'a.png' and 'a.png'"),
-        ("path\tlabel\na.png\t1\nb.png\t1\n", r"No normal image \(label 0\)"),
+        (
+            "path\tlabel\na.png\t1\nb.png\t1\n",
+            r"no image of the class 'normal' was found",
+        ),
         ("path\tlabel\n", r"No image of format 'demo' was found"),
     ],
 )

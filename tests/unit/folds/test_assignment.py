@@ -16,6 +16,7 @@ def images_of(subjects, part=""):
         for number in range(count)
     ]
     table = pd.DataFrame(rows, columns=["image_id", "label", "subject", "picture"])
+    table["class"] = table["label"].map({0: "normal", 1: "blast"})
     table["group"] = table["subject"]
     table["part"] = part
     return table
@@ -139,9 +140,9 @@ def test_too_many_folds_is_an_error_that_says_what_would_work():
     with pytest.raises(InputError) as caught:
         assignment.split(images, protocol(folds=10, group_by="subject"), seed=1)
     message = str(caught.value)
-    assert "protocols.mine: 10 folds by subject were asked for" in message
+    assert "protocols.mine: 10 folds by subject are needed" in message
     assert "the class normal has only 3 subjects" in message
-    assert "at most folds: 3 can be had by subject" in message
+    assert "set folds: 3 at most, or group_by: image" in message
     table = assignment.split(
         images, protocol(folds=3, group_by="subject", validation_fraction=0), seed=1
     )
@@ -157,7 +158,7 @@ def test_subject_protocol_without_subjects_is_an_error():
 
 
 def test_one_class_alone_is_an_error():
-    with pytest.raises(InputError, match="the data set has no normal image"):
+    with pytest.raises(InputError, match=r"expected the labels 0, 1 \.\.\. each"):
         assignment.split(images_of([("ill", 1, 30)]), protocol(), seed=1)
 
 

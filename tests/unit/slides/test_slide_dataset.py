@@ -141,7 +141,7 @@ def test_unknown_label_is_an_error_and_can_be_declared(root):
 
 
 def test_one_class_alone_is_an_error(root):
-    with pytest.raises(InputError, match="No blast image"):
+    with pytest.raises(InputError, match="no image of the class 'blast' was found"):
         list_records("tiles", root, entry("one", "empty"))
 
 

@@ -127,8 +127,8 @@ def stored(tmp_path):
     description = {
         "format": "folder",
         "images": 10,
-        "normal": 6,
-        "blast": 4,
+        "classes": ["normal", "blast"],
+        "class_images": {"normal": 6, "blast": 4},
         "subjects": 5,
         "pictures": 0,
         "rejected": 2,

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,25 @@ def written_together(*paths: str | os.PathLike) -> Iterator[list[Path]]:
     """
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(written_whole(path)) for path in paths]
+
+
+def link_or_copy(source: str | os.PathLike, target: str | os.PathLike) -> None:
+    """Link a file from a second place, or copy it where the file system has no links.
+
+    The link is symbolic and relative. A hard link would share its time with the original, which
+    Snakemake renews for every output: all that was made from the original would look outdated.
+
+    Args:
+        source: The file.
+        target: Its second place; the folder is made when it does not exist.
+    """
+    with written_whole(target) as partial:
+        # A relative link is resolved from the real place of its folder.
+        there = os.path.relpath(Path(source).resolve(), partial.parent.resolve())
+        try:
+            partial.symlink_to(there)
+        except OSError:
+            shutil.copyfile(source, partial)
 
 
 def write_json(content: Any, path: str | os.PathLike) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from blastfold.core.errors import InputError
-from blastfold.core.tables import read_text_table
+from blastfold.core.tables import read_text_table, require_columns
 
 COLUMNS = (
     *("image_id", "file", "label", "class", "subject", "picture", "parent", "part"),
@@ -27,13 +27,12 @@ def read_manifest(path: str | os.PathLike) -> pd.DataFrame:
         path: ``manifest.tsv`` of a data set; row i describes image i of the store.
 
     Returns:
-        Every column as text: at least image_id, label (index of the class from 0) and class (its
-        name).
+        Every column as text: at least image_id and label (index of the class from 0).
 
     Raises:
         InputError: A column is missing, a label is no index, or an image is listed twice.
     """
-    manifest = read_text_table(path, ("image_id", "label", "class"))
+    manifest = read_text_table(path, ("image_id", "label"))
     invalid = ~manifest["label"].str.fullmatch("[0-9]+")
     if invalid.any():
         row = manifest[invalid].iloc[0]
@@ -55,9 +54,10 @@ def class_names(manifest: pd.DataFrame) -> tuple[str, ...]:
         manifest: Columns label (0 to the number of classes - 1) and class.
 
     Raises:
-        InputError: A label has no image or two names, two labels have one name, or there is one
-            class only.
+        InputError: A column is missing, a label has no image or two names, two labels have one
+            name, or there is one class only.
     """
+    require_columns(manifest, ("label", "class"), "manifest")
     pairs = manifest[["label", "class"]].drop_duplicates()
     labels = pairs["label"].astype(int)
     names = pairs["class"].to_numpy()[labels.argsort(kind="stable")]

@@ -1,7 +1,7 @@
 """The vocabulary of the library: every name that stands in files and is compared in code.
 
 Each name is defined here and nowhere else; ``tests/unit/core/test_one_place.py`` proves it.
-Class names are not here: they are data (see :mod:`blastfold.core.manifest`).
+The names of classes are data: :mod:`blastfold.core.manifest` reads them.
 """
 
 import re
@@ -30,6 +30,10 @@ CELLS = ("true_negative", "false_positive", "false_negative", "true_positive")
 
 GROUPINGS = ("image", "picture", "subject", "group")
 """What a protocol keeps on one side of a split, from the finest to the coarsest."""
+
+LEUKAEMIA_CLASSES = ("normal", "blast")
+"""Classes of the leukaemia formats in the order of their labels, for the config's keys and for
+imports. Everything after the import takes its classes from the manifest."""
 
 REPEAT = 0
 """Number of the only repeat of a split."""

@@ -21,8 +21,11 @@ import pandas as pd
 import yaml
 
 from blastfold.core.errors import InputError
+from blastfold.core.files import written_together
+from blastfold.core.manifest import COLUMNS, OPTIONAL_COLUMNS
+from blastfold.core.tables import write_table
 from blastfold.datasets.formats import list_records, row_reader
-from blastfold.datasets.formats.common import CLASS_NAMES
+from blastfold.datasets.summary import count_classes, count_images, count_names
 from blastfold.images.decoding import (
     ImageError,
     StoreWriter,
@@ -32,19 +35,6 @@ from blastfold.images.decoding import (
     one_opencv_thread,
 )
 
-MANIFEST_COLUMNS = (
-    "image_id",
-    "file",
-    "label",
-    "class",
-    "subject",
-    "picture",
-    "parent",
-    "part",
-    "sha256",
-    "width",
-    "height",
-)
 ROWS_AT_ONCE = 256
 SECONDS_BETWEEN_REPORTS = 5.0
 
@@ -86,12 +76,12 @@ def import_dataset(
     """
     records = list_records(settings["format"], path, settings)
     logger.info("%s: %d images found in '%s'", name, len(records), path)
-    with _written_together(images, manifest, rejected, summary) as (store, table, bad, digest):
+    with written_together(images, manifest, rejected, summary) as (store, table, bad, digest):
         outcomes, images_digest = _fill_store(name, Path(path), records, settings, store, threads)
         kept, refused = _split_records(records, outcomes)
-        _require_both_classes(name, records, kept, refused)
-        kept.to_csv(table, sep="\t", index=False)
-        refused.to_csv(bad, sep="\t", index=False)
+        _require_all_classes(name, records, kept, refused)
+        write_table(kept, table)
+        write_table(refused, bad)
         facts = describe_manifest(kept, settings, len(refused))
         differences = compare_counts(kept, expected, settings.get("parts"))
         for difference in differences:
@@ -127,21 +117,19 @@ def describe_manifest(manifest: pd.DataFrame, settings: Mapping, rejected: int) 
     """Count what a manifest holds, for the summary.
 
     Args:
-        manifest: Table with the columns of ``MANIFEST_COLUMNS``.
+        manifest: Table with the columns of :data:`blastfold.core.manifest.COLUMNS`.
         settings: The data set's entry in the config.
         rejected: Number of rejected images.
 
     Returns:
-        format, images, normal, blast, subjects, pictures, rejected, image_size
-        ([height, width]) and source_sizes ([height, width, images], the most frequent first).
+        format, rejected, image_size ([height, width]) and the counts of
+        :func:`blastfold.datasets.summary.count_images`.
     """
-    sizes = manifest.groupby(["height", "width"]).size().sort_values(ascending=False, kind="stable")
     return {
         "format": settings["format"],
-        **_count(manifest),
+        **count_images(manifest),
         "rejected": rejected,
         "image_size": [int(length) for length in settings["image_size"]],
-        "source_sizes": [[int(h), int(w), int(number)] for (h, w), number in sizes.items()],
     }
 
 
@@ -151,15 +139,15 @@ def compare_counts(
     """Compare a manifest with what the public data set is known to hold.
 
     Args:
-        manifest: Table with the columns label, subject, picture and part.
+        manifest: Table with the columns label, class, subject, picture and part.
         expected: Counts by name, and by part under ``parts``; None compares nothing.
         parts: The parts that were asked for; None for all.
 
     Returns:
-        One sentence a difference.
+        One sentence per difference.
     """
     expected = expected or {}
-    differences = [] if parts else _differences("", _count(manifest), expected)
+    differences = [] if parts else _differences("", manifest, expected)
     for part, counts in expected.get("parts", {}).items():
         if parts and part not in parts:
             continue
@@ -167,26 +155,24 @@ def compare_counts(
         if rows.empty:
             differences.append(f"the part {part} of the public data set is absent")
         else:
-            differences += _differences(f"part {part}: ", _count(rows), counts)
+            differences += _differences(f"part {part}: ", rows, counts)
     return differences
 
 
-def _count(manifest: pd.DataFrame) -> dict[str, int]:
-    return {
+def _differences(where: str, manifest: pd.DataFrame, expected: Mapping) -> list[str]:
+    found = {
         "images": len(manifest),
-        "normal": int((manifest["label"] == 0).sum()),
-        "blast": int((manifest["label"] == 1).sum()),
-        "subjects": int(manifest.loc[manifest["subject"] != "", "subject"].nunique()),
-        "pictures": int(manifest.loc[manifest["picture"] != "", "picture"].nunique()),
+        "subjects": count_names(manifest["subject"]),
+        "pictures": count_names(manifest["picture"]),
     }
-
-
-def _differences(where: str, found: Mapping[str, int], expected: Mapping) -> list[str]:
-    units = {"images": "images", "normal": "normal images", "blast": "blast images"}
+    kinds = [*found, "parts"]
+    of_classes = count_classes(manifest, [key for key in expected if key not in kinds])
+    found |= {f"{name} images": number for name, number in of_classes.items()}
+    wanted = {(key if key in kinds else f"{key} images"): expected[key] for key in expected}
     return [
-        f"{where}{number} {units.get(key, key)}, the public data set has {expected[key]}"
-        for key, number in found.items()
-        if key in expected and expected[key] != number
+        f"{where}{found[key]} {key}, the public data set has {number}"
+        for key, number in wanted.items()
+        if key in found and found[key] != number
     ]
 
 
@@ -358,33 +344,19 @@ def _split_records(
         height=[outcome.height for outcome in outcomes if not outcome.reason],
     )
     refused = records[["file"]].assign(reason=reasons)[reasons != ""]
-    return kept[list(MANIFEST_COLUMNS)].reset_index(drop=True), refused.reset_index(drop=True)
+    columns = [*COLUMNS, *(name for name in OPTIONAL_COLUMNS if name in kept)]
+    return kept[columns].reset_index(drop=True), refused.reset_index(drop=True)
 
 
-def _require_both_classes(
+def _require_all_classes(
     name: str, records: pd.DataFrame, kept: pd.DataFrame, refused: pd.DataFrame
 ) -> None:
-    for label, class_name in enumerate(CLASS_NAMES):
-        if not (kept["label"] == label).any():
-            of_class = refused["file"].isin(records.loc[records["label"] == label, "file"])
+    usable = records[records["problem"] == ""] if "problem" in records else records
+    for class_name in usable["class"].unique():
+        if not (kept["class"] == class_name).any():
+            of_class = refused["file"].isin(records.loc[records["class"] == class_name, "file"])
             first = refused[of_class].iloc[0]
             raise InputError(
                 f"Data set '{name}': no {class_name} image is left, all {of_class.sum()} were "
                 f"rejected. The first: '{first['file']}': {first['reason']}"
             )
-
-
-@contextlib.contextmanager
-def _written_together(*paths: str | os.PathLike) -> Iterator[list[Path]]:
-    """Give a temporary path beside each path; move all into place only without an error."""
-    targets = [Path(path) for path in paths]
-    temporary = [path.with_name(f".{path.name}.partial") for path in targets]
-    try:
-        for path in targets:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        for source, target in zip(temporary, targets, strict=True):
-            source.replace(target)
-    finally:
-        for path in temporary:
-            path.unlink(missing_ok=True)

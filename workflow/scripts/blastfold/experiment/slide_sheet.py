@@ -10,9 +10,9 @@ import jsonschema
 import yaml
 
 from blastfold.core.errors import InputError
+from blastfold.core.names import LEUKAEMIA_CLASSES
 
 REGION_COLUMNS = ("slide", "label", "x", "y", "width", "height")
-CLASSES = ("normal", "blast")
 
 
 def read_slides(path: str | Path, schema_path: str | Path) -> dict[str, dict]:
@@ -90,7 +90,7 @@ def demo_slides(settings: Mapping, folder: str) -> dict[str, dict]:
     """
     rows = {}
     for number in range(settings["slides"]):
-        label = CLASSES[number % 2]
+        label = LEUKAEMIA_CLASSES[number % 2]
         slide = f"{label}-{number // 2 + 1:02d}"
         rows[slide] = {
             "path": f"{folder}/{slide}.tif",

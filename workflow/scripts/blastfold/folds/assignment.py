@@ -10,32 +10,32 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train
 
 from blastfold.core.errors import InputError
 from blastfold.core.fold_table import write_folds
-from blastfold.core.names import REPEAT
+from blastfold.core.manifest import class_names, read_manifest
+from blastfold.core.names import REPEAT, TEST, TRAIN, VALIDATION
 from blastfold.core.seeds import derive_seed, generator
+from blastfold.core.tables import read_text_table
 
 logger = logging.getLogger(__name__)
 
-CLASSES = {0: "normal", 1: "blast"}
-TRAIN, VALIDATION, TEST = "train", "validation", "test"
 DRAWS = 1000
-"""Random orders of groups that are tried to come close to the wanted size and class ratio."""
+"""Random orders of groups of which the closest to the wanted size and class ratio is taken."""
 
 
 def assign_folds(manifest: str, groups: str, folds: str, protocol: dict, seed: int) -> None:
-    """Split a data set by a protocol and write image_id, fold and role.
+    """Split a data set by a protocol and write its table of folds.
 
     Args:
         manifest: Manifest of the data set.
         groups: Leakage groups: image_id, group.
-        folds: Output table.
+        folds: Output table, see :func:`blastfold.core.fold_table.read_folds`.
         protocol: The protocol entry of the config, with its ``name``.
         seed: The experiment's seed.
 
     Raises:
         InputError: When the data cannot be split this way; says what would work.
     """
-    images = pd.read_csv(manifest, sep="\t", dtype=str, keep_default_na=False)
-    table = pd.read_csv(groups, sep="\t", dtype=str, keep_default_na=False)
+    images = read_manifest(manifest)
+    table = read_text_table(groups, ("image_id", "group"))
     images = images.drop(columns="group", errors="ignore").merge(table, on="image_id", how="left")
     result = split(images, protocol, seed)
     for fold, rows in result.groupby("fold"):
@@ -48,12 +48,13 @@ def split(images: pd.DataFrame, protocol: dict, seed: int) -> pd.DataFrame:
     """Split images by a protocol.
 
     Args:
-        images: image_id, label (0 or 1), subject, picture, group and part, one row an image.
+        images: image_id, label (0 or 1), class, subject, picture, group and part, one row per
+            image.
         protocol: The protocol entry of the config, with its ``name``.
         seed: The experiment's seed.
 
     Returns:
-        image_id, fold (from 0) and role (train, validation, test), by fold and then in the
+        image_id, repeat, fold (from 0) and role (train, validation, test), by fold and then in the
         order of ``images``. Every image that takes part has one role in every fold.
 
     Raises:
@@ -61,14 +62,12 @@ def split(images: pd.DataFrame, protocol: dict, seed: int) -> pd.DataFrame:
     """
     labels = images["label"].astype(int).to_numpy()
     groups = group_of_images(images, protocol)
-    for label, name in CLASSES.items():
-        if not (labels == label).any():
-            raise InputError(f"{_key(protocol)}: the data set has no {name} image, expected both")
+    classes = class_names(images)
     splitter = {"holdout": _holdout, "kfold": _kfold, "predefined": _predefined}[protocol["kind"]]
     tables = []
     for fold, roles in enumerate(splitter(images, labels, groups, protocol, seed)):
         roles[left_out(roles, labels, groups, protocol, seed, fold)] = ""
-        _check_roles(roles, labels, groups, protocol, fold)
+        _check_roles(roles, labels, groups, protocol, fold, classes)
         columns = {"image_id": images["image_id"], "repeat": REPEAT, "fold": fold, "role": roles}
         table = pd.DataFrame(columns)
         tables.append(table[table["role"] != ""])
@@ -79,7 +78,7 @@ def group_of_images(images: pd.DataFrame, protocol: dict) -> np.ndarray:
     """Return what must stay on one side of a split, for every image, as text.
 
     Raises:
-        InputError: When the data set does not say what the protocol groups by.
+        InputError: The manifest does not name what the protocol groups by.
     """
     group_by = protocol["group_by"]
     if group_by == "image":
@@ -94,7 +93,7 @@ def group_of_images(images: pd.DataFrame, protocol: dict) -> np.ndarray:
             f"expected one of {['image', *known, 'group']}"
         )
     if group_by == "picture":
-        # Picture names may repeat from subject to subject.
+        # Subjects may have pictures of the same name.
         column = images["subject"] + "\x1f" + column
     return column.to_numpy(dtype=object)
 
@@ -117,7 +116,7 @@ def _holdout(images, labels, groups, protocol, seed) -> Iterable[np.ndarray]:
     _, validation, test = holdout_sizes(
         len(images), protocol["test_fraction"], protocol["validation_fraction"]
     )
-    _require_groups(labels, groups, protocol, 3 if validation else 2, "parts")
+    _require_groups(images, groups, protocol, 3 if validation else 2, "parts")
     everything = np.arange(len(images))
     tested = _choose(everything, labels, groups, test, protocol, seed, TEST)
     rest = np.setdiff1d(everything, tested)
@@ -127,7 +126,7 @@ def _holdout(images, labels, groups, protocol, seed) -> Iterable[np.ndarray]:
 
 def _kfold(images, labels, groups, protocol, seed) -> Iterable[np.ndarray]:
     folds = protocol["folds"]
-    _require_groups(labels, groups, protocol, folds, "folds")
+    _require_groups(images, groups, protocol, folds, "folds")
     state = derive_seed(seed, "assign_folds", protocol["name"])
     if len(set(groups)) == len(groups):
         splitter, grouping = StratifiedKFold(folds, shuffle=True, random_state=state), None
@@ -163,19 +162,19 @@ def _predefined(images, labels, groups, protocol, seed) -> Iterable[np.ndarray]:
 
 
 def left_out(roles, labels, groups, protocol, seed, fold) -> np.ndarray:
-    """Choose the training images that a share of them, ``training_share``, leaves out.
+    """Choose the training images that the protocol's ``training_share`` leaves out.
 
     Whole groups are left out, the same share of the groups of each class and never all. The
-    groups of a smaller share are among those of a larger one, and validation and test stay as
-    they are, so that shares differ by what is learnt from and by nothing else.
+    groups of a smaller share are among those of a larger one, and validation and test images stay
+    the same, so that shares differ in the training images alone.
 
     Returns:
         bool (n,), True for training images that are not used.
     """
     trained = roles == TRAIN
     kept: set[str] = set()
-    for label in CLASSES:
-        # A group with images of both classes is drawn with each of them.
+    for label in np.unique(labels):
+        # A group with images of several classes is drawn with each of them.
         names = np.unique(groups[trained & (labels == label)].astype(str))
         order = generator(seed, "training_share", protocol["name"], fold, label).permutation(names)
         kept |= set(order[: max(round(protocol["training_share"] * len(names)), 1)])
@@ -199,7 +198,7 @@ def _choose(rows, labels, groups, size, protocol, seed, name) -> np.ndarray:
         chosen = train_test_split(rows, test_size=size, stratify=labels[rows], random_state=state)
         return np.sort(chosen[1])
     codes, inverse = np.unique(groups[rows].astype(str), return_inverse=True)
-    counts = np.zeros((len(codes), 2))
+    counts = np.zeros((len(codes), labels.max() + 1))
     np.add.at(counts, (inverse, labels[rows]), 1)
     wanted = counts.sum(axis=0) * size / len(rows)
     best = _closest_groups(counts, wanted, generator(seed, *random_names))
@@ -207,9 +206,9 @@ def _choose(rows, labels, groups, size, protocol, seed, name) -> np.ndarray:
 
 
 def _closest_groups(counts: np.ndarray, wanted: np.ndarray, random) -> np.ndarray:
-    """Among random orders of the groups, take the beginning that comes closest to what is wanted.
+    """Return the first groups of a random order that come closest to the wanted counts.
 
-    A beginning must hold both classes and leave both behind.
+    The chosen groups and the remaining ones have images of every class.
     """
     best, best_distance = None, np.inf
     total = counts.sum(axis=0)
@@ -232,9 +231,10 @@ def _roles(count, rest, validated, tested) -> np.ndarray:
     return roles
 
 
-def _require_groups(labels, groups, protocol, needed, what) -> None:
+def _require_groups(images, groups, protocol, needed, what) -> None:
     by = protocol["group_by"]
-    available = {name: len(set(groups[labels == label])) for label, name in CLASSES.items()}
+    available = pd.Series(groups).groupby(images["class"].to_numpy()).nunique()
+    available = {name: int(available[name]) for name in class_names(images)}
     name, fewest = min(available.items(), key=lambda item: item[1])
     if fewest >= needed:
         return
@@ -244,18 +244,18 @@ def _require_groups(labels, groups, protocol, needed, what) -> None:
         if protocol["validation_group_by"] == "image" and fewest >= 2:
             return
     elif fewest >= 2:
-        advice = f"at most folds: {fewest} can be had by {by}; or set group_by: image"
+        advice = f"set folds: {fewest} at most, or group_by: image"
     else:
-        advice = f"no cross-validation by {by} can be had; set group_by: image"
+        advice = f"no cross-validation by {by} is possible; set group_by: image"
     raise InputError(
-        f"{_key(protocol)}: {needed} {what} by {by} were asked for, "
+        f"{_key(protocol)}: {needed} {what} by {by} are needed, "
         f"but the class {name} has only {fewest} {unit}; {advice}"
     )
 
 
-def _check_roles(roles, labels, groups, protocol, fold) -> None:
+def _check_roles(roles, labels, groups, protocol, fold, classes) -> None:
     for role in (TRAIN, TEST):
-        for label, name in CLASSES.items():
+        for label, name in enumerate(classes):
             if not ((roles == role) & (labels == label)).any():
                 raise InputError(
                     f"{_key(protocol)}: fold {fold} has no {name} image to {role} on; "

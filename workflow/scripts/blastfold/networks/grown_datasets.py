@@ -2,7 +2,7 @@
 
 Grown first and split by image afterwards, copies of one cell stand on both sides of the split.
 Growing is here so that this can be measured; which images are copied is decided in
-:mod:`blastfold.datasets.derived`, what a copy looks like in :mod:`blastfold.networks.augmentation`.
+:mod:`blastfold.datasets.copies`, what a copy looks like in :mod:`blastfold.networks.augmentation`.
 """
 
 import logging
@@ -13,8 +13,11 @@ import pandas as pd
 from keras import ops
 
 from blastfold.core.files import digest_file, written_whole
+from blastfold.core.manifest import read_manifest
+from blastfold.core.names import LEUKAEMIA_CLASSES
 from blastfold.core.seeds import derive_seed
-from blastfold.datasets.derived import grow_manifest, plan_copies, read_manifest, write_description
+from blastfold.datasets.copies import grow_manifest, plan_copies
+from blastfold.datasets.summary import write_derived
 from blastfold.networks.augmentation import augment, draw_augmentations
 
 BLOCK = 32
@@ -40,7 +43,8 @@ def grow_dataset(
         InputError: The base has more images of a class than are wanted.
     """
     manifest = read_manifest(base["manifest"])
-    plan = plan_copies(manifest, settings["grow"], f"datasets.{name}.grow", seed)
+    wanted = {class_name: settings["grow"][class_name] for class_name in LEUKAEMIA_CLASSES}
+    plan = plan_copies(manifest, wanted, f"datasets.{name}.grow", seed)
     grown = grow_manifest(manifest, plan)
     originals = np.load(base["images"], mmap_mode="r")
     with written_whole(outputs["images"]) as partial:
@@ -62,7 +66,7 @@ def grow_dataset(
         "images_sha256": digest_file(outputs["images"]),
         "derived": derived,
     }
-    write_description(grown, base["summary"], facts, outputs)
+    write_derived(grown, base["summary"], facts, outputs)
     logger.info("%s: %s", name, derived)
 
 
@@ -73,7 +77,7 @@ def augmented_copies(
 
     Args:
         originals: uint8 (n, height, width, 3), may be memory-mapped.
-        plan: Columns row and copy (see :func:`blastfold.datasets.derived.plan_copies`).
+        plan: Columns row and copy (see :func:`blastfold.datasets.copies.plan_copies`).
         augmentation: Random changes, as a model's ``augmentation``.
         seed: The experiment's seed. Copy k takes the draws of epoch k of a stream of its own, so
             that a copy depends on its original, its number and the seed alone.

@@ -1,29 +1,43 @@
-"""Format adapters: what lies in a data set's folder, one row an image.
+"""Format adapters: which images a data set's folder holds, one row per image.
 
-An adapter only looks at names, sheets and headers; images are decoded later and once. To add
-a format, write a module with ``list_images(root, settings)`` and enter it in ``FORMATS``.
+An adapter looks at names, sheets and headers; images are decoded later and once. To add a format,
+write a module with ``list_images(root, settings)`` and enter it in ``FORMATS``.
 """
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from blastfold.core.errors import InputError
+from blastfold.core.names import LEUKAEMIA_CLASSES
 from blastfold.datasets.formats import all_idb, c_nmc_2019, folder, pcam, tiles
-from blastfold.datasets.formats.common import CLASS_NAMES
 
-FORMATS: dict[str, Callable[[Path, Mapping], pd.DataFrame]] = {
-    "all-idb1": all_idb.list_pictures,
-    "all-idb2": all_idb.list_cells,
-    "c-nmc-2019": c_nmc_2019.list_images,
-    "demo": folder.list_demo,
-    "folder": folder.list_images,
-    "pcam": pcam.list_patches,
-    "tiles": tiles.list_tiles,
+
+class Format(NamedTuple):
+    """How a format is read.
+
+    Attributes:
+        list_images: Lists the images of a folder, with their labels.
+        classes: Names of the classes in the order of the labels; the positive one is last.
+    """
+
+    list_images: Callable[[Path, Mapping], pd.DataFrame]
+    classes: tuple[str, ...] = LEUKAEMIA_CLASSES
+
+
+FORMATS = {
+    "all-idb1": Format(all_idb.list_pictures),
+    "all-idb2": Format(all_idb.list_cells),
+    "c-nmc-2019": Format(c_nmc_2019.list_images),
+    "demo": Format(folder.list_demo),
+    "folder": Format(folder.list_images),
+    "pcam": Format(pcam.list_patches, pcam.CLASSES),
+    "tiles": Format(tiles.list_tiles),
 }
 
 
@@ -33,19 +47,19 @@ def list_records(format_name: str, path: str | os.PathLike, settings: Mapping) -
     Args:
         format_name: A key of ``FORMATS``.
         path: The data set's folder, or a link to it.
-        settings: The data set's entry in the config (``crop``, ``sheet``, ``classes``,
-            ``parts`` are looked at, by the formats that know them).
+        settings: The data set's entry in the config; each format reads some of ``crop``,
+            ``sheet``, ``classes`` and ``parts``.
 
     Returns:
-        One row an image: image_id, file (relative to path), class (the source's name), subject,
-        picture, parent, part: text, empty where unknown; label: 0 normal, 1 blast. Where the
-        format needs them: crop_x, crop_y, crop_width, crop_height (pixels in the file; width -1
-        for the whole image), row (index inside an HDF5 file), problem (why the file cannot be
-        used; empty when it can).
+        One row per image: image_id, file (relative to path), class (name), subject, picture,
+        parent, part: text, empty where unknown; label: index of the class. Where the format has
+        them: mask and photograph (files, relative to path), crop_x, crop_y, crop_width,
+        crop_height (pixels in the file; width -1 for the whole image), row (index inside an HDF5
+        file), problem (why the file cannot be used; empty when it can).
 
     Raises:
-        InputError: The format is unknown, the folder does not exist, holds nothing, lacks a
-            class, or two images have one image_id.
+        InputError: The format is unknown, the folder does not exist or holds nothing, a class has
+            no image, or two images have one image_id.
     """
     if format_name not in FORMATS:
         raise InputError(f"Unknown format '{format_name}'; expected one of {', '.join(FORMATS)}.")
@@ -56,15 +70,17 @@ def list_records(format_name: str, path: str | os.PathLike, settings: Mapping) -
             "Put the images there, link them there, or correct the key 'path'. "
             "How to obtain each data set: resources/README.md"
         )
-    records = FORMATS[format_name](root, settings)
+    list_images, classes = FORMATS[format_name]
+    records = list_images(root, settings)
     if records.empty:
         raise InputError(
             f"No image of format '{format_name}' was found in '{path}'. "
             "The expected layout is described in resources/README.md"
         )
+    records["class"] = np.array(classes, dtype=object)[records["label"]]
     usable = records[records["problem"] == ""] if "problem" in records else records
     _check_image_ids(usable, root)
-    _check_classes(usable, root)
+    _check_classes(usable, root, classes)
     return records
 
 
@@ -83,7 +99,7 @@ def row_reader(
         A function of path, first row and last row + 1 that returns uint8 (rows, h, w, 3).
     """
     if format_name == "tiles":
-        # Slides are many: their archives are opened for each read alone.
+        # There may be many slides: an archive is open only while it is read.
         return tiles.read_tiles
     files = records["file"].unique() if "row" in records else ()
     patches = {
@@ -104,10 +120,10 @@ def _check_image_ids(records: pd.DataFrame, root: Path) -> None:
     )
 
 
-def _check_classes(usable: pd.DataFrame, root: Path) -> None:
-    for label, class_name in enumerate(CLASS_NAMES):
-        if not (usable["label"] == label).any():
+def _check_classes(usable: pd.DataFrame, root: Path, classes: Sequence[str]) -> None:
+    for class_name in classes:
+        if not (usable["class"] == class_name).any():
             raise InputError(
-                f"No {class_name} image (label {label}) was found in '{root}', only "
-                f"{len(usable)} of the other class; both classes are needed."
+                f"'{root}': no image of the class {class_name!r} was found, {len(usable)} of other "
+                f"classes. Expected images of each of {', '.join(classes)}."
             )

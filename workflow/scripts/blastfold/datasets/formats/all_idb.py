@@ -1,6 +1,6 @@
 """ALL-IDB1 and ALL-IDB2 (Donida Labati, Piuri and Scotti, ICIP 2011).
 
-ALL-IDB2 holds one cell an image, ALL-IDB1 whole photographs with the centroids of the blasts
+ALL-IDB2 holds one cell per image, ALL-IDB1 whole photographs with the centroids of the blasts
 in ``.xyc`` files. In both the label follows the underscore: ``Im001_1`` shows blasts,
 ``Im034_0`` does not. Neither names its subjects.
 """
@@ -17,7 +17,6 @@ from blastfold.core.raw_files import find_files
 from blastfold.datasets.formats.common import is_image, records_table
 
 _NAME = re.compile(r"Im(\d+)_([01])", re.IGNORECASE)
-_CLASSES = ("normal", "blast")
 
 logger = logging.getLogger(__name__)
 
@@ -38,13 +37,13 @@ def list_cells(root: Path, settings: Mapping) -> pd.DataFrame:
 def list_pictures(root: Path, settings: Mapping) -> pd.DataFrame:
     """List ALL-IDB1's cells, or its whole photographs when ``crop`` is not set.
 
-    With ``crop`` a photograph gives one image round every centroid of its ``.xyc`` file. A
+    With ``crop`` a photograph gives one image around every centroid of its ``.xyc`` file. A
     photograph without blasts has an empty one and gives its centre, which may show red cells
     only, unless centroids of normal leukocytes are added to that file.
 
     Args:
         root: The data set's folder.
-        settings: ``crop``, the (height, width) of the box round a cell, pixels, or None.
+        settings: ``crop``, the (height, width) of the box around a cell, pixels, or None.
 
     Returns:
         The table of images with ``problem`` and the crop box.
@@ -73,8 +72,7 @@ def _pictures(files: list[str], other: str) -> Iterator[dict]:
         if match is None:
             yield {**record, "problem": f"the name '{name.stem}' is not Im<number>_<0|1>"}
         else:
-            label = int(match[2])
-            yield {**record, "label": label, "class": _CLASSES[label]}
+            yield {**record, "label": int(match[2])}
 
 
 def _cells_of(

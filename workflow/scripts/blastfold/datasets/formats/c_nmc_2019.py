@@ -128,7 +128,7 @@ def _read_labels(sheet: Path) -> dict[str, tuple[str, int]]:
 
 def _read_name(stem: str, label: int) -> dict:
     """Read subject, image and cell from ``UID_<subject>_<image>_<cell>_<all|hem>``."""
-    record = {"image_id": stem, "label": label, "class": "all" if label else "hem"}
+    record = {"image_id": stem, "label": label}
     match = _NAME.fullmatch(stem)
     if match is None:
         problem = f"the name '{stem}' is not UID_<subject>_<image>_<cell>_<all|hem>"
@@ -136,5 +136,6 @@ def _read_name(stem: str, label: int) -> dict:
     subject, picture, _, class_name = match.groups()
     record |= {"subject": subject.upper(), "picture": f"{subject.upper()}_{picture}"}
     if LABELS[class_name.lower()] != label:
-        record["problem"] = f"its name says '{class_name}', its folder or label '{record['class']}'"
+        given = next(name for name, value in LABELS.items() if value == label)
+        record["problem"] = f"its name says '{class_name}', its folder or label '{given}'"
     return record

@@ -1,19 +1,18 @@
-"""What the format adapters share: naming classes, making the table."""
+"""What the format adapters share: labels of class names, and the table of images."""
 
 from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
 from blastfold.core.errors import InputError
+from blastfold.core.names import LEUKAEMIA_CLASSES
 
 IMAGE_SUFFIXES = (".bmp", ".png", ".tif", ".tiff", ".jpg", ".jpeg")
-TEXT_COLUMNS = ("image_id", "file", "class", "subject", "picture", "parent", "part")
-CLASS_NAMES = ("normal", "blast")
-"""The name of label 0 and of label 1."""
+TEXT_COLUMNS = ("image_id", "file", "subject", "picture", "parent", "part")
 
 
 def is_image(file: str) -> bool:
-    """Tell by its ending whether a file should hold an image."""
+    """Return whether a file should hold an image, by its ending."""
     return file.lower().endswith(IMAGE_SUFFIXES)
 
 
@@ -28,14 +27,15 @@ def class_labels(classes: Mapping | None, defaults: Mapping) -> dict[str, int]:
         Name in lower case -> 0 (normal) or 1 (blast); always with "0" and "1".
 
     Raises:
-        InputError: A name stands under both classes.
+        InputError: A name is listed under both classes.
     """
     labels = {"0": 0, "1": 1}
-    for label, class_name in enumerate(CLASS_NAMES):
+    for label, class_name in enumerate(LEUKAEMIA_CLASSES):
         for name in (classes or {}).get(class_name) or defaults[class_name]:
             key = str(name).strip().casefold()
             if labels.setdefault(key, label) != label:
-                raise InputError(f"Key 'classes': '{name}' stands under both normal and blast.")
+                both = " and ".join(LEUKAEMIA_CLASSES)
+                raise InputError(f"Key 'classes': '{name}' is listed under both {both}.")
     return labels
 
 
@@ -43,8 +43,8 @@ def records_table(records: Iterable[Mapping], **empty: object) -> pd.DataFrame:
     """Make the table that :func:`blastfold.datasets.formats.list_records` returns.
 
     Args:
-        records: One mapping an image; text columns left out are empty.
-        **empty: Further columns and the value that stands for "none".
+        records: One mapping per image; text columns left out are empty.
+        **empty: Further columns and the value that means "none".
 
     Returns:
         The table, without missing values.

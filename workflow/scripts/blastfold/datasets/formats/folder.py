@@ -1,4 +1,4 @@
-"""Your own images: one folder a class, or a sheet that names every image.
+"""Your own images: one folder per class, or a sheet that names every image.
 
 The generated demo data set has the same form, with the sheet ``cells.tsv``.
 """
@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from blastfold.core.errors import InputError
+from blastfold.core.names import LEUKAEMIA_CLASSES
 from blastfold.core.raw_files import find_files
 from blastfold.datasets.formats.common import class_labels, is_image, records_table
 
@@ -22,6 +23,8 @@ DEFAULT_CLASSES = {
 DEMO_SHEET = "cells.tsv"
 REQUIRED_COLUMNS = ("path", "label")
 OPTIONAL_COLUMNS = ("image_id", "subject", "picture", "parent", "part")
+FILE_COLUMNS = ("mask", "photograph")
+"""Columns of the sheet that name a file of the data set; a cell may be empty."""
 
 
 def list_images(root: Path, settings: Mapping) -> pd.DataFrame:
@@ -30,9 +33,10 @@ def list_images(root: Path, settings: Mapping) -> pd.DataFrame:
     Args:
         root: The data set's folder.
         settings: ``sheet``: name of a TSV or CSV file in the folder, with the columns path
-            (relative to the folder) and label, and if known image_id, subject, picture,
-            parent, part; other columns are ignored. Without it the nearest folder with a
-            class name gives the label. ``classes``: the names of the classes.
+            (relative to the folder) and label, and if known image_id, subject, picture, parent,
+            part, mask and photograph (files, relative to the folder); other columns are ignored.
+            Without it the nearest folder with a class name gives the label. ``classes``: the
+            source's names of the classes.
 
     Returns:
         The table of images with ``problem``. Without image_id it is the path without ending.
@@ -42,7 +46,9 @@ def list_images(root: Path, settings: Mapping) -> pd.DataFrame:
     """
     labels = class_labels(settings.get("classes"), DEFAULT_CLASSES)
     if settings.get("sheet"):
-        return records_table(_from_sheet(root, root / settings["sheet"], labels), problem="")
+        records = list(_from_sheet(root, root / settings["sheet"], labels))
+        given = [name for name in FILE_COLUMNS if any(name in record for record in records)]
+        return records_table(records, problem="", **dict.fromkeys(given, ""))
     return records_table(_from_folders(root, labels), problem="")
 
 
@@ -65,10 +71,10 @@ def _from_folders(root: Path, labels: Mapping[str, int]) -> Iterator[dict]:
         record = {"image_id": str(PurePosixPath(file).with_suffix("")), "file": file}
         named = [folder for folder in folders if folder.casefold() in labels]
         if named:
-            yield {**record, "class": named[-1], "label": labels[named[-1].casefold()]}
+            yield {**record, "label": labels[named[-1].casefold()]}
         elif folders:
             raise InputError(
-                f"'{root}': the folder '{folders[-1]}' holds images, but is no class; expected "
+                f"'{root}': the folder '{folders[-1]}' holds images, but is no class. Expected "
                 f"{_expected(labels)}. Rename it, or enter it under the key 'classes'."
             )
         else:
@@ -84,14 +90,17 @@ def _from_sheet(root: Path, sheet: Path, labels: Mapping[str, int]) -> Iterator[
                 f"{f'{text!r} is unknown' if text else 'empty'}; expected {_expected(labels)}. "
                 "Other names are entered under the key 'classes'."
             )
-        file = _existing_file(root, row["path"])
-        if file is None:
-            raise InputError(
-                f"'{sheet}', row {row_number}, column path: the file {row['path']!r} does not "
-                f"exist in '{root}'."
-            )
-        record = {name: row[name] for name in OPTIONAL_COLUMNS if name in row}
-        record |= {"file": file, "label": labels[text.casefold()], "class": text}
+        named = {"file": "path"} | {name: name for name in FILE_COLUMNS if row.get(name)}
+        files = {name: _existing_file(root, row[column]) for name, column in named.items()}
+        for name, column in named.items():
+            if files[name] is None:
+                raise InputError(
+                    f"'{sheet}', row {row_number}, column {column}: the file {row[column]!r} does "
+                    f"not exist in '{root}'."
+                )
+        record = {name: row[name] for name in (*OPTIONAL_COLUMNS, *FILE_COLUMNS) if name in row}
+        record |= {**files, "label": labels[text.casefold()]}
+        file = files["file"]
         record["image_id"] = record.get("image_id") or str(PurePosixPath(file).with_suffix(""))
         yield record
 
@@ -158,5 +167,5 @@ def _existing_file(root: Path, path: str) -> str | None:
 def _expected(labels: Mapping[str, int]) -> str:
     return "; ".join(
         f"{class_name}: " + ", ".join(name for name, value in labels.items() if value == label)
-        for label, class_name in enumerate(("normal", "blast"))
+        for label, class_name in enumerate(LEUKAEMIA_CLASSES)
     )

@@ -14,6 +14,7 @@ from blastfold.core.raw_files import find_files
 
 PARTS = ("train", "valid", "test")
 CLASSES = ("normal", "tumor")
+"""Names of the labels 0 and 1."""
 
 _NAME = re.compile(r"camelyonpatch_level_2_split_(train|valid|test)_(x\.h5|y\.h5|meta\.csv)(\.gz)?")
 
@@ -79,7 +80,6 @@ def _list_part(root: Path, part: str, files: dict) -> pd.DataFrame:
         {
             "image_id": [f"{part}-{row:06d}" for row in range(len(labels))],
             "file": patches,
-            "class": np.array(CLASSES, dtype=object)[labels],
             "subject": "",
             "picture": slides,
             "parent": "",

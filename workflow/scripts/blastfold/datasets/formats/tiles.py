@@ -1,4 +1,4 @@
-"""Tiles of slides, as rule ``tile_slide`` stores them: one archive and one table a slide."""
+"""Tiles of slides, as rule ``tile_slide`` stores them: one archive and one table per slide."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from blastfold.core.errors import InputError
+from blastfold.core.tables import read_text_table
 from blastfold.datasets.formats.common import class_labels, records_table
 from blastfold.datasets.formats.folder import DEFAULT_CLASSES
 
@@ -22,9 +23,9 @@ def list_tiles(root: Path, settings: Mapping) -> pd.DataFrame:
     """List the kept tiles of slides (see :func:`blastfold.datasets.formats.list_records`).
 
     Args:
-        root: Folder with one sub-folder a slide, each with ``tiles.h5`` and ``tiles.tsv``.
-        settings: ``slides``: slide -> its ``subject`` and ``picture``. ``classes``: the names of
-            the classes.
+        root: Folder with one sub-folder per slide, each with ``tiles.h5`` and ``tiles.tsv``.
+        settings: ``slides``: slide -> its ``subject`` and ``picture``. ``classes``: the source's
+            names of the classes.
 
     Returns:
         The table of tiles with ``row`` and ``problem``; the image_id is
@@ -65,7 +66,7 @@ def _list_slide(root: Path, slide: str, facts: Mapping, labels: Mapping[str, int
         excluded = archive["tiles"].attrs["excluded"]
     if excluded:
         return [{"file": file, "label": 0, "problem": excluded}]
-    table = pd.read_csv(root / slide / "tiles.tsv", sep="\t", dtype=str, keep_default_na=False)
+    table = read_text_table(root / slide / "tiles.tsv", ("kept", *LISTED))
     table = table[table["kept"] == "1"][list(LISTED)].astype({"row": int}).sort_values("row")
     records = []
     for x, y, label, row in table.itertuples(index=False):
@@ -80,7 +81,6 @@ def _list_slide(root: Path, slide: str, facts: Mapping, labels: Mapping[str, int
             {
                 "image_id": f"{slide}-x{x}-y{y}",
                 "file": file,
-                "class": label,
                 "subject": facts["subject"],
                 "picture": facts["picture"],
                 "label": labels[label.casefold()],

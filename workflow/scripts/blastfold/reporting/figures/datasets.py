@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from blastfold.core.manifest import class_names, read_manifest
 from blastfold.reporting.figures import style
 
 Paths = Iterable[str | os.PathLike]
@@ -16,7 +17,7 @@ Paths = Iterable[str | os.PathLike]
 def plot_example_images(
     images: str | os.PathLike, manifest: str | os.PathLike, paths: Paths, columns: int = 6
 ) -> None:
-    """Draw example images of both classes (thesis Figs. 1.1 and 4.1).
+    """Draw example images of every class (thesis Figs. 1.1 and 4.1).
 
     Args:
         images: ``images.npy`` of the data set.
@@ -24,17 +25,11 @@ def plot_example_images(
         paths: Figures to write (see :func:`blastfold.reporting.figures.style.save_figure`).
         columns: Images of each class.
     """
-    table = read_manifest(manifest)
+    table = read_manifest(manifest).astype({"label": int})
     rows = choose_examples(table, columns)
     stored = np.load(images, mmap_mode="r")
     figure = example_images(stored[rows.index.to_numpy()], rows.reset_index(drop=True))
     style.save_figure(figure, paths)
-
-
-def read_manifest(path: str | os.PathLike) -> pd.DataFrame:
-    """Read a manifest: text columns as text, label as integer; row i belongs to images[i]."""
-    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-    return table.astype({"label": int})
 
 
 def choose_examples(manifest: pd.DataFrame, count: int) -> pd.DataFrame:
@@ -45,7 +40,7 @@ def choose_examples(manifest: pd.DataFrame, count: int) -> pd.DataFrame:
         count: Examples of each class.
 
     Returns:
-        The chosen rows with their index kept, normal images first. The choice depends on the
+        The chosen rows with their index kept, class after class. The choice depends on the
         manifest alone: spread evenly over the subjects, one image of each before the second of any.
     """
     chosen = []
@@ -66,7 +61,7 @@ def example_images(images: np.ndarray, rows: pd.DataFrame) -> Figure:
 
     Args:
         images: uint8 (n, height, width, 3).
-        rows: label and subject of each image.
+        rows: label, class and subject of each image.
     """
     columns = rows["label"].value_counts().max()
     labels = sorted(rows["label"].unique())
@@ -81,7 +76,7 @@ def example_images(images: np.ndarray, rows: pd.DataFrame) -> Figure:
             if has_subjects:
                 subject = style.wrap(f"Subject {row['subject'] or 'unknown'}", 22, lines=1)
                 axes.set_title(subject, fontsize=7, pad=2)
-        style.label_row(axes_row[0], style.CLASS_NAMES[label])
+        style.label_row(axes_row[0], style.class_title(of_class["class"].iloc[0]))
     return figure
 
 
@@ -93,7 +88,8 @@ def plot_class_distribution(manifest: str | os.PathLike, title: str, paths: Path
         title: Title of the data set.
         paths: Figures to write.
     """
-    style.save_figure(class_distribution(read_manifest(manifest), title), paths)
+    table = read_manifest(manifest).astype({"label": int})
+    style.save_figure(class_distribution(table, title), paths)
 
 
 @style.styled
@@ -101,7 +97,7 @@ def class_distribution(manifest: pd.DataFrame, title: str) -> Figure:
     """Draw a bar for each class and, where subjects are known, for each subject.
 
     Args:
-        manifest: label and subject, one row an image.
+        manifest: label, class and subject, one row per image.
         title: Title of the data set.
     """
     known = manifest[manifest["subject"] != ""]
@@ -111,10 +107,11 @@ def class_distribution(manifest: pd.DataFrame, title: str) -> Figure:
     else:
         figure = Figure(figsize=(style.TWO_COLUMNS, 68 * style.MILLIMETRE))
         class_axes, subject_axes = figure.subplots(1, 2, width_ratios=(1, 2.2))
-        _draw_subjects(subject_axes, known)
-    counts = manifest["label"].value_counts().reindex([0, 1], fill_value=0)
+        _draw_subjects(subject_axes, known, class_names(manifest))
+    names = class_names(manifest)
+    counts = manifest["label"].value_counts().sort_index()
     bars = class_axes.bar(
-        [style.CLASS_NAMES[label] for label in counts.index],
+        [style.class_title(names[label]) for label in counts.index],
         counts,
         color=[style.CLASS_COLOURS[label] for label in counts.index],
         width=0.6,
@@ -128,29 +125,29 @@ def class_distribution(manifest: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
-def _draw_subjects(axes: Axes, known: pd.DataFrame) -> None:
+def _draw_subjects(axes: Axes, known: pd.DataFrame, names: Sequence[str]) -> None:
     counts = known.groupby(["subject", "label"]).size().unstack(fill_value=0)
-    counts = counts.reindex(columns=[0, 1], fill_value=0)
+    counts = counts.reindex(columns=range(len(names)), fill_value=0)
     counts = counts.assign(total=counts.sum(axis=1)).sort_values(
         ["total", 0], ascending=False, kind="stable"
     )
     positions = np.arange(len(counts))
     bottom = np.zeros(len(counts))
-    for label in (0, 1):
+    for label, name in enumerate(names):
         axes.bar(
             positions,
             counts[label],
             bottom=bottom,
             width=0.8,
             color=style.CLASS_COLOURS[label],
-            label=style.CLASS_NAMES[label],
+            label=style.class_title(name),
         )
         bottom += counts[label]
     axes.set_xlim(-0.8, len(counts) - 0.2)
     axes.set_ylim(0, 1.05 * counts["total"].max())
     axes.set_ylabel("Images of the subject")
     axes.set_title(f"{len(counts)} subjects", loc="left")
-    # Beside the title, where no bar can be behind it.
+    # Next to the title, where no bar can be behind it.
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.2)
     if len(counts) <= 24:
         names = [style.wrap(name, 12, lines=1) for name in counts.index]

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from blastfold.core.tables import read_table
 from blastfold.reporting.figures import style
-from blastfold.reporting.figures.datasets import Paths, read_manifest
+from blastfold.reporting.figures.datasets import Paths
 
 COLUMNS = 6
 """Tiles of each row, at most."""
@@ -18,10 +19,10 @@ def plot_selected_tiles(images: str | os.PathLike, tiles: str | os.PathLike, pat
 
     Args:
         images: ``images.npy`` of the data set that was chosen from.
-        tiles: ``tiles_selected.tsv``, one row an image of it, in the same order.
+        tiles: ``tiles_selected.tsv``, one row per image of it, in the same order.
         paths: Figures to write (see :func:`blastfold.reporting.figures.style.save_figure`).
     """
-    table = read_manifest(tiles).astype({"score": float, "kept": int})
+    table = read_table(tiles, ("class", "label", "score", "kept"))
     rows = choose_extremes(table, COLUMNS)
     stored = np.load(images, mmap_mode="r")
     pictures = {name: stored[chosen.index.to_numpy()] for name, chosen in rows.items()}
@@ -32,17 +33,17 @@ def choose_extremes(table: pd.DataFrame, count: int) -> dict[str, pd.DataFrame]:
     """Choose the tiles of each class with the best and with the worst scores.
 
     Args:
-        table: label and score.
+        table: label, class and score.
         count: Tiles wanted of each kind; fewer, so that none is in both, of a small class.
 
     Returns:
         Rows by name, for instance ``"Normal, best"``, the best ones first and the worst ones last.
     """
     chosen = {}
-    for label, of_class in table.groupby("label"):
+    for _, of_class in table.groupby("label"):
         ordered = of_class.sort_values("score", ascending=False, kind="stable")
         number = max(1, min(count, len(ordered) // 2))
-        name = style.CLASS_NAMES[label]
+        name = style.class_title(of_class["class"].iloc[0])
         chosen |= {f"{name}, best": ordered.head(number), f"{name}, worst": ordered.tail(number)}
     return chosen
 

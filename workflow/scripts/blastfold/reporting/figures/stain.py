@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from blastfold.core.manifest import read_manifest
 from blastfold.images.stain import normalise_image
 from blastfold.reporting.figures import style
-from blastfold.reporting.figures.datasets import Paths, choose_examples, read_manifest
+from blastfold.reporting.figures.datasets import Paths, choose_examples
 
 EXAMPLES = 4
 """Images of each class."""
@@ -18,7 +19,7 @@ EXAMPLES = 4
 def plot_stain(
     images: str | os.PathLike, manifest: str | os.PathLike, record: str | os.PathLike, paths: Paths
 ) -> None:
-    """Draw example images of both classes before and after stain normalisation.
+    """Draw example images of every class before and after stain normalisation.
 
     Args:
         images: ``images.npy`` of the data set.
@@ -27,10 +28,10 @@ def plot_stain(
         paths: Figures to write (see :func:`blastfold.reporting.figures.style.save_figure`).
     """
     fitted = json.loads(Path(record).read_text("utf-8"))
-    rows = choose_examples(read_manifest(manifest), EXAMPLES)
+    rows = choose_examples(read_manifest(manifest).astype({"label": int}), EXAMPLES)
     before = np.load(images, mmap_mode="r")[rows.index.to_numpy()]
     after = [normalise_image(image, fitted["stain"], fitted["reference"]) for image in before]
-    names = [style.CLASS_NAMES[label] for label in rows["label"]]
+    names = [style.class_title(name) for name in rows["class"]]
     figure = before_and_after(before, np.stack(after), names, fitted["stain"].capitalize())
     style.save_figure(figure, paths)
 

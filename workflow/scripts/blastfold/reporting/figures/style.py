@@ -161,3 +161,8 @@ def wrap(text: str, characters: int, lines: int = 3) -> str:
     return "\n".join(
         textwrap.wrap(text, characters, max_lines=lines, placeholder="…") or [text[:characters]]
     )
+
+
+def class_title(name: str) -> str:
+    """Return the name of a class as a figure shows it, with its first letter in upper case."""
+    return name[:1].upper() + name[1:]

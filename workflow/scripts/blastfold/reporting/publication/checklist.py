@@ -180,10 +180,15 @@ def _results(records: Records) -> list[str]:
 def _sample_size(records: Records) -> list[str]:
     sizes = [
         f"{records.title('dataset', name)}: {count(description['images'], 'image')}"
-        f" ({description['blast']:,} blast)"
+        f" ({_positive_images(description)})"
         for name, description in records.datasets.items()
     ]
     return [f"The sample is what the data sets hold: {listing(sizes)}."] if sizes else []
+
+
+def _positive_images(description: dict) -> str:
+    positive = description["classes"][-1]
+    return f"{description['class_images'][positive]:,} {positive}"
 
 
 def _output(records: Records) -> list[str]:

@@ -90,7 +90,8 @@ def audit_finding(split: Split) -> str:
 
 def _describe_dataset(records: Records, name: str, description: dict) -> Iterator[str]:
     title = records.title("dataset", name)
-    classes = f"{description['normal']:,} normal and {description['blast']:,} blast"
+    counts = description["class_images"].items()
+    classes = listing([f"{number:,} {class_name}" for class_name, number in counts])
     origin_format = _origin(records, name)["format"]
     of_slides = origin_format == "tiles"
     generated = origin_format == "demo" or (of_slides and "demo" in records.config["slides"])

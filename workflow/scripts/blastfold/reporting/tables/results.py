@@ -25,15 +25,19 @@ def tabulate_datasets(descriptions: Paths, paths: Paths) -> None:
 
 
 def dataset_table(descriptions: Iterable[dict]) -> pd.DataFrame:
-    """Return one row a data set.
+    """Return one row per data set.
 
     Args:
         descriptions: Contents of the ``dataset.json`` files.
 
     Returns:
-        dataset, dataset_title, normal, blast, total, resolution, subjects, pictures, rejected,
-        source_resolution (the most frequent one) and note. Resolutions are width x height.
+        dataset, dataset_title, the images of each class by its name, total, resolution,
+        subjects, pictures, rejected, source_resolution (the most frequent one) and note.
+        Resolutions are width x height.
     """
+    descriptions = list(descriptions)
+    # Data sets may have classes of other names.
+    classes = dict.fromkeys(name for facts in descriptions for name in facts["classes"])
     rows = []
     for description in descriptions:
         notes = list(description.get("differences") or [])
@@ -47,8 +51,7 @@ def dataset_table(descriptions: Iterable[dict]) -> pd.DataFrame:
             {
                 "dataset": description["name"],
                 "dataset_title": description["title"],
-                "normal": description["normal"],
-                "blast": description["blast"],
+                **{name: description["class_images"].get(name, 0) for name in classes},
                 "total": description["images"],
                 "resolution": _resolution(description["image_size"]),
                 "subjects": description.get("subjects") or pd.NA,

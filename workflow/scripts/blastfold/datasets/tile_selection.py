@@ -22,9 +22,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from blastfold.core.errors import InputError
-from blastfold.core.files import digest_file, written_whole
+from blastfold.core.files import digest_file, link_or_copy, written_whole
+from blastfold.core.manifest import class_names, read_manifest
 from blastfold.core.seeds import derive_seed, generator
-from blastfold.datasets.derived import CLASS_NAMES, link_or_copy, read_manifest, write_description
+from blastfold.core.tables import write_table
+from blastfold.datasets.summary import write_derived
 
 FOLDS = 5
 """Folds of the probe's cross-validation, or as many as there are slides of the rarer class."""
@@ -98,9 +100,8 @@ def select_tiles(
         logger.info("%s: out-of-fold AUC %.3f by %s %s", name, record["auc"], *folds[1:])
     order = -scores if method == "discriminative" else random_order(manifest, method, of, seed)
     table = rank_tiles(manifest, order, share).assign(score=scores)
-    with written_whole(outputs["tiles"]) as partial:
-        columns = ["image_id", "picture", "label", "score", "rank", "kept"]
-        table[columns].to_csv(partial, sep="\t", index=False)
+    columns = ["image_id", "picture", "label", "class", "score", "rank", "kept"]
+    write_table(table[columns], outputs["tiles"])
     rows = np.flatnonzero(table["kept"])
     if len(rows) == len(manifest) and share < 1:
         raise InputError(
@@ -112,7 +113,7 @@ def select_tiles(
     facts = {"name": name, "title": settings["title"], "format": settings["format"]}
     facts |= {"images_sha256": digest_file(outputs["images"]), "selection": record}
     facts["derived"] = describe(len(rows), of, record)
-    write_description(manifest.iloc[rows], base["summary"], facts, outputs)
+    write_derived(manifest.iloc[rows], base["summary"], facts, outputs)
     logger.info("%s: %s", name, facts["derived"])
 
 
@@ -150,7 +151,7 @@ def assign_probe_folds(manifest: pd.DataFrame, seed: int) -> ProbeFolds:
         InputError: A class has fewer than two images.
     """
     labels = manifest["label"].astype(int).to_numpy()
-    for label, class_name in CLASS_NAMES.items():
+    for label, class_name in enumerate(class_names(manifest)):
         number = int((labels == label).sum())
         if number < 2:
             raise InputError(
@@ -297,13 +298,14 @@ def _alone(unit: str) -> str:
 
 def _split_groups(labels: np.ndarray, groups: pd.Series, seed: int) -> np.ndarray | None:
     """Give folds to groups so that both classes are in at least two; None where that cannot be."""
-    fewest = min(groups[labels == label].nunique() for label in CLASS_NAMES)
+    found = np.unique(labels)
+    fewest = min(groups[labels == label].nunique() for label in found)
     for number in range(min(FOLDS, fewest), 1, -1):
         folds = np.empty(len(labels), dtype=int)
         splitter = StratifiedGroupKFold(number, shuffle=True, random_state=seed)
         for fold, (_, scored) in enumerate(splitter.split(labels, labels, groups)):
             folds[scored] = fold
-        if all(len(np.unique(folds[labels == label])) > 1 for label in CLASS_NAMES):
+        if all(len(np.unique(folds[labels == label])) > 1 for label in found):
             return folds
     return None
 
