@@ -1,7 +1,12 @@
 """Runs of the workflow in folders of their own, as a user starts them."""
 
+import atexit
+import functools
+import json
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import cv2
@@ -12,14 +17,39 @@ from support.repository import REPOSITORY
 
 def snakemake(folder, *arguments, config):
     """Run the workflow with a folder as its working directory; both outputs in one text."""
-    return subprocess.run(
-        snakemake_command(folder, *arguments, config=config),
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
+    _, _, _, *words = snakemake_command(folder, *arguments, config=config)
+    return run_snakemake(folder, *words)
+
+
+def run_snakemake(folder, *arguments, environment=None):
+    """Run Snakemake with a folder as its working directory; both outputs in one text."""
+    with tempfile.NamedTemporaryFile(mode="r", encoding="utf-8") as output:
+        request = {
+            "arguments": [str(argument) for argument in arguments],
+            "folder": str(folder),
+            "environment": environment or dict(os.environ),
+            "output": output.name,
+        }
+        server = _server()
+        print(json.dumps(request), file=server.stdin, flush=True)
+        status = int(server.stdout.readline())
+        return subprocess.CompletedProcess(arguments, status, output.read())
+
+
+@functools.cache
+def _server():
+    """The process that runs Snakemake for all tests of this process."""
+    program = REPOSITORY / "tests" / "support" / "snakemake_server.py"
+    server = subprocess.Popen(
+        [sys.executable, str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
+
+    @atexit.register
+    def end():
+        server.stdin.close()
+        server.wait()
+
+    return server
 
 
 def snakemake_command(folder, *arguments, config):

@@ -3,12 +3,12 @@
 import os
 import re
 import subprocess
-import sys
 
 import pytest
 from support import stand_in_conda
 from support.environment_files import PYPI_NAMES, read_lock
 from support.repository import REPOSITORY
+from support.workflow import run_snakemake
 
 # One rule an environment; every script asks for the same package of that environment.
 RULE = """
@@ -49,15 +49,11 @@ def conda_path(tmp_path_factory):
 
 def run_with_conda(folder, conda_path, *arguments):
     """Run Snakemake with conda environments in a folder, both outputs in one text."""
-    command = [sys.executable, "-m", "snakemake", "--sdm", "conda", "--workflow-profile", "none"]
-    return subprocess.run(
-        [*command, "--cores", "2", *arguments],
-        cwd=folder,
-        env={**os.environ, "PATH": conda_path},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
+    return run_snakemake(
+        folder,
+        *("--sdm", "conda", "--workflow-profile", "none", "--cores", "2"),
+        *arguments,
+        environment={**os.environ, "PATH": conda_path},
     )
 
 
