@@ -8,7 +8,7 @@ rule evaluate_model:
         groups="<results>/datasets/{dataset}/groups.tsv",
         folds="<results>/folds/{dataset}/{protocol}.tsv",
     output:
-        # Of all folds: what follows needs to know of one file a model, however many folds it has.
+        # Of all folds: what follows needs to know of one file per model, however many folds it has.
         predictions="<results>/evaluation/{dataset}/{protocol}/{model}/predictions.tsv",
         runs="<results>/evaluation/{dataset}/{protocol}/{model}/runs.json",
         metrics="<results>/evaluation/{dataset}/{protocol}/{model}/metrics.tsv",

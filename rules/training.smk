@@ -1,6 +1,6 @@
 # Features that all folds share have no protocol in their place. Where the fold's mean image is
 # subtracted no two folds have the same ones; one job extracts them all, so that no fold pays for
-# starting TensorFlow. A rule's outputs must be known without its wildcards: one rule a number of
+# starting TensorFlow. A rule's outputs must be known without its wildcards: one rule per number of
 # folds, 0 standing for features that are shared. Snakemake looks through the outputs of all rules
 # for every input of every job: no rule where no model needs it.
 for FOLDS in [0, *experiment.training.fold_counts] if experiment.training.feature_sets else []:

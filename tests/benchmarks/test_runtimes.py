@@ -42,4 +42,4 @@ def test_all_runtimes_agree(architecture):
     shown = ", ".join(
         f"{name} {rate:.0f} ({rate / rates['Keras']:.2f})" for name, rate in rates.items()
     )
-    print(f"\n{architecture}, {SIZE} px, images a second (times Keras): {shown}")
+    print(f"\n{architecture}, {SIZE} px, images per second (times Keras): {shown}")

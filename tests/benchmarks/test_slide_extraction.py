@@ -59,7 +59,7 @@ def extract(path, folder, settings, threads):
 
 
 def rate(function, *arguments):
-    """Tiles a second."""
+    """Tiles per second."""
     start = time.perf_counter()
     tiles = function(*arguments)
     return tiles / (time.perf_counter() - start)

@@ -1,7 +1,7 @@
 """Training all layers: an epoch of the workflow's loop against the same step on a ready batch.
 
 The loop reads its images from a memory-mapped store, draws an order and augmentations, and adds up
-its figures; the ready batch lies in memory as tensors and goes through the very same compiled step
+its figures; the ready batch is in memory as tensors and goes through the very same compiled step
 again and again. What the loop loses against it is what the input pipeline costs. Both take turns
 on one network, and the least time of each counts: other guests of a machine's host can only slow it
 down, and the ratio of single pairs scattered by 4 %. Run with `-s` to see the figures;
@@ -93,7 +93,7 @@ def test_the_loop_keeps_up_with_a_ready_batch(tmp_path, architecture):
     loop, ready = (STEPS * BATCH / min(times) for times in zip(*pairs, strict=True))
     ratio = loop / ready
     print(
-        f"\n{architecture}, all layers, {SIZE} px, batches of {BATCH}: {loop:.0f} images a second, "
+        f"\n{architecture}, all layers, {SIZE} px, batches of {BATCH}: {loop:.0f} images/s, "
         f"{100 * ratio:.1f} % of the same step on a ready batch ({ready:.0f})"
     )
     assert ratio >= 0.97

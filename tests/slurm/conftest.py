@@ -11,7 +11,7 @@ NOT_HERE = 77
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory):
-    """Start the cluster and stop it at the end; skip where none can be had."""
+    """Start the cluster and stop it at the end; skip where this is impossible."""
     folder = tmp_path_factory.mktemp("slurm")
     started = subprocess.run(
         [SCRIPT, "start", folder], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

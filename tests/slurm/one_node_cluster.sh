@@ -4,7 +4,7 @@
 #   one_node_cluster.sh start FOLDER    installs SLURM where it is missing, and starts it
 #   one_node_cluster.sh stop FOLDER     ends what was started, and removes what was linked
 #
-# Exit status 77: no cluster can be had here; the last line says why.
+# Exit status 77: no cluster is possible here; the last line gives the reason.
 # SLURM and munge get a folder, a key, a socket and ports of their own. Only /etc/slurm is shared,
 # because Snakemake's plugin keeps no SLURM_CONF: it is never touched on a node of a real cluster.
 set -euo pipefail

@@ -52,5 +52,5 @@ def read_lock(path: Path) -> dict[str, str]:
 
 
 def satisfies(version: str, pin: str) -> bool:
-    """Tell whether a version is the pinned one or, as conda's ``=`` has it, a refinement of it."""
+    """Return whether a version is the pinned one or a refinement of it (conda's ``=``)."""
     return version == pin or version.startswith(f"{pin}.")

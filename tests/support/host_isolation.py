@@ -24,7 +24,7 @@ class ForgetHost:
 
 
 def belongs_to_host(path) -> bool:
-    """Tell whether a path lies among the installed packages of another environment."""
+    """Return whether a path lies among the installed packages of another environment."""
     return "site-packages" in Path(path).parts and not Path(path).is_relative_to(sys.prefix)
 
 

@@ -10,7 +10,7 @@ from support.environment_files import PYPI_NAMES, read_lock
 from support.repository import REPOSITORY
 from support.workflow import run_snakemake
 
-# One rule an environment; every script asks for the same package of that environment.
+# One rule per environment; every script asks for the same package of that environment.
 RULE = """
 rule {name}:
     output:

@@ -153,7 +153,7 @@ def test_protocol_that_cannot_be_had_says_what_would_work(tmp_path):
     assert run.returncode != 0
     assert "10 folds by subject were asked for" in run.stdout
     assert "only 3 subjects" in run.stdout
-    assert "at most folds: 3 can be had" in run.stdout
+    assert "at most folds: 3 are possible" in run.stdout
     assert "Traceback" not in run.stdout
 
 

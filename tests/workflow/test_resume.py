@@ -1,4 +1,4 @@
-"""A workflow that was killed in a training goes on with it when it is started again."""
+"""A workflow that was killed in a training continues it when it is started again."""
 
 import os
 import signal

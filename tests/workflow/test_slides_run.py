@@ -106,5 +106,5 @@ def test_a_slide_that_cannot_be_read_stops_with_its_reason_in_the_log(tmp_path):
     run = snakemake(tmp_path, "results/slides/a/tiles.tsv", config=config)
     assert run.returncode != 0
     log = (tmp_path / "logs/tile_slide/a.log").read_text("utf-8")
-    assert "slide 'a' of the sheet: 'slide.svs' is no slide" in log
+    assert "slide 'a' of the sheet: 'slide.svs' is not a slide" in log
     assert not (tmp_path / "results/slides/a/tiles.tsv").exists()

@@ -238,14 +238,14 @@ def test_class_folders_give_labels_and_deeper_folders_are_read(tmp_path):
         "ALL/3": (1, "blast"),
         "sketch": (0, "normal"),
     }
-    assert rows["sketch"]["problem"] == "lies in no class folder"
+    assert rows["sketch"]["problem"] == "is not in a class folder"
 
 
 def test_own_class_names_replace_the_usual_ones(tmp_path):
     touch(tmp_path, "L1/a.png", "L2/b.png", "lymphocyte/c.png")
     classes = {"normal": ["lymphocyte"], "blast": ["L1", "l2"]}
     assert list_records("folder", tmp_path, {"classes": classes})["label"].tolist() == [1, 1, 0]
-    with pytest.raises(InputError, match=r"folder 'L1' holds images, but is no class.*blast: 1,"):
+    with pytest.raises(InputError, match=r"folder 'L1' has images, but is not a class.*blast: 1,"):
         list_records("folder", tmp_path, {})
     with pytest.raises(InputError, match=r"'classes': 'L1' is listed under both"):
         list_records("folder", tmp_path, {"classes": {"normal": ["l1"], "blast": ["L1"]}})

@@ -146,7 +146,7 @@ def test_all_idb1_cells_are_cut_from_one_decoded_photograph(tmp_path):
     assert manifest[["height", "width"]].to_numpy().tolist() == [["60", "80"]] * 3
     assert manifest["sha256"].nunique() == 3
     assert manifest["sha256"][0] == hashlib.sha256(images[0].tobytes()).hexdigest()
-    assert "x 200, y 5 lies outside the picture" in rejected["reason"][0]
+    assert "x 200, y 5 is outside the picture" in rejected["reason"][0]
 
 
 @pytest.mark.parametrize("threads", [1, 3])

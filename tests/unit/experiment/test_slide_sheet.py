@@ -45,7 +45,7 @@ def test_columns_may_stand_in_any_order_and_optional_ones_be_absent(tmp_path):
     [
         (HEADER, "lists no slide"),
         ("", "the column 'slide' is missing"),
-        ("slide,path,label,subject\n", "the column 'slide' is missing; .* parted by tabs"),
+        ("slide,path,label,subject\n", "the column 'slide' is missing; .* separated by tabs"),
         ("slide\tpath\tlabel\n", "the column 'subject' is missing"),
         ("slide\tslide\tpath\tlabel\tsubject\n", "the column 'slide' is there twice"),
         (HEADER.replace("mpp", "MPP"), r"unknown column 'MPP'; expected \['slide'"),

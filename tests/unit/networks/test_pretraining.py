@@ -120,7 +120,7 @@ def test_batch_normalisation_is_frozen_where_it_was_learnt(model, resolved):
         (
             {"weights": "own.weights.h5", "preprocessing": "weights"},
             {},
-            "models.net.preprocessing: received 'weights', but nothing tells what belongs",
+            "models.net.preprocessing: received 'weights', but the pre-processing of the file",
         ),
     ],
 )

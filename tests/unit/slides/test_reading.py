@@ -280,11 +280,11 @@ def test_truncated_tiff(tmp_path, picture, share, compression):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (bytes(5000), r"is no slide: it starts with b'\\x00"),
-        (b"", "is no slide"),
+        (bytes(5000), r"is not a slide: it starts with b'\\x00"),
+        (b"", "is not a slide"),
         (b"II*\x00" + bytes(5000), "truncated or damaged|holds no flat colour image"),
         (b"II*\x00", "truncated or damaged"),
-        (b"<html>", "is no slide: it starts with b'<html>'"),
+        (b"<html>", "is not a slide: it starts with b'<html>'"),
     ],
 )
 def test_files_that_are_no_slides(tmp_path, content, message):

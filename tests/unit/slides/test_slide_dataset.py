@@ -122,7 +122,7 @@ def test_labels_of_regions_and_tiles_without_any_label(root, tmp_path):
     assert (manifest["label"] == "1").tolist() == blast.tolist()
     missing = len(table) - len(labelled)
     assert rejected["reason"].tolist() == [
-        f"{missing} tiles lie in no region, and the slide has no label"
+        f"{missing} tiles are in no region, and the slide has no label"
     ]
 
 

@@ -1,4 +1,4 @@
-"""A killed training goes on where it was and ends as if nothing had happened."""
+"""A killed training continues where it was and ends as if nothing had happened."""
 
 import json
 import os

@@ -17,4 +17,4 @@ class MissingDeviceError(BlastfoldError):
 
 
 class OutOfMemoryError(BlastfoldError):
-    """The device has no memory for a batch; the message says what to change."""
+    """The device has no memory for a batch; the message proposes a change."""

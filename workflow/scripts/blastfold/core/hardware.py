@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def has_gpu(devices: str | os.PathLike = "/dev") -> bool:
-    """Tell whether this machine has an NVIDIA GPU that programs may use.
+    """Return whether this machine has an NVIDIA GPU that programs may use.
 
     Args:
         devices: Folder of device files; the driver makes ``nvidia0`` and so on there.

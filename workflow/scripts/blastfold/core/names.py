@@ -1,4 +1,4 @@
-"""The vocabulary of the library: every name that stands in files and is compared in code.
+"""The vocabulary of the library: every name that is in files and is compared in code.
 
 Each name is defined here and nowhere else; ``tests/unit/core/test_one_place.py`` proves it.
 The names of classes are data: :mod:`blastfold.core.manifest` reads them.

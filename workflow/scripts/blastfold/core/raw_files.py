@@ -28,7 +28,7 @@ IGNORED_FILES = ("Thumbs.db", "ehthumbs.db", "desktop.ini")
 """What macOS, network disks and Windows put into every folder. Hidden files are ignored too."""
 
 DOCUMENTS = (".doc", ".docx", ".html", ".log", ".md", ".odt", ".pdf", ".rst", ".rtf", ".txt")
-"""Endings of notes that lie beside images; no format reads them, unless one is its sheet."""
+"""Endings of notes that are next to images; no format reads them, unless one is its sheet."""
 
 ATTEMPTS = 3
 """How often a file is read that changes meanwhile."""

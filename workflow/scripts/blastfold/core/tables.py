@@ -39,7 +39,7 @@ def read_table(
     Args:
         path: The file, UTF-8 with a header.
         required: Columns that must be there.
-        text: Columns that hold text although every value may look like a number, beside
+        text: Columns that hold text although every value may look like a number, in addition to
             :data:`blastfold.core.names.TEXT_COLUMNS`.
 
     Returns:

@@ -112,7 +112,7 @@ def soft_step(distance: np.ndarray, softness: float = 0.1) -> np.ndarray:
 
 
 def draw_leukocyte(canvas: Canvas, cell: Leukocyte, x: float, y: float) -> None:
-    """Add a leukocyte with its centre at (x, y); it pushes away what lies under it."""
+    """Add a leukocyte with its centre at (x, y); it pushes away what is under it."""
     window, right, down = canvas.window(x, y, cell.radius + 1.5)
     outline, coarse, fine = canvas.outline[window], canvas.coarse[window], canvas.fine[window]
     body = soft_step(cell.radius - np.hypot(right, down) + 0.22 * outline)
@@ -214,7 +214,7 @@ def sample_appearance(rng: Generator, effect: float) -> Appearance:
 
 
 def place_leukocytes(rng: Generator, cells: list[Leukocyte], settings: dict) -> np.ndarray:
-    """Return a pixel (x, y) for every cell, apart from each other, with room for the crop."""
+    """Return a pixel (x, y) for every cell, with a distance between cells and room for the crop."""
     margin = np.array(settings["crop_size"][::-1]) // 2 + MAXIMAL_SHIFT + 1
     places, size = np.empty((0, 2), int), np.array(settings["photograph_size"][::-1])
     radii = np.array([cell.radius for cell in cells]) * settings["pixels_per_micrometre"]
@@ -230,7 +230,7 @@ def place_leukocytes(rng: Generator, cells: list[Leukocyte], settings: dict) -> 
 
 
 def scatter_red_cells(canvas: Canvas, taken: np.ndarray) -> None:
-    """Draw red cells up to the wanted cover, beside the leukocytes `taken` (x, y, radius)."""
+    """Draw red cells up to the wanted cover, outside the leukocytes `taken` (x, y, radius)."""
     rng, margin, radius = canvas.rng, 3, canvas.person.red_cell_radius
     corner = np.array(canvas.dyes.shape[1::-1]) / canvas.scale + margin
     area = canvas.settings["red_cell_cover"] * np.prod(corner + margin)
@@ -239,8 +239,8 @@ def scatter_red_cells(canvas: Canvas, taken: np.ndarray) -> None:
     for place in rng.uniform(-margin, corner, (4 * wanted, 2)):
         # One candidate in eight may overlap its neighbours, as in a smear that is not too thin.
         apart = radius * (1.1 if rng.random() < 0.12 else 1.9)
-        beside = np.hypot(*(taken[:, :2] - place).T) > taken[:, 2] + 0.85 * radius
-        if beside.all() and (np.hypot(*(places - place).T) > apart).all():
+        outside = np.hypot(*(taken[:, :2] - place).T) > taken[:, 2] + 0.85 * radius
+        if outside.all() and (np.hypot(*(places - place).T) > apart).all():
             places = np.vstack([places, place])
             draw_red_cell(canvas, *place)
         if len(places) == wanted:
@@ -371,7 +371,7 @@ def generate_demo(folder: str | Path, settings: dict, seed: int) -> None:
     """Write the demo data set; the same seed and settings give the same bytes.
 
     `photographs/<picture>.png` are the smears, `cells/<image_id>.png` the crops round every
-    leukocyte. `cells.tsv`, written last, has one row a crop: path, image_id, label (0 normal,
+    leukocyte. `cells.tsv`, written last, has one row per crop: path, image_id, label (0 normal,
     1 blast), subject, picture, x, y (the photograph's pixel at the crop's row height // 2 and
     column width // 2), radius (pixels), duplicate_of (image_id) and duplicate_kind (one of
     `DUPLICATE_KINDS`). Rows where these two are empty are the leukocytes, each once.

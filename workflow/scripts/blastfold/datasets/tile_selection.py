@@ -1,7 +1,7 @@
-"""Choosing the tiles of a data set that a linear probe tells best, and a matched random control.
+"""Tiles whose label a linear probe finds most probable, and a matched random control.
 
-The thesis trains on discriminative patches. Whether choosing them helps shows only beside as many
-tiles drawn at random from the same slides, which the method ``random`` gives.
+The thesis trains on discriminative patches. Their effect is known only in comparison with
+the same number of random tiles of the same slides, which the method ``random`` gives.
 
 A tile's score is the probability of its own label by a probe that saw neither the tile nor its
 slide. The selection knows all labels nevertheless: what is chosen is meant to pre-train on, and
@@ -33,7 +33,7 @@ FOLDS = 5
 
 INVERSE_PENALTY = 0.001
 """scikit-learn's C of the probe. Slides, not tiles, are what it learns from: with less penalty it
-knows the training slides by heart, and finds fewer discriminative tiles on others."""
+fits the training slides too closely, and finds fewer discriminative tiles on others."""
 
 BLOCK = 64
 """Images that are copied at once."""

@@ -190,7 +190,7 @@ def compare_models(
     """Write the comparison of every pair of models of one protocol.
 
     Args:
-        predictions: Predictions of all folds of each model, one file a model.
+        predictions: Predictions of all folds of each model, one file per model.
         models: Names of the models, in the same order.
         groups: ``groups.tsv`` of the data set.
         folds: Fold table of the protocol.

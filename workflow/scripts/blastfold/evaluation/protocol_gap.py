@@ -67,7 +67,7 @@ def estimate_protocol_gap(
     """Write the gap between every pair of protocols, for every model run under both.
 
     Args:
-        predictions: Predictions of all folds of each run, one file a run.
+        predictions: Predictions of all folds of each run, one file per run.
         runs: For each run, in the same order, model, protocol and group_by (what the protocol
             keeps together).
         groups: ``groups.tsv`` of the data set.

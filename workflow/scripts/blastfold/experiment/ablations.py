@@ -34,7 +34,7 @@ def expand_ablations(config: dict, schema: Mapping) -> dict:
 
     Args:
         config: The config as read from YAML, not checked yet.
-        schema: The config's schema, which says what a model's keys may hold.
+        schema: The config's schema, which describes the keys of a model.
 
     Returns:
         A copy. Every cell of an ablation is a model ``<ablation>_<level>_<level>...``; every

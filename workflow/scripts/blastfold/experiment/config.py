@@ -30,7 +30,7 @@ CANARIES = {"subject": "subjects", "image": "images"}
 """Among what the labels of a canary are permuted, with its plural."""
 
 TAKEN = ("comparisons", "calibration", "operating_points")
-"""Names that no model may have: tables that stand beside those of the models."""
+"""Names that no model may have: tables that are in the same folder as those of the models."""
 
 
 def check_config(config: dict, schema_path: str | Path, source: str = "config") -> dict:
@@ -92,7 +92,7 @@ def expand_canaries(config: dict) -> dict:
     Returns:
         A copy. Each data set of such an experiment is followed there by two others of format
         ``permuted``, ``of`` it, whose labels are permuted among subjects and among images
-        (``permute_among``: subject, image); they stand under ``datasets`` too.
+        (``permute_among``: subject, image); they are under ``datasets`` too.
     """
     expanded = copy.deepcopy(config)
     for experiment in expanded["experiments"]:

@@ -100,7 +100,7 @@ class DatasetInputs:
             raise InputError(
                 f"data set {name}: the folder {entry['path']} does not exist. Put the raw files "
                 f"or a symbolic link to them there, or set datasets.{name}.path; "
-                "resources/README.md says how to obtain each data set."
+                "resources/README.md describes how to obtain each data set."
             )
         return entry["path"]
 

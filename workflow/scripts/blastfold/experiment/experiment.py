@@ -6,7 +6,7 @@ The rules hold no computation of their own. A question is answered by one part:
 * ``inputs``: what data sets, slides and folds are made from;
 * ``training``: what features, trainings and external tests start from;
 * ``files``: which stored files evaluations, tables and figures read;
-* ``shown``: what evaluations, tables and figures must know beside their files;
+* ``shown``: what evaluations, tables and figures must know in addition to their files;
 * ``targets``: which files the named targets ask for.
 """
 
@@ -71,7 +71,7 @@ class Experiment:
 
     @cached_property
     def shown(self) -> ShownSettings:
-        """What evaluations, tables and figures must know about runs beside their files."""
+        """What evaluations, tables and figures must know about runs in addition to their files."""
         return ShownSettings(self.runs)
 
     @cached_property

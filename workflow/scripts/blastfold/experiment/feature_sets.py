@@ -7,12 +7,12 @@ from blastfold.core.files import digest_settings
 
 
 def depends_on_fold(model: Mapping) -> bool:
-    """Tell whether a model's features differ between folds, as what is fitted on them does."""
+    """Return whether a model's features differ between folds, as what is fitted on them does."""
     return model["preprocessing"] == "mean_image" or model["stain"] != "none"
 
 
 def feature_settings(model: Mapping) -> dict:
-    """Return what of a model entry determines its features, but for the number of epochs.
+    """Return the keys of a model entry that determine its features, except the number of epochs.
 
     Returns:
         architecture, weights, pooling (average where the entry says nothing, flatten for VGG and

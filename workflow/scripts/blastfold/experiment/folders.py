@@ -33,7 +33,7 @@ STAGES = (
     "training",
     "unfinished_training",
 )
-"""Folders of an experiment's results; results without a name are beside those with one."""
+"""Folders of an experiment's results; unnamed results are next to named ones."""
 
 
 def experiment_folders(name: str | None) -> dict[str, str]:

@@ -137,8 +137,8 @@ def check_pretraining(config: dict) -> Iterator[str]:
             )
         ):
             yield (
-                f"models.{name}.preprocessing: received 'weights', but nothing tells what belongs "
-                f"to the file {model['weights']}; expected mean_image, imagenet or none"
+                f"models.{name}.preprocessing: received 'weights', but the pre-processing of "
+                f"the file {model['weights']} is not known; expected mean_image, imagenet or none"
             )
 
 

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 CODE = ("Snakefile", "rules", "workflow", "envs", "resources")
-"""What of the repository decides a result beside the config; ignored files do not count."""
+"""The files that decide a result, in addition to the config; ignored files do not count."""
 
 
 def repository_state(folder: str | os.PathLike) -> dict[str, str | bool | None]:

@@ -1,4 +1,4 @@
-"""What evaluations, tables and figures must know about runs beside their files.
+"""What evaluations, tables and figures must know about runs in addition to their files.
 
 Parameters are plain values: the environments of these rules lack what the check of a config needs.
 """

@@ -48,7 +48,7 @@ def read_slides(path: str | Path, schema_path: str | Path) -> dict[str, dict]:
             "mpp": float(row["mpp"]) if row.get("mpp") else None,
         }
     if not slides:
-        raise InputError(f"'{path}' lists no slide; expected one row a slide.")
+        raise InputError(f"'{path}' lists no slide; expected one row per slide.")
     _refuse_one_file_twice(path, slides)
     return slides
 
@@ -137,7 +137,7 @@ def _rows(path: str | Path, key: str, required: list, known: Mapping) -> list[tu
         if columns.count(name) != 1:
             found = "there twice" if name in columns else f"missing; the columns are {columns}"
             raise InputError(
-                f"'{path}': the column '{name}' is {found}. Columns are parted by tabs."
+                f"'{path}': the column '{name}' is {found}. Columns are separated by tabs."
             )
     unknown = [name for name in columns if name not in known]
     if unknown:
@@ -173,7 +173,7 @@ def _refuse_one_file_twice(path: str | Path, slides: Mapping[str, dict]) -> None
         if first != slide:
             raise InputError(
                 f"'{path}': the slides '{first}' and '{slide}' are the same file '{row['path']}'; "
-                "listed twice, its tiles would stand on both sides of a split."
+                "listed twice, its tiles would be on both sides of a split."
             )
 
 

@@ -1,1 +1,1 @@
-"""Which images a fold trains, validates and tests on, and what is fitted on its training images."""
+"""The training, validation and test images of a fold, and what is fitted on its training images."""

@@ -24,7 +24,7 @@ def fit_stain(
         mean_image: Output, float32 (h, w, 3) as .npy: mean of the normalised training images.
 
     Raises:
-        InputError: The fold has no training image, or none with tissue whose stains can be told.
+        InputError: The fold has no training image, or none with tissue whose stains can be found.
     """
     image_ids = pd.read_csv(manifest, sep="\t", dtype=str, keep_default_na=False)["image_id"]
     table = pd.read_csv(folds, sep="\t", dtype={"image_id": str}, keep_default_na=False)
@@ -37,7 +37,7 @@ def fit_stain(
     known = [statistics for statistics in own if statistics is not None]
     if not known:
         raise InputError(
-            f"{images}: none of the {len(rows)} training images of fold {fold} says how it is "
+            f"{images}: none of the {len(rows)} training images of fold {fold} shows how it is "
             f"stained; expected at least {MINIMUM:.0%} of pixels, of several colours, between "
             f"black (all channels up to {BLACK}) and glass (all channels from {GLASS})"
         )

@@ -2,13 +2,13 @@
 
 The rules of reading, the same for every data set:
 
-* BMP, PNG, TIFF and JPEG are told apart by their first bytes, never by the file name.
+* BMP, PNG, TIFF and JPEG are recognised by their first bytes, never by the file name.
 * Grey becomes three equal channels; palettes are resolved; an opaque alpha channel is dropped.
 * 16 bits become 8 by ``round(value / 257)``, the full range of 16 bits.
 * The orientation recorded in JPEG (EXIF) and TIFF is applied.
 * Rejected with a reason: empty, truncated and damaged files, transparency, CMYK, several pages,
   1-bit, signed and floating point samples, and 16-bit files that use 12 bits or fewer, because
-  nothing says which value is white.
+  it is not known which value is white.
 """
 
 import contextlib
@@ -116,13 +116,13 @@ def cut_box(image: np.ndarray, x: int, y: int, width: int, height: int) -> np.nd
         uint8 array (height, width, 3), a view of the picture.
 
     Raises:
-        ImageError: The box is larger than the picture, or its centre lies outside.
+        ImageError: The box is larger than the picture, or its centre is outside.
     """
     _require_room(image, height, width)
     centre_x, centre_y = x + width // 2, y + height // 2
     if not (0 <= centre_x <= image.shape[1] and 0 <= centre_y <= image.shape[0]):
         raise ImageError(
-            f"the cell at x {centre_x}, y {centre_y} lies outside the picture of "
+            f"the cell at x {centre_x}, y {centre_y} is outside the picture of "
             f"{image.shape[1]} x {image.shape[0]} pixels"
         )
     left = min(max(x, 0), image.shape[1] - width)

@@ -1,10 +1,10 @@
 """Stain normalisation after Reinhard and Macenko: the colours of every image on a common reference.
 
 An image's own statistics are mapped onto reference statistics: the median of those of a fold's
-training images. Statistics of all pixels together would not do, for slides that differ make the
-spread of colours wider than that of any image.
+training images. The statistics of all pixels together are not suitable: slides differ,
+so the spread of colours would be wider than that of any image.
 
-A masked background is neither looked at nor changed: black as around the cut-out cells of C-NMC
+A masked background is neither measured nor changed: black as around the cut-out cells of C-NMC
 (no channel above ``BLACK``) or white (every channel ``WHITE``). All other pixels count, bare glass
 among them, as both methods were published. An image stays as it is when fewer than ``MINIMUM`` of
 its pixels are tissue, that is neither masked nor as bright as glass (no channel below ``GLASS``).
@@ -28,7 +28,7 @@ GLASS = 220
 """Smallest channel of bare glass."""
 
 MINIMUM = 0.01
-"""Least share of tissue that says how an image is stained."""
+"""Smallest share of tissue that shows how an image is stained."""
 
 MINIMUM_DEVIATION = 0.1
 """Least standard deviation in CIELAB that contrast is scaled by: even colours are only shifted."""
@@ -43,10 +43,10 @@ ANGLES = (0.01, 0.99)
 """Percentiles of the angle between which the stains' directions lie (Macenko)."""
 
 STRONGEST = 0.99
-"""Percentile of a stain's concentration that stands for its maximum (Macenko)."""
+"""Percentile of a stain's concentration that is used as its maximum (Macenko)."""
 
 MINIMUM_SINE = 1e-3
-"""Least squared sine of the angle between two stains that can be told apart."""
+"""Smallest squared sine of the angle between two distinguishable stains."""
 
 MINIMUM_CONCENTRATION = 0.01
 """Least maximum of a stain that concentrations are scaled by."""
@@ -134,7 +134,7 @@ def transfer(
 
 
 def is_shown(images: np.ndarray) -> np.ndarray:
-    """Tell what is shown from what is masked in black or white; (..., 3) gives bool (...)."""
+    """Distinguish shown pixels from those masked in black or white; (..., 3) gives bool (...)."""
     return (images.max(axis=-1) > BLACK) & (images.min(axis=-1) < WHITE)
 
 

@@ -65,7 +65,7 @@ def find_candidates(
         most: The most hypotheses kept for an image, best first.
 
     Returns:
-        One row a hypothesis, best first: first, second (rows of ``images``, first < second),
+        One row per hypothesis, best first: first, second (rows of ``images``, first < second),
         orientation (0-7), down, right (shift, as a share of the longer side, that brings the
         oriented first image onto the second), votes (sum of cosines).
     """
@@ -167,7 +167,7 @@ def orient_descriptors(descriptors: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def orient_positions(positions: np.ndarray, orientation: int, shape: tuple[int, int]) -> np.ndarray:
-    """Return where positions (n, 2) of a (height, width) image lie in the oriented image."""
+    """Return where positions (n, 2) of a (height, width) image are in the oriented image."""
     transpose, reverse_rows, reverse_columns = STEPS[orientation]
     height, width = shape
     if transpose:

@@ -1,7 +1,7 @@
-"""How the duplicate audit looks at an image: orientations, background and inner detail.
+"""What the duplicate audit sees of an image: orientations, background and inner detail.
 
-Two different cells cut out on black agree on most of their pixels, and on a round outline. What
-tells them apart is the fine structure inside, so the audit compares nothing else: the background
+Two different cells cut out on black agree on most of their pixels, and on a round outline. They
+differ in the fine structure inside, so the audit compares nothing else: the background
 is masked out, its rim too, and the rest is normalised to zero mean and unit contrast within its
 neighbourhood (local contrast normalisation), which also removes brightness and contrast changes.
 

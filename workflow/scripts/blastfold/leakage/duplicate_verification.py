@@ -146,7 +146,7 @@ def name_kind(evidence: Evidence) -> str:
     """Name the strongest difference of a verified pair.
 
     A moved crop comes before a changed intensity, that before a turn, and a turn before
-    compression: the transform says whether a shifted or brightened copy is turned as well.
+    compression: the transform shows whether a shifted or brightened copy is turned too.
     """
     if max(abs(evidence.down), abs(evidence.right)) >= SHIFTED_FROM:
         return "shifted"

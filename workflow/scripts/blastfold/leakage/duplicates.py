@@ -90,7 +90,7 @@ def find_duplicates(
         threads: Worker threads.
 
     Returns:
-        One row a pair, in the order of the images: first, second (image_id), kind (one of
+        One row per pair, in the order of the images: first, second (image_id), kind (one of
         KINDS), transform (turns the first image into the second: an orientation, then a shift in
         pixels of ``images``) and similarity (0-1; 1 is exact).
 
@@ -126,7 +126,7 @@ def _check_images(images: np.ndarray, image_ids: Sequence[str]) -> None:
     if len(image_ids) != len(images):
         raise InputError(f"image_ids: {len(image_ids)} names for {len(images)} images")
     if len(set(image_ids)) != len(image_ids):
-        raise InputError("image_ids: a name occurs twice, expected one name an image")
+        raise InputError("image_ids: a name occurs twice, expected one name per image")
 
 
 def _group_equal(images: np.ndarray, threads: int) -> dict[int, list[int]]:
@@ -230,7 +230,7 @@ def audit_dataset(
 
     Args:
         images: ``images.npy``, uint8 (n, height, width, 3).
-        manifest: ``manifest.tsv``, one row an image.
+        manifest: ``manifest.tsv``, one row per image.
         duplicates: Output, the table of :func:`find_duplicates`.
         groups: Output, the table of :func:`blastfold.leakage.groups.leakage_groups`.
         settings: See :class:`DuplicateSettings`.

@@ -21,9 +21,9 @@ def leakage_groups(manifest: pd.DataFrame, duplicates: pd.DataFrame) -> pd.DataF
     """Assign every image to its leakage group.
 
     A picture's name counts only within its subject where the subject is known (C-NMC numbers the
-    pictures of each subject from 1); without a subject the picture's name stands alone. An empty
-    field connects nothing. A parent connects an image with its original and with its siblings,
-    also where the original itself is not in the data set.
+    pictures of each subject from 1); without a subject it counts everywhere. An empty field
+    connects nothing. A parent connects an image with its original and with its siblings, also
+    where the original itself is not in the data set.
 
     Args:
         manifest: Text columns image_id, subject, picture, parent.
@@ -46,7 +46,7 @@ def leakage_groups(manifest: pd.DataFrame, duplicates: pd.DataFrame) -> pd.DataF
 def audit_folds(
     folds: pd.DataFrame, manifest: pd.DataFrame, groups: pd.DataFrame, duplicates: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Count, for every fold, the test images that training or validation already knows.
+    """Count, for every fold, the test images that are related to training or validation images.
 
     A copy of a copy counts as a copy: copies are connected components over the duplicates alone.
 
@@ -101,7 +101,7 @@ def _keys(manifest: pd.DataFrame) -> pd.DataFrame:
     twice = keys["image_id"].duplicated()
     if twice.any():
         raise InputError(f"manifest: image_id {keys.loc[twice, 'image_id'].iloc[0]!r} occurs twice")
-    # A tab cannot stand in a field of the table, so that no two pairs give the same key.
+    # A tab cannot be in a field of the table, so that no two pairs give the same key.
     inside = keys["subject"] + "\t" + keys["picture"]
     keys["picture"] = inside.where(keys["picture"] != "", "")
     return keys

@@ -1,4 +1,4 @@
-"""Audit of a split before anything is trained: what does training already know of the test?"""
+"""Audit of a split before anything is trained: which test images are related to training images?"""
 
 import logging
 from pathlib import Path
@@ -63,7 +63,7 @@ def audit_split(
         raise InputError(
             f"protocols.{name}: leakage is forbid, but {len(crossing)} kinds of leakage cross from "
             f"test to training, the first of {len(against_training)} images being\n{shown}\n"
-            "Expected none: group_by: group keeps all of these together; leakage: report goes on."
+            "Expected none: group_by: group keeps all of these together; leakage: report continues."
         )
     for table, path in ((counted, summary), (listed, crossings)):
         with written_whole(Path(path)) as partial:

@@ -73,9 +73,9 @@ def build_network(
     Args:
         settings: The model entry with its defaults.
         shape: (height, width, 3) of the images.
-        backbone_seed: Seed of the backbone's start weights; None draws on.
-        head_seed: Seed of the head's start weights and of its dropout; None draws on. With seeds
-            of its own a head starts the same whether its backbone was built beside it or not.
+        backbone_seed: Seed of the backbone's start weights; None continues the global generator.
+        head_seed: Seed of the head's start weights and of its dropout; None continues the
+            global generator. With its own seed a head starts the same with or without a backbone.
 
     Returns:
         The network; the backbone is frozen when ``train`` is ``head``.
@@ -122,7 +122,7 @@ def build_backbone(
 
 
 def is_simple_cnn(architecture: str) -> bool:
-    """Tell whether a name stands for the thesis' simple CNN; case, ``_``, ``-`` do not matter."""
+    """Return whether a name is that of the thesis' simple CNN; case, ``_``, ``-`` are ignored."""
     return plain_name(architecture) == SIMPLE_CNN
 
 
@@ -151,7 +151,7 @@ def build_head(feature_shape: tuple, settings: dict, seed: int | None = None) ->
     Args:
         feature_shape: Shape of one image's features, (channels,) or (rows, columns, channels).
         settings: The model entry; see :func:`head_settings`.
-        seed: Seed of start weights and dropout; None draws on.
+        seed: Seed of start weights and dropout; None continues the global generator.
 
     Returns:
         A model that ends in two softmax neurons, normal and blast; for the simple CNN in one

@@ -87,7 +87,7 @@ def draw_augmentations(count: int, settings: dict, seed: int, epoch: int) -> np.
 
 
 def changes_anything(settings: dict) -> bool:
-    """Tell whether any operation of the ``augmentation`` entry is switched on."""
+    """Return whether any operation of the ``augmentation`` entry is switched on."""
     return any(bool(value) for value in settings.values())
 
 

@@ -1,4 +1,4 @@
-"""A few images beside their augmented copies, for the figure of thesis Fig. 4.4."""
+"""A few images and their augmented copies, for the figure of thesis Fig. 4.4."""
 
 import numpy as np
 import pandas as pd
@@ -18,13 +18,13 @@ OPERATIONS = {
     "crop": ["crop"],
     "all": [],
 }
-"""The thesis' operations and the keys of ``augmentation`` behind each; none stands for all."""
+"""The thesis' operations and the keys of ``augmentation`` behind each; none means all."""
 
 
 def sample_augmentations(
     images: str, manifest: str, settings: dict, seed: int, samples: str, each: int = 2
 ) -> None:
-    """Write images of both classes and what every operation makes of them.
+    """Write images of both classes before and after every operation.
 
     Args:
         images: Image store, uint8 (n, h, w, 3).

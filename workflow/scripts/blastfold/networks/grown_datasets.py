@@ -1,6 +1,6 @@
 """A data set grown by augmented copies of its images, as the thesis grew ALL-IDB2 before it split.
 
-Grown first and split by image afterwards, copies of one cell stand on both sides of the split.
+Grown first and split by image afterwards, copies of one cell are on both sides of the split.
 Growing is here so that this can be measured; which images are copied is decided in
 :mod:`blastfold.datasets.copies`, what a copy looks like in :mod:`blastfold.networks.augmentation`.
 """

@@ -17,7 +17,7 @@ def download_weights(architecture: str, weights: str, record: str) -> None:
     """Fetch the ImageNet weights of a keras.applications network without its top.
 
     Keras checks the download against the checksum that its registry holds for the file. The
-    weights are stored in one format for all networks, with their own checksum beside them.
+    weights are stored in one format for all networks, with their own checksum next to them.
 
     Args:
         architecture: Name in keras.applications, for instance ``densenet169``.
@@ -25,7 +25,7 @@ def download_weights(architecture: str, weights: str, record: str) -> None:
         record: JSON file to write: architecture, source and SHA-256 of the weights.
 
     Raises:
-        InputError: When the network cannot be reached; says what to do instead.
+        InputError: When the network cannot be reached; proposes what to do instead.
     """
     name, _ = architectures.find_application(architecture)
     try:

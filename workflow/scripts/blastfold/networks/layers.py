@@ -1,4 +1,4 @@
-"""Pre-processing as layers, so that a saved model takes raw images and needs nothing beside it."""
+"""Pre-processing as layers, so that a saved model takes raw images and needs nothing else."""
 
 import importlib
 

@@ -1,4 +1,4 @@
-"""Stain normalisation as a layer, so that a saved model needs nothing beside it.
+"""Stain normalisation as a layer, so that a saved model needs nothing else.
 
 The same functions as :mod:`blastfold.images.stain`, image by image, in Keras operations and single
 precision.

@@ -41,7 +41,7 @@ def plan_stages(settings: dict) -> list[Stage]:
     Returns:
         One stage for ``head`` and ``all``. For ``staged`` as many as asked for, or one an epoch
         where there are fewer epochs: the classifier alone, equal further shares of the backbone,
-        at last all of it; the first stages are the longer ones by an epoch at most.
+        finally all of it; the first stages are the longer ones by an epoch at most.
     """
     epochs, learning_rate = settings["epochs"], settings["learning_rate"]
     if settings["train"] != "staged":

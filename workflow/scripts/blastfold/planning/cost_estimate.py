@@ -23,7 +23,7 @@ TIMED = (
 
 
 class Fold(NamedTuple):
-    """How many images a fold has in each part."""
+    """Number of images of a fold in each part."""
 
     train: int
     validation: int
@@ -147,7 +147,7 @@ def training_seconds(model: Mapping, folds: list[Fold], speed: Speed) -> float:
 def extraction_seconds(model: Mapping, images: int, folds: int, speed: Speed) -> float:
     """Return the seconds of extracting the features that a model's heads learn from.
 
-    One job takes every image forward once as it is and once an epoch as it is changed; in every
+    One job takes every image forward once as it is and once per epoch as it is changed; in every
     fold where the fold's mean image is subtracted, once for all folds otherwise.
     """
     changed = any(model["augmentation"].values())
@@ -157,7 +157,7 @@ def extraction_seconds(model: Mapping, images: int, folds: int, speed: Speed) ->
 
 
 def learns_from_features(model: Mapping) -> bool:
-    """Tell whether a model's heads learn from features that are extracted once."""
+    """Return whether a model's heads learn from features that are extracted once."""
     return model["train"] == "head" and model.get("features", "stored") == "stored"
 
 

@@ -71,7 +71,7 @@ def measure_speed(settings: dict, shape: tuple[int, int, int], wanted: str, thre
     def pass_forward() -> None:
         forward.predict_on_batch(inputs)
 
-    # The first step traces the network, which is no part of the others.
+    # The first step traces the network, which is not part of the others.
     pass_forward()
     train()
     seconds = {"forward": time_step(pass_forward), "train": time_step(train)}

@@ -1,8 +1,8 @@
 """Generated slides with known truth: tissue, lesion, pen mark and blurred area.
 
-A drawing, no simulation: pink ground with purple nuclei, small and sparse in common tissue, large,
-dark and dense in the lesion, which only blast slides have. It shows that the path from slide to
-tiles works and what its numbers mean; it says nothing about a disease.
+A drawing, not a simulation: pink ground with purple nuclei, small and sparse in common tissue,
+large, dark and dense in the lesion, which only blast slides have. It shows that the path from slide
+to tiles works and what its numbers mean; it says nothing about a disease.
 """
 
 import logging
@@ -42,7 +42,7 @@ def generate_slide(
     path: str | os.PathLike,
     truth: str | os.PathLike,
 ) -> None:
-    """Draw a slide and write it as a pyramidal JPEG TIFF, with its truth beside it.
+    """Draw a slide and write it as a pyramidal JPEG TIFF, with its truth in another file.
 
     Args:
         slide: The slide's name; with the seed it decides every draw.

@@ -1,4 +1,4 @@
-"""Where the tiles of a slide lie: grid, level of the pyramid, and the size at the wanted mpp."""
+"""The places of a slide's tiles: grid, level of the pyramid, and the size at the wanted mpp."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -19,11 +19,11 @@ class TilePlan:
 
     Attributes:
         level: Number of the level that is read, 0 the finest.
-        downsample: Pixels of level 0 that one pixel of the level stands for.
-        ratio: Pixels of the level that one pixel of a tile stands for, height and width alike.
+        downsample: Pixels of level 0 that one pixel of the level covers.
+        ratio: Pixels of the level that one pixel of a tile covers, height and width alike.
         tile_size: Height and width of a tile as stored, pixels.
         window: Height and width of what is read from the level, pixels.
-        spacing: Distance from one tile to the next, pixels of the level; may be broken.
+        spacing: Distance from one tile to the next, pixels of the level; may be fractional.
         mpp: Micrometres per pixel of a tile; None when unknown.
     """
 
@@ -105,9 +105,9 @@ def tile_grid(
     Args:
         image_size: Width and height of the image, pixels.
         tile_size: Width and height of a tile, pixels.
-        spacing: Distance from one tile to the next, across and down, pixels; a broken one is
+        spacing: Distance from one tile to the next, across and down, pixels; a fractional one is
             rounded at every tile, so that the error does not add up.
-        edges: ``drop`` keeps tiles that lie inside; ``pad`` keeps all whose corner lies inside.
+        edges: ``drop`` keeps tiles inside the image; ``pad`` keeps all whose corner is inside.
 
     Returns:
         int64 (n, 4): x, y, width, height, row by row from the top, each from left to right.

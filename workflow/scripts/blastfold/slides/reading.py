@@ -31,7 +31,7 @@ COARSEST_MPP = 20.0
 """A resolution tag that says more micrometres per pixel is a printer's (72 dpi are 353)."""
 
 COLOUR_AXES = ("YXS", "SYX", "YX")
-"""Height, width and colour, the latter also as planes or absent; a stack of pages is no slide."""
+"""Height, width and colour, the latter also as planes or absent; page stacks are not slides."""
 
 LARGEST_SEGMENT = 2**27
 """Pixels; a segment is decoded as a whole."""
@@ -46,7 +46,7 @@ _JPEG_COMPRESSIONS = (6, 7, 34892, 33007)
 
 
 class UnusableSlideError(InputError):
-    """A slide is damaged, no slide at all, or gives no tile."""
+    """A slide is damaged, not a slide, or gives no tile."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Slide:
 
 @contextmanager
 def open_slide(path: str | os.PathLike) -> Iterator[Slide]:
-    """Open a slide or a flat photograph; what it is, its first bytes say.
+    """Open a slide or a flat photograph; its first bytes decide which.
 
     Args:
         path: The file.
@@ -133,8 +133,8 @@ def _open(path: Path, opened: ExitStack) -> Slide:
     kind = next((name for first, name in PHOTOGRAPHS.items() if start.startswith(first)), None)
     if kind is None:
         raise UnusableSlideError(
-            f"'{path}' is no slide: it starts with {start[:8]!r}; expected TIFF, SVS, BMP, PNG or "
-            "JPEG, or a vendor's format by its own ending."
+            f"'{path}' is not a slide: it starts with {start[:8]!r}; expected TIFF, SVS, BMP, PNG "
+            "or JPEG, or a vendor's format by its own ending."
         )
     if suffix not in PHOTOGRAPH_SUFFIXES:
         raise UnusableSlideError(

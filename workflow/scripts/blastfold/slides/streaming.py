@@ -138,7 +138,7 @@ class _Segments:
         self._lock = threading.Lock()
 
     def ask_for(self, keys: list[Key]) -> None:
-        """Start to decode what several boxes need; so it never waits behind its own reader."""
+        """Start to decode what several boxes need; so it never waits for its own reader."""
         for key in keys:
             if self._uses[key] > 1 and key not in self._shared:
                 self._shared[key] = self._pool.submit(self._decode, key)

@@ -33,7 +33,7 @@ def make_thumbnail(slide: Slide, tile_size: float, threads: int = 1) -> tuple[np
         threads: Threads that decode.
 
     Returns:
-        uint8 (h, w, 3), and the pixels of level 0 that one of its pixels stands for. Damaged
+        uint8 (h, w, 3), and the pixels of level 0 that one of its pixels covers. Damaged
         parts are white.
 
     Raises:

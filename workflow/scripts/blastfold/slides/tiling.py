@@ -152,7 +152,7 @@ def prepare(
 
 
 def label_tiles(places: np.ndarray, label: str, regions: Sequence[Mapping]) -> np.ndarray:
-    """Give every tile the label of the region that its centre lies in, or that of the slide.
+    """Give every tile the label of the region that contains its centre, or that of the slide.
 
     Args:
         places: int (n, 4): x, y, width, height in pixels of level 0.
@@ -163,7 +163,7 @@ def label_tiles(places: np.ndarray, label: str, regions: Sequence[Mapping]) -> n
         Text (n,).
 
     Raises:
-        InputError: A tile's centre lies in regions of different labels.
+        InputError: A tile's centre is in regions of different labels.
     """
     labels = np.full(len(places), label, dtype=object)
     taken = np.zeros(len(places), dtype=bool)
@@ -175,7 +175,7 @@ def label_tiles(places: np.ndarray, label: str, regions: Sequence[Mapping]) -> n
         if torn.any():
             x, y = places[torn][0, :2]
             raise InputError(
-                f"the tile at x {x}, y {y} lies in regions of the labels "
+                f"the tile at x {x}, y {y} is in regions of the labels "
                 f"'{labels[torn][0]}' and '{region['label']}'; correct the table of regions."
             )
         labels[inside] = region["label"]

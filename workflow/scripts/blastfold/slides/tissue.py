@@ -9,8 +9,8 @@ split even an empty slide in two."""
 
 PEN_INKS = ((35, 105, 60), (105, 125, 180))
 """Green to light blue ink, and strong blue: first and last OpenCV hue (degrees / 2), least
-saturation. Haematoxylin, eosin and Giemsa lie beyond; red ink cannot be told from them and from
-blood by its colour."""
+saturation. Haematoxylin, eosin and Giemsa are outside; red ink and blood have their colour and
+cannot be distinguished."""
 
 BLACK_VALUE = 70
 BLACK_SATURATION = 80

@@ -45,13 +45,13 @@ def reliability_bins(
     """Compare the mean probability of blast with the share of blasts, bin by bin.
 
     Args:
-        predictions: One row an image: ``label``, ``probability``.
+        predictions: One row per image: ``label``, ``probability``.
         bins: Number of bins.
         strategy: ``width`` for bins of equal width, ``mass`` for bins of about equally many
             images (quantiles; equal probabilities stay in one bin).
 
     Returns:
-        One row a bin that holds images: ``left``, ``right`` (edges; a bin holds its right
+        One row per bin that holds images: ``left``, ``right`` (edges; a bin holds its right
         edge), ``images``, ``mean_probability``, ``blast_share``, ``lower``, ``upper`` (Wilson
         95 %, images taken as independent).
 
@@ -95,7 +95,7 @@ def expected_calibration_error(
     and Hauskrecht 2015, binary form). Depends on the bins; report strategy and number.
 
     Args:
-        predictions: One row an image: ``label``, ``probability``.
+        predictions: One row per image: ``label``, ``probability``.
         bins: Number of bins.
         strategy: See :func:`reliability_bins`.
 
@@ -189,7 +189,7 @@ def require_validation(predictions: pd.DataFrame, what: str) -> None:
 
 
 def _one_sided(label: np.ndarray, logits: np.ndarray) -> bool:
-    """Tell whether the likelihood only grows towards temperature 0, or only towards infinity."""
+    """Return whether the likelihood only grows towards temperature 0, or only towards infinity."""
     agreement = (2 * label - 1) * logits
     return bool((agreement >= 0).all() or (agreement <= 0).all())
 

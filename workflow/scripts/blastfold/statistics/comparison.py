@@ -206,7 +206,7 @@ def compare_models(
         **options: ``random_generator``, ``test_to_train`` of :func:`compare`.
 
     Returns:
-        One row a metric and pair: the fields of :class:`Comparison`, ``first_model``,
+        One row per metric and pair: the fields of :class:`Comparison`, ``first_model``,
         ``second_model``, ``adjusted_p_value`` and ``outcome`` (a sentence).
 
     Raises:

@@ -70,8 +70,8 @@ def corrected_resampled_t(
 
     Training parts of different folds share images, so that the plain variance over folds is
     too small; Nadeau and Bengio (2003), Inference for the generalization error, section 5,
-    replace 1 / k by 1 / k + test / train. The interval describes a model trained anew, where
-    the pooled view describes the predictions at hand.
+    replace 1 / k by 1 / k + test / train. The interval is about another training of the
+    model; the pooled view is about these predictions.
 
     Args:
         values: (folds,), metrics or differences of metrics; NaN values are left out.

@@ -130,7 +130,7 @@ def group_predictions(
     """Check predictions and condense them.
 
     Args:
-        predictions: One row an image; columns ``label`` (0 normal, 1 blast), ``probability``
+        predictions: One row per image; columns ``label`` (0 normal, 1 blast), ``probability``
             (of blast, 0 to 1) and, for messages, ``image_id``.
         groups: The group of every row; every image is its own group when None.
         threshold: A probability of at least the threshold predicts blast; a number, or one
@@ -169,7 +169,7 @@ def checked_columns(predictions: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         if column not in predictions:
             raise InputError(f"predictions: column '{column}' is missing")
     if len(predictions) == 0:
-        raise InputError("predictions: no rows, expected one row an image")
+        raise InputError("predictions: no rows, expected one row per image")
     label = pd.to_numeric(predictions["label"], errors="coerce").to_numpy(np.float64)
     _reject(predictions, ~np.isin(label, (0, 1)), "label", "0 (normal) or 1 (blast)")
     probability = pd.to_numeric(predictions["probability"], errors="coerce")

@@ -81,7 +81,7 @@ def interval(
 
     Args:
         metric: A name of ``metrics.METRICS``.
-        predictions: One row an image: ``label``, ``probability`` (``image_id``, ``fold``).
+        predictions: One row per image: ``label``, ``probability`` (``image_id``, ``fold``).
         groups: The group of every row, for instance its subject; None when every image is
             independent of the others.
         method: One of :data:`METHODS` or ``auto``: without groups Wilson for proportions,

@@ -89,17 +89,17 @@ def choose_threshold(
 def risk_coverage(
     predictions: pd.DataFrame, threshold: float | np.ndarray = DEFAULT_THRESHOLD
 ) -> tuple[pd.DataFrame, float]:
-    """Compute the error rate of the images a model is surest of, for every share of them.
+    """Compute the error rate of the images that a model is most certain of, by their share.
 
     Confidence is the distance of the probability from the threshold. Images of the same
     confidence count with their mean error, so that the order of rows does not matter.
 
     Args:
-        predictions: One row an image: ``label``, ``probability``.
+        predictions: One row per image: ``label``, ``probability``.
         threshold: A number, or one for every row.
 
     Returns:
-        The curve (columns ``coverage``, ``risk``, ``images``), one row a number of images, and
+        The curve (columns ``coverage``, ``risk``, ``images``), one row per number of images, and
         the area under it: the mean of the risks (Geifman and El-Yaniv 2017; Geifman, Uziel and
         El-Yaniv 2019, equation 3).
     """

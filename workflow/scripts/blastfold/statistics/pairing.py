@@ -17,7 +17,7 @@ def pair_predictions(
     """Join the predictions of two models by image (and fold, where both have one).
 
     Args:
-        first: Columns ``image_id``, ``label``, ``probability``, optional ``fold``; one row an
+        first: Columns ``image_id``, ``label``, ``probability``, optional ``fold``; one row per
             image (and fold).
         second: The same of the other model, in any order.
         names: The models' names, for messages.
@@ -39,7 +39,7 @@ def pair_predictions(
         if repeated.any():
             raise InputError(
                 f"predictions of {name}: {repeated.sum()} rows repeat an image, for instance "
-                f"{_named(table.loc[repeated, 'image_id'])}; expected one row an image"
+                f"{_named(table.loc[repeated, 'image_id'])}; expected one row per image"
                 + ("" if "fold" in keys else " (or a column 'fold' in both tables)")
             )
     first_columns, second_columns = _columns(first, keys, "first"), _columns(second, keys, "second")
@@ -61,7 +61,7 @@ def pair_groups(paired: pd.DataFrame, groups: pd.Series | Sequence | None) -> np
 
     Args:
         paired: From :func:`pair_predictions`.
-        groups: A series indexed by image_id, one value a row of ``paired``, or None.
+        groups: A series indexed by image_id, one value per row of ``paired``, or None.
 
     Returns:
         (rows,) names, or None.

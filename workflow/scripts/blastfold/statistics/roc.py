@@ -33,7 +33,7 @@ def roc_band(
     for the evaluation of diagnostic and laboratory tests; Macskassy and Provost 2004).
 
     Args:
-        predictions: One row an image: ``label``, ``probability``.
+        predictions: One row per image: ``label``, ``probability``.
         groups: The group of every row, or None.
         random_generator: For the bootstrap of groups.
         level: Confidence level of both bands.
@@ -83,7 +83,7 @@ def sensitivity_at_specificity(
     the ranking; what a threshold chosen beforehand does is ``sensitivity`` at that threshold.
 
     Args:
-        predictions: One row an image: ``label``, ``probability``.
+        predictions: One row per image: ``label``, ``probability``.
         specificity: Wanted specificity, 0 to 1; the ROC curve is interpolated linearly.
         groups: The group of every row, or None.
         random_generator: For the bootstrap of groups.

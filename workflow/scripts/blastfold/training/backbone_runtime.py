@@ -74,7 +74,7 @@ def choose_runtime(backbone: keras.Model, batch: np.ndarray, images: int, thread
     if other is None:
         return chosen
     rates = [len(batch) / _seconds(way.run, batch) for way in (chosen, other)]
-    logger.info("images a second: %s %.0f, %s %.0f", chosen.name, rates[0], other.name, rates[1])
+    logger.info("images per second: %s %.0f, %s %.0f", chosen.name, rates[0], other.name, rates[1])
     return other if rates[1] >= MARGIN * rates[0] else chosen
 
 

@@ -29,7 +29,7 @@ class ImageInputs:
         self._drawn: tuple[int, np.ndarray] | None = None
 
     def training(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the images and the draws of an epoch, one row an image of the data set."""
+        """Return the images and the draws of an epoch, one row per image of the data set."""
         if self._drawn is None or self._drawn[0] != epoch:
             draws = draw_augmentations(len(self.images), self.augmentation, self.seed, epoch)
             self._drawn = epoch, draws
@@ -66,7 +66,7 @@ class FeatureInputs:
         self.views = views
 
     def training(self, epoch: int) -> tuple[np.ndarray]:
-        """Return the features of an epoch, one row an image of the data set."""
+        """Return the features of an epoch, one row per image of the data set."""
         return (self.views[epoch if len(self.views) > 1 else 0],)
 
     def unchanged(self) -> tuple[np.ndarray]:

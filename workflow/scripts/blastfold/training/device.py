@@ -81,7 +81,7 @@ def backend_version() -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error says that the memory of the device, or of the machine, is full."""
+    """Return whether an error says that the memory of the device, or of the machine, is full."""
     return isinstance(error, MemoryError) or framework.is_out_of_memory(error)
 
 
@@ -115,7 +115,7 @@ def precision_of(device_name: str, capability: tuple[int, int] | None) -> str:
 
 
 def default_jit_compile(device_name: str) -> bool:
-    """Tell whether XLA suits a device: on a GPU; on a CPU it ran at 0.7 of oneDNN's speed.
+    """Return whether XLA suits a device: on a GPU; on a CPU it ran at 0.7 of oneDNN's speed.
 
     JAX compiles by XLA everywhere, so that it is True there.
     """
@@ -139,7 +139,7 @@ def free_gpu_memory() -> int | None:
 
 
 def is_gpu(device_name: str) -> bool:
-    """Tell whether :func:`set_up_device` returned a GPU."""
+    """Return whether :func:`set_up_device` returned a GPU."""
     return device_name.startswith("GPU ")
 
 

@@ -64,7 +64,7 @@ def peak_memory() -> int | None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error is XLA's way to say that the device's memory is full."""
+    """Return whether an error is XLA's way to say that the device's memory is full."""
     return isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
 
 

@@ -63,7 +63,7 @@ def peak_memory() -> int | None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error is TensorFlow's way to say that the device's memory is full."""
+    """Return whether an error is TensorFlow's way to say that the device's memory is full."""
     return isinstance(error, tf.errors.ResourceExhaustedError)
 
 

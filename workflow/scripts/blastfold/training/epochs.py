@@ -98,7 +98,7 @@ class Course:
             self.state.save(self.trainer.trained, progress, self.best_weights)
 
     def complete(self) -> bool:
-        """Tell whether all epochs are done or the validation loss has stopped falling."""
+        """Return whether all epochs are done or the validation loss has stopped falling."""
         done = len(self.history)
         if self.best_loss is not None and done - self.best_epoch >= self.patience:
             best = self.best_epoch

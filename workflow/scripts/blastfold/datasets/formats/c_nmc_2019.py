@@ -1,8 +1,8 @@
 """C-NMC 2019 as distributed by The Cancer Imaging Archive (doi:10.7937/tcia.2019.dc64i46r).
 
-Training images lie in ``fold_0`` to ``fold_2``, each with ``all`` and ``hem``; the preliminary
-test images lie in one folder and are named and labelled by a CSV file. The final test images
-have no public labels and are left out. The folders may lie anywhere below the data set's path.
+Training images are in ``fold_0`` to ``fold_2``, each with ``all`` and ``hem``; the preliminary
+test images are in one folder and are named and labelled by a CSV file. The final test images
+have no public labels and are left out. The folders may be anywhere below the data set's path.
 """
 
 import csv
@@ -74,11 +74,11 @@ def _preliminary(root: Path, files: list[str], images: list[str]) -> Iterator[di
         raise InputError(f"'{root}' holds the preliminary labels twice: {sheets[0]}, {sheets[1]}.")
     if not sheets:
         return
-    beside = PurePosixPath(sheets[0]).parent
+    folder_of_sheet = PurePosixPath(sheets[0]).parent
     found = {}
     for file in images:
         folder = PurePosixPath(file).parent
-        if folder == beside or folder.name.lower() == PRELIMINARY_FOLDER.lower():
+        if folder == folder_of_sheet or folder.name.lower() == PRELIMINARY_FOLDER.lower():
             found.setdefault(PurePosixPath(file).stem, []).append(file)
     if not found:
         logger.warning("%s is there, but not one of its images.", PRELIMINARY_LABELS)

@@ -22,7 +22,7 @@ _NAME = re.compile(r"camelyonpatch_level_2_split_(train|valid|test)_(x\.h5|y\.h5
 def list_patches(root: Path, settings: Mapping) -> pd.DataFrame:
     """List the patches of all parts (see :func:`blastfold.datasets.formats.list_records`).
 
-    Labels are read, patches are not. Where the official ``meta.csv`` lies beside the patches,
+    Labels are read, patches are not. Where the official ``meta.csv`` is in the same folder,
     its whole-slide image becomes the picture.
 
     Args:

@@ -33,7 +33,7 @@ def list_tiles(root: Path, settings: Mapping) -> pd.DataFrame:
         tiles of a slide without a label, are one row with a problem.
 
     Raises:
-        InputError: A label is no class.
+        InputError: A label is not a class.
     """
     labels = class_labels(settings.get("classes"), CLASSES)
     records = []
@@ -74,7 +74,7 @@ def _list_slide(root: Path, slide: str, facts: Mapping, labels: Mapping[str, int
             continue
         if label.casefold() not in labels:
             raise InputError(
-                f"slide '{slide}': the label {label!r} of the sheet or of a region is no class; "
+                f"slide '{slide}': the label {label!r} of the sheet or of a region is not a class; "
                 f"expected one of {', '.join(labels)}, or enter it under the key 'classes'."
             )
         records.append(
@@ -89,6 +89,6 @@ def _list_slide(root: Path, slide: str, facts: Mapping, labels: Mapping[str, int
         )
     unlabelled = len(table) - len(records)
     if unlabelled:
-        problem = f"{unlabelled} tiles lie in no region, and the slide has no label"
+        problem = f"{unlabelled} tiles are in no region, and the slide has no label"
         records.append({"file": file, "label": 0, "problem": problem})
     return records

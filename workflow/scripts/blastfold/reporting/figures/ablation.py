@@ -46,7 +46,7 @@ def plot_effects(
 def effects_figure(
     effects: pd.DataFrame, cells: pd.DataFrame, titles: Mapping[str, Mapping], title: str
 ) -> Figure:
-    """Draw one line a choice: all combinations with it, and its difference to the reference.
+    """Draw one line per choice: all combinations with it, and its difference to the reference.
 
     Args:
         effects: Contents of ``effects.tsv``.
@@ -95,7 +95,7 @@ def plot_learning_curve(
 
 @style.styled
 def learning_curve(curve: pd.DataFrame, titles: Mapping[str, Mapping], title: str) -> Figure:
-    """Draw a line for each data set and protocol, one panel a metric.
+    """Draw a line for each data set and protocol, one panel per metric.
 
     Args:
         curve: Contents of ``learning_curve.tsv``.

@@ -83,7 +83,7 @@ def architecture(layers: pd.DataFrame, image_size: Sequence[int], title: str) ->
     """Draw a box for each stage: as high as its feature maps, as thick as it has channels.
 
     Args:
-        layers: name, kind, output_shape, parameters, trainable and block; one row a layer.
+        layers: name, kind, output_shape, parameters, trainable and block; one row per layer.
         image_size: Height and width of the input images in pixels.
         title: Title of the model.
     """

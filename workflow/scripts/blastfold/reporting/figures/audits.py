@@ -83,7 +83,7 @@ def choose_pairs(duplicates: pd.DataFrame, count: int) -> pd.DataFrame:
     """Choose pairs of all kinds, and of each kind from the least to the most similar.
 
     Args:
-        duplicates: kind and similarity; one row a pair.
+        duplicates: kind and similarity; one row per pair.
         count: Pairs to choose.
 
     Returns:

@@ -34,7 +34,7 @@ def plot_differences(
 
 @style.styled
 def differences(comparisons: pd.DataFrame, titles: Mapping[str, str], title: str) -> Figure:
-    """Draw a forest plot: one line a pair of models, one panel a metric.
+    """Draw a forest plot: one line per pair of models, one panel per metric.
 
     Args:
         comparisons: As :func:`blastfold.reporting.tables.comparisons.read_recommended` returns it.
@@ -99,7 +99,7 @@ def plot_protocol_gap(
 
 @style.styled
 def protocol_gap(rows: pd.DataFrame, title: str) -> Figure:
-    """Draw a slope chart: protocols from left to right, one panel a metric.
+    """Draw a slope chart: protocols from left to right, one panel per metric.
 
     Args:
         rows: model, model_title, protocol, protocol_title, metric (accuracy or auc), value,

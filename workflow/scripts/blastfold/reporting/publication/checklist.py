@@ -1,6 +1,6 @@
 """Reporting checklists (CLAIM 2024, TRIPOD+AI), filled as far as an experiment knows.
 
-A checklist is data: a TSV with one row an item, which names the facts that answer it. The items
+A checklist is data: a TSV with one row per item, which names the facts that answer it. The items
 stand in our own words; the numbers are those of the published lists:
 
 * CLAIM 2024: Tejani et al., Radiology: Artificial Intelligence 6(4), 2024, e240300.

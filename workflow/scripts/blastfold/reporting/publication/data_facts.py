@@ -64,7 +64,7 @@ def disjointness_sentences(records: Records) -> list[str]:
 
 
 def validation_exists(records: Records) -> bool:
-    """Tell whether any fold has validation images."""
+    """Return whether any fold has validation images."""
     return any(roles["validation"] for split in records.splits.values() for roles in _folds(split))
 
 

@@ -28,7 +28,7 @@ def provenance(records: Records, repository: dict[str, str | bool | None]) -> di
     Returns:
         ``workflow`` (name, version, commit, dirty), ``config`` (title, seed, device,
         deterministic, digest of the whole), ``datasets`` (digests and counts by name), ``splits``
-        (images of each role by fold), ``runs`` (one entry a training) and ``missing`` (trainings
+        (images of each role by fold), ``runs`` (one entry per training) and ``missing`` (trainings
         that the config asks for and of which there is no record).
     """
     config = records.config

@@ -83,7 +83,7 @@ class Records(NamedTuple):
         ]
 
     def is_canary(self, dataset: str) -> bool:
-        """Tell whether a data set has permuted labels."""
+        """Return whether a data set has permuted labels."""
         return self.config["datasets"][dataset]["format"] == "permuted"
 
     def without_canaries(self) -> "Records":

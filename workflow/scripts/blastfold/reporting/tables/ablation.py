@@ -36,7 +36,7 @@ def tabulate_effects(
 
 
 def effect_rows(effects: pd.DataFrame, titles: Mapping[str, Mapping]) -> pd.DataFrame:
-    """Return one row a metric and choice.
+    """Return one row per metric and choice.
 
     Args:
         effects: Contents of ``effects.tsv``.
@@ -115,11 +115,11 @@ def metrics_aside(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """Put the metrics of one run side by side.
 
     Args:
-        table: The keys, metric, value, lower, upper and note; one row a metric.
+        table: The keys, metric, value, lower, upper and note; one row per metric.
         keys: Columns that tell one run from another.
 
     Returns:
-        One row a run, in the order of the table: the keys, every metric of :data:`METRICS` with
+        One row per run, in the order of the table: the keys, every metric of :data:`METRICS` with
         _lower and _upper, and note.
     """
     rows = []

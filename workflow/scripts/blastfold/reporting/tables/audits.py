@@ -162,12 +162,12 @@ def duplicate_counts(
     """Count duplicates by kind.
 
     Args:
-        duplicates: Text columns first, second and kind; one row a pair.
+        duplicates: Text columns first, second and kind; one row per pair.
         manifest: Text columns image_id, subject and label.
         groups: image_id and group of every image.
 
     Returns:
-        One row a kind, then "any_kind" and "all_images": kind, kind_title, pairs, images (in such
+        One row per kind, then "any_kind" and "all_images": kind, kind_title, pairs, images (in such
         pairs), same_subject, different_subjects, unknown_subject and different_classes (pairs),
         groups (leakage groups that hold such an image) and largest_group (images in the largest
         of them).
@@ -309,7 +309,7 @@ def check_fitted(
         records: Dicts with dataset, protocol, artefact, fold and fitted_on.
 
     Returns:
-        One row a record: dataset, protocol, artefact, fold, fitted_on, fitted_part (empty when
+        One row per record: dataset, protocol, artefact, fold, fitted_on, fitted_part (empty when
         the digest is that of no part), images (their number) and verdict: "no test image", or
         what is wrong.
 

@@ -44,7 +44,7 @@ def tabulate_comparisons(
 
 
 def comparison_rows(comparisons: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
-    """Return one row a metric and pair of models.
+    """Return one row per metric and pair of models.
 
     Args:
         comparisons: As :func:`read_recommended` returns it.
@@ -90,7 +90,7 @@ def tabulate_protocol_gap(
 
 
 def gap_rows(gap: pd.DataFrame, titles: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
-    """Return one row a metric, model and pair of protocols.
+    """Return one row per metric, model and pair of protocols.
 
     Args:
         gap: As :func:`read_recommended` returns it.

@@ -1,4 +1,4 @@
-"""What every job cost: time, memory, images a second, from the records that jobs leave."""
+"""What every job cost: time, memory, images per second, from the records that jobs leave."""
 
 import json
 import math
@@ -11,7 +11,7 @@ import pandas as pd
 from blastfold.reporting.tables.writing import write_table
 
 TRAINING_RULES = ("train_model", "train_heads")
-"""Rules that train: one job a fold, or one job for all folds of a model."""
+"""Rules that train: one job per fold, or one job for all folds of a model."""
 
 ALL = "all"
 """Stands in a sum for what is summed over."""
@@ -23,7 +23,7 @@ NO_TRAINING = "n/a: trains no network"
 ON_CPU = "GPU memory n/a: trained on the CPU"
 CAPTION = (
     "Cost of computing. Seconds of all jobs together, as if one had run after the other; memory "
-    "of the largest job; training images a second within epochs, validation included. "
+    "of the largest job; training images per second within epochs, validation included. "
     "Evaluation, tables and figures are left out."
 )
 

@@ -102,7 +102,7 @@ def reproduction_table(printed: pd.DataFrame, results: Sequence[dict]) -> pd.Dat
         results: The runs of :func:`tabulate_reproduction`, each with its metrics as fractions.
 
     Returns:
-        One row a printed value and run that reproduces it: dataset, model, metric, printed
+        One row per printed value and run that reproduces it: dataset, model, metric, printed
         (percent, as printed), printed_in, run (our data set and protocol), ours (percent, or
         "not run"), difference (points; ours minus printed), note. A run reproduces a value when
         its data set says so with ``reproduces`` and its model has the thesis' name

@@ -95,7 +95,7 @@ def split_counts(folds: pd.DataFrame) -> dict[str, int]:
     """Count the images of a split by role.
 
     Args:
-        folds: image_id, fold and role; one row an image and fold.
+        folds: image_id, fold and role; one row per image and fold.
 
     Returns:
         folds and images (distinct), then the smallest and largest number of images of a fold
@@ -206,7 +206,7 @@ def tabulate_performance(metrics: str | os.PathLike, title: str, label: str, pat
 
 
 def performance_table(metrics: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a fold, then mean, standard deviation and pooled folds.
+    """Return one row per fold, then mean, standard deviation and pooled folds.
 
     Args:
         metrics: As :func:`read_metrics` returns it.
@@ -233,7 +233,7 @@ def read_metrics(path: str | os.PathLike) -> pd.DataFrame:
             values, note.
 
     Returns:
-        One row a scope, in the order of the file; one column a metric of
+        One row per scope, in the order of the file; one column per metric of
         :data:`blastfold.reporting.tables.writing.METRICS` (float64, NaN where undefined), and note.
 
     Raises:

@@ -63,7 +63,7 @@ HEADINGS = {
     "adjusted_p_value": "Adjusted p",
     "peak_memory_mb": "Peak memory (MB)",
     "gpu_memory_mb": "GPU memory (MB)",
-    "images_per_second": "Images a second",
+    "images_per_second": "Images per second",
 }
 """Headings that are not simply the column's name with its first letter in upper case."""
 
