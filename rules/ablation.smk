@@ -1,4 +1,4 @@
-# What each choice of an ablation brings, from the stored predictions of all its cells.
+# The effect of each choice of an ablation, from the stored predictions of all its cells.
 
 
 rule estimate_ablation:
@@ -32,7 +32,7 @@ rule estimate_ablation:
         plan=experiment.shown.ablation_plan,
         code=code_digest("evaluation.ablation"),
     message:
-        "Estimating what each choice of the ablation {wildcards.ablation} brings"
+        "Estimating the effect of each choice of the ablation {wildcards.ablation}"
     script:
         "../workflow/scripts/estimate_ablation.py"
 
@@ -47,7 +47,7 @@ rule describe_ablation:
             caption="../workflow/report/ablation_effects.rst",
             category="Ablation",
             subcategory="{ablation}",
-            labels={"show": "What each choice brings (table)"},
+            labels={"show": "Effect of each choice (table)"},
         ),
         cells=table_files(
             "ablations/{ablation}/cells",
@@ -61,7 +61,7 @@ rule describe_ablation:
             caption="../workflow/report/ablation_effects.rst",
             category="Ablation",
             subcategory="{ablation}",
-            labels={"show": "What each choice brings (figure)"},
+            labels={"show": "Effect of each choice (figure)"},
         ),
     log:
         "<logs>/describe_ablation/{ablation}.log",

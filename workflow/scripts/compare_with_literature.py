@@ -1,4 +1,4 @@
-"""Tabulate and draw our results beside those of the thesis and of the literature."""
+"""Tabulate and draw our results with those of the thesis and of the literature."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Tabulate and draw what each choice of an ablation brings."""
+"""Tabulate and draw the effect of each choice of an ablation."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Estimate what each choice of an ablation brings."""
+"""Estimate the effect of each choice of an ablation."""
 
 from typing import TYPE_CHECKING
 

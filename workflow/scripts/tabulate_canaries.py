@@ -1,4 +1,4 @@
-"""Write the results on permuted labels beside those on the true ones."""
+"""Write the results on permuted labels and on the true ones."""
 
 from typing import TYPE_CHECKING
 

@@ -299,7 +299,7 @@ def read_stable(path: Path, digest: Callable[[Path], str]) -> tuple[Stamp | None
     """Digest a file that must not change meanwhile.
 
     Returns:
-        The stamp to remember and the digest. The stamp is that of no file when the file was changed
+        The stamp to remember and the digest. The stamp matches no file when the file was changed
         so shortly before that a further change could carry the same dates. Without a stamp:
         ``unreadable`` with the reason.
 

@@ -64,7 +64,7 @@ def import_dataset(
             where given ``title``, ``crop`` (height, width) and what the format reads.
         expected: What the public data set holds, from resources/datasets.yaml, or None:
             images, normal, blast, subjects, pictures, and the same for each of ``parts``. A
-            difference is a warning and stands in the summary.
+            difference is a warning and is part of the summary.
         images: Written: uint8 (images, height, width, 3), RGB, NumPy format.
         manifest: Written: TSV, row i describes images[i].
         rejected: Written: TSV with the columns file and reason.
@@ -106,7 +106,7 @@ def read_expected(path: str | os.PathLike, format_name: str) -> dict | None:
         format_name: The data set's format.
 
     Returns:
-        Counts as :func:`import_dataset` takes them; None for a format that stands for no
+        Counts as :func:`import_dataset` takes them; None for a format without a
         public data set.
     """
     with Path(path).open(encoding="utf-8") as stream:

@@ -47,8 +47,8 @@ def write_derived(
     Args:
         manifest: The manifest to write.
         base_summary: Summary of the original data set.
-        facts: What differs from that summary, apart from counts and the manifest's digest:
-            name, title, format, derived (a sentence that says how it was made), and
+        facts: What differs from that summary, except counts and the manifest's digest:
+            name, title, format, derived (a sentence that describes its origin), and
             images_sha256 where the images differ.
         outputs: Paths ``manifest``, ``rejected`` and ``summary``.
     """

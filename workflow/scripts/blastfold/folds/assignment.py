@@ -32,7 +32,7 @@ def assign_folds(manifest: str, groups: str, folds: str, protocol: dict, seed: i
         seed: The experiment's seed.
 
     Raises:
-        InputError: When the data cannot be split this way; says what would work.
+        InputError: When the data cannot be split this way; proposes what works.
     """
     images = read_manifest(manifest)
     table = read_text_table(groups, ("image_id", "group"))
@@ -58,7 +58,7 @@ def split(images: pd.DataFrame, protocol: dict, seed: int) -> pd.DataFrame:
         order of ``images``. Every image that takes part has one role in every fold.
 
     Raises:
-        InputError: When the data cannot be split this way; says what would work.
+        InputError: When the data cannot be split this way; proposes what works.
     """
     labels = images["label"].astype(int).to_numpy()
     groups = group_of_images(images, protocol)

@@ -74,11 +74,11 @@ def _from_folders(root: Path, labels: Mapping[str, int]) -> Iterator[dict]:
             yield {**record, "label": labels[named[-1].casefold()]}
         elif folders:
             raise InputError(
-                f"'{root}': the folder '{folders[-1]}' holds images, but is no class. Expected "
+                f"'{root}': the folder '{folders[-1]}' has images, but is not a class. Expected "
                 f"{_expected(labels)}. Rename it, or enter it under the key 'classes'."
             )
         else:
-            yield {**record, "label": 0, "problem": "lies in no class folder"}
+            yield {**record, "label": 0, "problem": "is not in a class folder"}
 
 
 def _from_sheet(root: Path, sheet: Path, labels: Mapping[str, int]) -> Iterator[dict]:
