@@ -1,4 +1,4 @@
-"""Random start weights of a backbone for C-NMC, where its ImageNet weights are not at hand.
+"""Random start weights of a backbone for C-NMC, where its ImageNet weights are not available.
 
 The statistics of batch normalisation are those of the images in a folder, as those of a trained
 network are of images. With the ones of a fresh network (means of 0, variances of 1) features hardly

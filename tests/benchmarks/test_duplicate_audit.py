@@ -37,7 +37,7 @@ SAME_CELL = """
     H22_4_9 H22_5_12, 38_15_6 38_26_4
 """
 # The same in the smears: BloodImage_00233 and 00254 are two photographs of one field, and both
-# boxes of BloodImage_00034 lie within one crop.
+# boxes of BloodImage_00034 are within one crop.
 SAME_FIELD = [{"00233", "00254"}, {"00034"}]
 
 # The least recall of every kind of planted copy.

@@ -5,15 +5,15 @@ Needs BLASTFOLD_TEST_DATA, a folder with `cnmc2019_sample` and `weights`. Both t
 all its audits and tables, in an empty folder, and the plain script (plain_keras.py) another process
 that reads the workflow's folds and start weights. Run with `-s` to see the figures.
 
-MobileNetV2 starts from ImageNet weights. Those of DenseNet169 are not at hand: for both programs it
-starts from one file of random weights (random_weights.py), whose batch normalisation knows every
+MobileNetV2 starts from ImageNet weights. Those of DenseNet169 are not available. Both programs
+start it from one file of random weights (random_weights.py), whose batch normalisation knows every
 ninth image, which neither program then trains or tests on. At a learning rate of 0.001 all
 probabilities of a fold still rise and fall together between two steps of its head, and the pooled
 AUC of four seeds was 0.868 to 0.879; at 0.0003, which both programs use, 0.864 to 0.870.
 
-The plain script takes half an hour for DenseNet169: unless BLASTFOLD_BENCHMARK_FOLDS=<number> says
-how many folds it runs for either network, it runs the first fold of DenseNet169 alone, and its time
-for all folds is extrapolated from that. For a trial of the benchmark itself, in which no target is
+The plain script takes half an hour for DenseNet169: unless BLASTFOLD_BENCHMARK_FOLDS=<number> sets
+the number of folds for both networks, it runs only the first fold of DenseNet169, and the time of
+all folds is extrapolated from that. For a trial of the benchmark itself, in which no target is
 checked: BLASTFOLD_BENCHMARK_IMAGES=<number> takes so few images, in two folds of two epochs.
 """
 

@@ -40,7 +40,7 @@ configure() {
     local host port
     host=$(hostname -s)
     port=$((20000 + RANDOM % 10000))
-    # A file that no driver stands behind; jobs are told its number all the same.
+    # A file without a driver; jobs receive its number nevertheless.
     [ -e "$folder/gpu0" ] || mknod "$folder/gpu0" c 1 3 ||
         unavailable "no device file can be made"
     mkdir -p "$folder/state" "$folder/spool"

@@ -54,7 +54,7 @@ def of_rule(jobs, rule):
 
 
 def wait_for(condition, process, output, minutes=10.0):
-    """Ask again and again, until it holds; the workflow that is waited for must go on."""
+    """Ask repeatedly until it holds; the workflow must keep running."""
     deadline = time.monotonic() + minutes * MINUTES
     while not (found := condition()):
         ended = process.poll()

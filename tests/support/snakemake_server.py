@@ -9,7 +9,7 @@ import json
 import os
 import sys
 
-# What a run imports beside the command line: those that take long.
+# The imports of a run that take long, in addition to those of the command line.
 PRELOADED = (
     "snakemake.cli",
     "snakemake.dag",

@@ -25,7 +25,7 @@ CONFIG = small_experiment(
     },
 )
 CONFIG.pop("experiments")
-# All drawn cells are much alike; those of two subjects shall not count as duplicates.
+# All drawn cells are much alike; those of two subjects must not count as duplicates.
 CONFIG["datasets"]["cells"]["duplicates"] = {"minimum_similarity": 1}
 
 CELLS = ["small_none_all", "small_none_head", "small_mean_image_all", "small_mean_image_head"]

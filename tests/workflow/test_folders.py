@@ -38,7 +38,7 @@ def test_a_named_experiment_has_folders_of_its_own(tmp_path):
     record = json.loads((tmp_path / "results" / "mine" / "experiment.json").read_text("utf-8"))
     assert record["config"] == ["mine.yaml"]
     assert [path.name for path in (tmp_path / "results").iterdir()] == ["mine"]
-    # Another experiment beside it, and one without a name around both.
+    # Another experiment next to it, and one without a name around both.
     other = write_config(tmp_path, "other.yaml", small_experiment(name="other"))
     assert planned_jobs(snakemake(tmp_path, "--dry-run", "folds", config=other))["assign_folds"]
     plain = write_config(tmp_path, "plain.yaml", small_experiment())

@@ -30,7 +30,7 @@ def experiment():
 
 
 def store_training(folder, fold):
-    """Write what a training leaves behind, but for the model."""
+    """Write the files of a training, except the model."""
     place = folder / MODEL / f"fold-{fold}"
     place.mkdir(parents=True)
     folds = pd.read_csv(folder / "results/folds/cells/subject_folds.tsv", sep="\t")

@@ -1,4 +1,4 @@
-"""What each choice of an ablation brings, against independent computations."""
+"""The effect of each choice of an ablation, against independent computations."""
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from blastfold.evaluation.ablation import (
 from blastfold.reporting.tables.writing import require_notes
 
 PLANTED = 1.0
-"""What start weights that help add to the distance of the classes, beside an image's spread."""
+"""Distance between the classes that good start weights add, in units of an image's spread."""
 
 BY_SCIKIT_LEARN = {
     "auc": roc_auc_score,

@@ -1,4 +1,4 @@
-"""The sheet of slides, the regions and the config's key slides: everything wrong is told."""
+"""The sheet of slides, the regions and the config's key slides: every fault is reported."""
 
 import pytest
 from support.repository import SCHEMA, SCHEMAS

@@ -1,4 +1,4 @@
-"""Source tasks: what the config makes of them, and the backbones that they leave."""
+"""Source tasks: their entries of the config, and the backbones that they leave."""
 
 import json
 from pathlib import Path

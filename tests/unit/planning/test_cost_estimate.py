@@ -218,7 +218,7 @@ def test_a_calibration_is_made_once_and_again_for_other_settings(tmp_path):
     entry["measured"]["train"] = 123.0
     path.write_text(json.dumps(stored))
     assert estimate_command.measure(config, "cpu", 1, path)["cells", "cnn"].train == 123.0
-    # The learning rate is no matter of speed, the size of the images is.
+    # The learning rate does not change the speed; the size of the images does.
     config["models"]["cnn"]["learning_rate"] = 0.5
     assert estimate_command.measure(config, "cpu", 1, path)["cells", "cnn"].train == 123.0
     config["datasets"]["cells"]["image_size"] = [24, 24]

@@ -134,7 +134,7 @@ def test_aperio_svs(tmp_path, picture, compression):
     if compression == "jpeg":
         assert np.abs(ours - picture).mean() < 6
     else:
-        # Lossless but for the rounding of YCbCr.
+        # Lossless except for the rounding of YCbCr.
         assert np.abs(ours - picture).max() <= 2
         with openslide.OpenSlide(path) as theirs:
             pixels = np.asarray(theirs.read_region((0, 0), 0, theirs.dimensions))[..., :3]

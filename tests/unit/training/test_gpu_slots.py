@@ -21,7 +21,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def workstation(tmp_path):
-    """Start jobs on a workstation with so many GPUs; whatever still runs is killed at the end."""
+    """Start jobs on a workstation with some GPUs; whatever still runs is killed at the end."""
     devices, locks = tmp_path / "dev", tmp_path / "locks"
     for folder in (devices, locks):
         folder.mkdir()

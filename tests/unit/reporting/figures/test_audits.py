@@ -1,4 +1,4 @@
-"""Figures of the audit: pairs lie on each other, kinds take turns, shares are drawn as they are."""
+"""Figures of the audit: pairs are aligned, kinds take turns, shares are drawn as they are."""
 
 import numpy as np
 import pandas as pd
@@ -151,7 +151,7 @@ def test_shares_are_drawn_as_they_are():
     assert [text.get_text() for text in copy.texts] == ["25", "0", "100"]
     assert [text.get_text() for text in subject.texts] == ["unknown"] * 3
     assert [label.get_text() for label in copy.get_yticklabels()] == ["D\nA", "D\nB", "D\nC"]
-    # No label stands on the mark of validation.
+    # No label covers the mark of validation.
     assert copy.texts[0].get_position()[0] > 0.75
 
 
