@@ -4,7 +4,10 @@ import re
 import subprocess
 
 import pytest
-from support.repository import REPOSITORY
+import yaml
+from support.repository import REPOSITORY, SCHEMA
+
+from blastfold.experiment.config import check_config
 
 DOCUMENTS = sorted(
     [
@@ -15,6 +18,7 @@ DOCUMENTS = sorted(
 )
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+YAML = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Files of the repository in code: config/thesis.yaml, tests/unit/training/test_features.py.
 NAMED = re.compile(
     r"\b(?:config|profiles|tests|rules|workflow|docs|envs)/[\w./-]+\.(?:yaml|py|smk|md|tsv|rst)\b"
@@ -68,3 +72,19 @@ def test_named_targets_of_make_exist():
         check=True,
     ).stdout
     assert wanted - set(re.findall(r"^  make ([a-z-]+)", listed, re.MULTILINE)) == set()
+
+
+@pytest.mark.parametrize("document", ["README.md", "config/README.md"])
+def test_complete_configs_of_the_documents_pass_the_check(document):
+    examples = YAML.findall((REPOSITORY / document).read_text("utf-8"))
+    required = set(yaml.safe_load(SCHEMA.read_text("utf-8"))["required"])
+    complete = [config for config in map(yaml.safe_load, examples) if required <= {*config}]
+    assert complete
+    for config in complete:
+        check_config(config, SCHEMA, document)
+
+
+def test_every_example_of_the_manual_is_yaml():
+    for document in DOCUMENTS:
+        for example in YAML.findall(document.read_text("utf-8")):
+            assert isinstance(yaml.safe_load(example), dict), document
