@@ -307,7 +307,7 @@ def test_derived_data_say_what_they_were_made_from(stored):
     description = json.loads(stored["datasets"][0].read_text())
     write_json(description | {"derived": "Grown from base"}, stored["datasets"][0])
     text = text_of(config, stored, "Images")
-    assert "Grown from base. No patient's data" in text
+    assert "Grown from base. They contain no data of patients" in text
     assert "A central crop of 30 \N{MULTIPLICATION SIGN} 30 pixels" in text
 
 
@@ -371,7 +371,7 @@ def test_tiles_of_slides_are_told_with_how_they_were_cut(stored):
     config["slides"] |= {"demo": {}, "unit": "pixels", "overlap": 0, "mpp": None}
     text = text_of(config, stored, "Images")
     assert "computer-generated tiles of slides" in text
-    assert "No patient's data are among them" in text
+    assert "They contain no data of patients" in text
     assert "tiles of 128 \u00d7 128 pixels at the slides' finest level" in text
 
 

@@ -132,7 +132,7 @@ def find_stages(layers: pd.DataFrame) -> list[Stage]:
     """Group the layers of a network into the stages that are drawn.
 
     Neighbouring layers of one block are a stage. Padding, normalisation and activation that
-    stand alone join a neighbour: they are no stage of their own to a reader.
+    have no layer of their own join a neighbour, because readers do not count them as stages.
 
     Args:
         layers: As for :func:`architecture`.

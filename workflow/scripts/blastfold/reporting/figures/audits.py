@@ -106,7 +106,7 @@ def choose_pairs(duplicates: pd.DataFrame, count: int) -> pd.DataFrame:
 
 
 def align(image: np.ndarray, transform: str) -> np.ndarray:
-    """Undo the transform of a pair, so that its second image lies on its first.
+    """Undo the transform of a pair, so that its second image matches its first.
 
     Args:
         image: The second image, uint8 (height, width, 3).
@@ -202,7 +202,7 @@ def _of_different_subjects(pairs: pd.DataFrame) -> pd.Series:
 
 
 def _middle(name: str, characters: int) -> str:
-    """Shorten a long name in the middle: what tells names apart stands at their ends."""
+    """Shorten a long name in the middle: names differ at their ends."""
     if len(name) <= characters:
         return name
     kept = characters - 1

@@ -159,7 +159,7 @@ def _draw_subjects(axes: Axes, known: pd.DataFrame, names: Sequence[str]) -> Non
 
 
 def plot_augmented_images(samples: str | os.PathLike, paths: Paths) -> None:
-    """Draw images beside what each random operation makes of them (thesis Fig. 4.4).
+    """Draw images before and after each random operation (thesis Fig. 4.4).
 
     Args:
         samples: ``.npz`` with original uint8 (k, height, width, 3), augmented uint8

@@ -107,7 +107,7 @@ def _mask_image(tissue: np.ndarray, pen: np.ndarray) -> np.ndarray:
 
 
 def _tile_image(tiles: pd.DataFrame, step: float, pixels: np.ndarray) -> np.ndarray:
-    """Tint the tiles; their edges stay free, so that neighbours can be told apart."""
+    """Tint the tiles; their edges stay free, so that neighbours are distinguishable."""
     # Without colours of its own, so that none mixes with those of the reasons.
     grey = pixels.mean(axis=2, keepdims=True, dtype=np.float32)
     image = np.repeat(0.75 * grey + 0.25 * 255, 3, axis=2)

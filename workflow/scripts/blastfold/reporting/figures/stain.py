@@ -45,8 +45,8 @@ def before_and_after(
     Args:
         before: uint8 (n, height, width, 3).
         after: float32 (n, height, width, 3), RGB 0-255.
-        names: What stands above each image.
-        method: What stands beside the second row.
+        names: Text above each image.
+        method: Text next to the second row.
     """
     aspect = before.shape[1] / before.shape[2] + 0.08
     figure, grid = style.image_grid(2, len(before), style.TWO_COLUMNS, aspect)

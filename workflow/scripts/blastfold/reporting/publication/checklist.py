@@ -1,7 +1,7 @@
-"""Reporting checklists (CLAIM 2024, TRIPOD+AI), filled as far as an experiment knows.
+"""Reporting checklists (CLAIM 2024, TRIPOD+AI), filled in from the records of an experiment.
 
 A checklist is data: a TSV with one row per item, which names the facts that answer it. The items
-stand in our own words; the numbers are those of the published lists:
+are in our own words; the numbers are those of the published lists:
 
 * CLAIM 2024: Tejani et al., Radiology: Artificial Intelligence 6(4), 2024, e240300.
 * TRIPOD+AI: Collins et al., BMJ 385, 2024, e078378.
@@ -21,7 +21,7 @@ from blastfold.reporting.publication.wording import count, listing, sentence
 COLUMNS = ("item", "section", "topic", "answered_by")
 
 AUTHORS = "authors"
-"""Stands among the facts of an item that no record can answer, or not wholly."""
+"""Marks an item that the records answer only in part or not at all."""
 
 TO_COMPLETE = "to be completed by the authors"
 STATUS = {(True, False): "from the run", (True, True): "in part", (False, True): TO_COMPLETE}
@@ -94,7 +94,7 @@ def fill_checklist(items: list[dict[str, str]], known: dict[str, str]) -> list[d
 
     Args:
         items: Rows of a checklist.
-        known: Texts by the name of the fact, empty where the run does not know.
+        known: Texts by the name of the fact, empty where the run has no record.
 
     Returns:
         item, section, topic, status and answer.
@@ -145,8 +145,8 @@ def _technique(records: Records) -> list[str]:
     if not models:
         return []
     return [
-        "Deep learning: convolutional networks that tell blasts from normal cells on images of "
-        f"single cells or smears ({listing(models)})."
+        "Deep learning: convolutional networks that distinguish blasts from normal cells on images "
+        f"of single cells or smears ({listing(models)})."
     ]
 
 
@@ -155,9 +155,9 @@ def _class_balance(records: Records) -> list[str]:
         return []
     weighted = {bool(run.record["settings"]["class_weights"]) for run in records.runs}
     if len(weighted) > 1:
-        return ["The loss of some networks was weighted so that both classes count the same."]
+        return ["The loss of some networks was weighted so that both classes have equal influence."]
     if weighted == {True}:
-        return ["The loss was weighted so that both classes count the same."]
+        return ["The loss was weighted so that both classes have equal influence."]
     return ["The loss was not weighted by class."]
 
 
@@ -195,6 +195,6 @@ def _output(records: Records) -> list[str]:
     if not records.runs:
         return []
     return [
-        "A network gives the probability of blast for one image; an image is called blast when it "
-        f"is at least {methods.THRESHOLD}."
+        "A network gives the probability of blast for one image; an image is predicted as blast "
+        f"when it is at least {methods.THRESHOLD}."
     ]

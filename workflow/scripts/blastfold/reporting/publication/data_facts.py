@@ -1,4 +1,4 @@
-"""What methods and checklists say of the images and of how they were split."""
+"""What methods and checklists report of the images and their splits."""
 
 from collections.abc import Iterator
 
@@ -29,7 +29,7 @@ def data_sentences(records: Records) -> list[str]:
 
 
 def exclusion_sentences(records: Records) -> list[str]:
-    """Say how many files of each data set were rejected."""
+    """Report how many files of each data set were rejected."""
     return [
         sentence(f"{records.title('dataset', name)}: {_rejection(description)}")
         for name, description in records.datasets.items()
@@ -37,7 +37,7 @@ def exclusion_sentences(records: Records) -> list[str]:
 
 
 def size_sentences(records: Records) -> list[str]:
-    """Say how the images of each data set came to the size that the networks see."""
+    """Report how the images of each data set were resized for the networks."""
     return [
         sentence(f"{records.title('dataset', name)}: {_resizing(records, name, description)}")
         for name, description in records.datasets.items()
@@ -54,7 +54,7 @@ def split_sentences(records: Records) -> list[str]:
 
 
 def disjointness_sentences(records: Records) -> list[str]:
-    """Say what could not be on both sides of each split, and what the audit found."""
+    """Report what could not be on both sides of each split, and the findings of the audit."""
     return [
         sentence(f"{_place(records, *names)}: {text}")
         for names, split in records.splits.items()
@@ -69,7 +69,7 @@ def validation_exists(records: Records) -> bool:
 
 
 def audit_finding(split: Split) -> str:
-    """Say what the test images have in training; empty without an audit."""
+    """Report what the test images share with training images; empty without an audit."""
     if split.crossings is None:
         return ""
     found = [
@@ -110,7 +110,7 @@ def _describe_dataset(records: Records, name: str, description: dict) -> Iterato
     if description.get("derived"):
         yield sentence(description["derived"])
     if generated:
-        yield "No patient's data are among them, so that results on them hold for no patient."
+        yield "They contain no data of patients, so results on them say nothing about patients."
     if description.get("differences"):
         yield f"It is not the whole public data set: {'; '.join(description['differences'])}."
     if description.get("rejected"):
@@ -176,7 +176,7 @@ def _describe_split(records: Records, dataset: str, protocol: str, split: Split)
     kind = {
         "holdout": f"a single split, {stratified}",
         "kfold": f"{folds}-fold cross-validation, {stratified}",
-        "predefined": f"the parts that the data set comes with, {count(folds, 'test part')}",
+        "predefined": f"the official parts of the data set, {count(folds, 'test part')}",
     }[entry["kind"]]
     each = "" if folds == 1 else " in each fold"
     yield f"{_place(records, dataset, protocol)}: {kind}, with {' and '.join(images)} images{each}."

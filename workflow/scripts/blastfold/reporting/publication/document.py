@@ -1,4 +1,4 @@
-"""A minimal LaTeX document of all tables and figures, with the files it needs beside it."""
+"""A minimal LaTeX document of all tables and figures, and the files that it needs."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ from blastfold.reporting.tables.writing import escape_latex, heading_of
 logger = logging.getLogger(__name__)
 
 KINDS = ("dataset", "protocol", "model")
-"""What the folders of a table or figure stand for, from the outside in."""
+"""The meaning of the folders of a table or figure, from the outside in."""
 
 CAPTIONS = {
     "accuracy_comparison": "Accuracy of all models under all protocols",
@@ -24,16 +24,16 @@ CAPTIONS = {
     "class_distribution": "Images of each class",
     "confusion_matrix": "Confusion matrix of the test images",
     "differences": "Differences between models with their intervals",
-    "effects": "What each choice brings",
+    "effects": "Effect of each choice",
     "duplicates": "Pairs of images that show the same cell",
     "example_images": "Example images of both classes",
-    "leakage": "Share of the test images that each split already knows",
+    "leakage": "Share of the test images that are related to training images",
     "learning_curve": "Results by the share of the training groups",
-    "literature_comparison": "Measured accuracies among published ones",
+    "literature_comparison": "Measured and published accuracies",
     "mean_images": "Mean image of each fold's training images",
     "precision_recall": "Precision against recall",
     "protocol_gap": "The same models under different protocols",
-    "risk_coverage": "Error rate of the images that each model is surest of",
+    "risk_coverage": "Error rate of the images that each model is most certain of",
     "roc": "ROC curves",
     "selected_tiles": "The best and the worst images of each class for a linear probe",
     "stain_macenko": "Images before and after stain normalisation (Macenko)",
@@ -41,7 +41,7 @@ CAPTIONS = {
     "tiles": "Tissue of a slide, its kept and its rejected tiles",
     "training_curves": "Accuracy, loss and F1 by epoch",
 }
-"""What figures show, by name; another one is called by its name."""
+"""Captions of figures, by name; any other figure has its name as caption."""
 
 POINTS_PER_MILLIMETRE = 72 / 25.4
 
@@ -49,7 +49,7 @@ TEXT_SIZE = (180.0, 240.0)
 """Width and height of the document's text block in mm; the width of two journal columns."""
 
 FLOATS_TOGETHER = 6
-"""Tables or figures after which LaTeX is told to print those that wait."""
+"""Tables or figures after which LaTeX prints those that wait."""
 
 MEDIA_BOX = re.compile(rb"/MediaBox\s*\[\s*([\d.+-]+)\s+([\d.+-]+)\s+([\d.+-]+)\s+([\d.+-]+)\s*\]")
 
@@ -93,7 +93,7 @@ def assemble_publication(
     Args:
         tables: LaTeX tables below ``{root}/tables``.
         figures: PDF figures below ``{root}/figures``.
-        methods: The methods section as LaTeX, beside the document.
+        methods: The methods section as LaTeX, in the same folder as the document.
         root: Folder that the names of tables and figures are relative to.
         titles: What entries of the config are called: kind -> name -> title.
         title: Title of the document.
@@ -123,7 +123,7 @@ def collect(
     Args:
         files: Files below ``root``.
         root: Folder that their names are relative to.
-        folder: Where the copies shall be.
+        folder: Folder of the copies.
 
     Returns:
         The copies by the parts of the original's name without its ending, in the order given:
@@ -145,7 +145,7 @@ def collect(
 
 
 def document(tables: list[Path], figures: dict[Path, str], methods: Path, title: str) -> str:
-    """Return the LaTeX document; all files lie beside it or one folder below.
+    """Return the LaTeX document; all files are in its folder or one folder below.
 
     Args:
         tables: LaTeX tables, in the order in which they are shown.

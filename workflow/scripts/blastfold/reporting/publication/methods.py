@@ -1,7 +1,7 @@
 """The methods section, written from the config and from what the runs recorded.
 
-Every statement is derived from a stored record. What was not run is not told; what was asked for
-and is not there is named.
+Every statement is derived from a stored record. What was not run is left out. What was
+asked for and is missing is named.
 """
 
 import os
@@ -16,7 +16,7 @@ from blastfold.reporting.publication.wording import count, listing, sentence
 from blastfold.reporting.tables.writing import escape_latex, heading_of
 
 THRESHOLD = "0.5"
-"""Probability from which an image is called blast (:data:`evaluation.metrics.THRESHOLD`)."""
+"""Probability from which an image is predicted as blast (:data:`evaluation.metrics.THRESHOLD`)."""
 
 VIEWS = {"pooled": "the pooled test images' values", "folds": "the mean of the folds' values"}
 """What an interval or a test is of, by its ``view``."""
@@ -26,7 +26,7 @@ STATISTICS = {
     "image-jackknife-t": "a jackknife over images with Student's t",
     "corrected-t": "the corrected resampled t (Nadeau and Bengio)",
 }
-"""How methods of intervals and tests are written; another one stands under its own name."""
+"""How methods of intervals and tests are written; any other has its own name."""
 
 UPPER = {"auc": "the area under the ROC curve", "mcc": "Matthews' correlation coefficient"}
 
@@ -71,7 +71,7 @@ def methods_sections(records: Records) -> dict[str, list[str]]:
 
 
 def evaluation_sentences(records: Records) -> list[str]:
-    """Say what was measured, on which images, and how folds were put together."""
+    """Report what was measured, on which images, and how folds were combined."""
     if not records.metrics:
         return []
     plain = [heading_of(name).removesuffix(" (%)").lower() for name in records.metrics]
@@ -81,13 +81,13 @@ def evaluation_sentences(records: Records) -> list[str]:
     ]
     sentences = [
         "Blast is the positive class.",
-        f"An image was called blast when its probability was at least {THRESHOLD}.",
+        f"An image was predicted as blast when its probability was at least {THRESHOLD}.",
         f"Measured on test images alone were {listing(names)}.",
     ]
     if any(count > 1 for *_, count in records.asked):
         sentences.append(
             "Where there are several folds, the mean and the sample standard deviation of the "
-            "folds' values and the values of all folds' test images pooled are reported apart."
+            "folds' values and the values of all folds' test images pooled are reported separately."
         )
     return sentences
 
@@ -117,7 +117,7 @@ def comparison_sentences(records: Records) -> list[str]:
 
 
 def calibration_sentences(records: Records) -> list[str]:
-    """Say what was fitted on validation images after training, where anything was."""
+    """Report what was fitted on validation images after training, where anything was."""
     if not any(fold["images"] for fold in records.fitted):
         return []
     without = " that has any" if not all(fold["images"] for fold in records.fitted) else ""
@@ -137,7 +137,7 @@ def _recommended(rows: list[dict[str, str]]) -> Iterator[tuple[str, list[str], l
 
 
 def canary_sentences(records: Records) -> list[str]:
-    """Say which networks were trained on permuted labels too, and what for."""
+    """Report which networks were also trained on permuted labels, and why."""
     sentences = []
     for dataset, description in records.datasets.items():
         runs = records.runs_of(dataset=dataset)
@@ -168,7 +168,7 @@ def missing_sentences(records: Records) -> list[str]:
 
 
 def to_markdown(sections: dict[str, list[str]]) -> str:
-    """Return the methods section as Markdown, one paragraph a heading."""
+    """Return the methods section as Markdown, one paragraph per heading."""
     paragraphs = [
         f"**{heading}.** {escape_markdown(' '.join(sentences))}"
         for heading, sentences in sections.items()

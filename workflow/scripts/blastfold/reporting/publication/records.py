@@ -1,7 +1,7 @@
 """What an experiment left behind: the stored records that methods and checklists are made from.
 
 The standard library alone: nothing here needs a network, a GPU or TensorFlow. Records that are
-missing are left out, so that nothing is told that was not carried out.
+missing are left out, so that nothing is reported that was not carried out.
 """
 
 import csv
@@ -19,7 +19,7 @@ Paths = Iterable[str | os.PathLike]
 
 
 class Run(NamedTuple):
-    """One training: its names and what it wrote down about itself."""
+    """One training: its names and its record."""
 
     dataset: str
     protocol: str
@@ -71,7 +71,7 @@ class Records(NamedTuple):
     fitted: list[dict]
 
     def title(self, kind: str, name: str) -> str:
-        """Return what readers call an entry; ``kind`` is dataset, protocol or model."""
+        """Return the title of an entry; ``kind`` is dataset, protocol or model."""
         return self.config[f"{kind}s"][name].get("title", name)
 
     def runs_of(self, **names: str) -> list[Run]:
@@ -171,7 +171,7 @@ def read_json(path: Path, kind: type = dict) -> Any:
 
 
 def read_rows(path: Path, *columns: str) -> list[dict[str, str]]:
-    """Read a TSV file as one dict of text a row.
+    """Read a TSV file as one dict of text per row.
 
     Raises:
         InputError: When one of ``columns`` is missing.

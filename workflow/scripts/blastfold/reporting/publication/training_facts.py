@@ -1,4 +1,4 @@
-"""What methods and checklists say of pre-processing, networks, training and software."""
+"""What methods and checklists report of pre-processing, networks, training and software."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ LIBRARIES = {
 
 
 def preprocessing_sentences(records: Records) -> list[str]:
-    """Say what was done to an image before a network saw it."""
+    """Report how an image was processed before a network saw it."""
     texts = {
         "mean_image": "the mean image of the fold's own training images was subtracted",
         "source_mean_image": "the mean image of the source task's training images was subtracted",
@@ -48,7 +48,7 @@ def preprocessing_sentences(records: Records) -> list[str]:
 
 
 def augmentation_sentences(records: Records) -> list[str]:
-    """Say how training images were changed at random, with the values that were used."""
+    """Report the random changes of training images, with the values used."""
 
     def describe(run: Run) -> str:
         changes = augmentation_changes(run.record["settings"]["augmentation"], _shape(records, run))
@@ -58,8 +58,7 @@ def augmentation_sentences(records: Records) -> list[str]:
     for models, changes in _by_model(records, describe):
         if changes:
             sentences.append(
-                f"For {models}, training images were changed at random anew in every epoch: "
-                f"{changes}."
+                f"For {models}, training images were changed at random in every epoch: {changes}."
             )
         else:
             sentences.append(f"For {models}, training images were not augmented.")
@@ -81,7 +80,7 @@ def augmentation_changes(settings: dict, shape: tuple[int, int]) -> list[str]:
         "brightness": "a shift of all intensities by up to ±{} of their range",
         "contrast": "a change of the contrast by up to ±{}",
         "saturation": "a change of the colour saturation by up to ±{}",
-        "hue": "a turn of the hue by up to ±{} of the colour circle",
+        "hue": "a rotation of the hue by up to ±{} of the colour circle",
         "crop": "a crop that takes away up to {} of each side before it is stretched to full size",
     }
     chosen = [(key, value) for key, value in settings.items() if value]
@@ -103,7 +102,7 @@ def network_sentences(records: Records) -> list[str]:
 
 
 def start_sentences(records: Records) -> list[str]:
-    """Say which weights each network started from, with the digest of their file."""
+    """Report the start weights of each network, with the digest of their file."""
 
     def describe(run: Run) -> str:
         digest = run.record["digests"].get("weights")
@@ -123,13 +122,13 @@ def _weights_name(weights: str | dict, config: dict) -> str:
 
 
 def optimisation_sentences(records: Records) -> list[str]:
-    """Say how the networks were trained."""
+    """Report how the networks were trained."""
     pairs = _by_model(records, lambda run: _optimisation(run.record))
     return [sentence(f"For {models}, {text}") for models, text in pairs]
 
 
 def selection_sentences(records: Records) -> list[str]:
-    """Say which epoch's weights were kept."""
+    """Report which epoch's weights were kept."""
 
     def describe(run: Run) -> str:
         settings = run.record["settings"]
@@ -146,7 +145,7 @@ def selection_sentences(records: Records) -> list[str]:
 
 
 def seed_sentences(records: Records) -> list[str]:
-    """Say where randomness came from."""
+    """Report the source of random numbers."""
     if not records.runs:
         return []
     text = f"All random draws derive from the seed {records.config['seed']}."
@@ -182,7 +181,7 @@ def device_sentences(records: Records) -> list[str]:
 
 
 def _by_model(records: Records, describe) -> list[tuple[str, str]]:
-    """Put together the models of which the same is to be said; one model may need two texts."""
+    """Group the models with the same text; one model may need two texts."""
     runs = list({(run.model, describe(run)): run for run in records.runs}.values())
     return grouped(
         runs, describe, lambda run: records.title("model", run.model), "all networks alike"
@@ -220,7 +219,7 @@ def _network(run: Run) -> str:
 
 
 def _head(layers: list[dict[str, str]]) -> str:
-    """Describe the layers behind the last convolution, from the table of layers."""
+    """Describe the layers after the last convolution, from the table of layers."""
     tail: list[dict[str, str]] = []
     for layer in reversed(layers):
         if layer["kind"] not in ("Dense", "Dropout", "Flatten", "GlobalAveragePooling2D"):
@@ -246,7 +245,7 @@ def _layers(tail: list[dict[str, str]]) -> Iterator[str]:
 def _optimisation(record: dict) -> str:
     settings = record["settings"]
     most = "at most " if settings.get("early_stopping") else ""
-    weights = "both classes counting the same in the loss"
+    weights = "both classes having the same influence on the loss"
     rate = f"learning rate {settings['learning_rate']:g}"
     if settings["train"] == "staged":
         rate += f", each stage with {settings['stage_learning_rate_factor']:g} of the one before"
