@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and digests that say what a result was made from."""
+"""Files that appear whole or not at all, and digests of what a result was made from."""
 
 import contextlib
 import hashlib

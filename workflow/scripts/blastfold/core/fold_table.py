@@ -68,7 +68,7 @@ def whole_numbers(table: pd.DataFrame, column: str, source: str | os.PathLike) -
     """Return a column of counts from 0 as int64.
 
     Raises:
-        InputError: Names the source, the column and the first value that is no such number.
+        InputError: Names the source, the column and the first value that is not such a number.
     """
     numbers = pd.to_numeric(table[column], errors="coerce")
     invalid = ~((numbers >= 0) & (numbers % 1 == 0))

@@ -30,7 +30,7 @@ def read_manifest(path: str | os.PathLike) -> pd.DataFrame:
         Every column as text: at least image_id and label (index of the class from 0).
 
     Raises:
-        InputError: A column is missing, a label is no index, or an image is listed twice.
+        InputError: A column is missing, a label is not an index, or an image is listed twice.
     """
     manifest = read_text_table(path, ("image_id", "label"))
     invalid = ~manifest["label"].str.fullmatch("[0-9]+")

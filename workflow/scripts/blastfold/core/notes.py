@@ -128,7 +128,7 @@ def make_note(code: str, *values: float | str) -> str:
 
 
 def join_notes(*notes: str) -> str:
-    """Join stored notes into one; empty ones are left out and equal ones stand once."""
+    """Join stored notes into one; empty ones are left out and equal ones appear once."""
     codes = (code for note in notes if note for code in note.split(SEPARATOR))
     return SEPARATOR.join(dict.fromkeys(codes))
 
@@ -168,7 +168,7 @@ def notes_about(notes: Mapping[str, str]) -> str:
         The note, for instance ``few_groups:6.6@sensitivity,auc``.
 
     Raises:
-        BlastfoldError: A note names already what it is about.
+        BlastfoldError: A note already names what it is about.
     """
     about: dict[Note, list[str]] = {}
     for name, text in notes.items():
@@ -182,7 +182,7 @@ def notes_about(notes: Mapping[str, str]) -> str:
 def _parse(part: str) -> Note:
     matched = _NOTE.fullmatch(part)
     if matched is None:
-        raise BlastfoldError(f"note '{part}' is no code, expected name:value@name")
+        raise BlastfoldError(f"note '{part}' is not a code, expected name:value@name")
     values = tuple(map(_number_or_word, matched["values"].split(":")[1:]))
     about = tuple(matched["about"].split(",")) if matched["about"] else ()
     found = Note(matched["code"], values, about)

@@ -2,7 +2,7 @@
 
 The smear is drawn as a light microscope sees it. Every cell adds amounts of three dyes to a
 canvas, the dyes absorb light by the law of Beer and Lambert, and the camera blurs, darkens the
-corners and adds noise. Each subject has an own staining and illumination, so that a network can
+corners and adds noise. Each subject has its own staining and illumination, so a network can
 recognise subjects: the leakage that the default experiment shows. Lengths are in micrometres
 until pixels are cut; positions are (x, y) from the upper left corner.
 """
@@ -34,7 +34,7 @@ SETTINGS = {
     "crop_size": ((64, 64), 16, 1024),
     "pixels_per_micrometre": (4.4, 1, 40),
     "red_cell_cover": (0.5, 0, 1),  # area of the red cells / area of the photograph
-    "difficulty": (0.15, 0, 1),  # 0: blasts stand apart, 1: they look like lymphocytes
+    "difficulty": (0.15, 0, 1),  # 0: blasts are distinct, 1: they look like lymphocytes
     "subject_effect": (1.0, 0, 3),  # spread of staining, light and cells between subjects
     "defocus": (0.7, 0, 20),  # mean standard deviation of the blur in pixels
     "noise": (2.0, 0, 100),  # standard deviation of the camera's noise in grey levels
@@ -382,7 +382,7 @@ def generate_demo(folder: str | Path, settings: dict, seed: int) -> None:
         seed: The experiment's seed.
 
     Raises:
-        InputError: When a setting is unknown or cannot be had.
+        InputError: When a setting is unknown or impossible.
     """
     settings, folder = check_settings(settings), Path(folder)
     for name in ("photographs", "cells"):

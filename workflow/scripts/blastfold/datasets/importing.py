@@ -1,4 +1,4 @@
-"""Import a data set: decode every image once into one array, and write down what was taken.
+"""Import a data set: decode every image once into one array, and list the images.
 
 The store is a plain NumPy file that is written from front to back, so that memory does not
 grow with the data set, and that is opened without being read (``np.load(mmap_mode="r")``).
@@ -54,7 +54,7 @@ def import_dataset(
 ) -> None:
     """Import a data set into the image store.
 
-    Everything wrong with the data set as a whole stops before the first image is decoded. An
+    A fault of the data set as a whole is an error before the first image is decoded. An
     image that cannot be used is written to ``rejected`` with its reason and left out.
 
     Args:
@@ -311,7 +311,7 @@ def _in_order(
 
 
 class _Progress:
-    """Tell every few seconds how far the import is."""
+    """Report the progress of the import every few seconds."""
 
     def __init__(self, name: str, total: int):
         self._name = name
@@ -325,7 +325,7 @@ class _Progress:
             self._last = now
             rate = done / (now - self._start)
             logger.info(
-                "%s: %d of %d images read (%.0f a second), %d rejected",
+                "%s: %d of %d images read (%.0f per second), %d rejected",
                 self._name,
                 done,
                 self._total,

@@ -4,8 +4,8 @@ The thesis trains on discriminative patches. Their effect is known only in compa
 the same number of random tiles of the same slides, which the method ``random`` gives.
 
 A tile's score is the probability of its own label by a probe that saw neither the tile nor its
-slide. The selection knows all labels nevertheless: what is chosen is meant to pre-train on, and
-results on tiles chosen this way are too good.
+slide. The selection uses all labels nevertheless: its tiles are for pre-training, and results on
+them are too good.
 """
 
 import logging
@@ -32,7 +32,7 @@ FOLDS = 5
 """Folds of the probe's cross-validation, or as many as there are slides of the rarer class."""
 
 INVERSE_PENALTY = 0.001
-"""scikit-learn's C of the probe. Slides, not tiles, are what it learns from: with less penalty it
+"""scikit-learn's C of the probe. It learns from slides, not from tiles: with less penalty it
 fits the training slides too closely, and finds fewer discriminative tiles on others."""
 
 BLOCK = 64
@@ -259,7 +259,7 @@ def copy_images(source: str, rows: np.ndarray, target: str) -> None:
 
 
 def describe(kept: int, of: str, record: Mapping) -> str:
-    """Say in sentences how a data set was chosen."""
+    """Describe in sentences how a data set was chosen."""
     if record["method"] == "none":
         return f"It holds all {kept} images of {of}; nothing was selected."
     chosen = (
