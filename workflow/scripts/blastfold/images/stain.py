@@ -122,7 +122,7 @@ def normalise_image(image: np.ndarray, method: str, reference: Mapping) -> np.nd
 def transfer(
     image: np.ndarray, method: str, own: Statistics | None, reference: Mapping
 ) -> np.ndarray:
-    """Normalise an image whose own statistics are known already (see :func:`normalise_image`)."""
+    """Normalise an image with its own statistics (see :func:`normalise_image`)."""
     normalised = image.astype(np.float32)
     if own is None:
         return normalised

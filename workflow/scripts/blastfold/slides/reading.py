@@ -307,7 +307,7 @@ def _plausible(mpp: float) -> float | None:
 
 def _open_with_openslide(path: Path, opened: ExitStack) -> Slide:
     try:
-        # By name, for it is no requirement: the formats that matter are read without it.
+        # By name, because it is optional: the main formats are read without it.
         openslide = importlib.import_module("openslide")
     except (ImportError, OSError):
         raise InputError(

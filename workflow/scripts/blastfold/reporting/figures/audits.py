@@ -87,8 +87,8 @@ def choose_pairs(duplicates: pd.DataFrame, count: int) -> pd.DataFrame:
         count: Pairs to choose.
 
     Returns:
-        At most ``count`` rows, the plainest kind first, the most similar first. Kinds take turns,
-        so that a frequent kind does not push a rare one out.
+        At most ``count`` rows, the plainest kind first, the most similar first. Kinds alternate,
+        so that a frequent kind leaves room for a rare one.
     """
     order = {kind: place for place, kind in enumerate(KIND_TITLES)}
     places = duplicates["kind"].map(order).fillna(len(order))
@@ -218,7 +218,7 @@ def _nothing(text: str) -> Figure:
 
 
 def plot_leakage(leakage: str | os.PathLike, paths: Paths) -> None:
-    """Draw which share of the test images each split knows already.
+    """Draw the share of the test images that are related to training images, by split.
 
     Args:
         leakage: ``results/tables/leakage.tsv``.
@@ -260,7 +260,7 @@ def leakage_shares(table: pd.DataFrame) -> Figure:
     ]
     panels[0].set_yticks(places, titles)
     panels[0].set_ylim(places[-1] + 0.6, -0.6)
-    figure.supxlabel("Test images that are known already (%)", fontsize=8)
+    figure.supxlabel("Test images related to training images (%)", fontsize=8)
     handles = [
         Patch(color=style.BLUE, label="to training"),
         Line2D([], [], color=style.ORANGE, marker="D", linestyle="none", label="to validation"),

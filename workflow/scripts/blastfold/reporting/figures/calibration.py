@@ -56,7 +56,7 @@ def reliability(
     models: Sequence[str],
     title: str,
 ) -> Figure:
-    """Draw one reliability diagram a model, with the histogram of its probabilities below.
+    """Draw one reliability diagram per model, with the histogram of its probabilities below.
 
     Args:
         bins: scope, state, strategy, left, right, images, mean_probability, blast_share, lower
@@ -107,7 +107,7 @@ def plot_risk_coverage(curves: Paths, models: Sequence[str], title: str, paths: 
 
 @style.styled
 def risk_coverage(curves: Sequence[pd.DataFrame], models: Sequence[str], title: str) -> Figure:
-    """Draw the error of the images that each model is surest of, for every share of them.
+    """Draw the error of the images that each model is most certain of, by their share.
 
     Args:
         curves: scope, state, coverage and risk of each model; those before scaling are drawn.
@@ -125,7 +125,7 @@ def risk_coverage(curves: Sequence[pd.DataFrame], models: Sequence[str], title: 
     settled = [curve.loc[curve["coverage"] >= SETTLED, "risk"].max() for curve in drawn]
     top = max(1.08 * max(settled), 0.05)
     axes.set_ylim(-0.02 * top, top)
-    axes.set_xlabel("Coverage (surest images, % of all)")
+    axes.set_xlabel("Coverage (most certain images, % of all)")
     axes.set_ylabel("Error among them (%)")
     legend_below(figure, axes, last=None)
     return figure

@@ -91,7 +91,7 @@ def roc(
     title: str,
     bands: Sequence[pd.DataFrame] = (),
 ) -> Figure:
-    """Draw one ROC curve a model, pooled over the folds, with its band, and each fold's thin.
+    """Draw one ROC curve per model, pooled over the folds, with its band, and each fold's thin.
 
     Args:
         curves: scope, false_positive_rate and true_positive_rate of each model.
@@ -141,7 +141,7 @@ def plot_precision_recall(
 def precision_recall(
     curves: Sequence[pd.DataFrame], models: Sequence[str], share: float, title: str
 ) -> Figure:
-    """Draw one precision-recall curve a model, pooled over the folds, and each fold's thin.
+    """Draw one precision-recall curve per model, pooled over the folds, and each fold's thin.
 
     Args:
         curves: scope, recall and precision of each model.
