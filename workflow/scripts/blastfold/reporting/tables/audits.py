@@ -1,8 +1,8 @@
 """The tables of the leakage audit: what crosses a split, duplicates, and fitted artefacts.
 
-:mod:`leakage.groups` and :mod:`leakage.duplicates` find leakage; this module sums up what they
-found for readers. A value that the source of the images does not let anyone know is ``n/a`` with
-a note, never 0.
+:mod:`leakage.groups` and :mod:`leakage.duplicates` find leakage; this module summarises
+their findings for readers. A value that the source of the images does not name is ``n/a`` with a
+note, never 0.
 """
 
 import json
@@ -18,7 +18,7 @@ from blastfold.core.files import digest_names
 from blastfold.reporting.tables.writing import MISSING, write_table
 
 AGAINST_TITLES = {"train": "training", "validation": "validation"}
-"""The roles that a test image may be known to, by their name in the table of folds."""
+"""The roles whose images a test image may be related to, by their name in the table of folds."""
 
 KIND_TITLES = {
     "identical": "Identical pixels",
@@ -63,16 +63,16 @@ def tabulate_leakage(
             table.insert(place, column, name)
         tables.append(table)
     caption = (
-        "Test images that training or validation already knows: those with a copy, their subject, "
-        "their picture, their original (parent) or any image of their leakage group there. Test "
-        "images are counted over all folds."
+        "Test images that are related to training or validation images: those with a copy, "
+        "their subject, their picture, their original (parent) or any image of their leakage "
+        "group there. Test images are counted over all folds."
     )
     table = pd.concat(tables, ignore_index=True)
     _write_both(table, _with_shares(table), paths, caption, "tab:leakage")
 
 
 def leakage_rows(leakage: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
-    """Sum the folds of one split up.
+    """Sum up the folds of one split.
 
     Args:
         leakage: fold, against (train or validation), reason, test_images and crossing, as
@@ -262,11 +262,11 @@ def read_fitted(path: str | os.PathLike) -> list[dict]:
 
     A record is any object, however deep in the file, with the key ``fitted_on`` (or
     ``trained_on``, of a network): a digest by :func:`core.files.digest_names`. It may name
-    its artefact; its fold is its own key ``fold``, that of what it stands in, or a key such as
+    its artefact; its fold is its own key ``fold``, that of the object around it, or a key such as
     ``fold-0`` above it, or in the path.
 
     Returns:
-        Dicts with fold (int), fitted_on and, where the record says so, artefact.
+        Dicts with fold (int), fitted_on and, where the record names it, artefact.
 
     Raises:
         InputError: The file holds no such record, or one without a fold.

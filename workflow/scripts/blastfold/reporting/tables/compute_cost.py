@@ -14,7 +14,7 @@ TRAINING_RULES = ("train_model", "train_heads")
 """Rules that train: one job per fold, or one job for all folds of a model."""
 
 ALL = "all"
-"""Stands in a sum for what is summed over."""
+"""Name, in a sum, of what is summed over."""
 
 COLUMNS = ("job", "dataset", "protocol", "model")
 """What a row is about, text; empty where a job concerns no protocol or no model."""
@@ -74,8 +74,8 @@ def training_cost(names: tuple[str, str, str], records: Sequence[dict], benchmar
         ]
         if any(missing):
             notes.append(
-                f"{sum(missing)} of {len(jobs)} benchmark files are missing: the trainings' own "
-                "records stand in, without the start of the job"
+                f"{sum(missing)} of {len(jobs)} benchmark files are missing: the records of the "
+                "trainings replace them, without the start of the job"
             )
     seconds = sum(job["seconds"] for job in measured)
     in_epochs = sum(record["epoch_seconds"] for record in records)
