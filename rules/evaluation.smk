@@ -40,7 +40,7 @@ rule evaluate_model:
     params:
         seed=config["seed"],
         code=code_digest(
-            "evaluation.metrics", "evaluation.comparisons", "evaluation.operating_points"
+            "evaluation.metrics", "evaluation.intervals", "evaluation.operating_points"
         ),
     message:
         "Evaluating {wildcards.model} on {wildcards.dataset}, {wildcards.protocol}"

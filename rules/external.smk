@@ -44,7 +44,7 @@ rule estimate_external_intervals:
         runtime="30m",
     params:
         seed=config["seed"],
-        code=code_digest("evaluation.comparisons"),
+        code=code_digest("evaluation.intervals"),
     message:
         "Estimating the intervals of {wildcards.model} of {wildcards.dataset} on {wildcards.external}"
     script:

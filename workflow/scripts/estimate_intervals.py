@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from blastfold.core.logs import log_to
-from blastfold.evaluation.comparisons import estimate_intervals
+from blastfold.evaluation.intervals import estimate_intervals
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from blastfold.core.logs import log_to
-from blastfold.evaluation.comparisons import estimate_intervals
+from blastfold.evaluation.intervals import estimate_intervals
 from blastfold.evaluation.metrics import EVALUATED, evaluate_model, pool_folds
 from blastfold.evaluation.operating_points import calibrate_model, estimate_roc_band
 

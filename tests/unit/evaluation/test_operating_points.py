@@ -161,7 +161,7 @@ def test_thresholds_come_from_validation_and_are_applied_to_the_test_part(experi
         row = points.loc[f"specificity-{wanted:.2f}"]
         assert row["sensitivity"] == pytest.approx(np.interp(1 - wanted, across, along))
         assert row["sensitivity_lower"] < row["sensitivity"] < row["sensitivity_upper"]
-        assert "same test images" in row["note"]
+        assert "threshold_of_the_test_images" in row["note"]
 
 
 def test_test_predictions_change_no_temperature_and_no_threshold(experiment):
@@ -223,19 +223,19 @@ def test_folds_without_a_validation_part_have_defined_values_and_a_note(experime
     without, fitted = found["fitted"]
     assert without["temperature"]["value"] == 1
     assert without["temperature"]["loss_before"] is None
-    assert "no validation part" in without["temperature"]["note"]
+    assert without["temperature"]["note"] == "temperature_without_validation"
     for chosen in without["thresholds"].values():
         assert chosen["value"] == 0.5
-        assert "no validation part: threshold left at 0.5" in chosen["note"]
+        assert chosen["note"] == "threshold_without_validation"
     assert without["images"] == 0
     assert without["fitted_on"] == digest_names([])
     assert fitted["temperature"]["value"] > 1
     notes = found["calibration"].set_index("scope")["note"]
-    assert notes["fold-0"] == "no validation part: temperature left at 1"
-    assert "fold 0: no validation part" in notes["pooled"]
+    assert notes["fold-0"] == "temperature_without_validation"
+    assert notes["pooled"] == "temperature_per_fold; temperature_without_validation@fold-0"
     points = found["operating_points"].fillna("").set_index(["operating_point", "scope"])["note"]
-    assert "fold 0: no validation part" in points["youden", "pooled"]
-    assert "no validation" not in points["threshold-0.5", "pooled"]
+    assert "threshold_without_validation@fold-0" in points["youden", "pooled"]
+    assert "without_validation" not in points["threshold-0.5", "pooled"]
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_three_images_give_defined_values_or_notes(experiment, tmp_path, labels,
     rows = found["operating_points"].query("scope == 'pooled'").set_index("operating_point")
     if len(set(labels)) == 1:
         assert rows["sensitivity"].isna()["specificity-0.90"]
-        assert "one class" in rows["note"]["specificity-0.90"]
+        assert "one_class" in rows["note"]["specificity-0.90"]
     del paths["folds"]
     band = tmp_path / "band.tsv"
     estimate_roc_band(**paths, seed=1, run=RUN, output=str(band))
@@ -395,7 +395,7 @@ def test_interval_narrower_than_of_independent_images_is_noted(experiment):
     assert row["sensitivity"] == pytest.approx(239 / 300)
     lower, upper = proportion_confint(239, 300, method="wilson")
     assert row["sensitivity_upper"] - row["sensitivity_lower"] < upper - lower
-    assert "sensitivity, specificity, accuracy: narrower than of independent" in row["note"]
+    assert "too_narrow@sensitivity,specificity,accuracy" in row["note"].split("; ")
 
 
 def test_nothing_is_cut_off_in_the_first_file_of_a_figure(calibrated, tmp_path):

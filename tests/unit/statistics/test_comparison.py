@@ -16,7 +16,7 @@ from blastfold.core.errors import InputError
 from blastfold.statistics.comparison import (
     METHODS,
     compare,
-    compare_models,
+    compare_pairs,
     holm,
     model_pair,
     outcome,
@@ -231,13 +231,13 @@ def test_three_images_are_defined_or_noted():
         assert 0 <= found.p_value <= 1 or found.note
     found = compare("accuracy", model_pair(paired), "mcnemar")
     assert found.p_value == 1
-    assert "3 images cannot show any difference" in found.note
+    assert "nothing_detectable:3" in found.note
 
 
-def test_compare_models_finds_the_better_one_and_says_what_could_be_shown():
+def test_the_better_model_is_found_whatever_the_order():
     first, second, groups = two_models(images=900, gap=1.0)
     third = second.assign(probability=np.clip(second["probability"] + 1e-4, 0, 1))
-    table = compare_models(
+    table = compare_pairs(
         {"densenet169": first, "vgg19": second, "simple_cnn": third}, groups, ("auc", "accuracy")
     )
     assert table["metric"].tolist() == ["accuracy"] * 3 + ["auc"] * 3
@@ -245,31 +245,37 @@ def test_compare_models_finds_the_better_one_and_says_what_could_be_shown():
         expected = multipletests(family["p_value"], method="holm")[1]
         np.testing.assert_allclose(family["adjusted_p_value"], expected, atol=1e-15)
     winner = table[(table["metric"] == "auc") & (table["second_model"] == "vgg19")].iloc[0]
-    assert winner["outcome"].startswith("densenet169 better by 0.")
-    swapped = compare_models({"vgg19": second, "densenet169": first}, groups, ("auc",)).iloc[0]
-    assert swapped["outcome"].startswith("densenet169 better by 0.")
+    assert winner["outcome"] == "first_higher"
+    swapped = compare_pairs({"vgg19": second, "densenet169": first}, groups, ("auc",)).iloc[0]
+    assert swapped["outcome"] == "second_higher"
     assert swapped["difference"] == pytest.approx(-winner["difference"])
     equal = table[(table["metric"] == "accuracy") & (table["first_model"] == "vgg19")].iloc[0]
-    assert equal["outcome"].startswith("no difference shown (p = ")
-    assert "900 images in 30 groups would show a difference of 0." in equal["outcome"]
+    assert equal["outcome"] == "no_difference"
+    assert (equal["images"], equal["groups"]) == (900, 30)
 
 
-def test_every_outcome_says_why():
+def test_what_is_undefined_has_a_reason():
     first, second, groups = two_models()
     single = [table.assign(label=1) for table in (first, second)]
-    table = compare_models({"one": single[0], "two": single[1]}, groups)
+    table = compare_pairs({"one": single[0], "two": single[1]}, groups)
     undefined = table[table["p_value"].isna()]
     assert undefined["metric"].tolist() == ["specificity", "auc", "balanced_accuracy", "mcc"]
-    assert undefined["outcome"].str.startswith("undefined: undefined: no normal image").sum() == 0
-    assert undefined["outcome"].str.contains("no normal image").all()
-    assert table["outcome"].str.len().min() > 0
-    row = {"adjusted_p_value": np.nan, "note": "only one class"}
-    assert outcome(row) == "undefined: only one class"
+    assert set(undefined["outcome"]) == {"undefined"}
+    assert undefined["note"].str.startswith("no_negative_image").all()
+    assert "undefined" not in set(table.loc[table["p_value"].notna(), "outcome"])
+
+
+def test_an_outcome_needs_an_adjusted_p_value_below_the_level():
+    assert outcome(0.1, 0.049) == "first_higher"
+    assert outcome(-0.1, 0.049) == "second_higher"
+    assert outcome(-0.1, 0.05) == outcome(0.0, 1.0) == "no_difference"
+    assert outcome(-0.1, 0.05, significance=0.1) == "second_higher"
+    assert outcome(0.1, np.nan) == "undefined"
 
 
 def test_thresholds_of_each_model_are_used():
     first, second, groups = two_models()
-    table = compare_models(
+    table = compare_pairs(
         {"one": first, "two": second}, groups, ("sensitivity",), thresholds={"one": 0.2}
     )
     for name, model, threshold in (("first", first, 0.2), ("second", second, 0.5)):
@@ -322,4 +328,4 @@ def test_invalid_pairs_are_refused():
     with pytest.raises(InputError, match="test_to_train"):
         compare("f1", model_pair(paired), "corrected-t")
     with pytest.raises(InputError, match="at least two models, got 1"):
-        compare_models({"one": first})
+        compare_pairs({"one": first})

@@ -13,6 +13,7 @@ from sklearn.svm import SVC
 from statsmodels.regression.linear_model import OLS
 
 from blastfold.core.errors import InputError
+from blastfold.core.notes import note_codes, parse_notes
 from blastfold.statistics.folds import corrected_resampled_t, fold_values
 from blastfold.statistics.grouped import bootstrap_weights, group_predictions, placements
 from blastfold.statistics.intervals import METHODS, confidence_limits, interval
@@ -232,7 +233,7 @@ def test_clustering_widens_the_interval():
     assert (alone.method, clustered.method) == ("wilson", "jackknife-t")
     assert clustered.upper - clustered.lower > 2 * (alone.upper - alone.lower)
     warned = interval("accuracy", table, group, "wilson")
-    assert "independent" in warned.note
+    assert warned.note == "images_taken_as_independent"
 
 
 @pytest.mark.parametrize("groups", [5, 10, 15])
@@ -240,7 +241,7 @@ def test_few_groups_carry_a_warning(groups):
     table, group = some_predictions(groups=groups)
     for method in ("jackknife-t", "bootstrap-percentile", "bootstrap-bca", "bootstrap-t"):
         found = interval("accuracy", table, group, method, random_generator=generator())
-        assert "few groups" in found.note
+        assert "few_groups" in note_codes(found.note)
     table, group = some_predictions(images=600, groups=60)
     assert interval("accuracy", table, group).note == ""
 
@@ -255,14 +256,14 @@ def test_all_images_right_still_gives_an_interval():
         share = (found.lower + 1) / 2 if metric == "mcc" else found.lower
         assert (found.value, found.upper) == (1, 1)
         assert share == pytest.approx(0.025**0.1, abs=1e-9)
-        assert "no spread" in found.note
+        assert "exact_interval" in note_codes(found.note)
 
 
 def test_delong_interval_of_perfect_order_says_it_has_no_width():
     table = pd.DataFrame({"label": [0, 0, 1, 1], "probability": [0.1, 0.2, 0.8, 0.9]})
     found = interval("auc", table, method="delong")
     assert (found.lower, found.upper) == (1, 1)
-    assert "no width" in found.note
+    assert found.note == "no_width"
 
 
 @pytest.mark.parametrize("label", [0, 1])
@@ -274,7 +275,7 @@ def test_a_single_class_has_defined_values_or_reasons(label):
         assert np.isnan(found.value) == (metric in undefined)
         assert found.note
         if metric in undefined:
-            assert ("normal" if label else "blast") in found.note
+            assert found.note == ("no_negative_image" if label else "no_positive_image")
 
 
 def test_three_test_images_never_give_a_number_without_a_note():
@@ -296,8 +297,8 @@ def test_constant_scores_and_no_predicted_blast():
     assert area.lower < 0.5 < area.upper
     precision = interval("precision", table, group)
     assert np.isnan(precision.value)
-    assert "no image is predicted to be blast" in precision.note
-    assert "one class" in interval("mcc", table, group).note
+    assert precision.note == "none_predicted_positive"
+    assert interval("mcc", table, group).note == "one_class_predicted"
 
 
 def test_groups_of_very_unequal_size():
@@ -306,7 +307,7 @@ def test_groups_of_very_unequal_size():
     found = interval("accuracy", table, group)
     assert 0 <= found.lower < found.value < found.upper <= 1
     # One group holds 88 % of the images: (440^1.5 + 30 * 2^1.5)^2 / (440^3 + 30 * 2^3) = 1.02.
-    assert "as informative as 1.0 equal groups" in found.note
+    assert found.note == "few_groups:1"
 
 
 def test_undefined_resamples_are_counted_in_the_note():
@@ -317,7 +318,9 @@ def test_undefined_resamples_are_counted_in_the_note():
         "auc", table, group, "bootstrap-percentile", random_generator=generator(), resamples=400
     )
     # A resample misses the only ill subject with probability (4 / 5)^5 = 0.33, or has only it.
-    count = int(found.note.split(" of 400")[0])
+    (left_out,) = [note for note in parse_notes(found.note) if note.code == "undefined_resamples"]
+    count, resamples = left_out.values
+    assert resamples == 400
     assert 90 < count < 175
 
 
@@ -399,11 +402,10 @@ def test_fold_view_keeps_undefined_folds_apart():
         expected = oracle.roc_auc_score(part["label"], part["probability"])
         assert values["value"][fold] == pytest.approx(expected, abs=1e-12)
     assert np.isnan(values["value"][3])
-    assert "no blast" in values["note"][3]
+    assert values["note"][3] == "no_positive_image"
     found = interval("auc", table, None, "corrected-t", test_to_train=1 / 3)
     assert found.value == pytest.approx(values["value"][:3].mean())
-    assert "mean of 3 folds" in found.note
-    assert "1 folds left out" in found.note
+    assert found.note == "mean_of_folds:3; folds_left_out:1"
     with pytest.raises(InputError, match="column 'fold' is missing"):
         fold_values("auc", table.drop(columns="fold"))
     with pytest.raises(InputError, match="must be positive"):
@@ -413,7 +415,7 @@ def test_fold_view_keeps_undefined_folds_apart():
 def test_one_fold_and_equal_folds_are_noted():
     single = corrected_resampled_t(np.array([0.1]), 0.25)
     assert np.isnan(single.p_value)
-    assert "fewer than two folds" in single.note
+    assert single.note == "fewer_than_two_folds"
     equal = corrected_resampled_t(np.zeros(5), 0.25)
     assert (equal.mean, equal.p_value) == (0, 1)
 

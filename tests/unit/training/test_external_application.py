@@ -9,7 +9,8 @@ import pytest
 from support.repository import SCHEMA
 
 from blastfold.core.errors import BlastfoldError, InputError
-from blastfold.evaluation.comparisons import interval_table, write_noted
+from blastfold.core.noted_tables import write_noted
+from blastfold.evaluation.intervals import interval_table
 from blastfold.experiment.config import check_config, external_runs
 from blastfold.reporting.figures.external_test import plot_external_test
 from blastfold.reporting.tables.external_test import external_rows, tabulate_external_test

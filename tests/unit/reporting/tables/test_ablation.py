@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from support.ablations import FACTORS, effects_of, simulate
 
-from blastfold.evaluation.comparisons import write_noted
+from blastfold.core.noted_tables import write_noted
 from blastfold.reporting.figures.ablation import effects_figure, learning_curve, plot_effects
 from blastfold.reporting.tables.ablation import (
     effect_rows,
@@ -73,22 +73,25 @@ def test_outcomes_name_the_better_side_by_its_title(effects):
     shown = rows[rows["adjusted_p_value"] < 0.05]
     assert set(shown["outcome"]) == {"PCam $x_1$ better"}
     others = rows[rows["adjusted_p_value"] >= 0.05]
-    assert others["outcome"].str.startswith("no difference shown (could show ").all()
+    assert others["outcome"].str.startswith("no difference detected (detectable: ").all()
     np.testing.assert_allclose(rows["difference_lower"], 100 * stored["lower"])
 
 
-def test_undefined_values_are_told(tmp_path):
+def test_undefined_values_are_reported(tmp_path):
     predictions, groups = simulate(2)
     one_class = {cell: table[table["label"] == 1] for cell, table in predictions.items()}
     write_noted(effects_of(one_class, groups), tmp_path / "effects.tsv")
-    write_noted(cell_rows(0.5, "undefined: one class"), tmp_path / "cells.tsv")
+    write_noted(cell_rows(0.5, "one_class"), tmp_path / "cells.tsv")
     paths = [tmp_path / f"t.{ending}" for ending in ("tsv", "tex", "md")]
     tabulate_effects(tmp_path / "effects.tsv", TITLES, "A title", "tab:x", paths)
     printed = paths[2].read_text("utf-8")
-    assert "undefined: no normal image" in printed
+    assert "undefined: no image of the negative class" in printed
     assert "nan" not in printed
     tabulate_cells(tmp_path / "cells.tsv", TITLES, "A title", "tab:y", paths)
-    assert "AUC, Accuracy, Sensitivity, Specificity: undefined: one class" in paths[2].read_text()
+    assert (
+        "AUC, Accuracy, Sensitivity, Specificity: undefined: the test images"
+        in paths[2].read_text()
+    )
     figure = tmp_path / "f.png"
     plot_effects(tmp_path / "effects.tsv", tmp_path / "cells.tsv", TITLES, "A title", [figure])
     assert figure.stat().st_size > 10_000
@@ -139,9 +142,8 @@ def test_learning_curve_is_drawn_in_the_order_of_its_groups(tmp_path):
 
 def test_notes_of_metrics_are_put_together():
     rows = cell_rows()
-    few = "few groups: as informative as {} equal groups; such an interval is wide, and so on"
-    rows.loc[rows["metric"] == "auc", "note"] = few.format(3.1)
-    rows.loc[rows["metric"] == "accuracy", "note"] = few.format(7.4)
+    rows.loc[rows["metric"] == "auc", "note"] = "few_groups:3.1"
+    rows.loc[rows["metric"] == "accuracy", "note"] = "few_groups:7.4"
     wide = metrics_aside(rows, ["weights", "train"])
     assert len(wide) == 6
     assert wide["note"].str.startswith("AUC, Accuracy: few groups: the interval is wide").all()

@@ -183,6 +183,44 @@ def test_results_keep_mean_and_pooled_apart(tmp_path):
     assert np.isnan(rows.at["pooled folds", "accuracy_sd"])
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_results_are_those_of_the_confusion_matrices(tmp_path, seed):
+    random = np.random.default_rng(seed)
+    predictions = pd.DataFrame(
+        {"image_id": [f"i{place}" for place in range(90)], "role": "test"}
+        | {"fold": np.repeat([0, 1, 2], [20, 30, 40]), "label": random.integers(0, 2, 90)}
+        | {"probability": random.random(90)}
+    )
+    predictions.to_csv(tmp_path / "p.tsv", sep="\t", index=False)
+    outputs = {name: str(tmp_path / f"{name}.tsv") for name in ("metrics", "confusion")}
+    metrics.evaluate_model([str(tmp_path / "p.tsv")], outputs)
+    rows = results.result_rows(results.read_metrics(outputs["metrics"])).set_index("view")
+    confusion = pd.read_csv(outputs["confusion"], sep="\t", index_col="scope")
+    folds = confusion.drop(index="pooled")
+    assert folds.sum().to_dict() == confusion.loc["pooled"].to_dict()
+    for counts, view in ((folds, "mean of folds"), (confusion.loc[["pooled"]], "pooled folds")):
+        negative, false_alarm, missed, hit = counts.to_numpy(float).T
+        expected = {
+            "accuracy": (hit + negative) / (hit + negative + missed + false_alarm),
+            "sensitivity": hit / (hit + missed),
+            "specificity": negative / (negative + false_alarm),
+            "precision": hit / (hit + false_alarm),
+            "f1": 2 * hit / (2 * hit + missed + false_alarm),
+            "mcc": (hit * negative - false_alarm * missed)
+            / np.sqrt(
+                (hit + false_alarm)
+                * (hit + missed)
+                * (negative + false_alarm)
+                * (negative + missed)
+            ),
+        }
+        for metric, values in expected.items():
+            assert rows.at[view, metric] == pytest.approx(np.mean(values), abs=1e-12)
+            if view == "mean of folds":
+                spread = rows.at[view, f"{metric}_sd"]
+                assert spread == pytest.approx(np.std(values, ddof=1), abs=1e-12)
+
+
 def test_results_of_one_fold_are_one_row(tmp_path):
     values = {"fold-0": 0.9, "mean": 0.9, "sd": None, "pooled": 0.9}
     metrics = results.read_metrics(write_metrics(tmp_path / "m.tsv", values))

@@ -8,7 +8,7 @@ import pandas as pd
 
 from blastfold.core.errors import InputError
 from blastfold.core.files import digest_names
-from blastfold.core.names import ROLES
+from blastfold.core.names import ROLES, TEST, TRAIN
 from blastfold.core.tables import read_table, shown, write_table
 
 COLUMNS = ("image_id", "repeat", "fold", "role")
@@ -116,3 +116,17 @@ def split_digest(folds: str | os.PathLike, fold: int) -> str:
     table = read_folds(folds)
     table = table[table["fold"] == fold]
     return digest_names(table["image_id"] + "\t" + table["role"])
+
+
+def ratio_of_test_to_train(path: str | os.PathLike) -> float:
+    """Return the test images per training image of a protocol's folds, all taken together.
+
+    Raises:
+        InputError: A column is missing, or there is no test or no training image.
+    """
+    counts = read_folds(path)["role"].value_counts()
+    if not {TRAIN, TEST} <= set(counts.index):
+        raise InputError(
+            f"{path}: column role must hold train and test, got {sorted(counts.index)}"
+        )
+    return float(counts[TEST] / counts[TRAIN])

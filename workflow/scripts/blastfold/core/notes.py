@@ -31,6 +31,7 @@ NOTES: dict[str, tuple[str, ...]] = {
     "fewer_than_two_folds": (),
     "folds_agree": (),
     # Intervals and tests over groups.
+    "no_interval": (),
     "few_groups": ("effective_groups",),
     "too_narrow": (),
     "fewer_than_two_groups": (),
@@ -77,12 +78,23 @@ NOTES: dict[str, tuple[str, ...]] = {
     # Printed results.
     "accuracy_below_both_rates": ("accuracy", "sensitivity", "specificity"),
     "accuracy_above_both_rates": ("accuracy", "sensitivity", "specificity"),
-    "no_count_gives_accuracy": ("images", "accuracy", "fewer", "more"),
-    "no_class_gives_rate": ("rate", "percent", "images"),
-    "no_class_ratio_gives_all": ("images", "tolerance"),
-    "other_class_ratio": ("fewest", "most", "images", "expected"),
+    "no_count_gives_accuracy": (
+        *("accuracy", "images", "fewer", "more", "fewer_percent", "more_percent"),
+    ),
+    "no_class_gives_rate": ("percent", "images"),
+    "no_class_ratio_gives_all": ("most", "tolerance"),
+    "implied_positives": ("positives", "images", "expected"),
+    "implied_range": ("fewest", "most", "images", "expected"),
+    "not_printed": (),
+    "too_many_matrices": (),
+    "only_matrix": ("true_positive", "positives", "true_negative", "negatives"),
+    "example_matrix": ("true_positive", "positives", "true_negative", "negatives"),
 }
 """Every code with the names of its values."""
+
+FIRST_HIGHER, SECOND_HIGHER = "first_higher", "second_higher"
+NO_DIFFERENCE, UNDEFINED = "no_difference", "undefined"
+"""What a test of a difference found: one side is higher, none is, or there is no test."""
 
 SEPARATOR = "; "
 
@@ -104,7 +116,7 @@ class Note:
     about: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        values = (value if isinstance(value, str) else f"{value:g}" for value in self.values)
+        values = (value if isinstance(value, str) else f"{value:.10g}" for value in self.values)
         text = ":".join((self.code, *values))
         return f"{text}@{','.join(self.about)}" if self.about else text
 
@@ -114,7 +126,7 @@ def make_note(code: str, *values: float | str) -> str:
 
     Args:
         code: A key of :data:`NOTES`.
-        *values: Its values; numbers keep six digits.
+        *values: Its values; numbers keep ten digits.
 
     Returns:
         The text, for instance ``few_groups:6.6``.
@@ -151,6 +163,11 @@ def parse_notes(text: str) -> list[Note]:
 def note_codes(text: str) -> set[str]:
     """Return the names of the codes of a stored note."""
     return {note.code for note in parse_notes(text)}
+
+
+def only_notes(text: str, *codes: str) -> str:
+    """Return some codes of a stored note."""
+    return join_notes(*(str(note) for note in parse_notes(text) if note.code in codes))
 
 
 def without_notes(text: str, *codes: str) -> str:

@@ -15,13 +15,16 @@ import numpy as np
 import pandas as pd
 
 from blastfold.core.errors import InputError
-from blastfold.evaluation.comparisons import LEVEL, POOLED, read_groups, write_noted
-from blastfold.evaluation.metrics import read_test_predictions
-from blastfold.statistics.comparison import holm, outcome
+from blastfold.core.group_table import read_groups
+from blastfold.core.interval_table import read_intervals
+from blastfold.core.noted_tables import write_noted
+from blastfold.core.notes import join_notes, make_note
+from blastfold.evaluation.intervals import LEVEL
+from blastfold.evaluation.metrics import POOLED, read_test_predictions
+from blastfold.statistics.comparison import add_outcomes
 from blastfold.statistics.grouped import GroupedPredictions, group_predictions
 from blastfold.statistics.jackknife import contributions, jackknife_test
 from blastfold.statistics.metrics import metric_values, undefined_reason
-from blastfold.statistics.notes import join_notes
 from blastfold.statistics.pairing import pair_groups
 
 Paths = Iterable[str | os.PathLike]
@@ -119,12 +122,7 @@ def effect_table(
             rows.append({**place, **names, "metric": metric, **found, "note": notes})
     if not rows:
         return pd.DataFrame(columns=list(EFFECT_COLUMNS))
-    table = pd.DataFrame(rows)
-    families = table.groupby("metric", sort=False)["p_value"]
-    table["adjusted_p_value"] = families.transform(lambda family: holm(family.to_numpy()))
-    named = table.rename(columns={"level": "first_model", "reference": "second_model"})
-    table["outcome"] = [outcome(row, 1 - LEVEL) for row in named.to_dict("records")]
-    return table[list(EFFECT_COLUMNS)]
+    return add_outcomes(pd.DataFrame(rows), ["metric"], LEVEL)[list(EFFECT_COLUMNS)]
 
 
 def condense_cells(
@@ -158,10 +156,10 @@ def condense_cells(
     # No axis of tuples: pandas would make levels of it.
     joined = pd.concat(list(columns.values()), axis=1, join="inner", keys=range(len(columns)))
     if joined.empty:
-        return {}, "undefined: no image is tested by every cell"
+        return {}, make_note("no_common_image")
     note = ""
     if len(joined) < len(label):
-        note = f"{len(joined)} of {len(label)} images, those that every cell tested"
+        note = make_note("common_images_of_cells", len(joined), len(label))
     frame = joined.reset_index()[["fold", "image_id"]]
     frame["label"] = label.loc[joined.index].to_numpy()
     member = pair_groups(frame, groups)
@@ -189,7 +187,13 @@ def mean_difference(
         np.nan,
     )
     if not pairs:
-        return {"cells": 0, **nothing, "images": 0, "groups": 0, "note": "undefined: no pair"}
+        return {
+            "cells": 0,
+            **nothing,
+            "images": 0,
+            "groups": 0,
+            "note": make_note("no_pair_of_cells"),
+        }
     one = pairs[0][0]
     sizes = {"cells": len(pairs), "images": len(one.label), "groups": one.groups}
     totals = np.array([[cell.totals() for cell in pair] for pair in pairs])
@@ -228,7 +232,7 @@ def cell_table(cells: Sequence[Mapping], intervals: Paths) -> pd.DataFrame:
     rows = []
     for cell, path in zip(cells, intervals, strict=True):
         place = {name: cell[name] for name in ("dataset", "protocol", "model")}
-        rows += [{**place, **cell["levels"], **row} for row in quoted_intervals(path)]
+        rows += [{**place, **cell["levels"], **row} for row in _quoted(path)]
     columns = ["dataset", "protocol", "model", "metric", "value", "lower", "upper", "note"]
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
 
@@ -250,7 +254,7 @@ def curve_table(
     rows = []
     for point, limits, table in zip(points, intervals, folds, strict=True):
         sizes = training_sizes(pd.read_csv(table, sep="\t", dtype=str), groups[point["dataset"]])
-        rows += [{**point, **sizes, **row} for row in quoted_intervals(limits)]
+        rows += [{**point, **sizes, **row} for row in _quoted(limits)]
     return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
 
 
@@ -269,21 +273,10 @@ def training_sizes(folds: pd.DataFrame, groups: pd.Series) -> dict[str, float]:
     }
 
 
-def quoted_intervals(path: str | os.PathLike) -> list[dict]:
-    """Read the interval to quote of every metric of :data:`METRICS`.
-
-    Returns:
-        Dicts with metric, value, lower, upper and note.
-
-    Raises:
-        InputError: The interval of a metric is missing.
-    """
-    table = pd.read_csv(path, sep="\t").fillna({"note": ""})
-    chosen = table[table["recommended"] & (table["view"] == POOLED)].set_index("metric")
-    if absent := [metric for metric in METRICS if metric not in chosen.index]:
-        raise InputError(f"{path}: no interval of {', '.join(absent)} is recommended")
-    columns = ["metric", "value", "lower", "upper", "note"]
-    return chosen.loc[list(METRICS)].reset_index()[columns].to_dict("records")
+def _quoted(path: str | os.PathLike) -> list[dict]:
+    """Return metric, value, lower, upper and note of the recommended intervals of METRICS."""
+    quoted = read_intervals(path, METRICS).loc[POOLED].loc[list(METRICS)]
+    return quoted.reset_index()[["metric", "value", "lower", "upper", "note"]].to_dict("records")
 
 
 def _pairs_of_cells(
@@ -305,4 +298,4 @@ def _pairs_of_cells(
             absent += 1
     if not absent or not grouped:
         return pairs, ""
-    return pairs, f"{absent} of {absent + len(pairs)} pairs of cells lack predictions"
+    return pairs, make_note("missing_pairs_of_cells", absent, absent + len(pairs))

@@ -11,6 +11,7 @@ from sklearn import metrics
 
 from blastfold.core.errors import InputError
 from blastfold.core.files import write_json, written_whole
+from blastfold.core.notes import make_note
 
 logger = logging.getLogger(__name__)
 
@@ -36,10 +37,10 @@ METRICS = (
 EVALUATED = ("metrics", "confusion", "roc", "precision_recall", "report")
 """The tables of :func:`evaluate_model`."""
 
-ONE_CLASS = "undefined: the test images are of one class"
-NONE_CALLED = "undefined: no image was called blast"
-CONSTANT = "undefined: one class only was called or is there"
-ONE_FOLD = "undefined: one fold has no standard deviation"
+ONE_CLASS = make_note("one_class")
+NONE_CALLED = make_note("none_predicted_positive")
+CONSTANT = make_note("one_class_predicted_or_present")
+ONE_FOLD = make_note("one_fold")
 
 
 def evaluate_model(predictions: list[str], outputs: dict[str, str]) -> None:
@@ -180,7 +181,7 @@ def _summarise(folds: pd.DataFrame, metric: str) -> list[tuple[str, str, float, 
     rows = folds[folds["metric"] == metric]
     values, note = rows["value"].dropna(), ""
     if 0 < len(values) < len(rows):
-        note = f"of the {len(values)} folds of {len(rows)} where it is defined"
+        note = make_note("defined_folds", len(values), len(rows))
     elif values.empty:
         note = rows["note"].iloc[0]
     spread = values.std(ddof=1)

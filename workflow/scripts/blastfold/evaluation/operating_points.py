@@ -14,6 +14,7 @@ import pandas as pd
 
 from blastfold.core.errors import InputError
 from blastfold.core.files import write_json, written_whole
+from blastfold.core.notes import join_notes, make_note, notes_about
 from blastfold.core.seeds import generator
 from blastfold.evaluation.metrics import POOLED, read_test_predictions, scopes
 from blastfold.evaluation.validation_fits import (
@@ -31,8 +32,6 @@ from blastfold.statistics.calibration import (
     reliability_bins,
 )
 from blastfold.statistics.intervals import interval
-from blastfold.statistics.jackknife import TOO_NARROW
-from blastfold.statistics.notes import join_notes
 from blastfold.statistics.operating import DEFAULT_THRESHOLD, risk_coverage
 from blastfold.statistics.roc import roc_band, sensitivity_at_specificity
 
@@ -50,10 +49,6 @@ BEFORE, AFTER = "before", "after"
 """States of the probabilities: as the network gives them, and after temperature scaling."""
 
 STRATEGIES = ("width", "mass")
-
-_FROM_TEST = "threshold read off the ROC curve of the same test images: it describes the ranking"
-_SEVERAL = "every fold has a temperature of its own"
-_NO_LIMITS = "intervals are given for the pooled images alone"
 
 
 def calibrate_model(
@@ -175,6 +170,7 @@ def calibration_table(tested: pd.DataFrame, scaled: pd.DataFrame, fitted: Fitted
     for (scope, before), (_, after) in zip(scopes(tested), scopes(scaled), strict=True):
         parts = [fitted[fold] for fold in before["fold"].unique()]
         notes = {fold: fitted[fold].temperature.note for fold in before["fold"].unique()}
+        several = make_note("temperature_per_fold") if len(parts) > 1 else ""
         row = {
             "scope": scope,
             "images": len(before),
@@ -183,7 +179,7 @@ def calibration_table(tested: pd.DataFrame, scaled: pd.DataFrame, fitted: Fitted
         }
         row |= _calibration(before)
         row |= {f"{name}_after": value for name, value in _calibration(after).items()}
-        row["note"] = join_notes(_SEVERAL if len(parts) > 1 else "", *_by_fold(notes))
+        row["note"] = join_notes(several, _by_fold(notes))
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -249,9 +245,9 @@ def operating_table(
             used = images["fold"].map(thresholds).to_numpy()
             row = {"scope": scope, "operating_point": name}
             row |= {"threshold_min": used.min(), "threshold_max": used.max()}
-            measured, notes = _measured(images, used, scope == POOLED)
+            measured, note = _measured(images, used, scope == POOLED)
             chosen = _by_fold({fold: part.note if part else "" for fold, part in parts.items()})
-            rows.append(row | measured | {"note": join_notes(*chosen, *notes)})
+            rows.append(row | measured | {"note": join_notes(chosen, note)})
     rows += [_at_specificity(tested, wanted, seed, run) for wanted in SPECIFICITIES]
     return pd.DataFrame(rows)
 
@@ -267,20 +263,21 @@ def _calibration(predictions: pd.DataFrame) -> dict[str, float]:
 
 def _measured(
     images: pd.DataFrame, thresholds: np.ndarray, pooled: bool
-) -> tuple[dict[str, float], list[str]]:
-    row, reasons = {}, {}
+) -> tuple[dict[str, float], str]:
+    row, notes = {}, {}
     for measure in MEASURES:
         found = interval(measure, images, images["group"].to_numpy(), threshold=thresholds)
         independent = interval(measure, images, None, "wilson", threshold=thresholds)
         limits = (found.lower, found.upper) if pooled else (math.nan, math.nan)
         row |= _with_limits(measure, found.value, *limits)
-        if found.note and (pooled or math.isnan(found.value)):
-            reasons.setdefault(found.note, []).append(measure)
-        if pooled and found.upper - found.lower < independent.upper - independent.lower:
-            reasons.setdefault(TOO_NARROW, []).append(measure)
-    notes = [f"{', '.join(measures)}: {reason}" for reason, measures in reasons.items()]
+        narrower = found.upper - found.lower < independent.upper - independent.lower
+        notes[measure] = join_notes(
+            found.note if pooled or math.isnan(found.value) else "",
+            make_note("too_narrow") if pooled and narrower else "",
+        )
     counts = {"images": len(images), "groups": images["group"].nunique()}
-    return row | counts, notes if pooled else [_NO_LIMITS, *notes]
+    no_limits = "" if pooled else make_note("limits_of_pooled_images_only")
+    return row | counts, join_notes(no_limits, notes_about(notes))
 
 
 def _at_specificity(
@@ -289,7 +286,7 @@ def _at_specificity(
     name = f"specificity-{wanted:.2f}"
     row = {"scope": POOLED, "operating_point": name}
     row |= {"threshold_min": math.nan, "threshold_max": math.nan}
-    limits, note = (math.nan, math.nan, math.nan), "undefined: the test images are of one class"
+    limits, note = (math.nan, math.nan, math.nan), make_note("one_class")
     if tested["label"].nunique() == 2:
         random_generator = generator(seed, name, *run)
         group = tested["group"].to_numpy()
@@ -299,18 +296,15 @@ def _at_specificity(
     row |= _with_limits("specificity", wanted, math.nan, math.nan)
     row |= _with_limits("accuracy", math.nan, math.nan, math.nan)
     row |= {"images": len(tested), "groups": tested["group"].nunique()}
-    return row | {"note": join_notes(_FROM_TEST, note)}
+    return row | {"note": join_notes(make_note("threshold_of_the_test_images"), note)}
 
 
 def _with_limits(name: str, value: float, lower: float, upper: float) -> dict[str, float]:
     return {name: value, f"{name}_lower": lower, f"{name}_upper": upper}
 
 
-def _by_fold(notes: dict[int, str]) -> list[str]:
-    """Say of which folds a note is, unless there is one fold only."""
+def _by_fold(notes: dict[int, str]) -> str:
+    """Join the notes of folds, each with the folds it is about where there are several."""
     if len(notes) == 1:
-        return list(notes.values())
-    folds = {}
-    for fold, note in sorted(notes.items()):
-        folds.setdefault(note, []).append(str(fold))
-    return [f"fold {', '.join(numbers)}: {note}" for note, numbers in folds.items() if note]
+        return join_notes(*notes.values())
+    return notes_about({f"fold-{fold}": note for fold, note in sorted(notes.items())})

@@ -16,20 +16,15 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from blastfold.evaluation.comparisons import (
-    BY_GROUP,
-    BY_IMAGE,
-    FALLBACK,
-    LEVEL,
-    read_groups,
-    write_noted,
-)
+from blastfold.core.group_table import read_groups
+from blastfold.core.noted_tables import write_noted
+from blastfold.core.notes import join_notes, make_note, notes_about
+from blastfold.evaluation.intervals import BY_GROUP, BY_IMAGE, LEVEL
 from blastfold.evaluation.metrics import read_test_predictions
 from blastfold.statistics import comparison
 from blastfold.statistics.grouped import GroupedPredictions, group_predictions
 from blastfold.statistics.jackknife import (
     DIFFERENCE_POWER,
-    POWER,
     Spread,
     bounded_interval,
     contributions,
@@ -38,7 +33,6 @@ from blastfold.statistics.jackknife import (
     spread,
 )
 from blastfold.statistics.metrics import METRICS, metric_values, undefined_reason
-from blastfold.statistics.notes import join_notes
 from blastfold.statistics.pairing import pair_groups, pair_predictions
 
 Paths = Iterable[str | os.PathLike]
@@ -111,38 +105,8 @@ def gap_table(
             rows += [names | row for row in _gaps(first, second, pair, groups)]
     if not rows:
         return pd.DataFrame(columns=list(GAP_COLUMNS))
-    table = pd.DataFrame(rows)
-    families = table.groupby(["metric", "view", "method"], sort=False)["p_value"]
-    table["adjusted_p_value"] = families.transform(
-        lambda family: comparison.holm(family.to_numpy())
-    )
-    table["outcome"] = [gap_outcome(row) for row in table.to_dict("records")]
+    table = comparison.add_outcomes(pd.DataFrame(rows), ["metric", "view", "method"], LEVEL)
     return table[list(GAP_COLUMNS)]
-
-
-def gap_outcome(row: Mapping[str, object]) -> str:
-    """Put a gap into words.
-
-    Args:
-        row: first_protocol, second_protocol, difference, adjusted_p_value, minimum_detectable
-            and note.
-
-    Returns:
-        ``higher under <protocol> by ...``, ``no gap shown`` with the smallest gap that could
-        have been shown, or ``undefined`` with the reason.
-    """
-    p_value = row["adjusted_p_value"]
-    if np.isnan(p_value):
-        return f"undefined: {str(row['note']).removeprefix('undefined: ')}"
-    if p_value < 1 - LEVEL:
-        higher = row["first_protocol"] if row["difference"] > 0 else row["second_protocol"]
-        return f"higher under {higher} by {abs(row['difference']):.3f} (p = {p_value:.2g})"
-    if np.isnan(row["minimum_detectable"]):
-        return f"no gap shown (p = {p_value:.2g}); {row['note']}"
-    return (
-        f"no gap shown (p = {p_value:.2g}); these images would show a gap of "
-        f"{row['minimum_detectable']:.3f} or more with {POWER:.0%} power"
-    )
 
 
 def _gaps(
@@ -167,19 +131,20 @@ def _gaps(
         for view, measure in views.items():
             gap = sizes | measure(metric, groups)
             row = {"view": view, "metric": metric}
-            told = not np.isnan(gap["p_value"]) or np.isnan(gap["difference"])
-            shown = row | {"method": BY_GROUP, "recommended": told and view == quoted}
-            yield gap | shown | {"note": join_notes(_shared_note(gap), gap["note"])}
-            if view == quoted and not told:
+            measured = not np.isnan(gap["p_value"]) or np.isnan(gap["difference"])
+            row |= {"method": BY_GROUP, "recommended": measured and view == quoted}
+            yield gap | row | {"note": join_notes(_shared_note(gap), gap["note"])}
+            if view == quoted and not measured:
                 gap = sizes | measure(metric, None)
-                shown = row | {"method": BY_IMAGE, "recommended": True}
-                yield gap | shown | {"note": join_notes(_shared_note(gap), FALLBACK, gap["note"])}
+                row |= {"method": BY_IMAGE, "recommended": True}
+                fallback = make_note("images_instead_of_groups")
+                yield gap | row | {"note": join_notes(_shared_note(gap), fallback, gap["note"])}
 
 
 def _shared_note(gap: Mapping[str, object]) -> str:
     if not gap["common_images"]:
-        return "no image is tested under both protocols: unpaired"
-    return f"{gap['common_images']} images are tested under both protocols"
+        return make_note("unpaired")
+    return make_note("common_images", gap["common_images"])
 
 
 def _paired_jackknife(metric: str, paired: pd.DataFrame, groups: pd.Series | None) -> dict:
@@ -212,8 +177,7 @@ def _union_jackknife(
     gap["groups"] = len(set().union(*names))
     reasons = [undefined_reason(metric, side.totals()) for side in sides]
     if any(reasons):
-        told = zip(protocols, reasons, strict=True)
-        return gap | {"note": "; ".join(f"{name}: {reason}" for name, reason in told if reason)}
+        return gap | {"note": notes_about(dict(zip(protocols, reasons, strict=True)))}
     measured, note = _joint_spread(metric, sides, names, values)
     if not measured.standard_error > 0:
         return gap | {"note": note}
@@ -243,7 +207,7 @@ def _joint_spread(
         parts = contributions(metric, side.counts)
         alone = spread(changes, parts, DIFFERENCE_POWER)
         if np.isnan(alone.standard_error):
-            return alone, "fewer than two groups contribute: no spread between groups"
+            return alone, make_note("fewer_than_two_groups")
         unseen.append(_unseen_variance(metric, value, alone))
         variances.append(alone.standard_error**2 + unseen[-1])
         freedoms.append(alone.degrees_of_freedom)
@@ -256,7 +220,7 @@ def _joint_spread(
     error = float(np.sqrt(together.standard_error**2 + sum(unseen)))
     welch = sum(variances) ** 2 / sum(np.square(variances) / freedoms)
     freedom = min(together.degrees_of_freedom, welch)
-    note = "no spread between groups of one protocol: that of its exact interval" * any(unseen)
+    note = make_note("exact_spread_of_one_protocol") if any(unseen) else ""
     return Spread(error, freedom, min(together.effective_groups, welch + 1)), note
 
 

@@ -14,14 +14,13 @@ import pandas as pd
 
 from blastfold.core.errors import InputError
 from blastfold.core.files import digest_names
+from blastfold.core.notes import make_note
 from blastfold.statistics.calibration import Temperature, apply_temperature, fit_temperature
 from blastfold.statistics.grouped import checked_columns
 from blastfold.statistics.operating import DEFAULT_THRESHOLD, ChosenThreshold, choose_threshold
 
 CHOSEN = {"youden": ("youden", None), "sensitivity-0.95": ("sensitivity", 0.95)}
 """Operating points whose threshold is chosen on validation: the rule and what it aims at."""
-
-_NO_VALIDATION = "no validation part"
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ def fit_folds(validation: pd.DataFrame, folds: Sequence[int]) -> Fitted:
     for fold in folds:
         part = validation[validation["fold"] == fold]
         if part.empty:
-            note = f"{_NO_VALIDATION}: temperature left at 1"
+            note = make_note("temperature_without_validation")
             temperature = Temperature(1.0, 0, math.nan, math.nan, note)
         else:
             temperature = fit_temperature(part)
@@ -133,7 +132,7 @@ def _choose(validation: pd.DataFrame, rule: str, wanted: float | None) -> Chosen
     if len(validation):
         return choose_threshold(validation, rule, wanted)
     name = rule if wanted is None else f"{rule} {wanted:g}"
-    note = f"{_NO_VALIDATION}: threshold left at {DEFAULT_THRESHOLD}"
+    note = make_note("threshold_without_validation")
     return ChosenThreshold(DEFAULT_THRESHOLD, name, 0, math.nan, math.nan, note)
 
 

@@ -9,6 +9,7 @@ from scipy.special import expit, logit
 from statsmodels.stats.proportion import proportion_confint
 
 from blastfold.core.errors import InputError
+from blastfold.core.notes import make_note
 from blastfold.statistics.grouped import checked_columns
 
 BINS = 15
@@ -136,11 +137,11 @@ def fit_temperature(validation: pd.DataFrame) -> Temperature:
 
     value, note = 1.0, ""
     if len(np.unique(label)) < 2:
-        note = "validation part has one class only: temperature left at 1"
+        note = make_note("temperature_of_one_class")
     elif np.ptp(logits) == 0:
-        note = "validation probabilities are all the same: temperature left at 1"
+        note = make_note("temperature_of_equal_probabilities")
     elif _one_sided(label, logits):
-        note = "validation images are all right (or all wrong): temperature left at 1"
+        note = make_note("temperature_of_one_sided_images")
     else:
         bounds = tuple(np.log(_TEMPERATURES))
         found = optimize.minimize_scalar(
@@ -148,7 +149,7 @@ def fit_temperature(validation: pd.DataFrame) -> Temperature:
         )
         value = float(np.exp(found.x))
         if min(abs(found.x - bound) for bound in bounds) < 1e-3:
-            value, note = 1.0, "the likelihood has no inner maximum: temperature left at 1"
+            value, note = 1.0, make_note("temperature_without_maximum")
     return Temperature(value, len(label), loss(0.0), loss(np.log(value)), note)
 
 

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,13 +11,21 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from blastfold.core.errors import InputError
+from blastfold.core.notes import (
+    FIRST_HIGHER,
+    NO_DIFFERENCE,
+    SECOND_HIGHER,
+    UNDEFINED,
+    join_notes,
+    make_note,
+    note_codes,
+)
 from blastfold.statistics.delong import area_difference, estimate_areas
 from blastfold.statistics.folds import corrected_resampled_t, fold_values
 from blastfold.statistics.grouped import GroupedPredictions, bootstrap_weights, group_predictions
 from blastfold.statistics.intervals import RESAMPLES
 from blastfold.statistics.jackknife import (
     POWER,
-    UNCHANGED,
     JackknifeTest,
     Spread,
     contributions,
@@ -26,7 +34,6 @@ from blastfold.statistics.jackknife import (
 )
 from blastfold.statistics.mcnemar import paired_accuracy, risk_difference_limits
 from blastfold.statistics.metrics import METRICS, metric_values, undefined_reason
-from blastfold.statistics.notes import join_notes
 from blastfold.statistics.pairing import pair_groups, pair_predictions
 
 Thresholds = tuple[float | np.ndarray, float | np.ndarray]
@@ -157,7 +164,7 @@ def compare(
         found = _by_jackknife(metric, models, level)
     difference = values[0] - values[1]
     reasons = [undefined_reason(metric, model.totals()) for model in models]
-    note = "; ".join(dict.fromkeys(part for part in (*reasons, found[-1]) if part))
+    note = join_notes(*reasons, found[-1])
     images, groups = len(pair.paired), models[0].groups
     return Comparison(metric, method, *values, difference, *found[:-1], images, groups, note)
 
@@ -184,7 +191,7 @@ def resample_pair(
     return [model.totals(weights) for model in pair.models]
 
 
-def compare_models(
+def compare_pairs(
     predictions: Mapping[str, pd.DataFrame],
     groups: pd.Series | None = None,
     metrics: Sequence[str] = METRICS,
@@ -192,7 +199,8 @@ def compare_models(
     method: str = "jackknife-t",
     thresholds: Mapping[str, float] | None = None,
     level: float = 0.95,
-    **options: object,
+    test_to_train: float | None = None,
+    stream: Callable[[str, str], np.random.Generator] | None = None,
 ) -> pd.DataFrame:
     """Compare every pair of models in every metric, with Holm's correction over the pairs.
 
@@ -203,11 +211,12 @@ def compare_models(
         method: See :func:`compare`.
         thresholds: Model name -> threshold; 0.5 where absent.
         level: Confidence level of single differences; 1 - level is the family's error rate.
-        **options: ``random_generator``, ``test_to_train`` of :func:`compare`.
+        test_to_train: See :func:`compare`.
+        stream: Random generator of a pair, by the names of its models; needed by ``bootstrap``.
 
     Returns:
         One row per metric and pair: the fields of :class:`Comparison`, ``first_model``,
-        ``second_model``, ``adjusted_p_value`` and ``outcome`` (a sentence).
+        ``second_model``, ``adjusted_p_value`` and :func:`outcome`.
 
     Raises:
         InputError: For fewer than two models and as :func:`compare`.
@@ -220,15 +229,14 @@ def compare_models(
         paired = pair_predictions(predictions[first], predictions[second], (first, second))
         cuts = (thresholds.get(first, 0.5), thresholds.get(second, 0.5))
         pair = model_pair(paired, groups, cuts)
+        resampled = None
         if method == "bootstrap":
-            options["resampled"] = resample_pair(pair, options.get("random_generator"))
+            resampled = resample_pair(pair, stream and stream(first, second))
+        options = {"level": level, "resampled": resampled, "test_to_train": test_to_train}
         for metric in metrics:
-            result = compare(metric, pair, method, level=level, **options)
+            result = compare(metric, pair, method, **options)
             rows.append({"first_model": first, "second_model": second, **vars(result)})
-    table = pd.DataFrame(rows)
-    by_metric = table.groupby("metric")["p_value"]
-    table["adjusted_p_value"] = by_metric.transform(lambda values: holm(values.to_numpy()))
-    table["outcome"] = [outcome(row, 1 - level) for row in table.to_dict("records")]
+    table = add_outcomes(pd.DataFrame(rows), ["metric"], level)
     return table.sort_values("metric", key=lambda names: names.map(METRICS.index), kind="stable")
 
 
@@ -248,34 +256,43 @@ def holm(p_values: np.ndarray) -> np.ndarray:
     return adjusted
 
 
-def outcome(row: Mapping[str, object], significance: float = 0.05) -> str:
-    """Put a comparison into words.
+def outcome(difference: float, adjusted_p_value: float, significance: float = 0.05) -> str:
+    """Return what a test of a difference found.
 
     Args:
-        row: Fields of :class:`Comparison`, ``first_model``, ``second_model`` and
-            ``adjusted_p_value``.
+        difference: First minus second.
+        adjusted_p_value: Of the family of tests; NaN where the test is not defined.
         significance: The family's error rate.
 
     Returns:
-        ``<model> better``, ``no difference shown`` with the smallest difference that could
-        have been shown, or ``undefined`` with the reason.
+        ``first_higher`` or ``second_higher`` where a difference was detected, ``no_difference``
+        where none was, or ``undefined``.
     """
-    p_value = row["adjusted_p_value"]
-    if math.isnan(p_value):
-        return f"undefined: {str(row['note']).removeprefix('undefined: ')}"
-    if p_value < significance:
-        better = row["first_model"] if row["difference"] > 0 else row["second_model"]
-        return f"{better} better by {abs(row['difference']):.3f} (p = {p_value:.2g})"
-    smallest = row["minimum_detectable"]
-    sample = f"{row['images']} images"
-    if row["groups"] < row["images"]:
-        sample += f" in {row['groups']} groups"
-    if math.isnan(smallest):
-        return f"no difference shown (p = {p_value:.2g}); {row['note']}"
-    return (
-        f"no difference shown (p = {p_value:.2g}); {sample} would show a difference of "
-        f"{smallest:.3f} or more with {POWER:.0%} power"
-    )
+    if math.isnan(adjusted_p_value):
+        return UNDEFINED
+    if adjusted_p_value >= significance:
+        return NO_DIFFERENCE
+    return FIRST_HIGHER if difference > 0 else SECOND_HIGHER
+
+
+def add_outcomes(table: pd.DataFrame, family: Sequence[str], level: float = 0.95) -> pd.DataFrame:
+    """Adjust the p values of a table of differences and add what each test found.
+
+    Args:
+        table: ``difference``, ``p_value`` and the columns of ``family``.
+        family: Rows that are equal in these columns are one family of tests.
+        level: 1 - level is the error rate of a family.
+
+    Returns:
+        The table with ``adjusted_p_value`` (:func:`holm`) and ``outcome`` (:func:`outcome`).
+    """
+    families = table.groupby(list(family), sort=False)["p_value"]
+    adjusted = families.transform(lambda p_values: holm(p_values.to_numpy()))
+    found = [
+        outcome(difference, p_value, 1 - level)
+        for difference, p_value in zip(table["difference"], adjusted, strict=True)
+    ]
+    return table.assign(adjusted_p_value=adjusted, outcome=found)
 
 
 def _model(paired: pd.DataFrame, side: str) -> pd.DataFrame:
@@ -289,11 +306,10 @@ def _by_jackknife(metric: str, models: Sequence[GroupedPredictions], level: floa
     without = [metric_values(metric, model.totals_without_one()) for model in models]
     parts = contributions(metric, models[0].counts + models[1].counts)
     found = jackknife_test(difference, without[0] - without[1] - difference, parts, level)
-    if metric == "accuracy" and found.note.startswith(UNCHANGED):
+    if metric == "accuracy" and "unchanged_by_groups" in note_codes(found.note):
         right = [model.predicted == (model.label == 1) for model in models]
         detectable = paired_accuracy(*right).minimum_detectable
-        by_mcnemar = "smallest difference shown: McNemar's, for independent images"
-        note = join_notes(UNCHANGED, by_mcnemar, found.note.removeprefix(UNCHANGED).lstrip("; "))
+        note = join_notes(found.note, make_note("detectable_by_mcnemar"))
         return found._replace(minimum_detectable=detectable, note=note)
     return found
 
@@ -354,7 +370,7 @@ def _by_folds(
     freedom = max(found.folds - 1, 1)
     detectable = detectable_difference(Spread(found.standard_error, freedom, found.folds), level)
     means = [float(values[shared].mean()) if shared.any() else np.nan for values in by_model]
-    note = join_notes(f"mean of {found.folds} folds", found.note)
+    note = join_notes(make_note("mean_of_folds", found.folds), found.note)
     return means, (found.lower, found.upper, found.p_value, detectable or np.nan, note)
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from blastfold.core.errors import InputError
+from blastfold.core.notes import make_note
 from blastfold.statistics.grouped import placements
 
 
@@ -56,7 +57,8 @@ def estimate_areas(
         )
     if len(np.unique(label)) < 2:
         undefined = np.full(models, np.nan)
-        return AreaEstimates(undefined, np.full((models, models), np.nan), "only one class")
+        unknown = np.full((models, models), np.nan)
+        return AreaEstimates(undefined, unknown, make_note("one_class"))
     placed = [placements(label, row) for row in probabilities]
     areas = np.array([of_blast.mean() for of_blast, _ in placed])
     covariance, note = _clustered_covariance(label, group, placed, areas)
@@ -83,9 +85,9 @@ def area_difference(estimates: AreaEstimates, level: float = 0.95) -> dict[str, 
     if standard_error > 1e-12:
         p_value = float(2 * stats.norm.sf(abs(difference) / standard_error))
     elif standard_error <= 1e-12 and abs(difference) < 1e-12:
-        p_value, note = 1.0, "both models put the images in the same order"
+        p_value, note = 1.0, make_note("same_order")
     elif standard_error <= 1e-12:
-        note = "no spread between images: the test is not defined"
+        note = make_note("no_spread_between_images")
     return {
         "difference": difference,
         "standard_error": standard_error,
@@ -107,8 +109,8 @@ def _clustered_covariance(
     normals = np.bincount(group[label == 0], minlength=number)
     blast_groups, normal_groups = np.count_nonzero(blasts), np.count_nonzero(normals)
     if min(blast_groups, normal_groups) < 2:
-        few = "blast" if blast_groups < 2 else "normal"
-        note = f"one group only has {few} images: the variance of the AUC cannot be estimated"
+        few = "positive" if blast_groups < 2 else "negative"
+        note = make_note(f"one_group_with_{few}_images")
         return np.full((len(areas), len(areas)), np.nan), note
     of_blast = np.array([np.bincount(group[label == 1], row, number) for row, _ in placed])
     of_normal = np.array([np.bincount(group[label == 0], row, number) for _, row in placed])

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from blastfold.core.errors import InputError
+from blastfold.core.notes import join_notes, make_note
 from blastfold.statistics.grouped import group_predictions
 from blastfold.statistics.metrics import metric_values, undefined_reason
 
@@ -90,19 +91,19 @@ def corrected_resampled_t(
     values = np.asarray(values, dtype=np.float64)
     defined = values[~np.isnan(values)]
     left_out = len(values) - len(defined)
-    notes = [f"{left_out} folds left out: undefined there"] if left_out else []
+    notes = [make_note("folds_left_out", left_out)] if left_out else []
     count = len(defined)
     mean = float(defined.mean()) if count else np.nan
     if count < 2:
-        notes.append("fewer than two folds: no spread over folds")
-        return FoldStatistic(mean, np.nan, np.nan, np.nan, np.nan, count, "; ".join(notes))
+        notes.append(make_note("fewer_than_two_folds"))
+        return FoldStatistic(mean, np.nan, np.nan, np.nan, np.nan, count, join_notes(*notes))
     standard_error = float(np.sqrt((1 / count + test_to_train) * defined.var(ddof=1)))
     reach = stats.t.ppf((1 + level) / 2, count - 1) * standard_error
     if standard_error > 0:
         p_value = float(2 * stats.t.sf(abs(mean) / standard_error, count - 1))
     else:
         p_value = 1.0 if mean == 0 else np.nan
-        notes.append("all folds agree: no spread over folds")
+        notes.append(make_note("folds_agree"))
     return FoldStatistic(
-        mean, standard_error, mean - reach, mean + reach, p_value, count, "; ".join(notes)
+        mean, standard_error, mean - reach, mean + reach, p_value, count, join_notes(*notes)
     )

@@ -14,6 +14,7 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from blastfold.core.errors import InputError
+from blastfold.core.notes import join_notes, make_note
 from blastfold.statistics.delong import estimate_areas
 from blastfold.statistics.folds import corrected_resampled_t, fold_values
 from blastfold.statistics.grouped import GroupedPredictions, bootstrap_weights, group_predictions
@@ -30,7 +31,6 @@ from blastfold.statistics.metrics import (
     proportion_counts,
     undefined_reason,
 )
-from blastfold.statistics.notes import join_notes
 
 RESAMPLES = 2000
 """Bootstrap resamples unless told otherwise."""
@@ -158,14 +158,13 @@ def _wilson(metric: str, grouped: GroupedPredictions, level: float) -> Limits:
         raise InputError(f"method 'wilson' is for {', '.join(PROPORTIONS)}, got '{metric}'")
     hits, trials = proportion_counts(metric, grouped.totals())
     lower, upper = proportion_confint(hits, trials, alpha=1 - level, method="wilson")
-    note = "images of one group are taken as independent" if _clustered(grouped) else ""
+    note = _independence_note(grouped)
     return float(lower), float(upper), note
 
 
 def _delong(metric: str, grouped: GroupedPredictions, level: float) -> Limits:
     lower, upper, note = _area_limits(metric, grouped, level, None)
-    independent = "images of one group are taken as independent" if _clustered(grouped) else ""
-    return lower, upper, join_notes(note, independent)
+    return lower, upper, join_notes(note, _independence_note(grouped))
 
 
 def _clustered_delong(metric: str, grouped: GroupedPredictions, level: float) -> Limits:
@@ -184,7 +183,7 @@ def _area_limits(
     reach = stats.norm.ppf((1 + level) / 2) * np.sqrt(max(variance, 0.0))
     if np.isnan(variance):
         return np.nan, np.nan, estimates.note
-    note = "no spread: the interval has no width, 'jackknife-t' gives one" if reach == 0 else ""
+    note = make_note("no_width") if reach == 0 else ""
     return float(max(area - reach, 0)), float(min(area + reach, 1)), note
 
 
@@ -271,7 +270,7 @@ def _corrected_t(
     result = corrected_resampled_t(by_fold["value"].to_numpy(), test_to_train, level)
     low, high = metric_bounds(metric)
     lower, upper = np.clip((result.lower, result.upper), low, high)
-    note = join_notes(f"mean of {result.folds} folds", result.note)
+    note = join_notes(make_note("mean_of_folds", result.folds), result.note)
     return result.mean, float(lower), float(upper), note
 
 
@@ -286,11 +285,12 @@ def _resampled(
 
 
 def _left_out(undefined: int, resamples: int) -> str:
-    return f"{undefined} of {resamples} resamples left out: undefined there" if undefined else ""
+    return make_note("undefined_resamples", undefined, resamples) if undefined else ""
 
 
-def _clustered(grouped: GroupedPredictions) -> bool:
-    return grouped.groups < len(grouped.label)
+def _independence_note(grouped: GroupedPredictions) -> str:
+    clustered = grouped.groups < len(grouped.label)
+    return make_note("images_taken_as_independent") if clustered else ""
 
 
 _GROUP_METHODS: dict[str, Callable[..., Limits]] = {

@@ -15,17 +15,12 @@ from scipy import stats
 from scipy.special import ndtr, stdtrit
 from statsmodels.stats.proportion import proportion_confint
 
+from blastfold.core.notes import join_notes, make_note
 from blastfold.statistics.grouped import GroupedPredictions
 from blastfold.statistics.metrics import metric_bounds, metric_values
-from blastfold.statistics.notes import join_notes
 
 FEW_GROUPS = 15
 """Intervals that rest on at most this many effective groups carry a warning."""
-
-TOO_NARROW = (
-    "narrower than of independent images, the few groups happen to agree: not to be relied on"
-)
-"""Warning of an interval over groups that almost agree by chance."""
 
 VALUE_POWER = 1.5
 """Half-way between independent and identical images of a group, for the value of a metric."""
@@ -35,8 +30,6 @@ DIFFERENCE_POWER = 1.0
 
 POWER = 0.8
 """Power of the smallest difference that could have been shown."""
-
-UNCHANGED = "no group changes the difference"
 
 
 @dataclass(frozen=True)
@@ -154,11 +147,10 @@ def bounded_interval(
     low, high = metric_bounds(metric)
     share = (value - low) / (high - low)
     if np.isnan(measured.standard_error):
-        note = "fewer than two groups contribute: the spread between groups cannot be measured"
-        return np.nan, np.nan, note
+        return np.nan, np.nan, make_note("fewer_than_two_groups")
     if measured.standard_error < 1e-12 or not 0 < share < 1:
         lower, upper = _exact_proportion(share, measured.effective_groups, level)
-        note = "no spread between groups: exact interval for the effective number of groups"
+        note = make_note("exact_interval")
     else:
         quantile = stdtrit(measured.degrees_of_freedom, (1 + level) / 2)
         images = share * (1 - share) * ((high - low) / measured.standard_error) ** 2
@@ -172,10 +164,7 @@ def few_groups_note(effective_groups: float) -> str:
     """Return the warning for an interval that rests on few groups, or an empty string."""
     if effective_groups > FEW_GROUPS:
         return ""
-    return (
-        f"few groups: as informative as {effective_groups:.1f} equal groups; "
-        "such an interval is wide, and its coverage depends on how alike the groups are"
-    )
+    return make_note("few_groups", round(effective_groups, 1))
 
 
 def _effective_groups(part: np.ndarray, size_power: float) -> float:
@@ -225,13 +214,13 @@ def jackknife_test(
     if math.isnan(difference):
         return JackknifeTest(*undefined, "")
     if math.isnan(measured.standard_error):
-        notes.insert(0, "fewer than two groups contribute: no spread between groups")
+        notes.insert(0, make_note("fewer_than_two_groups"))
         return JackknifeTest(*undefined, join_notes(*notes))
     if measured.standard_error < 1e-12 and abs(difference) > 1e-12:
-        notes.insert(0, "every group differs by the same: the test is not defined")
+        notes.insert(0, make_note("same_difference_in_every_group"))
         return JackknifeTest(*undefined, join_notes(*notes))
     if measured.standard_error < 1e-12:
-        notes.insert(0, UNCHANGED)
+        notes.insert(0, make_note("unchanged_by_groups"))
         return JackknifeTest(0.0, 0.0, 1.0, np.nan, join_notes(*notes))
     return JackknifeTest(*difference_by_t(difference, measured, level), join_notes(*notes))
 

@@ -9,6 +9,8 @@ from scipy import optimize, stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
+from blastfold.core.notes import join_notes, make_note
+
 EXACT_BELOW = 25
 """Fewer images than this on which exactly one model is right: the exact binomial test."""
 
@@ -187,9 +189,9 @@ def _odds_ratio(only_first: int, only_second: int, level: float) -> tuple[float,
 def _notes(discordant: int, detectable: float, images: int, groups: Sequence | None) -> str:
     notes = []
     if discordant == 0:
-        notes.append("both models are right on the same images")
+        notes.append(make_note("right_on_the_same_images"))
     if np.isnan(detectable):
-        notes.append(f"{images} images cannot show any difference")
+        notes.append(make_note("nothing_detectable", images))
     if groups is not None and len(set(np.asarray(groups).tolist())) < images:
-        notes.append("McNemar's p value takes images of one group as independent")
-    return "; ".join(notes)
+        notes.append(make_note("p_value_of_independent_images"))
+    return join_notes(*notes)

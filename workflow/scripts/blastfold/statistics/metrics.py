@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from blastfold.core.notes import make_note
+
 METRICS = (
     "accuracy",
     "sensitivity",
@@ -53,30 +55,30 @@ def metric_bounds(metric: str) -> tuple[float, float]:
 
 
 def undefined_reason(metric: str, totals: np.ndarray) -> str:
-    """Say why a metric of one totals vector is undefined.
+    """Return why a metric of one totals vector is undefined.
 
     Args:
         metric: One of :data:`METRICS`.
         totals: Shape (5,), see :data:`TOTALS`.
 
     Returns:
-        A sentence, or an empty string where the metric is defined.
+        A stored note, empty where the metric is defined.
     """
     if not np.isnan(metric_values(metric, totals)):
         return ""
     true_negative, false_positive, false_negative, true_positive = totals[:4]
     if not np.any(totals[:4]):
-        return "undefined: no images"
+        return make_note("no_images")
     needs_both_classes = metric in ("auc", "balanced_accuracy", "mcc")
     if true_positive + false_negative == 0 and (needs_both_classes or metric == "sensitivity"):
-        return "undefined: no blast image"
+        return make_note("no_positive_image")
     if true_negative + false_positive == 0 and (needs_both_classes or metric == "specificity"):
-        return "undefined: no normal image"
+        return make_note("no_negative_image")
     if metric == "mcc":
-        return "undefined: all images are predicted to be of one class"
+        return make_note("one_class_predicted")
     if metric == "f1":
-        return "undefined: no image is blast and none is predicted to be"
-    return "undefined: no image is predicted to be blast"
+        return make_note("no_positive_image_and_none_predicted")
+    return make_note("none_predicted_positive")
 
 
 def proportion_counts(metric: str, totals: np.ndarray) -> tuple[float, float]:

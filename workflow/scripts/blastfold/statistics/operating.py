@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from blastfold.core.errors import InputError
+from blastfold.core.notes import make_note
 from blastfold.statistics.calibration import require_validation
 from blastfold.statistics.grouped import checked_columns
 
@@ -62,8 +63,8 @@ def choose_threshold(
     blasts, normals = probability[label == 1], probability[label == 0]
     name = rule if wanted is None else f"{rule} {wanted:g}"
     if len(blasts) == 0 or (rule == "youden" and len(normals) == 0):
-        missing = "blast" if len(blasts) == 0 else "normal"
-        note = f"validation part has no {missing} image: threshold left at {DEFAULT_THRESHOLD}"
+        missing = "positive" if len(blasts) == 0 else "negative"
+        note = make_note(f"threshold_without_{missing}_images")
         shares = _shares(blasts, normals, np.array([DEFAULT_THRESHOLD]))
         return ChosenThreshold(
             DEFAULT_THRESHOLD, name, len(label), shares[0].item(), shares[1].item(), note

@@ -4,13 +4,13 @@ A paper prints accuracy, sensitivity and specificity of n test images. All three
 matrix of four whole numbers that sum to n, so that every such matrix can be tried.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from blastfold.core.errors import InputError
+from blastfold.core.notes import join_notes, make_note, notes_about
 
 TOLERANCE = 0.01
 """Percentage points between a printed and a true figure: two decimals, rounded or cut off."""
@@ -27,16 +27,17 @@ class PrintedAudit:
     """What the figures of one printed row allow.
 
     Attributes:
-        verdict: ``possible``, ``impossible`` or ``different class ratio`` (possible, but only
+        verdict: ``possible``, ``impossible`` or ``different_class_ratio`` (possible, but only
             with another number of blasts than expected).
         matrices: The confusion matrices that print the row: columns ``true_negative``,
             ``false_positive``, ``false_negative``, ``true_positive``, ``positives``.
-        reasons: Why it is impossible, or which class ratio it implies; empty when possible.
+        note: Why it is impossible, or which class ratio it implies (codes, see
+            :mod:`blastfold.core.notes`); empty when possible.
     """
 
     verdict: str
     matrices: pd.DataFrame
-    reasons: tuple[str, ...]
+    note: str
 
 
 def audit_printed_result(
@@ -70,48 +71,14 @@ def audit_printed_result(
     _check(images, tolerance, accuracy=accuracy, sensitivity=sensitivity, specificity=specificity)
     matrices = _matrices(images, accuracy, sensitivity, specificity, tolerance)
     if matrices.empty:
-        reasons = _reasons(images, accuracy, sensitivity, specificity, tolerance)
-        return PrintedAudit("impossible", matrices, reasons)
+        note = _reasons(images, accuracy, sensitivity, specificity, tolerance)
+        return PrintedAudit("impossible", matrices, note)
     if expected_positives is not None:
         distance = (matrices["positives"] - expected_positives).abs()
         if distance.min() > positives_tolerance:
-            found = matrices["positives"]
-            shown = f"{found.min()}" if found.nunique() == 1 else f"{found.min()} to {found.max()}"
-            reason = f"implies {shown} blasts of {images} images, expected {expected_positives}"
-            return PrintedAudit("different class ratio", matrices, (reason,))
-    return PrintedAudit("possible", matrices, ())
-
-
-def audit_table(results: pd.DataFrame, *, tolerance: float = TOLERANCE) -> pd.DataFrame:
-    """Audit every row of a table of printed results.
-
-    Args:
-        results: Columns ``images``, ``accuracy``, ``sensitivity``, ``specificity`` (percent,
-            empty or NaN where not printed) and optional ``expected_positives``.
-        tolerance: See :func:`audit_printed_result`.
-
-    Returns:
-        The table with the columns ``verdict``, ``possible_matrices`` (their number),
-        ``example`` (one of them in words) and ``reasons``.
-
-    Raises:
-        InputError: As :func:`audit_printed_result`; the message names the row.
-    """
-    rows = []
-    for position, row in enumerate(results.to_dict("records"), start=1):
-        expected = _number(row.get("expected_positives"))
-        try:
-            found = audit_printed_result(
-                int(row["images"]),
-                *(_number(row[name]) for name in ("accuracy", "sensitivity", "specificity")),
-                tolerance=tolerance,
-                expected_positives=None if expected is None else round(expected),
-            )
-        except InputError as error:
-            raise InputError(f"printed results, row {position}: {error}") from None
-        rows.append((found.verdict, len(found.matrices), _example(found), "; ".join(found.reasons)))
-    columns = ["verdict", "possible_matrices", "example", "reasons"]
-    return results.assign(**dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True)))
+            note = _implied(matrices["positives"], images, expected_positives)
+            return PrintedAudit("different_class_ratio", matrices, note)
+    return PrintedAudit("possible", matrices, "")
 
 
 def _matrices(
@@ -167,41 +134,38 @@ def _spread_out(
     return np.repeat(items, number), np.repeat(first, number) + within
 
 
+def _implied(positives: pd.Series, images: int, expected: int) -> str:
+    if positives.nunique() == 1:
+        return make_note("implied_positives", positives.iloc[0], images, expected)
+    return make_note("implied_range", positives.min(), positives.max(), images, expected)
+
+
 def _reasons(
     images: int,
     accuracy: float,
     sensitivity: float | None,
     specificity: float | None,
     tolerance: float,
-) -> tuple[str, ...]:
+) -> str:
     reasons = []
     rates = {"sensitivity": sensitivity, "specificity": specificity}
     if None not in rates.values():
         low, high = sorted(rates.values())
         if not low - tolerance <= accuracy <= high + tolerance:
             side = "below" if accuracy < low else "above"
-            reasons.append(
-                f"accuracy {accuracy:g} is {side} both sensitivity {sensitivity:g} and "
-                f"specificity {specificity:g}, of which it is a weighted mean"
-            )
-    first, last = _counts(accuracy, np.array([images]), tolerance)
-    if first[0] > last[0]:
+            figures = (accuracy, sensitivity, specificity)
+            reasons.append(make_note(f"accuracy_{side}_both_rates", *figures))
+    (more,), (fewer,) = _counts(accuracy, np.array([images]), tolerance)
+    if more > fewer:
+        percents = (round(100 * count / images, 3) for count in (fewer, more))
         reasons.append(
-            f"no count of {images} images gives accuracy {accuracy:g}: "
-            f"{last[0]} right are {100 * last[0] / images:.3f}, "
-            f"{first[0]} are {100 * first[0] / images:.3f}"
+            make_note("no_count_gives_accuracy", accuracy, images, fewer, more, *percents)
         )
     for name, rate in rates.items():
-        totals = np.arange(1, images)
-        first, last = _counts(rate, totals, tolerance)
+        first, last = _counts(rate, np.arange(1, images), tolerance)
         if not np.any(first <= last):
-            reasons.append(f"no class of fewer than {images} images gives {name} {rate:g}")
-    if not reasons:
-        reasons.append(
-            f"no number of blasts from 1 to {images - 1} gives all figures at once "
-            f"(within {tolerance:g} points)"
-        )
-    return tuple(reasons)
+            reasons.append(notes_about({name: make_note("no_class_gives_rate", rate, images)}))
+    return join_notes(*reasons) or make_note("no_class_ratio_gives_all", images - 1, tolerance)
 
 
 def _check(images: int, tolerance: float, **figures: float | None) -> None:
@@ -214,20 +178,3 @@ def _check(images: int, tolerance: float, **figures: float | None) -> None:
             continue
         if value is None or not 0 <= value <= 100:
             raise InputError(f"{name}: got {value}, expected percent from 0 to 100")
-
-
-def _number(value: object) -> float | None:
-    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
-        return None
-    return float(value)
-
-
-def _example(found: PrintedAudit) -> str:
-    if found.matrices.empty:
-        return ""
-    cells = found.matrices.iloc[len(found.matrices) // 2]
-    return (
-        f"{cells['positives']} blasts: {cells['true_positive']} right; "
-        f"{cells['true_negative'] + cells['false_positive']} normals: "
-        f"{cells['true_negative']} right"
-    )

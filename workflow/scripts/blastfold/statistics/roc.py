@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from blastfold.core.errors import InputError
+from blastfold.core.notes import join_notes, make_note
 from blastfold.statistics.grouped import GroupedPredictions, bootstrap_weights, group_predictions
 from blastfold.statistics.intervals import RESAMPLES, Interval
 from blastfold.statistics.jackknife import few_groups_note, metric_spread
@@ -149,5 +150,5 @@ def _require_both_classes(grouped: GroupedPredictions) -> None:
 
 def _note(grouped: GroupedPredictions, undefined: int, resamples: int) -> str:
     few = few_groups_note(metric_spread("auc", grouped).effective_groups)
-    left_out = f"{undefined} of {resamples} resamples left out: only one class"
-    return "; ".join(part for part in (left_out if undefined else "", few) if part)
+    left_out = make_note("one_class_resamples", undefined, resamples) if undefined else ""
+    return join_notes(left_out, few)

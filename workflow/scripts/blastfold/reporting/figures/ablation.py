@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from blastfold.core.notes import FIRST_HIGHER, SECOND_HIGHER
 from blastfold.reporting.figures import style
 from blastfold.reporting.tables.ablation import read_table
-from blastfold.reporting.tables.comparisons import SIGNIFICANCE
 from blastfold.reporting.tables.writing import MINUS, heading_of
 
 Paths = Iterable[str | os.PathLike]
@@ -181,7 +181,7 @@ def _draw_effect(axes: Axes, row: dict, place: float, colour: str) -> None:
     if not np.isnan(row["lower"]):
         ends = (row["difference"] - row["lower"], row["upper"] - row["difference"])
         reach = np.clip(ends, 0, None)[:, np.newaxis]
-    shown = row["adjusted_p_value"] < SIGNIFICANCE
+    shown = row["outcome"] in (FIRST_HIGHER, SECOND_HIGHER)
     axes.errorbar(row["difference"], place, xerr=reach, **_look(colour, shown))
 
 
@@ -206,7 +206,7 @@ def _dress(beside: Axes, forest: Axes, metric: str, titles: Mapping, levels: Map
     plain = name.removesuffix(" (%)")
     forest.set_title(f"Difference in {plain if plain.isupper() else plain.lower()}")
     forest.set_xlabel("Points, 95 % interval")
-    forest.xaxis.set_major_formatter(FuncFormatter(_signed_points))
+    forest.xaxis.set_major_formatter(FuncFormatter(style.signed_points))
     forest.axvline(0, color=style.BLACK, linewidth=0.7, zorder=1)
     for factor in titles["factor"]:
         place = levels[factor, next(iter(titles["level"][factor]))]
@@ -240,7 +240,7 @@ def _explain(figure: Figure, panels: Sequence[Axes], splits: Sequence[Split], ti
             text = style.wrap(_split_title(split, titles), 60, 1)
             axes.plot([], [], color=colour, linewidth=3, label=text)
     neutral = style.SERIES[0] if len(splits) == 1 else style.BLACK
-    for label, shown in (("Difference shown", True), ("No difference shown", False)):
+    for label, shown in (("Difference detected", True), ("No difference detected", False)):
         axes.errorbar([], [], label=label, **_look(neutral, shown))
     panels[0].scatter(
         [], [], marker="|", s=55, color=neutral, linewidths=1.6, label="Mean of combinations"
@@ -253,7 +253,3 @@ def _explain(figure: Figure, panels: Sequence[Axes], splits: Sequence[Split], ti
 def _split_title(split: Split, titles: Mapping[str, Mapping]) -> str:
     dataset, protocol = split
     return f"{titles['dataset'][dataset]}, {titles['protocol'][protocol]}"
-
-
-def _signed_points(value: float, _position: int) -> str:
-    return f"{100 * value:+g}".replace("-", MINUS) if round(value, 9) else "0"

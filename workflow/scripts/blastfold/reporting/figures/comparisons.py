@@ -8,9 +8,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from blastfold.core.interval_table import read_intervals
+from blastfold.core.notes import FIRST_HIGHER, SECOND_HIGHER
 from blastfold.reporting.figures import style
-from blastfold.reporting.tables.comparisons import SHOWN_METRICS, SIGNIFICANCE, read_recommended
-from blastfold.reporting.tables.results import read_intervals, read_metrics
+from blastfold.reporting.tables.comparisons import SHOWN_METRICS, read_recommended
+from blastfold.reporting.tables.results import read_metrics
 from blastfold.reporting.tables.writing import MINUS, heading_of
 
 Paths = Iterable[str | os.PathLike]
@@ -55,7 +57,7 @@ def differences(comparisons: pd.DataFrame, titles: Mapping[str, str], title: str
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")
-        axes.xaxis.set_major_formatter(FuncFormatter(_signed_points))
+        axes.xaxis.set_major_formatter(FuncFormatter(style.signed_points))
     labels = [
         f"{style.wrap(titles[first], 24, 1)}\n{MINUS} {style.wrap(titles[second], 24, 1)}"
         for first, second in pairs
@@ -65,7 +67,10 @@ def differences(comparisons: pd.DataFrame, titles: Mapping[str, str], title: str
     # A label of the figure would lie under the legend; the middle panel's stands free.
     panels[len(panels) // 2].set_xlabel("Difference (points) with 95 % interval")
     figure.suptitle(style.wrap(title, 100), fontsize=8)
-    for label, look in (("Difference shown", _look(True)), ("No difference shown", _look(False))):
+    for label, look in (
+        ("Difference detected", _look(True)),
+        ("No difference detected", _look(False)),
+    ):
         panels[0].errorbar([], [], label=label, linestyle="none", **look)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
@@ -90,7 +95,10 @@ def plot_protocol_gap(
     """
     rows = []
     for values, limits, run in zip(metrics, intervals, runs, strict=True):
-        value, limit = read_metrics(values).loc["pooled"], read_intervals(limits).loc["pooled"]
+        value, limit = (
+            read_metrics(values).loc["pooled"],
+            read_intervals(limits, GAP_METRICS).loc["pooled"],
+        )
         for metric in GAP_METRICS:
             ends = {end: limit.at[metric, end] for end in ("lower", "upper")}
             rows.append(run | {"metric": metric, "value": value[metric]} | ends)
@@ -154,7 +162,7 @@ def _draw_difference(axes, row: dict, place: int) -> None:
         # A white ground, so that the line at 0 does not run through the word.
         axes.text(0, place, "undefined", backgroundcolor="white", **look)
         return
-    shown = row["adjusted_p_value"] < SIGNIFICANCE
+    shown = row["outcome"] in (FIRST_HIGHER, SECOND_HIGHER)
     reach = None
     if not np.isnan(row["lower"]):
         ends = (row["difference"] - row["lower"], row["upper"] - row["difference"])
@@ -173,7 +181,3 @@ def _look(shown: bool) -> dict:
         "capsize": 2,
         "zorder": 3,
     }
-
-
-def _signed_points(value: float, _position: int) -> str:
-    return f"{100 * value:+g}".replace("-", MINUS) if round(value, 9) else "0"

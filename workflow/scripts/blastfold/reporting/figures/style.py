@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from blastfold.core.errors import BlastfoldError
+from blastfold.reporting.tables.writing import MINUS
 
 MILLIMETRE = 1 / 25.4
 """Inches, the unit in which Matplotlib takes sizes."""
@@ -25,7 +26,6 @@ TWO_COLUMNS = 180 * MILLIMETRE
 ORANGE = "#E69F00"
 SKY_BLUE = "#56B4E9"
 GREEN = "#009E73"
-YELLOW = "#F0E442"
 BLUE = "#0072B2"
 VERMILLION = "#D55E00"
 PURPLE = "#CC79A7"
@@ -154,6 +154,12 @@ def set_percent_axis(axes: Axes, axis: str = "y") -> None:
     """Show fractions as percent on one axis."""
     formatter = FuncFormatter(lambda value, _: f"{100 * value:g}")
     getattr(axes, f"{axis}axis").set_major_formatter(formatter)
+
+
+def signed_points(fraction: float, _position: int = 0) -> str:
+    """Return a difference of fractions in points with its sign, as the label of a tick."""
+    points = f"{100 * fraction:+g}" if round(fraction, 9) else "0"
+    return points.replace("-", MINUS)
 
 
 def wrap(text: str, characters: int, lines: int = 3) -> str:

@@ -5,8 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from blastfold.reporting.tables.comparisons import difference_cells, short_note
-from blastfold.reporting.tables.writing import heading_of, write_table
+from blastfold.core.notes import notes_about
+from blastfold.reporting.notes import sentences
+from blastfold.reporting.tables.comparisons import difference_cells
+from blastfold.reporting.tables.writing import write_table
 
 Paths = Iterable[str | os.PathLike]
 
@@ -55,8 +57,8 @@ def effect_rows(effects: pd.DataFrame, titles: Mapping[str, Mapping]) -> pd.Data
         of_factor = titles["level"][row["factor"]]
         for side in ("level", "reference"):
             names |= {side: row[side], f"{side}_title": of_factor[row[side]]}
-        better = of_factor[row["level"] if row["difference"] > 0 else row["reference"]]
-        shown = difference_cells(row, f"{better} better", "difference")
+        better = [f"{of_factor[row[side]]} better" for side in ("level", "reference")]
+        shown = difference_cells(row, *better)
         metric = {key: shown.pop(key) for key in ("metric", "metric_title")}
         rows.append({**names, **metric, "cells": int(row["cells"]), **shown})
     return pd.DataFrame(rows)
@@ -126,14 +128,11 @@ def metrics_aside(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     for _, run in table.groupby(list(keys), sort=False):
         row = {key: run[key].iloc[0] for key in keys}
         by_metric = run.set_index("metric")
-        notes: dict[str, list[str]] = {}
         for metric in METRICS:
             row[metric] = by_metric.at[metric, "value"]
             row |= {f"{metric}_{end}": by_metric.at[metric, end] for end in ("lower", "upper")}
-            if note := short_note(by_metric.at[metric, "note"]):
-                notes.setdefault(note, []).append(heading_of(metric).removesuffix(" (%)"))
-        told = (f"{', '.join(names)}: {note}" for note, names in notes.items())
-        rows.append({**row, "note": "; ".join(told)})
+        note = notes_about({metric: by_metric.at[metric, "note"] for metric in METRICS})
+        rows.append({**row, "note": sentences(note, short=True)})
     return pd.DataFrame(rows)
 
 

@@ -1,13 +1,14 @@
 """The tables of calibration and operating points: all models under one protocol."""
 
 import os
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from blastfold.core.errors import InputError
+from blastfold.core.notes import without_notes
+from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.writing import MISSING, write_table
 
 Paths = Iterable[str | os.PathLike]
@@ -33,9 +34,6 @@ SHOWN_CALIBRATION = {
 """What LaTeX and Markdown call the columns of numbers."""
 
 MEASURES = ("sensitivity", "specificity", "accuracy")
-
-_FEW_GROUPS = re.compile(r"few groups: as informative as [\d.]+ equal groups; ")
-_LEFT_OUT = re.compile(r"\d+ of (\d+) resamples left out: only one class")
 
 
 def tabulate_calibration(
@@ -89,7 +87,7 @@ def calibration_rows(
 
     Returns:
         model, model_title, images, validation_images, temperature_min and temperature_max (over
-        the folds), the measures of calibration before and after, note.
+        the folds), the measures of calibration before and after, note (codes).
     """
     rows = []
     for table, (model, model_title) in zip(tables, models, strict=True):
@@ -99,8 +97,8 @@ def calibration_rows(
         row |= {name: pooled[name] for name in ("images", "validation_images")}
         row |= {"temperature_min": temperatures.min(), "temperature_max": temperatures.max()}
         measured = pooled.drop(["scope", "images", "validation_images", "temperature", "note"])
-        # That folds have temperatures of their own is seen from their range.
-        note = re.sub(r"^every fold has a temperature of its own(; )?", "", pooled["note"])
+        # The range of temperatures shows that every fold has its own.
+        note = without_notes(pooled["note"], "temperature_per_fold")
         rows.append(row | measured.to_dict() | {"note": note})
     return pd.DataFrame(rows)
 
@@ -115,7 +113,7 @@ def operating_rows(
         models: Name and title of each model.
 
     Returns:
-        model, model_title, operating_point and the columns of the file.
+        model, model_title, operating_point and the columns of the file; note holds codes.
     """
     rows = []
     for table, (model, model_title) in zip(tables, models, strict=True):
@@ -146,15 +144,19 @@ def shown_operating(table: pd.DataFrame) -> pd.DataFrame:
     for measure in MEASURES:
         columns = [measure, f"{measure}_lower", f"{measure}_upper"]
         shown[columns] = table[columns]
-    # The numbers of effective groups and of resamples differ by row; the TSV names them.
-    return shown.assign(note=[_short_note(note) for note in table["note"]])
+    return shown.assign(note=table["note"])
 
 
 def _write(table: pd.DataFrame, layout, paths: Paths, caption: str, label: str) -> None:
     paths = [Path(path) for path in paths]
     exact = [path for path in paths if path.suffix == ".tsv"]
-    write_table(table, exact, caption, label)
-    write_table(layout(table), [path for path in paths if path not in exact], caption, label)
+    notes = [sentences(note) for note in table["note"]]
+    write_table(table.assign(note=notes), exact, caption, label)
+    shown = layout(table)
+    # Numbers of effective groups and of resamples differ by row; the TSV has them.
+    notes = [sentences(note, short=True) for note in shown["note"]]
+    others = [path for path in paths if path not in exact]
+    write_table(shown.assign(note=notes), others, caption, label)
 
 
 def _read(path: str | os.PathLike) -> pd.DataFrame:
@@ -174,14 +176,3 @@ def _span(smallest: float, largest: float, decimals: int) -> str:
         return MISSING
     first, last = f"{smallest:.{decimals}f}", f"{largest:.{decimals}f}"
     return first if first == last else f"{first} to {last}"
-
-
-def _short_note(note: str) -> str:
-    plain = _FEW_GROUPS.sub("few groups: ", note)
-    plain = _LEFT_OUT.sub(r"of \1 resamples those with one class only are left out", plain)
-    kept = [part for part in plain.split("; ") if not re.match(r"(\w+(, \w+)*: )?few groups", part)]
-    if len(kept) < len(plain.split("; ")):
-        kept.append(
-            "few groups: wide intervals, whose coverage depends on how alike the groups are"
-        )
-    return "; ".join(kept)

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from blastfold.reporting.tables.results import Paths, read_intervals, read_metrics
-from blastfold.reporting.tables.writing import heading_of, write_table
+from blastfold.core.interval_table import read_intervals
+from blastfold.core.notes import join_notes, make_note, notes_about, only_notes
+from blastfold.reporting.notes import sentences
+from blastfold.reporting.tables.results import Paths, read_metrics
+from blastfold.reporting.tables.writing import write_table
 
 LABELS = {
     "true": "true",
@@ -36,7 +39,7 @@ def tabulate_canaries(metrics: Paths, intervals: Paths, runs: Sequence[dict], pa
         paths: Tables to write.
     """
     rows = [
-        canary_row(read_metrics(path), read_intervals(limits), run)
+        canary_row(read_metrics(path), read_intervals(limits, SHOWN), run)
         for path, limits, run in zip(metrics, intervals, runs, strict=True)
     ]
     write_table(pd.DataFrame(rows), paths, CAPTION, "tab:canaries")
@@ -47,7 +50,7 @@ def canary_row(metrics: pd.DataFrame, intervals: pd.DataFrame, run: dict) -> dic
 
     Args:
         metrics: As :func:`blastfold.reporting.tables.results.read_metrics` returns it.
-        intervals: As :func:`blastfold.reporting.tables.results.read_intervals` returns it.
+        intervals: As :func:`blastfold.core.interval_table.read_intervals` returns it.
         run: See :func:`tabulate_canaries`.
 
     Returns:
@@ -55,10 +58,7 @@ def canary_row(metrics: pd.DataFrame, intervals: pd.DataFrame, run: dict) -> dic
         ``<metric>_upper`` of its interval (fractions, over the test images of all folds), note.
     """
     pooled, limits = metrics.loc["pooled"], intervals.loc["pooled"]
-    notes = [meaning(run["labels"], run["group_by"])]
-    notes += _notes_on_intervals(limits)
-    if pooled[list(SHOWN)].isna().any():
-        notes.append(f"Not defined: {pooled['note']}.")
+    notes = [meaning(run["labels"], run["group_by"]), _note_on_intervals(limits)]
     row = {"labels": LABELS[run["labels"]], **{name: run[name] for name in NAMES}}
     for metric in SHOWN:
         row[metric] = float(pooled[metric])
@@ -66,17 +66,17 @@ def canary_row(metrics: pd.DataFrame, intervals: pd.DataFrame, run: dict) -> dic
     return row | {"note": " ".join(filter(None, notes))}
 
 
-def _notes_on_intervals(limits: pd.DataFrame) -> list[str]:
-    """Say which intervals are missing and why, and which ones rest on few groups."""
-    names = {metric: heading_of(metric).removesuffix(" (%)") for metric in SHOWN}
-    missing = [metric for metric in SHOWN if pd.isna(limits.at[metric, "lower"])]
-    few = [metric for metric in SHOWN if "few groups" in limits.at[metric, "note"]]
-    few = [names[metric] for metric in few if metric not in missing]
-    notes = [
-        f"No interval of {names[metric]}: {limits.at[metric, 'note'] or 'undefined'}."
-        for metric in missing
-    ]
-    return notes + ([f"Few groups: the interval of {' and '.join(few)} is wide."] if few else [])
+def _note_on_intervals(limits: pd.DataFrame) -> str:
+    """Return why intervals are missing, and which ones rest on few groups."""
+    notes = {}
+    for metric in SHOWN:
+        note = limits.at[metric, "note"]
+        if pd.isna(limits.at[metric, "lower"]):
+            notes[metric] = join_notes(make_note("no_interval"), note)
+        else:
+            notes[metric] = only_notes(note, "few_groups")
+    found = sentences(notes_about(notes), short=True)
+    return f"{found}." if found else ""
 
 
 def meaning(labels: str, group_by: str) -> str:

@@ -2,12 +2,12 @@
 
 import math
 import os
-import re
 from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
 from blastfold.core.errors import InputError
+from blastfold.reporting.notes import outcome_words, sentences
 from blastfold.reporting.tables.writing import heading_of, write_table
 
 Paths = Iterable[str | os.PathLike]
@@ -15,12 +15,7 @@ Paths = Iterable[str | os.PathLike]
 SHOWN_METRICS = ("accuracy", "sensitivity", "specificity", "auc", "weighted_f1")
 """The metrics of the printed tables and figures; the others stand in the evaluation's files."""
 
-SIGNIFICANCE = 0.05
-"""A difference is shown where its adjusted p value is smaller."""
-
 CUT = "the interval reaches beyond what a difference can be, and is cut there"
-
-FEW_GROUPS = "few groups: the interval is wide, and its coverage depends on how alike they are"
 
 
 def tabulate_comparisons(
@@ -59,8 +54,8 @@ def comparison_rows(comparisons: pd.DataFrame, titles: Mapping[str, str]) -> pd.
         names = {}
         for side in ("first_model", "second_model"):
             names |= {side: row[side], f"{side}_title": titles[row[side]]}
-        better = titles[row["first_model"] if row["difference"] > 0 else row["second_model"]]
-        rows.append(names | difference_cells(row, f"{better} better", "difference"))
+        better = [f"{titles[row[side]]} better" for side in ("first_model", "second_model")]
+        rows.append(names | difference_cells(row, *better))
     columns = ["first_model", "second_model", "metric", "difference", "adjusted_p_value", "outcome"]
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
 
@@ -109,8 +104,9 @@ def gap_rows(gap: pd.DataFrame, titles: Mapping[str, Mapping[str, str]]) -> pd.D
         images = f"the same {row['common_images']}"
         if row["view"] != "common images":
             images = f"{row['first_images']} and {row['second_images']}"
-        higher = "first_protocol" if row["difference"] > 0 else "second_protocol"
-        cells = difference_cells(row, f"higher under {names[f'{higher}_title']}", "gap")
+        sides = (f"{side}_protocol_title" for side in ("first", "second"))
+        higher = [f"higher under {names[side]}" for side in sides]
+        cells = difference_cells(row, *higher, what="gap", names=titles["protocol"])
         values = {"first": row["first"], "second": row["second"]}
         after = {key: cells.pop(key) for key in ("metric", "metric_title")}
         rows.append(names | {"images": images} | after | values | cells)
@@ -135,47 +131,32 @@ def read_recommended(path: str | os.PathLike) -> pd.DataFrame:
     return table.iloc[order.argsort(kind="stable")].reset_index(drop=True)
 
 
-def verdict(row: Mapping[str, object], shown: str, what: str) -> str:
-    """Say in few words what a comparison showed.
-
-    Args:
-        row: adjusted_p_value and minimum_detectable.
-        shown: What to say where a difference was shown.
-        what: What was looked for, "difference" or "gap".
-
-    Returns:
-        ``shown``, "no ... shown" with the smallest difference that 80 % power would have
-        shown (points; a difference cannot be more than 100), or "undefined".
-    """
-    if math.isnan(row["adjusted_p_value"]):
-        return "undefined"
-    if row["adjusted_p_value"] < SIGNIFICANCE:
-        return shown
-    smallest = row["minimum_detectable"]
-    if math.isnan(smallest):
-        return f"no {what} shown"
-    if smallest >= 1:
-        return f"no {what} shown (too few groups to show any)"
-    return f"no {what} shown (could show {100 * smallest:.1f} points)"
-
-
-def difference_cells(row: Mapping[str, object], shown: str, what: str) -> dict:
+def difference_cells(
+    row: Mapping[str, object],
+    first: str,
+    second: str,
+    what: str = "difference",
+    names: Mapping[str, str] | None = None,
+) -> dict:
     """Return what every table of differences shows of one.
 
     Args:
-        row: metric, difference, lower, upper (fractions), adjusted_p_value, minimum_detectable
-            and note.
-        shown: What to say where a difference was shown.
-        what: What was looked for, "difference" or "gap".
+        row: metric, difference, lower, upper (fractions), adjusted_p_value, minimum_detectable,
+            outcome and note (codes).
+        first: The words for a higher first side.
+        second: The words for a higher second side.
+        what: What was tested, "difference" or "gap".
+        names: Titles of what a note may be about.
 
     Returns:
         metric, metric_title, difference, difference_lower, difference_upper (points),
-        adjusted_p_value, outcome and note.
+        adjusted_p_value, outcome and note (in words).
     """
     lower, upper = max(row["lower"], -1.0), min(row["upper"], 1.0)
-    note = short_note(row["note"])
+    notes = [sentences(row["note"], short=True, names=names)]
     if (lower, upper) != (row["lower"], row["upper"]) and not math.isnan(row["lower"]):
-        note = "; ".join(filter(None, [CUT, note]))
+        notes.insert(0, CUT)
+    detectable = row["minimum_detectable"]
     return {
         "metric": row["metric"],
         "metric_title": heading_of(row["metric"]).removesuffix(" (%)"),
@@ -183,11 +164,6 @@ def difference_cells(row: Mapping[str, object], shown: str, what: str) -> dict:
         "difference_lower": 100 * lower,
         "difference_upper": 100 * upper,
         "adjusted_p_value": row["adjusted_p_value"],
-        "outcome": verdict(row, shown, what),
-        "note": note,
+        "outcome": outcome_words(row["outcome"], detectable, first, second, what),
+        "note": "; ".join(filter(None, notes)),
     }
-
-
-def short_note(note: str) -> str:
-    """Shorten the warning of few groups, so that rows that differ in its figures share a note."""
-    return re.sub(r"few groups: [^;]*; such an interval[^;]*", FEW_GROUPS, note)

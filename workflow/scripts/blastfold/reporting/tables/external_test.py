@@ -1,51 +1,39 @@
-"""Intervals, table and figure of external tests."""
+"""The table of external tests: networks trained on one data set and tested on another."""
 
 import os
 from collections.abc import Iterable, Sequence
 
-import numpy as np
 import pandas as pd
 
-from blastfold.core.errors import InputError
-from blastfold.reporting.tables.writing import heading_of, write_table
+from blastfold.core.interval_table import read_intervals
+from blastfold.core.notes import make_note, notes_about
+from blastfold.reporting.notes import sentences
+from blastfold.reporting.tables.writing import write_table
 
 Paths = Iterable[str | os.PathLike]
 
 SHOWN = ("auc", "accuracy", "sensitivity", "specificity")
 
 TESTED = {"internal": "same data set", "external": "other data set"}
-"""What the table and the figure call the two rows of a run."""
+"""The words of the table and the figure for the two rows of a run."""
 
 CAPTION = (
-    "Networks trained on one data set and tested on another: the pooled test images of the folds, "
-    "and all images of the other data set by the mean probability of the folds' networks. In "
-    "brackets: 95 % interval over leakage groups of the tested images."
+    "Networks trained on one data set and tested on another. The first row of a run shows the "
+    "pooled test images of its folds. The second row shows all images of the other data set, "
+    "predicted by the mean probability of the folds' networks. In brackets: 95 % interval over "
+    "leakage groups of the tested images."
 )
 
 
-def read_pooled(path: str | os.PathLike) -> pd.DataFrame:
-    """Read value, lower, upper, images, groups and note of the recommended pooled intervals.
-
-    Args:
-        path: ``intervals.tsv``.
-
-    Raises:
-        InputError: When a shown metric is missing.
-    """
-    table = pd.read_csv(
-        path,
-        sep="\t",
-        keep_default_na=False,
-        na_values={name: "" for name in ("value", "lower", "upper")},
-    )
-    chosen = table[(table["view"] == "pooled") & table["recommended"]].set_index("metric")
-    if absent := [metric for metric in SHOWN if metric not in chosen.index]:
-        raise InputError(f"{path}: no interval of {', '.join(absent)} is recommended")
-    return chosen[["value", "lower", "upper", "images", "groups", "note"]]
+def tabulate_external_test(
+    internal: Paths, external: Paths, runs: Sequence[dict], paths: Paths
+) -> None:
+    """Write the table of external tests; arguments as of :func:`external_rows`."""
+    write_table(external_rows(internal, external, runs), paths, CAPTION, "tab:external-test")
 
 
 def external_rows(internal: Paths, external: Paths, runs: Sequence[dict]) -> pd.DataFrame:
-    """Return two rows a run: its own test images, and the other data set.
+    """Return two rows per run: its own test images, and the other data set.
 
     Args:
         internal: ``intervals.tsv`` of each run's cross-validation.
@@ -60,7 +48,7 @@ def external_rows(internal: Paths, external: Paths, runs: Sequence[dict]) -> pd.
     rows = []
     for inside, outside, run in zip(internal, external, runs, strict=True):
         for tested, path in (("internal", inside), ("external", outside)):
-            limits = read_pooled(path)
+            limits = read_intervals(path, SHOWN).loc["pooled"]
             row = {**run, "tested": TESTED[tested], "images": int(limits["images"].iloc[0])}
             for metric in SHOWN:
                 row[metric] = float(limits.at[metric, "value"])
@@ -70,19 +58,7 @@ def external_rows(internal: Paths, external: Paths, runs: Sequence[dict]) -> pd.
 
 
 def _note(limits: pd.DataFrame) -> str:
-    """Join the notes of all metrics, each once with the metrics it holds for."""
-    notes: dict[str, list[str]] = {}
-    for metric, row in limits.iterrows():
-        text = row["note"]
-        if np.isnan(row["value"]) or np.isnan(row["lower"]):
-            text = text or "undefined"
-        if text:
-            notes.setdefault(text, []).append(heading_of(metric).removesuffix(" (%)"))
-    return "; ".join(f"{', '.join(names)}: {text}" for text, names in notes.items())
-
-
-def tabulate_external_test(
-    internal: Paths, external: Paths, runs: Sequence[dict], paths: Paths
-) -> None:
-    """Write the table of external tests; arguments as of :func:`external_rows`."""
-    write_table(external_rows(internal, external, runs), paths, CAPTION, "tab:external-test")
+    """Return the sentences of all metrics; a missing number without a reason is undefined."""
+    missing = limits[["value", "lower"]].isna().any(axis=1)
+    notes = limits["note"].where(~missing | (limits["note"] != ""), make_note("undefined"))
+    return sentences(notes_about(notes.to_dict()))

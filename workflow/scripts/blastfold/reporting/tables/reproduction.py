@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
+from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.results import headline_scope, read_metrics
 from blastfold.reporting.tables.writing import heading_of, write_table
 
@@ -68,7 +69,7 @@ def read_literature(path: str | os.PathLike) -> pd.DataFrame:
 
 
 def headline(path: str | os.PathLike) -> dict:
-    """Return a run's result as the comparison quotes it: the metrics (fractions) and note."""
+    """Return the metrics (fractions) that are quoted as a run's result, and note (codes)."""
     metrics = read_metrics(path)
     return metrics.loc[headline_scope(metrics)].to_dict()
 
@@ -126,7 +127,7 @@ def reproduction_table(printed: pd.DataFrame, results: Sequence[dict]) -> pd.Dat
                 title = f"{result['dataset_title']}, {title}"
             measured = {"run": f"{result['dataset']}/{result['protocol']}", "run_title": title}
             measured |= {"ours": ours, "difference": difference}
-            missing = result["note"] if pd.isna(ours) else ""
+            missing = sentences(result["note"]) if pd.isna(ours) else ""
             rows.append(value | measured | {"note": ". ".join(filter(None, [note, missing]))})
         if not matching:
             absent = dict.fromkeys(["run", "run_title", "difference"], "")

@@ -2,13 +2,16 @@
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from blastfold.core.errors import InputError
-from blastfold.reporting.tables.writing import METRICS, heading_of, write_table
+from blastfold.core.interval_table import read_intervals
+from blastfold.core.notes import join_notes, make_note, notes_about, only_notes
+from blastfold.reporting.notes import sentences
+from blastfold.reporting.tables.writing import METRICS, write_table
 
 Paths = Iterable[str | os.PathLike]
 
@@ -125,7 +128,7 @@ def tabulate_results(
     """
     tables = []
     for path, limits, run in zip(metrics, intervals, runs, strict=True):
-        table = result_rows(read_metrics(path), read_intervals(limits))
+        table = result_rows(read_metrics(path), read_intervals(limits, METRICS))
         for place, column in enumerate(("protocol", "protocol_title", "model", "model_title")):
             table.insert(place, column, run[column])
         tables.append(table)
@@ -142,7 +145,8 @@ def result_rows(metrics: pd.DataFrame, intervals: pd.DataFrame | None = None) ->
 
     Args:
         metrics: As :func:`read_metrics` returns it.
-        intervals: As :func:`read_intervals` returns it; None leaves the intervals out.
+        intervals: As :func:`blastfold.core.interval_table.read_intervals` returns it; None leaves
+            the intervals out.
 
     Returns:
         One row for a single test set; for several folds the row "mean of folds", with standard
@@ -161,35 +165,15 @@ def result_rows(metrics: pd.DataFrame, intervals: pd.DataFrame | None = None) ->
         limits = None
         if intervals is not None:
             limits = intervals.loc["folds" if scope == "mean" else "pooled"]
-            note = "; ".join(filter(None, [note, _limits_note(limits)]))
+            note = join_notes(note, _limits_note(limits))
         for metric in METRICS:
             row[metric] = metrics.at[scope, metric]
             row[f"{metric}_sd"] = metrics.at["sd", metric] if scope == "mean" else float("nan")
             if limits is not None:
                 row[f"{metric}_lower"] = limits.at[metric, "lower"]
                 row[f"{metric}_upper"] = limits.at[metric, "upper"]
-        rows.append(row | {"note": note})
+        rows.append(row | {"note": sentences(note, short=True)})
     return pd.DataFrame(rows)
-
-
-def read_intervals(path: str | os.PathLike) -> pd.DataFrame:
-    """Read the recommended intervals of one run.
-
-    Args:
-        path: ``intervals.tsv``.
-
-    Returns:
-        lower, upper (fractions) and note, by view (pooled, folds) and metric.
-
-    Raises:
-        InputError: The interval of a metric is missing.
-    """
-    table = pd.read_csv(path, sep="\t", keep_default_na=False, na_values={"lower": "", "upper": ""})
-    chosen = table[table["recommended"]].set_index(["view", "metric"])
-    absent = [metric for metric in METRICS if ("pooled", metric) not in chosen.index]
-    if absent:
-        raise InputError(f"{path}: no interval of {', '.join(absent)} is recommended")
-    return chosen[["lower", "upper", "note"]]
 
 
 def tabulate_performance(metrics: str | os.PathLike, title: str, label: str, paths: Paths) -> None:
@@ -221,6 +205,7 @@ def performance_table(metrics: pd.DataFrame) -> pd.DataFrame:
     else:
         titles = dict.fromkeys(titles, "Test set")
     table = metrics.loc[list(titles)].rename_axis("scope").reset_index()
+    table["note"] = [sentences(note) for note in table["note"]]
     table.insert(1, "scope_title", list(titles.values()))
     return table
 
@@ -234,7 +219,8 @@ def read_metrics(path: str | os.PathLike) -> pd.DataFrame:
 
     Returns:
         One row per scope, in the order of the file; one column per metric of
-        :data:`blastfold.reporting.tables.writing.METRICS` (float64, NaN where undefined), and note.
+        :data:`blastfold.reporting.tables.writing.METRICS` (float64, NaN where undefined), and note
+        (codes, each with the metrics that it is about).
 
     Raises:
         InputError: A metric is missing from the file.
@@ -265,29 +251,23 @@ def headline_scope(metrics: pd.DataFrame) -> str:
     return "mean" if len(folds) > 1 else folds[0]
 
 
-def _note_of(scope: str, row: pd.Series, notes: dict[tuple[str, str], str]) -> str:
-    parts = {}
-    for metric in METRICS:
-        note = notes.get((scope, metric), "")
-        if note or pd.isna(row[metric]):
-            name = heading_of(metric).removesuffix(" (%)")
-            parts.setdefault(note or "undefined", []).append(name)
-    return "; ".join(f"{', '.join(names)}: {note}" for note, names in parts.items())
+def _note_of(scope: str, row: pd.Series, notes: Mapping[tuple[str, str], str]) -> str:
+    """Join the notes of all metrics of a scope; a missing value without a reason is undefined."""
+    unknown = {metric: make_note("undefined") if pd.isna(row[metric]) else "" for metric in METRICS}
+    return notes_about(
+        {metric: notes.get((scope, metric)) or unknown[metric] for metric in METRICS}
+    )
 
 
 def _limits_note(limits: pd.DataFrame) -> str:
-    names = {metric: heading_of(metric).removesuffix(" (%)") for metric in METRICS}
-    unknown = [names[metric] for metric in METRICS if pd.isna(limits.at[metric, "lower"])]
-    few = [names[metric] for metric in METRICS if "few groups" in limits.at[metric, "note"]]
-    few = [name for name in few if name not in unknown]
-    parts = []
-    if unknown:
-        parts.append(f"{', '.join(unknown)}: no interval")
-    if few:
-        parts.append(f"{', '.join(few)}: the interval rests on few groups")
-    if narrow := [names[name] for name in METRICS if "narrower than" in limits.at[name, "note"]]:
-        parts.append(f"{', '.join(narrow)}: the few groups agree, the interval is too narrow")
-    return "; ".join(parts)
+    """Return which metrics have no interval, and which intervals rest on few groups."""
+    notes = {}
+    for metric in METRICS:
+        if pd.isna(limits.at[metric, "lower"]):
+            notes[metric] = make_note("no_interval")
+        else:
+            notes[metric] = only_notes(limits.at[metric, "note"], "few_groups", "too_narrow")
+    return notes_about(notes)
 
 
 def _resolution(size: Sequence[int]) -> str:

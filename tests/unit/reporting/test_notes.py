@@ -1,0 +1,104 @@
+"""Every code that the library writes has a sentence, and nothing else reaches a table."""
+
+import ast
+import string
+
+import pytest
+from support.repository import LIBRARY
+
+from blastfold.core.errors import BlastfoldError
+from blastfold.core.notes import NOTES, make_note
+from blastfold.reporting.notes import SENTENCES, SHORT, outcome_words, sentences
+
+
+def codes_in_the_library():
+    """The first argument of every call of make_note, parts that are filled in as ``*``."""
+    found = {}
+    for path in LIBRARY.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "make_note":
+                found.update(dict.fromkeys(_texts(node.args[0]), path))
+    return found
+
+
+def _texts(node):
+    if isinstance(node, ast.Constant):
+        return [node.value]
+    if isinstance(node, ast.JoinedStr):
+        parts = [part.value if isinstance(part, ast.Constant) else "*" for part in node.values]
+        return ["".join(parts)]
+    if isinstance(node, ast.IfExp):
+        return _texts(node.body) + _texts(node.orelse)
+    return [ast.unparse(node)]
+
+
+def matches(pattern, code):
+    start, star, end = pattern.partition("*")
+    return code == start if not star else code.startswith(start) and code.endswith(end)
+
+
+def test_every_code_has_a_sentence_that_names_only_its_values():
+    assert set(SENTENCES) == set(NOTES)
+    assert set(SHORT) < set(NOTES)
+    for code, sentence in [*SENTENCES.items(), *SHORT.items()]:
+        used = {name for _, name, _, _ in string.Formatter().parse(sentence) if name}
+        assert used <= set(NOTES[code]), code
+        assert sentence.endswith(sentence.rstrip(".; ")), code
+
+
+def test_the_library_writes_registered_codes_and_every_one_of_them():
+    written = codes_in_the_library()
+    for pattern, path in written.items():
+        assert any(matches(pattern, code) for code in NOTES), f"{path}: {pattern}"
+    for code in NOTES:
+        assert any(matches(pattern, code) for pattern in written), f"{code} is never written"
+
+
+@pytest.mark.parametrize("code", NOTES)
+def test_every_code_is_shown_with_its_values(code):
+    values = range(1, len(NOTES[code]) + 1)
+    assert sentences(make_note(code, *values)).strip()
+    assert "{" not in sentences(make_note(code, *values), short=True)
+
+
+def test_sentences_name_what_they_are_about():
+    note = (
+        "few_groups:6.6@auc; few_groups:7.12@accuracy; threshold_without_validation@fold-0,fold-2"
+    )
+    few = "the interval is wide, and its coverage depends on how similar the groups are"
+    validation = "fold 0, 2: no validation images: the threshold stays 0.5"
+    assert sentences(note, short=True) == f"AUC, Accuracy: few groups: {few}; {validation}"
+    assert sentences(note) == (
+        f"AUC: few groups (as informative as 6.6 equal groups): {few}; "
+        f"Accuracy: few groups (as informative as 7.1 equal groups): {few}; {validation}"
+    )
+    titles = {"by_image": "5 folds by image"}
+    text = sentences("no_negative_image@by_image", names=titles)
+    assert text == "5 folds by image: undefined: no image of the negative class"
+    assert sentences("") == ""
+
+
+@pytest.mark.parametrize("note", ["few groups: wide", "no_such_code", "undefined: no images"])
+def test_nothing_but_codes_reaches_a_table(note):
+    with pytest.raises(BlastfoldError, match="note '"):
+        sentences(note)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "detectable", "words"),
+    [
+        ("first_higher", 0.1, "A better"),
+        ("second_higher", 0.1, "B better"),
+        ("undefined", float("nan"), "undefined"),
+        ("no_difference", 0.1337, "no difference detected (detectable: 13.4 points)"),
+        ("no_difference", 1.0, "no difference detected (too few groups to detect any)"),
+        ("no_difference", float("nan"), "no difference detected"),
+    ],
+)
+def test_outcomes_in_words(outcome, detectable, words):
+    assert outcome_words(outcome, detectable, "A better", "B better") == words
+
+
+def test_an_unknown_outcome_is_refused():
+    with pytest.raises(BlastfoldError, match="outcome 'A better': expected one of first_higher"):
+        outcome_words("A better", 0.1, "A better", "B better")

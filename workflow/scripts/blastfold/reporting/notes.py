@@ -1,0 +1,234 @@
+"""The sentences of stored notes, and the words for what a test of a difference found.
+
+Files of the evaluation hold codes (:mod:`blastfold.core.notes`); this module alone knows the
+sentence of each.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from blastfold.core.errors import BlastfoldError
+from blastfold.core.notes import (
+    FIRST_HIGHER,
+    NO_DIFFERENCE,
+    NOTES,
+    SECOND_HIGHER,
+    UNDEFINED,
+    Note,
+    parse_notes,
+)
+from blastfold.reporting.tables.writing import heading_of
+
+SENTENCES = {
+    "undefined": "undefined",
+    "no_images": "undefined: no images",
+    "one_class": "undefined: the test images are of one class",
+    "no_positive_image": "undefined: no image of the positive class",
+    "no_negative_image": "undefined: no image of the negative class",
+    "none_predicted_positive": "undefined: no image is predicted as positive",
+    "no_positive_image_and_none_predicted": (
+        "undefined: no image is of the positive class and none is predicted as positive"
+    ),
+    "one_class_predicted": "undefined: all images are predicted as one class",
+    "one_class_predicted_or_present": (
+        "undefined: all images are of one class or are predicted as one class"
+    ),
+    "one_fold": "undefined: one fold has no standard deviation",
+    "defined_folds": "of the {defined:.0f} folds of {folds:.0f} where it is defined",
+    "mean_of_folds": "mean of {folds:.0f} folds",
+    "folds_left_out": "{folds:.0f} folds left out, where it is undefined",
+    "fewer_than_two_folds": "fewer than two folds: no spread between folds",
+    "folds_agree": "all folds have the same value: no spread between folds",
+    "no_interval": "no interval",
+    "few_groups": (
+        "few groups (as informative as {effective_groups:.1f} equal groups): the interval is wide, "
+        "and its coverage depends on how similar the groups are"
+    ),
+    "too_narrow": (
+        "the interval is narrower than that of independent images, because the few groups agree by "
+        "chance: it is not reliable"
+    ),
+    "fewer_than_two_groups": (
+        "fewer than two groups contribute: the spread between groups cannot be measured"
+    ),
+    "images_instead_of_groups": (
+        "fewer than two leakage groups contribute, so that they show no spread: images are taken "
+        "as independent, and the interval is too narrow where images of one group are similar"
+    ),
+    "images_taken_as_independent": "images of one group are taken as independent",
+    "exact_interval": "no spread between groups: exact interval for the effective number of groups",
+    "exact_spread_of_one_protocol": (
+        "no spread between the groups of one protocol: that of its exact interval is used"
+    ),
+    "no_width": "no spread: the interval has no width, the method 'jackknife-t' gives one",
+    "unchanged_by_groups": "leaving out any group does not change the difference",
+    "same_difference_in_every_group": (
+        "every group differs by the same amount: the test is not defined"
+    ),
+    "no_spread_between_images": "no spread between images: the test is not defined",
+    "same_order": "both models put the images in the same order",
+    "one_group_with_positive_images": (
+        "only one group has images of the positive class: the variance of the AUC cannot be "
+        "estimated"
+    ),
+    "one_group_with_negative_images": (
+        "only one group has images of the negative class: the variance of the AUC cannot be "
+        "estimated"
+    ),
+    "undefined_resamples": (
+        "{left_out:.0f} of {resamples:.0f} resamples left out, where it is undefined"
+    ),
+    "one_class_resamples": (
+        "{left_out:.0f} of {resamples:.0f} resamples left out, which have one class only"
+    ),
+    "right_on_the_same_images": "both models are right on the same images",
+    "no_odds_ratio": "no odds ratio and no Cohen's g: the models are right on the same images",
+    "nothing_detectable": "with {images:.0f} images no difference is detectable",
+    "detectable_by_mcnemar": (
+        "the detectable difference is McNemar's, which takes images as independent"
+    ),
+    "p_value_of_independent_images": ("McNemar's p value takes images of one group as independent"),
+    "test_needs_two_groups": "the test needs at least two groups",
+    "test_without_interval": "this test has no interval",
+    "unpaired": "no image is tested under both protocols: unpaired",
+    "common_images": "{images:.0f} images are tested under both protocols",
+    "no_common_image": "undefined: no image is tested by every combination",
+    "common_images_of_cells": (
+        "{images:.0f} of {all_images:.0f} images, those that every combination tested"
+    ),
+    "no_pair_of_cells": "undefined: no pair of combinations",
+    "missing_pairs_of_cells": "{missing:.0f} of {pairs:.0f} pairs of combinations lack predictions",
+    "temperature_per_fold": "every fold has its own temperature",
+    "temperature_without_validation": "no validation images: the temperature stays 1",
+    "temperature_of_one_class": "the validation images are of one class: the temperature stays 1",
+    "temperature_of_equal_probabilities": (
+        "the probabilities of all validation images are equal: the temperature stays 1"
+    ),
+    "temperature_of_one_sided_images": (
+        "all validation images are predicted correctly, or all incorrectly: the temperature stays 1"
+    ),
+    "temperature_without_maximum": (
+        "the likelihood has no maximum inside the range: the temperature stays 1"
+    ),
+    "threshold_without_validation": "no validation images: the threshold stays 0.5",
+    "threshold_without_positive_images": (
+        "the validation images include none of the positive class: the threshold stays 0.5"
+    ),
+    "threshold_without_negative_images": (
+        "the validation images include none of the negative class: the threshold stays 0.5"
+    ),
+    "threshold_of_the_test_images": (
+        "the threshold is read from the ROC curve of the same test images: the value describes the "
+        "ranking"
+    ),
+    "limits_of_pooled_images_only": "intervals are given for the pooled images only",
+    "accuracy_below_both_rates": (
+        "accuracy {accuracy:g} is below both sensitivity {sensitivity:g} and specificity "
+        "{specificity:g}, of which it is a weighted mean"
+    ),
+    "accuracy_above_both_rates": (
+        "accuracy {accuracy:g} is above both sensitivity {sensitivity:g} and specificity "
+        "{specificity:g}, of which it is a weighted mean"
+    ),
+    "no_count_gives_accuracy": (
+        "no count of {images:.0f} images gives accuracy {accuracy:g}: {fewer:.0f} correct are "
+        "{fewer_percent:.3f}, {more:.0f} are {more_percent:.3f}"
+    ),
+    "no_class_gives_rate": "no class of fewer than {images:.0f} images gives {percent:g}",
+    "no_class_ratio_gives_all": (
+        "no number of blasts from 1 to {most:.0f} gives all figures at once (within {tolerance:g} "
+        "points)"
+    ),
+    "implied_positives": (
+        "implies {positives:.0f} blasts of {images:.0f} images, expected {expected:.0f}"
+    ),
+    "implied_range": (
+        "implies {fewest:.0f} to {most:.0f} blasts of {images:.0f} images, expected {expected:.0f}"
+    ),
+    "not_printed": "not printed, so that any value is allowed",
+    "too_many_matrices": "too many matrices to list",
+    "only_matrix": (
+        "the only matrix: {true_positive:.0f} of {positives:.0f} blasts and {true_negative:.0f} of "
+        "{negatives:.0f} normals correct"
+    ),
+    "example_matrix": (
+        "for instance: {true_positive:.0f} of {positives:.0f} blasts and {true_negative:.0f} of "
+        "{negatives:.0f} normals correct"
+    ),
+}
+"""The sentence of every code of :data:`blastfold.core.notes.NOTES`, with its values."""
+
+SHORT = {
+    "few_groups": (
+        "few groups: the interval is wide, and its coverage depends on how similar the groups are"
+    ),
+    "one_class_resamples": "of {resamples:.0f} resamples those with one class only are left out",
+}
+"""Sentences without the values that differ from row to row, so that rows share one note."""
+
+
+def sentences(note: str, *, short: bool = False, names: Mapping[str, str] | None = None) -> str:
+    """Return the sentences of a stored note.
+
+    Args:
+        note: Codes, see :mod:`blastfold.core.notes`.
+        short: Leave out values that differ from row to row, see :data:`SHORT`.
+        names: Titles of what a code may be about (protocols, models), by name.
+
+    Returns:
+        The sentences, separated by semicolons, each once; empty for an empty note.
+
+    Raises:
+        BlastfoldError: A code is unknown or has no sentence.
+    """
+    about: dict[str, list[str]] = {}
+    for found in parse_notes(note):
+        about.setdefault(_sentence(found, short), []).extend(found.about)
+    titles = {text: _titles(found, names or {}) for text, found in about.items()}
+    return "; ".join(f"{title}: {text}" if title else text for text, title in titles.items())
+
+
+def outcome_words(
+    outcome: str, detectable: float, first: str, second: str, what: str = "difference"
+) -> str:
+    """Return what a test of a difference found, in words.
+
+    Args:
+        outcome: The stored outcome, for instance ``no_difference``.
+        detectable: The difference that is detected with 80 % power (fraction), NaN if unknown.
+        first: The words for a higher first side.
+        second: The words for a higher second side.
+        what: What was tested, "difference" or "gap".
+
+    Returns:
+        For instance "no difference detected (detectable: 13.4 points)".
+
+    Raises:
+        BlastfoldError: The outcome is unknown.
+    """
+    words = {FIRST_HIGHER: first, SECOND_HIGHER: second, UNDEFINED: "undefined"}
+    words[NO_DIFFERENCE] = f"no {what} detected" + _detectable(detectable)
+    if outcome not in words:
+        raise BlastfoldError(f"outcome '{outcome}': expected one of {', '.join(words)}")
+    return words[outcome]
+
+
+def _detectable(difference: float) -> str:
+    if difference >= 1:
+        return " (too few groups to detect any)"
+    return f" (detectable: {100 * difference:.1f} points)" if difference == difference else ""
+
+
+def _sentence(note: Note, short: bool) -> str:
+    if note.code not in SENTENCES:
+        raise BlastfoldError(f"the note '{note.code}' has no sentence")
+    template = SHORT.get(note.code) if short else None
+    values = dict(zip(NOTES[note.code], note.values, strict=True))
+    return (template or SENTENCES[note.code]).format(**values)
+
+
+def _titles(about: Sequence[str], names: Mapping[str, str]) -> str:
+    """Return the titles of metrics, protocols and models, and the numbers of folds."""
+    folds = [name.removeprefix("fold-") for name in about if name.startswith("fold-")]
+    others = [name for name in dict.fromkeys(about) if not name.startswith("fold-")]
+    titles = [names.get(name, heading_of(name).removesuffix(" (%)")) for name in others]
+    return ", ".join(titles + ([f"fold {', '.join(folds)}"] if folds else []))
