@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from blastfold.core.errors import InputError
-from blastfold.core.fold_table import ratio_of_test_to_train
+from blastfold.core.fold_table import ratio_of_test_to_train, write_folds
 from blastfold.core.group_table import read_groups
 from blastfold.core.interval_table import read_intervals
 
@@ -13,16 +13,17 @@ def test_files_that_do_not_hold_what_they_should_are_named(tmp_path):
     (tmp_path / "broken.tsv").write_text("image_id\tname\na\tb\n")
     with pytest.raises(InputError, match=r"broken.tsv: the columns \['group'\] are missing"):
         read_groups(tmp_path / "broken.tsv")
-    with pytest.raises(InputError, match=r"broken.tsv: the column 'role' is missing"):
+    with pytest.raises(InputError, match=r"broken.tsv: the columns \['repeat', 'fold', 'role'\]"):
         ratio_of_test_to_train(tmp_path / "broken.tsv")
 
 
 def test_the_ratio_is_that_of_all_folds_together(tmp_path):
     roles = ["train"] * 200 + ["validation"] * 7 + ["test"] * 100
-    folds = pd.DataFrame({"image_id": "x", "fold": 0, "role": roles})
-    folds.to_csv(tmp_path / "folds.tsv", sep="\t", index=False)
+    names = [f"image {place}" for place in range(307)]
+    folds = pd.DataFrame({"image_id": names, "repeat": 0, "fold": 0, "role": roles})
+    write_folds(folds, tmp_path / "folds.tsv")
     assert ratio_of_test_to_train(tmp_path / "folds.tsv") == 0.5
-    folds[folds["role"] != "train"].to_csv(tmp_path / "folds.tsv", sep="\t", index=False)
+    write_folds(folds[folds["role"] != "train"], tmp_path / "folds.tsv")
     with pytest.raises(InputError, match="must hold train and test"):
         ratio_of_test_to_train(tmp_path / "folds.tsv")
 

@@ -22,6 +22,7 @@ from support.tested_models import (
 )
 
 from blastfold.core.errors import InputError
+from blastfold.core.fold_table import write_folds
 from blastfold.core.noted_tables import require_notes
 from blastfold.evaluation import protocol_gap
 from blastfold.evaluation.comparisons import COMPARISON_COLUMNS, compare_models
@@ -186,9 +187,9 @@ def files(tmp_path):
         tmp_path / "groups.tsv", sep="\t", index=False
     )
     roles = ["train"] * 200 + ["test"] * 100
-    pd.DataFrame({"image_id": "x", "fold": 0, "role": roles}).to_csv(
-        tmp_path / "folds.tsv", sep="\t", index=False
-    )
+    names = [f"image {place}" for place in range(300)]
+    folds = pd.DataFrame({"image_id": names, "repeat": 0, "fold": 0, "role": roles})
+    write_folds(folds, tmp_path / "folds.tsv")
     return tmp_path
 
 
