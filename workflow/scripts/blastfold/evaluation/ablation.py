@@ -1,10 +1,10 @@
-"""What each choice of an ablation brings: mean differences over its cells, and learning curves.
+"""The effect of each choice of an ablation: mean differences over its cells; learning curves.
 
 All cells are tested on the same images. For every factor and level the difference to the factor's
 reference, or to another level, is averaged over all combinations of the other factors. A leakage
-group is left out of all cells at once, so that the interval knows that they share their images;
-it is about other images of other groups. What another training would give is not in it, though
-the mean over many cells evens some of that out.
+group is left out of all cells at once, so that the interval takes their common images into account.
+It is about other images of other groups. It does not include the variation between trainings,
+although the mean over many cells reduces it.
 """
 
 import itertools
@@ -94,7 +94,7 @@ def effect_table(
     groups: Mapping[str, pd.Series],
     contrasts: Sequence[tuple[str, str, str]],
 ) -> pd.DataFrame:
-    """Measure what levels of factors bring against the reference, or another level.
+    """Measure the effect of levels against the reference, or against another level.
 
     Args:
         tested: (data set, protocol) -> cell -> test predictions (image_id, fold, label,
@@ -227,7 +227,7 @@ def cell_table(cells: Sequence[Mapping], intervals: Paths) -> pd.DataFrame:
         intervals: ``intervals.tsv`` of each.
 
     Returns:
-        dataset, protocol, model, a column a factor, metric, value, lower, upper and note.
+        dataset, protocol, model, one column per factor, metric, value, lower, upper and note.
     """
     rows = []
     for cell, path in zip(cells, intervals, strict=True):

@@ -16,10 +16,10 @@ from blastfold.core.notes import make_note
 logger = logging.getLogger(__name__)
 
 THRESHOLD = 0.5
-"""An image is called blast when its probability reaches this value."""
+"""An image is predicted as blast when its probability reaches this value."""
 
 POOLED, MEAN, SD = "pooled", "mean", "sd"
-"""Scopes beside the folds: all test images of all folds together; mean and sample standard
+"""Scopes in addition to the folds: all test images of all folds together; mean and sample standard
 deviation of the folds' values."""
 
 METRICS = (
@@ -74,7 +74,7 @@ def evaluate_model(predictions: list[str], outputs: dict[str, str]) -> None:
 
 
 def pool_folds(predictions: list[str], runs: list[str], outputs: dict[str, str]) -> None:
-    """Put what the trainings of all folds of one model left into one file of each kind.
+    """Collect the files of the trainings of all folds of one model, one file of each kind.
 
     Args:
         predictions: Tables of all folds, which are copied as they are.

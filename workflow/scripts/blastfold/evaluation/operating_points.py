@@ -59,7 +59,7 @@ def calibrate_model(
     run: Sequence[str],
     outputs: dict[str, str],
 ) -> None:
-    """Write how far the probabilities of one model can be trusted, and what thresholds give.
+    """Write how reliable the probabilities of one model are, and the results at thresholds.
 
     Args:
         predictions: Tables of all folds: image_id, fold, role, label, probability.
@@ -221,7 +221,7 @@ def risk_coverage_table(tested: pd.DataFrame, scaled: pd.DataFrame) -> pd.DataFr
 def operating_table(
     tested: pd.DataFrame, fitted: Fitted, seed: int, run: Sequence[str]
 ) -> pd.DataFrame:
-    """Measure what every operating point gives on the test images, with 95 % intervals.
+    """Measure the result of every operating point on the test images, with 95 % intervals.
 
     Args:
         tested: Test predictions: fold, label, probability, group.

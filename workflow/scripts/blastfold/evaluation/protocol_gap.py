@@ -5,7 +5,7 @@ is too good; the gap to a split that keeps leakage groups together measures by h
 results rest on images of the same groups, often on the same images, so that they are not
 independent: the images that both tested are paired, and of images that only one tested the
 jackknife leaves a group out of both sets at once. The interval is about other images of other
-groups; what another split or another training would give is not in it.
+groups. It does not include the variation between splits or trainings.
 """
 
 import itertools
@@ -228,7 +228,7 @@ def _unseen_variance(metric: str, value: float, alone: Spread) -> float:
     """Return the variance that a value without spread has nevertheless, 0 for any other.
 
     Where all images are right, say, the groups do not differ, and another set of images might
-    still hold errors: the reach of the exact interval over the t quantile stands for the
+    still hold errors: the reach of the exact interval over the t quantile is used as the
     standard error (variance recovered from limits; Zou and Donner 2008).
     """
     if alone.standard_error > 1e-12:

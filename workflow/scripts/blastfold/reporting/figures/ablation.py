@@ -1,4 +1,4 @@
-"""Figures of an ablation: what each choice brings, beside all combinations; learning curves."""
+"""Figures of an ablation: the effect of each choice, all combinations, learning curves."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +28,7 @@ def plot_effects(
     title: str,
     paths: Paths,
 ) -> None:
-    """Draw what each choice of an ablation brings, beside its combinations.
+    """Draw the effect of each choice of an ablation, and its combinations.
 
     Args:
         effects: ``effects.tsv`` of the ablation.
@@ -61,18 +61,18 @@ def effects_figure(
     height = (30 + lines * (4.5 + 2.2 * (len(splits) - 1))) * style.MILLIMETRE
     figure = Figure(figsize=(style.TWO_COLUMNS, height))
     panels = figure.subplots(1, 2 * len(DRAWN), sharey=True, width_ratios=[1, 1.25] * len(DRAWN))
-    for metric, (beside, forest) in zip(DRAWN, np.reshape(panels, (-1, 2)), strict=True):
+    for metric, (cells_axes, forest) in zip(DRAWN, np.reshape(panels, (-1, 2)), strict=True):
         for order, split in enumerate(splits):
             shift = 0.5 * (order - (len(splits) - 1) / 2) / len(splits)
             colour = style.SERIES[order % len(style.SERIES)]
             shown = _of_split(cells, split, metric)
             for (factor, level), place in levels.items():
                 values = shown.loc[shown[factor] == level, "value"]
-                _draw_cells(beside, values, place + shift, colour)
+                _draw_cells(cells_axes, values, place + shift, colour)
             for row in _of_split(effects, split, metric).to_dict("records"):
                 place = contrasts[row["factor"], row["level"], row["reference"]]
                 _draw_effect(forest, row, place + shift, colour)
-        _dress(beside, forest, metric, titles, levels)
+        _dress(cells_axes, forest, metric, titles, levels)
     _label_lines(panels[0], ticks)
     figure.suptitle(style.wrap(title, 100), fontsize=8)
     _explain(figure, panels, splits, titles)
@@ -138,7 +138,7 @@ def _places(
 ) -> tuple[dict, dict, list[tuple[int, str, bool]]]:
     """Give every level and every comparison a line, below a line with its factor's title.
 
-    A comparison with the reference stands on its level's line, any other on a line of its own.
+    A comparison with the reference is on its level's line, any other on its own line.
 
     Returns:
         Lines of the levels, lines of the comparisons, and the labels of all lines: number, text
@@ -198,11 +198,11 @@ def _look(colour: str, shown: bool) -> dict:
     }
 
 
-def _dress(beside: Axes, forest: Axes, metric: str, titles: Mapping, levels: Mapping) -> None:
+def _dress(cells_axes: Axes, forest: Axes, metric: str, titles: Mapping, levels: Mapping) -> None:
     name = heading_of(metric)
-    beside.set_title("All combinations")
-    beside.set_xlabel(name)
-    style.set_percent_axis(beside, "x")
+    cells_axes.set_title("All combinations")
+    cells_axes.set_xlabel(name)
+    style.set_percent_axis(cells_axes, "x")
     plain = name.removesuffix(" (%)")
     forest.set_title(f"Difference in {plain if plain.isupper() else plain.lower()}")
     forest.set_xlabel("Points, 95 % interval")
@@ -219,7 +219,7 @@ def _dress(beside: Axes, forest: Axes, metric: str, titles: Mapping, levels: Map
             color=style.GREY,
             fontsize=6.5,
         )
-    for axes in (beside, forest):
+    for axes in (cells_axes, forest):
         axes.grid(axis="x")
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)

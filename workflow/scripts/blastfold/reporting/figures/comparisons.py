@@ -64,7 +64,7 @@ def differences(comparisons: pd.DataFrame, titles: Mapping[str, str], title: str
     ]
     panels[0].set_yticks(range(len(pairs)), labels)
     panels[0].set_ylim(max(len(pairs), 1) - 0.5, -0.5)
-    # A label of the figure would lie under the legend; the middle panel's stands free.
+    # The legend would cover a label of the figure; that of the middle panel is free.
     panels[len(panels) // 2].set_xlabel("Difference (points) with 95 % interval")
     figure.suptitle(style.wrap(title, 100), fontsize=8)
     for label, look in (

@@ -137,7 +137,7 @@ def image_grid(rows: int, columns: int, width: float, aspect: float) -> tuple[Fi
 
 
 def label_row(axes: Axes, text: str) -> None:
-    """Write what a row of images shows beside its first image."""
+    """Write the content of a row of images next to its first image."""
     axes.text(
         -0.06,
         0.5,

@@ -19,7 +19,7 @@ METRICS = ("auc", "accuracy", "sensitivity", "specificity")
 def tabulate_effects(
     effects: str | os.PathLike, titles: Mapping[str, Mapping], title: str, label: str, paths: Paths
 ) -> None:
-    """Write what every choice brings against its reference.
+    """Write the effect of every choice against its reference.
 
     Args:
         effects: ``effects.tsv`` of the ablation.
@@ -30,7 +30,7 @@ def tabulate_effects(
         paths: Tables to write (see :func:`blastfold.reporting.tables.writing.write_table`).
     """
     caption = (
-        f"What each choice brings: {title}. Difference to the reference, averaged over all "
+        f"Effect of each choice: {title}. Difference to the reference, averaged over all "
         "combinations of the other choices, with its 95 % interval over leakage groups; p values "
         "are Holm's over all choices in a metric."
     )
@@ -118,7 +118,7 @@ def metrics_aside(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
 
     Args:
         table: The keys, metric, value, lower, upper and note; one row per metric.
-        keys: Columns that tell one run from another.
+        keys: Columns that identify a run.
 
     Returns:
         One row per run, in the order of the table: the keys, every metric of :data:`METRICS` with

@@ -1,4 +1,4 @@
-"""The table of canaries: what models reach on permuted labels, beside the true labels."""
+"""The table of canaries: results on permuted labels and on the true labels."""
 
 from collections.abc import Sequence
 
@@ -29,7 +29,7 @@ CAPTION = (
 
 
 def tabulate_canaries(metrics: Paths, intervals: Paths, runs: Sequence[dict], paths: Paths) -> None:
-    """Write AUC and accuracy on permuted labels beside those on the true ones.
+    """Write AUC and accuracy on permuted labels and on the true ones.
 
     Args:
         metrics: ``metrics.tsv`` of each run.
@@ -80,7 +80,7 @@ def _note_on_intervals(limits: pd.DataFrame) -> str:
 
 
 def meaning(labels: str, group_by: str) -> str:
-    """Say in plain words what a result on these labels under this protocol means.
+    """Explain what a result on these labels under this protocol means.
 
     Args:
         labels: A key of LABELS.
@@ -97,8 +97,8 @@ def meaning(labels: str, group_by: str) -> str:
     if labels == "subject" and group_by in ("subject", "group"):
         return (
             "Labels permuted among subjects, which this protocol keeps on one side of a split: "
-            "there is nothing to learn. With few subjects the AUC scatters widely and tends to "
-            "lie below 50 %."
+            "there is nothing to learn. With few subjects the AUC varies widely and tends to "
+            "be below 50 %."
         )
     if labels == "subject":
         return (

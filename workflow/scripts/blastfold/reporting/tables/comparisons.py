@@ -13,7 +13,7 @@ from blastfold.reporting.tables.writing import heading_of, write_table
 Paths = Iterable[str | os.PathLike]
 
 SHOWN_METRICS = ("accuracy", "sensitivity", "specificity", "auc", "weighted_f1")
-"""The metrics of the printed tables and figures; the others stand in the evaluation's files."""
+"""The metrics of the printed tables and figures; the others are in the evaluation's files."""
 
 CUT = "the interval reaches beyond what a difference can be, and is cut there"
 

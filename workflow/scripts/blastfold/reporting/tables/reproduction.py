@@ -1,4 +1,4 @@
-"""The thesis' printed results beside ours, and the literature that it compares itself with."""
+"""The thesis' printed results and ours, and the literature that it compares itself with."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +23,7 @@ Paths = Iterable[str | os.PathLike]
 def tabulate_reproduction(
     published: str | os.PathLike, metrics: Paths, runs: Sequence[dict], paths: Paths
 ) -> None:
-    """Write every value that the thesis prints beside ours.
+    """Write every value that the thesis prints, and ours.
 
     Args:
         published: ``resources/published_results.tsv``.
@@ -35,7 +35,7 @@ def tabulate_reproduction(
     results = [run | headline(path) for path, run in zip(metrics, runs, strict=True)]
     table = reproduction_table(printed_values(read_published(published)), results)
     caption = (
-        "Every value printed in the thesis beside ours (the mean of the folds where there are "
+        "Every value printed in the thesis and ours (the mean of the folds where there are "
         "several). A value that the thesis prints in more than one version has a row for each."
     )
     write_table(table, paths, caption, "tab:reproduction")
@@ -81,8 +81,8 @@ def printed_values(published: pd.DataFrame) -> pd.DataFrame:
         published: As :func:`read_published` returns it.
 
     Returns:
-        dataset, model, model_title, metric, printed (text), printed_in, note. A note says where
-        the thesis contradicts itself.
+        dataset, model, model_title, metric, printed (text), printed_in, note. A note names
+        contradictions of the thesis.
     """
     rows = []
     for (dataset, model), sources in published.groupby(["dataset", "model"], sort=False):
@@ -96,7 +96,7 @@ def printed_values(published: pd.DataFrame) -> pd.DataFrame:
 
 
 def reproduction_table(printed: pd.DataFrame, results: Sequence[dict]) -> pd.DataFrame:
-    """Set our results beside the printed values.
+    """Compare our results with the printed values.
 
     Args:
         printed: As :func:`printed_values` returns it.
@@ -106,7 +106,7 @@ def reproduction_table(printed: pd.DataFrame, results: Sequence[dict]) -> pd.Dat
         One row per printed value and run that reproduces it: dataset, model, metric, printed
         (percent, as printed), printed_in, run (our data set and protocol), ours (percent, or
         "not run"), difference (points; ours minus printed), note. A run reproduces a value when
-        its data set says so with ``reproduces`` and its model has the thesis' name
+        its data set names it with ``reproduces`` and its model has the thesis' name
         (:data:`MODEL_TITLES`).
     """
     rows = []

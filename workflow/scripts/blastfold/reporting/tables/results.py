@@ -133,7 +133,7 @@ def tabulate_results(
             table.insert(place, column, run[column])
         tables.append(table)
     caption = (
-        f"Results on {title}. The mean over folds stands with its standard deviation; "
+        f"Results on {title}. The mean over folds has its standard deviation; "
         "pooled folds are all test predictions taken together. In brackets: 95 % interval over "
         "leakage groups."
     )
