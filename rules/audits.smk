@@ -22,7 +22,7 @@ rule tabulate_fitted_artefacts:
         artefacts=experiment.files.fitted_artefacts,
         splits=experiment.shown.splits,
         titles=experiment.runs.titles,
-        code=code_digest("reporting.tables.audits"),
+        code=code_digest("reporting.tables.fitted_artefacts"),
     message:
         "Checking that nothing was fitted on a test image"
     script:

@@ -50,7 +50,7 @@ rule describe_dataset:
     params:
         title=experiment.shown.title,
         code=code_digest(
-            "reporting.figures.datasets", "reporting.figures.audits", "reporting.tables.audits"
+            "reporting.figures.datasets", "reporting.figures.audits", "reporting.tables.leakage"
         ),
     message:
         "Describing {wildcards.dataset}"
@@ -136,7 +136,7 @@ rule describe_splits:
         splits=experiment.shown.true_splits,
         titles=experiment.runs.titles,
         code=code_digest(
-            "reporting.tables.results", "reporting.tables.audits", "reporting.figures.audits"
+            "reporting.tables.results", "reporting.tables.leakage", "reporting.figures.audits"
         ),
     message:
         "Describing the data sets, their splits and what crosses them"

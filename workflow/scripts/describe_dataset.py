@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from blastfold.core.logs import log_to
 from blastfold.reporting.figures.audits import plot_duplicates
 from blastfold.reporting.figures.datasets import plot_class_distribution, plot_example_images
-from blastfold.reporting.tables.audits import tabulate_duplicates
+from blastfold.reporting.tables.leakage import tabulate_duplicates
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from blastfold.core.logs import log_to
 from blastfold.reporting.figures.audits import plot_leakage
-from blastfold.reporting.tables.audits import tabulate_leakage
+from blastfold.reporting.tables.leakage import tabulate_leakage
 from blastfold.reporting.tables.results import tabulate_datasets, tabulate_splits
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from blastfold.core.logs import log_to
-from blastfold.reporting.tables.audits import tabulate_fitted
+from blastfold.reporting.tables.fitted_artefacts import tabulate_fitted
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -19,8 +19,8 @@ from blastfold.folds import stain_reference
 from blastfold.folds.mean_image import compute_mean_images
 from blastfold.images import stain
 from blastfold.images.decoding import decode_image
+from blastfold.leakage.fitted_artefacts import check_fitted, read_fitted
 from blastfold.networks.stain_layers import StainNormalisation, build_stain_layer
-from blastfold.reporting.tables.audits import check_fitted, read_fitted
 
 ORACLES = {"reinhard": NumpyReinhardNormalizer, "macenko": NumpyMacenkoNormalizer}
 MOST = 0.01

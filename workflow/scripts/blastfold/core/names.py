@@ -31,6 +31,11 @@ CELLS = ("true_negative", "false_positive", "false_negative", "true_positive")
 GROUPINGS = ("image", "picture", "subject", "group")
 """What a protocol keeps on one side of a split, from the finest to the coarsest."""
 
+DUPLICATE_KINDS = (
+    *("identical", "flipped_or_turned", "recompressed", "brightness_contrast", "shifted"),
+)
+"""How two images of one cell may differ, from the plainest to the most changed."""
+
 LEUKAEMIA_CLASSES = ("normal", "blast")
 """Classes of the leukaemia formats in the order of their labels, for the config's keys and for
 imports. Everything after the import takes its classes from the manifest."""

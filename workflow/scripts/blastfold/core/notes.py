@@ -75,6 +75,12 @@ NOTES: dict[str, tuple[str, ...]] = {
     "threshold_without_negative_images": (),
     "threshold_of_the_test_images": (),
     "limits_of_pooled_images_only": (),
+    # Leakage.
+    "no_test_images": (),
+    "no_subject_named": (),
+    "no_picture_named": (),
+    "images_without_subject": ("missing", "images"),
+    "images_without_picture": ("missing", "images"),
     # Printed results.
     "accuracy_below_both_rates": ("accuracy", "sensitivity", "specificity"),
     "accuracy_above_both_rates": ("accuracy", "sensitivity", "specificity"),

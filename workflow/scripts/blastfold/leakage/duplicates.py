@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from blastfold.core.errors import InputError
+from blastfold.core.names import DUPLICATE_KINDS
 from blastfold.leakage.duplicate_candidates import find_candidates
 from blastfold.leakage.duplicate_images import REFERENCE_SIZE, orient, orientations_of
 from blastfold.leakage.duplicate_verification import (
@@ -32,7 +33,6 @@ from blastfold.leakage.groups import leakage_groups
 logger = logging.getLogger(__name__)
 
 COLUMNS = ["first", "second", "kind", "transform", "similarity"]
-KINDS = ("identical", "flipped_or_turned", "recompressed", "brightness_contrast", "shifted")
 # Beyond this many pairs, copies of copies are linked to one of them instead of each to each.
 MOST_PAIRS_OF_COPIES = 1000
 
@@ -91,8 +91,8 @@ def find_duplicates(
 
     Returns:
         One row per pair, in the order of the images: first, second (image_id), kind (one of
-        KINDS), transform (turns the first image into the second: an orientation, then a shift in
-        pixels of ``images``) and similarity (0-1; 1 is exact).
+        DUPLICATE_KINDS), transform (turns the first image into the second: an orientation, then a
+        shift in pixels of ``images``) and similarity (0-1; 1 is exact).
 
     Raises:
         InputError: The images have another shape or type, or not one name each.
@@ -249,7 +249,7 @@ def audit_dataset(
     logger.info(
         "duplicates: %d pairs (%s); %d leakage groups among %d images",
         len(found),
-        ", ".join(f"{kind} {counts.get(kind, 0)}" for kind in KINDS),
+        ", ".join(f"{kind} {counts.get(kind, 0)}" for kind in DUPLICATE_KINDS),
         assigned["group"].nunique(),
         len(table),
     )

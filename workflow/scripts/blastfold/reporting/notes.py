@@ -121,6 +121,15 @@ SENTENCES = {
         "ranking"
     ),
     "limits_of_pooled_images_only": "intervals are given for the pooled images only",
+    "no_test_images": "no test image",
+    "no_subject_named": "the source does not name its subjects",
+    "no_picture_named": "the source does not name its pictures",
+    "images_without_subject": (
+        "{missing:.0f} of {images:.0f} images have no subject and count as new"
+    ),
+    "images_without_picture": (
+        "{missing:.0f} of {images:.0f} images have no picture and count as new"
+    ),
     "accuracy_below_both_rates": (
         "accuracy {accuracy:g} is below both sensitivity {sensitivity:g} and specificity "
         "{specificity:g}, of which it is a weighted mean"

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from blastfold.core.errors import InputError
 from blastfold.reporting.figures import style
 from blastfold.reporting.figures.datasets import read_manifest
-from blastfold.reporting.tables.audits import KIND_TITLES
+from blastfold.reporting.tables.leakage import KIND_TITLES
 from blastfold.reporting.tables.writing import heading_of
 
 Paths = Iterable[str | os.PathLike]
@@ -232,7 +232,7 @@ def leakage_shares(table: pd.DataFrame) -> Figure:
     """Draw a panel for each kind of leakage, with a bar for each split.
 
     Args:
-        table: As :func:`reporting.tables.audits.leakage_rows` makes it, for every split, with
+        table: As :func:`reporting.tables.leakage.leakage_rows` makes it, for every split, with
             dataset_title and protocol_title.
     """
     reasons = [name.removesuffix("_share") for name in table if name.endswith("_share")]

@@ -133,6 +133,27 @@ def write_table(
         path.write_text(writers[path.suffix](), encoding="utf-8", newline="\n")
 
 
+def write_both(
+    table: pd.DataFrame,
+    shown: pd.DataFrame,
+    paths: Iterable[str | os.PathLike],
+    caption: str,
+    label: str,
+) -> None:
+    """Write the whole table as TSV, and the one for readers in all other formats.
+
+    Args:
+        table: See :func:`write_table`.
+        shown: The same for readers.
+        paths: Files to write.
+        caption: Caption in plain text.
+        label: LaTeX label.
+    """
+    for path in paths:
+        chosen = table if Path(path).suffix == ".tsv" else shown
+        write_table(chosen, [path], caption, label)
+
+
 def to_latex(table: pd.DataFrame, caption: str, label: str) -> str:
     """Return a LaTeX table that fits its page.
 
