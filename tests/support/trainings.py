@@ -7,12 +7,16 @@ import pandas as pd
 from support.repository import SCHEMA
 
 from blastfold.core import fold_table
+from blastfold.core.settings import FeatureSettings, JobSettings, ModelSettings, Run
 from blastfold.experiment.config import check_config
+from blastfold.experiment.feature_sets import feature_sets
 from blastfold.networks import architectures, preprocessing
 from blastfold.training import batches, fold_job
+from blastfold.training.files import FoldFiles, FoldOutputs, HeadOutputs
 from blastfold.training.trainer import image_trainer
 
 SIZE = 20
+CLASSES = ("normal", "blast")
 
 
 NOT_AUGMENTED = {
@@ -27,7 +31,8 @@ NOT_AUGMENTED = {
 }
 
 
-def model_settings(**changes):
+def model_entry(**changes):
+    """A model entry of a checked config."""
     config = {
         "datasets": {"cells": {"format": "folder"}},
         "protocols": {"holdout": {"kind": "holdout"}},
@@ -35,6 +40,16 @@ def model_settings(**changes):
         "experiments": [{"datasets": ["cells"], "protocols": ["holdout"], "models": ["model"]}],
     }
     return check_config(config, SCHEMA)["models"]["model"]
+
+
+def model_settings(**changes):
+    return ModelSettings.read(model_entry(**changes))
+
+
+def feature_settings(entry):
+    """The settings of the features that a model entry's head learns from."""
+    [settings] = feature_sets([entry]).values()
+    return FeatureSettings.read(settings)
 
 
 def blobs(count=60, seed=0, size=SIZE):
@@ -65,9 +80,10 @@ def parts_of(labels, train=30, validation=10):
 def build_trainer(images, settings, seed=5):
     network = architectures.build_network(settings, images.shape[1:], seed, seed)
     mean_image = images.mean(axis=0).astype("float32")
-    scaling = preprocessing.build_scaling(settings, network.application, mean_image)
-    prepared = preprocessing.Preparation(images.shape[1:], scaling, None)
-    source = batches.ImageInputs(images, settings["augmentation"], seed)
+    prepared = preprocessing.build_preparation(
+        settings.preprocessing, network.application, mean_image, None
+    )
+    source = batches.ImageInputs(images, settings.augmentation, seed)
     return image_trainer(network, prepared, source, settings, seed)
 
 
@@ -79,7 +95,7 @@ def write_job(folder, images, labels, validation=10):
     np.save(folder / "images.npy", images)
     manifest = pd.DataFrame(
         {"image_id": [f"cell {number}" for number in range(len(labels))], "label": labels}
-    )
+    ).assign(**{"class": np.array(CLASSES)[labels]})
     manifest.to_csv(folder / "manifest.tsv", sep="\t", index=False)
     roles = np.array(["train"] * len(labels), dtype=object)
     roles[30 : 30 + validation] = "validation"
@@ -87,45 +103,61 @@ def write_job(folder, images, labels, validation=10):
     folds = manifest[["image_id"]].assign(repeat=0, fold=0, role=roles)
     folds = folds.sample(frac=1, random_state=0)
     folds.to_csv(folder / "folds.tsv", sep="\t", index=False)
-    np.save(folder / "mean.npy", images[:30].mean(axis=0).astype("float32"))
+    np.save(folder / "mean.npy", images[:30].mean(axis=0, keepdims=True).astype("float32"))
     summary = {"images_sha256": "of images", "manifest_sha256": "of manifest"}
+    summary["classes"] = list(CLASSES)
     (folder / "dataset.json").write_text(json.dumps(summary))
 
 
 def run_job(folder, out, settings, deterministic=True):
-    outputs = outputs_in(folder / out, "model", "history", "predictions", "layers", "run")
-    fold_job.train_model(
-        job_inputs(folder), fold=0, settings=settings, run=job_run(deterministic), outputs=outputs
-    )
+    outputs = outputs_in(folder / out)
+    compute = job_settings(deterministic=deterministic)
+    fold_job.train_model(job_files(folder), 0, settings, compute, RUN, outputs)
     return outputs
 
 
-def outputs_in(folder, *names):
-    files = {"model": "model.keras", "run": "run.json", "head": "head.weights.h5"}
-    return {name: folder / files.get(name, f"{name}.tsv") for name in names}
-
-
-def job_inputs(folder, **changes):
-    files = {"images": "images.npy", "mean_image": "mean.npy", "dataset": "dataset.json"}
-    files |= {name: f"{name}.tsv" for name in ("manifest", "folds")}
-    return (
-        {name: folder / file for name, file in files.items()}
-        | {"weights": None, "stain": None}
-        | changes
+def outputs_in(folder):
+    """Outputs of the training of one fold."""
+    return FoldOutputs(
+        model=folder / "model.keras",
+        history=folder / "history.tsv",
+        predictions=folder / "predictions.tsv",
+        layers=folder / "layers.tsv",
+        run=folder / "run.json",
     )
 
 
-def job_run(deterministic=True, **changes):
-    run = {
+def head_outputs_in(folder):
+    """Outputs of the training of the heads of all folds."""
+    return HeadOutputs(
+        heads=folder / "heads",
+        history=folder / "history.tsv",
+        predictions=folder / "predictions.tsv",
+        layers=folder / "layers.tsv",
+        runs=folder / "runs.json",
+    )
+
+
+def job_files(folder, **changes):
+    files = {"images": "images.npy", "mean_images": "mean.npy", "dataset": "dataset.json"}
+    files |= {name: f"{name}.tsv" for name in ("manifest", "folds")}
+    return FoldFiles(**{name: folder / file for name, file in files.items()} | changes)
+
+
+RUN = Run("cells", "holdout", "model", image_source="cells")
+
+
+def job_settings(**changes):
+    settings = {
         "seed": 7,
-        "names": ["cells", "holdout", "model"],
-        "drawn_for": "cells",
         "device": "cpu",
         "precision": "auto",
         "xla": "auto",
-        "deterministic": deterministic,
+        "deterministic": True,
         "threads": 2,
-        "gpu": 0,
+        "feature_runtime": "tensorflow",
+        "states": None,
         "code": "1",
+        "gpu": 0,
     }
-    return run | changes
+    return JobSettings.read(settings | changes)

@@ -236,6 +236,7 @@ def test_grown_images_are_augmented_originals(base, outputs):
     from keras import ops
 
     from blastfold.core.seeds import derive_seed
+    from blastfold.core.settings import AugmentationSettings
     from blastfold.networks.augmentation import augment, draw_augmentations
     from blastfold.networks.grown_datasets import BLOCK, grow_dataset
 
@@ -253,7 +254,9 @@ def test_grown_images_are_augmented_originals(base, outputs):
     for place in range(27, 110):
         parent, number = manifest["image_id"][place].rsplit("-copy-", 1)
         row = rows[parent]
-        draws = draw_augmentations(27, AUGMENTATION, stream, epoch=int(number))
+        draws = draw_augmentations(
+            27, AugmentationSettings(**AUGMENTATION), stream, epoch=int(number)
+        )
         alone = ops.convert_to_numpy(augment(originals[row : row + 1], draws[row : row + 1]))[0]
         difference = images[place].astype(int) - np.rint(alone)
         assert np.abs(difference).max() <= 1

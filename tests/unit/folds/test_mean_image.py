@@ -22,61 +22,56 @@ def test_equals_numpy_whatever_the_block(block):
 
 
 def write_data_set(folder, roles):
+    """Two folds: the given roles, and one in which the order of the roles is reversed."""
     images = np.random.default_rng(1).integers(0, 256, (len(roles), 5, 4, 3), dtype=np.uint8)
     names = [f"image {number}" for number in range(len(roles))]
     np.save(folder / "images.npy", images)
-    pd.DataFrame({"image_id": names}).to_csv(folder / "manifest.tsv", sep="\t", index=False)
+    manifest = pd.DataFrame({"image_id": names, "label": 0, "class": "normal"})
+    manifest.to_csv(folder / "manifest.tsv", sep="\t", index=False)
     # The table of folds is in another order than the manifest.
-    table = pd.DataFrame({"image_id": names, "fold": 0, "role": roles})[::-1]
-    other = table.assign(fold=1, role="test")
-    pd.concat([table, other]).to_csv(folder / "folds.tsv", sep="\t", index=False)
+    table = pd.DataFrame({"image_id": names, "repeat": 0, "fold": 0, "role": roles})[::-1]
+    other = table.assign(fold=1, role=roles)
+    pd.concat([other, table]).to_csv(folder / "folds.tsv", sep="\t", index=False)
     return images, names
 
 
-def run(folder, folds=1):
-    names = ("images.npy", "manifest.tsv", "folds.tsv")
-    paths = [folder / name for name in names]
-    numbers = range(folds)
-    means = [folder / f"mean-{fold}.npy" for fold in numbers]
-    compute_mean_images(*paths, means, [folder / f"mean-{fold}.json" for fold in numbers])
+def run(folder):
+    names = ("images.npy", "manifest.tsv", "folds.tsv", "means.npy", "means.json")
+    compute_mean_images(*(folder / name for name in names))
+    return np.load(folder / "means.npy"), json.loads((folder / "means.json").read_text())
 
 
-def test_only_training_images_count(tmp_path):
+def test_every_fold_has_the_mean_of_its_own_training_images(tmp_path):
     roles = ["train", "test", "train", "validation", "train", "test"]
     images, names = write_data_set(tmp_path, roles)
-    run(tmp_path)
-    expected = images[[0, 2, 4]].astype("float64").mean(axis=0).astype("float32")
-    np.testing.assert_array_equal(np.load(tmp_path / "mean-0.npy"), expected)
-    record = json.loads((tmp_path / "mean-0.json").read_text())
-    assert record["images"] == 3
-    assert record["fitted_on"] == digest_names([names[0], names[2], names[4]])
+    means, records = run(tmp_path)
+    assert means.dtype == np.float32
+    for fold, rows in enumerate(([0, 2, 4], [1, 3, 5])):
+        expected = images[rows].astype("float64").mean(axis=0).astype("float32")
+        np.testing.assert_array_equal(means[fold], expected)
+        assert records[fold] == {
+            "repeat": 0,
+            "fold": fold,
+            "images": 3,
+            "fitted_on": digest_names([names[row] for row in rows]),
+        }
 
 
 def test_changing_a_test_image_changes_nothing(tmp_path):
     images, _ = write_data_set(tmp_path, ["train", "test", "train", "validation"])
-    run(tmp_path)
-    before = np.load(tmp_path / "mean-0.npy")
+    before, _ = run(tmp_path)
     images[[1, 3]] = 255 - images[[1, 3]]
     np.save(tmp_path / "images.npy", images)
-    run(tmp_path)
-    np.testing.assert_array_equal(np.load(tmp_path / "mean-0.npy"), before)
-
-
-def test_every_fold_has_the_mean_of_its_own_training_images(tmp_path):
-    images, names = write_data_set(tmp_path, ["train"] * 4)
-    table = pd.DataFrame({"image_id": names * 2, "fold": [0] * 4 + [1] * 4})
-    table["role"] = ["train", "train", "train", "test", "test", "train", "train", "train"]
-    table.to_csv(tmp_path / "folds.tsv", sep="\t", index=False)
-    run(tmp_path, folds=2)
-    for fold, rows in enumerate(([0, 1, 2], [1, 2, 3])):
-        expected = images[rows].astype("float64").mean(axis=0).astype("float32")
-        np.testing.assert_array_equal(np.load(tmp_path / f"mean-{fold}.npy"), expected)
-        record = json.loads((tmp_path / f"mean-{fold}.json").read_text())
-        assert record["fold"] == fold
-        assert record["fitted_on"] == digest_names([names[row] for row in rows])
+    after, _ = run(tmp_path)
+    np.testing.assert_array_equal(after[0], before[0])
+    assert (after[1] != before[1]).any()
 
 
 def test_fold_without_training_images_is_an_error(tmp_path):
     write_data_set(tmp_path, ["train", "test"])
+    table = pd.read_csv(tmp_path / "folds.tsv", sep="\t")
+    table.loc[table["fold"] == 1, "role"] = "test"
+    table.to_csv(tmp_path / "folds.tsv", sep="\t", index=False)
     with pytest.raises(InputError, match="fold 1 has no row with role 'train'"):
-        run(tmp_path, folds=2)
+        run(tmp_path)
+    assert not (tmp_path / "means.npy").exists()

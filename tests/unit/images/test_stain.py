@@ -345,20 +345,22 @@ def test_colours_are_converted_as_by_torchstain():
 
 
 def write_data_set(folder, images, roles):
+    """Fold 0 has the given roles; fold 1 trains on all images."""
     names = [f"image-{number}" for number in range(len(images))]
     np.save(folder / "images.npy", images)
-    manifest = pd.DataFrame({"image_id": names})
+    manifest = pd.DataFrame({"image_id": names, "label": 0, "class": "normal"})
     manifest.to_csv(folder / "manifest.tsv", sep="\t", index=False)
-    table = pd.DataFrame({"image_id": names, "fold": 2, "role": roles})
+    table = pd.DataFrame({"image_id": names, "repeat": 0, "fold": 0, "role": roles})
+    table = pd.concat([table, table.assign(fold=1, role="train")])
     table.to_csv(folder / "folds.tsv", sep="\t", index=False)
-    return {name: str(folder / name) for name in ("images.npy", "manifest.tsv", "folds.tsv")}
+    return [folder / name for name in ("images.npy", "manifest.tsv", "folds.tsv")]
 
 
 def fit_in(folder, images, roles, method="macenko"):
-    paths = list(write_data_set(folder, images, roles).values())
-    outputs = [str(folder / "fit" / "fold-2.json"), str(folder / "fit" / "fold-2.npy")]
-    stain_reference.fit_stain(*paths, 2, method, *outputs)
-    return json.loads((folder / "fit" / "fold-2.json").read_text()), np.load(outputs[1])
+    paths = write_data_set(folder, images, roles)
+    outputs = [folder / "fit" / "stain.json", folder / "fit" / "stain.npy"]
+    stain_reference.fit_stain(*paths, method, *outputs)
+    return json.loads(outputs[0].read_text()), np.load(outputs[1])
 
 
 ROLES = ["train", "test", "train", "validation", "train"]
@@ -366,45 +368,43 @@ ROLES = ["train", "test", "train", "validation", "train"]
 
 @both_methods
 def test_fit_of_a_fold_sees_its_training_images_alone(training, tmp_path, method):
-    record, mean_image = fit_in(tmp_path, training, ROLES, method)
-    reference = fitted_on(training[[0, 2, 4]], method)
-    for name, values in reference.items():
-        np.testing.assert_array_equal(record["reference"][name], values)
-    expected = np.mean(
-        [stain.normalise_image(training[i], method, reference) for i in (0, 2, 4)], 0
-    )
-    assert mean_image.dtype == np.float32
-    np.testing.assert_allclose(mean_image, expected, rtol=1e-6)
+    records, mean_images = fit_in(tmp_path, training, ROLES, method)
+    for fold, rows in enumerate(([0, 2, 4], range(5))):
+        reference = fitted_on(training[list(rows)], method)
+        for name, values in reference.items():
+            np.testing.assert_array_equal(records[fold]["reference"][name], values)
+        normalised = [stain.normalise_image(training[i], method, reference) for i in rows]
+        np.testing.assert_allclose(mean_images[fold], np.mean(normalised, 0), rtol=1e-6)
+    assert mean_images.dtype == np.float32
     others = training.copy()
     others[[1, 3]] = np.random.default_rng(0).integers(0, 256, others[[1, 3]].shape)
     again, again_mean = fit_in(tmp_path, others, ROLES, method)
-    assert again == record
-    np.testing.assert_array_equal(again_mean, mean_image)
+    assert again[0] == records[0]
+    assert again[1] != records[1]
+    np.testing.assert_array_equal(again_mean[0], mean_images[0])
 
 
 def test_record_is_audited_like_that_of_the_mean_image(training, tmp_path):
-    record, _ = fit_in(tmp_path, training, ROLES)
-    paths = [str(tmp_path / name) for name in ("images.npy", "manifest.tsv", "folds.tsv")]
-    outputs = [str(tmp_path / name) for name in ("mean.npy", "mean.json")]
-    table = pd.read_csv(paths[2], sep="\t")
-    table[table["fold"] == 2].assign(fold=0).to_csv(tmp_path / "one.tsv", sep="\t", index=False)
-    files = [[path] for path in outputs]
-    compute_mean_images(*paths[:2], str(tmp_path / "one.tsv"), *files)
-    mean_record = json.loads((tmp_path / "mean.json").read_text())
-    assert {key: record[key] for key in mean_record} == mean_record | {"fold": 2}
-    assert record["fitted_on"] == digest_names(["image-0", "image-2", "image-4"])
-    [read] = read_fitted(tmp_path / "fit" / "fold-2.json")
+    records, _ = fit_in(tmp_path, training, ROLES)
+    inputs = [tmp_path / name for name in ("images.npy", "manifest.tsv", "folds.tsv")]
+    compute_mean_images(*inputs, tmp_path / "mean.npy", tmp_path / "mean.json")
+    mean_records = json.loads((tmp_path / "mean.json").read_text())
+    for record, mean_record in zip(records, mean_records, strict=True):
+        assert {key: record[key] for key in mean_record} == mean_record
+    assert records[0]["fitted_on"] == digest_names(["image-0", "image-2", "image-4"])
     folds = pd.read_csv(tmp_path / "folds.tsv", sep="\t")
     names = {"dataset": "d", "protocol": "p", "artefact": "macenko stain"}
-    checked = check_fitted({("d", "p"): folds}, [names | read])
-    assert checked["fitted_part"].tolist() == ["train"]
+    read = read_fitted(tmp_path / "fit" / "stain.json")
+    checked = check_fitted({("d", "p"): folds}, [names | record for record in read])
+    assert checked["fitted_part"].tolist() == ["train", "train"]
 
 
 @pytest.mark.parametrize("method", list(ORACLES))
 def test_training_images_without_tissue_are_an_error(training, tmp_path, method):
     images = training.copy()
     images[[0, 2, 4]] = 255
-    with pytest.raises(InputError, match=r"images\.npy: none of the 3 training images of fold 2"):
+    expected = r"images\.npy: the stains of none of the 3 training images of fold 0"
+    with pytest.raises(InputError, match=expected):
         fit_in(tmp_path, images, ROLES, method)
     assert not (tmp_path / "fit").exists()
 
@@ -417,5 +417,5 @@ def test_stains_of_one_colour_cannot_be_told(training, tmp_path):
 
 
 def test_fold_without_training_images_is_an_error(training, tmp_path):
-    with pytest.raises(InputError, match=r"folds\.tsv: fold 2 has no row with role 'train'"):
+    with pytest.raises(InputError, match=r"folds\.tsv: fold 0 has no row with role 'train'"):
         fit_in(tmp_path, training, ["test"] * 5)

@@ -6,14 +6,14 @@ import re
 import keras
 import numpy as np
 import pytest
+from support.trainings import model_settings
 
 from blastfold.core.errors import InputError
 from blastfold.networks import architectures, preprocessing
 
 
 def settings(architecture, **changes):
-    default = {"architecture": architecture, "train": "all", "preprocessing": "mean_image"}
-    return default | changes
+    return model_settings(architecture=architecture, **changes)
 
 
 def summary_of(model):
@@ -103,7 +103,7 @@ def test_mean_image_is_subtracted_and_saved_with_the_model(tmp_path):
     mean_image = np.random.default_rng(0).uniform(0, 255, (20, 20, 3)).astype("float32")
     images = np.random.default_rng(1).integers(0, 256, (3, 20, 20, 3), dtype=np.uint8)
     network = architectures.build_network(settings("simple_cnn"), (20, 20, 3))
-    scaling = preprocessing.build_scaling(settings("simple_cnn"), None, mean_image)
+    scaling = preprocessing.build_scaling("mean_image", None, mean_image)
     np.testing.assert_allclose(scaling.predict(images, verbose=0), images - mean_image, atol=1e-4)
     image = keras.Input((20, 20, 3), dtype="uint8")
     model = keras.Model(image, network.whole(scaling(image)))
@@ -116,16 +116,10 @@ def test_mean_image_is_subtracted_and_saved_with_the_model(tmp_path):
 
 def test_imagenet_scaling_is_that_of_the_network():
     images = np.random.default_rng(1).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
-    scaling = preprocessing.build_scaling(
-        settings("MobileNetV2", preprocessing="imagenet"), "mobilenet_v2", np.zeros((32, 32, 3))
-    )
+    scaling = preprocessing.build_scaling("imagenet", "mobilenet_v2", np.zeros((32, 32, 3)))
     np.testing.assert_allclose(scaling.predict(images, verbose=0), images / 127.5 - 1.0, atol=1e-6)
     with pytest.raises(InputError, match="simple_cnn has no ImageNet weights"):
-        preprocessing.build_scaling(
-            settings("simple_cnn", preprocessing="imagenet"),
-            None,
-            np.zeros((32, 32, 3)),
-        )
+        preprocessing.build_scaling("imagenet", None, np.zeros((32, 32, 3)))
 
 
 def test_backbone_weights_come_from_the_file(tmp_path):

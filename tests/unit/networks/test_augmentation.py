@@ -1,25 +1,27 @@
 """Every operation of thesis 4.5 alone, against NumPy, OpenCV and colorsys, eagerly and compiled."""
 
 import colorsys
+from dataclasses import replace
 
 import cv2
 import keras
 import numpy as np
 import pytest
 
+from blastfold.core.settings import AugmentationSettings
 from blastfold.networks import augmentation as aug
 from blastfold.networks import augmentation_samples
 
-SETTINGS = {
-    "flip_up_down": True,
-    "flip_left_right": True,
-    "transpose": True,
-    "brightness": 0.1,
-    "contrast": 0.2,
-    "saturation": 0.3,
-    "hue": 0.05,
-    "crop": 0.2,
-}
+SETTINGS = AugmentationSettings(
+    flip_up_down=True,
+    flip_left_right=True,
+    transpose=True,
+    brightness=0.1,
+    contrast=0.2,
+    saturation=0.3,
+    hue=0.05,
+    crop=0.2,
+)
 
 
 @pytest.fixture
@@ -165,7 +167,7 @@ def test_identity_draws_change_nothing(images):
 
 def test_result_stays_within_the_intensities():
     images = np.random.default_rng(2).integers(0, 256, (64, 12, 12, 3), dtype=np.uint8)
-    strong = {**SETTINGS, "brightness": 0.9, "contrast": 0.9, "saturation": 0.9}
+    strong = replace(SETTINGS, brightness=0.9, contrast=0.9, saturation=0.9)
     result = numpy(aug.augment(images, aug.draw_augmentations(64, strong, 1, 1)))
     assert result.min() >= 0
     assert result.max() <= 255
@@ -213,13 +215,14 @@ def test_draws_depend_on_seed_and_epoch_alone():
 
 
 def test_switching_one_operation_off_leaves_the_others_as_they_were():
-    off = {name: type(value)(0) for name, value in SETTINGS.items()}
+    off = AugmentationSettings(*[type(value)(0) for value in SETTINGS.plain().values()])
     np.testing.assert_array_equal(
         aug.draw_augmentations(50, off, seed=1, epoch=1), aug.identity_draws(50)
     )
-    assert not aug.changes_anything(off)
+    assert SETTINGS.changes_anything()
+    assert not off.changes_anything()
     with_all = aug.draw_augmentations(50, SETTINGS, seed=1, epoch=1)
-    without_hue = aug.draw_augmentations(50, {**SETTINGS, "hue": 0}, seed=1, epoch=1)
+    without_hue = aug.draw_augmentations(50, replace(SETTINGS, hue=0), seed=1, epoch=1)
     same = [name for name in aug.COLUMNS if name != "hue"]
     for name in same:
         np.testing.assert_array_equal(column(with_all, name), column(without_hue, name))
@@ -234,7 +237,7 @@ def test_samples_show_every_operation_that_is_switched_on(tmp_path):
     augmentation_samples.sample_augmentations(
         tmp_path / "images.npy",
         tmp_path / "manifest.tsv",
-        {**SETTINGS, "hue": 0, "saturation": 0},
+        replace(SETTINGS, hue=0, saturation=0),
         seed=1,
         samples=tmp_path / "samples.npz",
     )

@@ -25,7 +25,7 @@ def plan(**changes):
         "stages": 3,
         "stage_learning_rate_factor": 0.1,
     }
-    return plan_stages(settings | changes)
+    return plan_stages(model_settings(**settings | changes))
 
 
 @pytest.mark.parametrize(("train", "share"), [("head", 0.0), ("all", 1.0)])

@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.repository import SCHEMA
+from support.trainings import job_settings
 
 from blastfold.core.errors import BlastfoldError, InputError
 from blastfold.core.noted_tables import write_noted
+from blastfold.core.predictions import read_predictions
 from blastfold.evaluation.intervals import interval_table
 from blastfold.experiment.config import check_config, external_runs
 from blastfold.reporting.figures.external_test import plot_external_test
@@ -37,23 +39,28 @@ def test_an_image_gets_the_mean_probability_of_the_networks(tmp_path):
     manifest = pd.DataFrame(
         {"image_id": [f"00{number}" for number in range(40)], "label": np.arange(40) % 2}
     )
+    manifest["class"] = np.array(["normal", "blast"])[manifest["label"]]
     manifest.to_csv(tmp_path / "manifest.tsv", sep="\t", index=False)
     (tmp_path / "dataset.json").write_text(
-        json.dumps({"images_sha256": "aa", "manifest_sha256": "bb"})
+        json.dumps({"images_sha256": "aa", "manifest_sha256": "bb", "classes": ["normal", "blast"]})
     )
     models = [write_model(tmp_path / f"{scale}.keras", scale) for scale in (0.05, 0.2)]
-    outputs = {name: tmp_path / name for name in ("predictions", "record")}
+    outputs = {name: tmp_path / name for name in ("predictions", "networks", "record")}
     apply_models(
         models,
         *(tmp_path / name for name in ("images.npy", "manifest.tsv", "dataset.json")),
-        device={"device": "cpu", "threads": 1, "gpu": 0},
+        compute=job_settings(),
         outputs=outputs,
     )
-    found = pd.read_csv(outputs["predictions"], sep="\t", dtype={"image_id": str})
+    found = read_predictions(outputs["predictions"])
+    networks = read_predictions(outputs["networks"])
     mean = images.reshape(40, -1).mean(axis=1)
     each = [1 / (1 + np.exp(-scale * (mean - 100))) for scale in (0.05, 0.2)]
-    np.testing.assert_allclose(found["probability_fold_1"], each[1], atol=1e-4)
-    np.testing.assert_allclose(found["probability"], np.mean(each, axis=0), atol=1e-4)
+    for fold, expected in enumerate(each):
+        of_network = networks[networks["fold"] == fold]
+        np.testing.assert_allclose(of_network["probability_blast"], expected, atol=1e-4)
+    np.testing.assert_allclose(found["probability_blast"], np.mean(each, axis=0), atol=1e-4)
+    assert set(found["fold"]) == {0}
     assert found["image_id"].tolist() == manifest["image_id"].tolist()
     assert found["label"].tolist() == manifest["label"].tolist()
     assert (found["role"] == "test").all()

@@ -1,24 +1,40 @@
 """Features extracted once teach heads what training through the frozen backbone does."""
 
+import json
+
 import keras
 import numpy as np
 import pandas as pd
 import pytest
 from support.interruptions import stop_after
 from support.trainings import (
+    RUN,
     blobs,
-    job_inputs,
-    job_run,
+    feature_settings,
+    head_outputs_in,
+    job_files,
+    job_settings,
+    model_entry,
     model_settings,
-    outputs_in,
     run_job,
     write_job,
 )
 
+from blastfold.core.errors import BlastfoldError
+from blastfold.core.predictions import read_predictions
+from blastfold.core.settings import ModelSettings
 from blastfold.experiment.feature_sets import depends_on_fold, feature_set_name, feature_sets
 from blastfold.networks import architectures, preprocessing
 from blastfold.networks.augmentation import augment, draw_augmentations
-from blastfold.training import backbone_runtime, batches, features, heads_job
+from blastfold.training import (
+    backbone_runtime,
+    batches,
+    feature_file,
+    features,
+    heads_job,
+    start,
+)
+from blastfold.training.device_setup import Setup
 from blastfold.training.state import InterruptedTrainingError
 
 # A backbone whose random weights still tell images apart, which deeper ones do not.
@@ -33,31 +49,27 @@ HEAD = {
 }
 
 
-def extract(folder, settings, shared=True, out="features", **changes):
+def extract(folder, entry, shared=True, out="features", **changes):
     folds = None if shared else folder / "folds.tsv"
-    outputs = [{"features": folder / f"{out}.npy", "record": folder / f"{out}.json"}]
     features.extract_features(
-        job_inputs(folder, folds=folds),
-        fitted={
-            "mean_images": [folder / "mean.npy"] * depends_on_fold(settings),
-            "stains": [],
-        },
-        settings=settings,
-        run=job_run(states=folder / "states", **changes),
-        outputs=outputs,
+        job_files(folder, folds=folds),
+        feature_settings(entry),
+        job_settings(states=folder / "states", **changes),
+        "cells",
+        folder / out,
     )
-    return np.load(outputs[0]["features"])
+    return np.load(folder / out / ("shared.npy" if shared else "fold-0.npy"))
 
 
-def train_heads(folder, settings, out):
-    outputs = outputs_in(folder / out, "head", "history", "predictions", "layers", "run")
+def train_heads(folder, entry, out):
+    outputs = head_outputs_in(folder / out)
     heads_job.train_heads(
-        job_inputs(folder),
-        [folder / "features.npy"],
-        [folder / "features.json"],
-        settings,
-        job_run(states=folder / "states"),
-        [outputs],
+        job_files(folder),
+        folder / "features",
+        ModelSettings.read(entry),
+        job_settings(states=folder / "states"),
+        RUN,
+        outputs,
     )
     return outputs
 
@@ -74,22 +86,19 @@ def train_heads(folder, settings, out):
 def test_heads_on_features_predict_what_the_plain_online_path_predicts(tmp_path, changes):
     images, labels = blobs(size=32)
     write_job(tmp_path, images, labels)
-    settings = model_settings(**HEAD | changes)
-    extract(tmp_path, settings, shared=not depends_on_fold(settings))
-    stored = train_heads(tmp_path, settings, "stored")
+    entry = model_entry(**HEAD | changes)
+    extract(tmp_path, entry, shared=not depends_on_fold(entry))
+    stored = train_heads(tmp_path, entry, "stored")
+    settings = ModelSettings.read(entry)
     online = run_job(tmp_path, "online", settings)
-    one, two = (pd.read_csv(job["predictions"], sep="\t") for job in (stored, online))
+    one, two = (read_predictions(job.predictions) for job in (stored, online))
     assert one["image_id"].tolist() == two["image_id"].tolist()
     np.testing.assert_allclose(one["probability"], two["probability"], atol=1e-4)
     assert one["probability"].std() > 0.001
     # The assembled model takes stored images and predicts the same.
-    heads_job.assemble_model(
-        job_inputs(tmp_path, head=stored["head"]),
-        0,
-        settings,
-        job_run(),
-        tmp_path / "model.keras",
-    )
+    model = tmp_path / "model.keras"
+    files = job_files(tmp_path)
+    heads_job.assemble_model(files, stored.heads, 0, settings, job_settings(), RUN, model)
     model = keras.saving.load_model(tmp_path / "model.keras")
     tested = one[one["role"] == "test"]
     rows = tested["image_id"].str.split().str[1].astype(int)
@@ -102,16 +111,16 @@ def test_views_hold_the_features_of_the_changed_images(tmp_path):
     images, labels = blobs(size=32)
     write_job(tmp_path, images, labels)
     settings = model_settings(**HEAD, preprocessing="imagenet", epochs=2)
-    views = extract(tmp_path, settings)
+    views = extract(tmp_path, model_entry(**HEAD, preprocessing="imagenet", epochs=2))
     assert views.shape == (3, 60, 512)
-    seed = features.augmentation_seed(7, "cells")
+    seed = start.augmentation_seed(7, "cells")
     backbone, _ = architectures.build_backbone(
-        settings, (32, 32, 3), features.backbone_seed(7, "VGG16")
+        "VGG16", "average", (32, 32, 3), start.backbone_seed(7, "VGG16")
     )
     for view in range(3):
         changed = images.astype("float32")
         if view:
-            draws = draw_augmentations(60, settings["augmentation"], seed, view)
+            draws = draw_augmentations(60, settings.augmentation, seed, view)
             changed = np.array(augment(changed, draws))
         scaled = keras.applications.vgg16.preprocess_input(changed)
         expected = backbone.predict(scaled, verbose=0)
@@ -121,7 +130,7 @@ def test_views_hold_the_features_of_the_changed_images(tmp_path):
 def test_features_of_a_fold_hold_changed_views_of_its_training_images_alone(tmp_path):
     images, labels = blobs(size=32)
     write_job(tmp_path, images, labels)
-    views = extract(tmp_path, model_settings(**HEAD, epochs=2), shared=False)
+    views = extract(tmp_path, model_entry(**HEAD, epochs=2), shared=False)
     # Rows 0 to 29 train, 30 to 39 validate, the others test.
     assert not views[1:, 30:].any()
     assert views[1:, :30].any(axis=2).all()
@@ -134,38 +143,38 @@ def test_heads_of_several_folds_are_those_of_single_jobs(tmp_path):
     folds = pd.read_csv(tmp_path / "folds.tsv", sep="\t")
     turned = folds.assign(fold=1, role=folds["role"].replace({"test": "train", "train": "test"}))
     pd.concat([folds, turned]).to_csv(tmp_path / "folds.tsv", sep="\t", index=False)
-    settings = model_settings(
-        **HEAD | {"preprocessing": "none", "dense_units": [8], "dropout": 0.3}
+    entry = model_entry(**HEAD | {"preprocessing": "none", "dense_units": [8], "dropout": 0.3})
+    extract(tmp_path, entry)
+    together = train_heads(tmp_path, entry, "both")
+    predictions = read_predictions(together.predictions)
+    assert sorted(set(predictions["fold"])) == [0, 1]
+    runs = json.loads(together.runs.read_text())
+    assert [(run["job"], run["fold"]) for run in runs] == [("train_heads", 0), ("train_heads", 1)]
+    job = heads_job.HeadTraining(
+        job_files(tmp_path), ModelSettings.read(entry), job_settings(), RUN
     )
-    extract(tmp_path, settings)
-    together = [outputs_in(tmp_path / f"both-{fold}", *FILES) for fold in (0, 1)]
-    shared = [tmp_path / "features.npy"], [tmp_path / "features.json"]
-    arguments = (job_inputs(tmp_path), *shared, settings, job_run())
-    heads_job.train_heads(*arguments, together)
-    job = heads_job.HeadTraining(job_inputs(tmp_path), settings, job_run())
-    alone = outputs_in(tmp_path / "alone", *FILES)
-    job.train_fold(1, shared[0][0], shared[1][0], alone, lambda: False)
-    assert alone["predictions"].read_bytes() == together[1]["predictions"].read_bytes()
-    assert together[0]["predictions"].read_bytes() != together[1]["predictions"].read_bytes()
+    outcome, _ = job.train(1, tmp_path / "features", lambda: False)
+    of_fold = [predictions[predictions["fold"] == fold] for fold in (0, 1)]
+    np.testing.assert_array_equal(
+        of_fold[1]["probability_blast"], outcome.predictions["probability_blast"]
+    )
+    alike = of_fold[0].merge(of_fold[1], on="image_id")
+    assert (alike["probability_x"] != alike["probability_y"]).all()
 
 
-FILES = ("head", "history", "predictions", "layers", "run")
-
-
-def test_an_interrupted_extraction_goes_on_and_ends_the_same(tmp_path):
+def test_an_interrupted_extraction_continues_and_ends_the_same(tmp_path):
     images, _ = blobs(count=150, size=32)
     settings = model_settings(**HEAD, preprocessing="imagenet", epochs=2)
-    backbone, application = architectures.build_backbone(settings, (32, 32, 3), 3)
-    scaling = preprocessing.build_scaling(settings, application, np.zeros((32, 32, 3)))
-    prepared = preprocessing.Preparation((32, 32, 3), scaling, None)
-    source = batches.ImageInputs(images, settings["augmentation"], 3)
+    backbone, application = architectures.build_backbone("VGG16", "average", (32, 32, 3), 3)
+    prepared = preprocessing.build_preparation("imagenet", application, np.zeros((32, 32, 3)), None)
+    source = batches.ImageInputs(images, settings.augmentation, 3)
     runtime = backbone_runtime.Runtime("Keras", backbone.predict_on_batch)
     rows = [np.arange(150)] * 3
 
     def run(folder, stop):
-        work = features.FeatureFile(folder, (3, 150, 512))
+        work = feature_file.FeatureFile(folder, (3, 150, 512))
         begun = work.done
-        features.Extraction(backbone, prepared, source, rows, stop).run(runtime, work)
+        features.Extraction(prepared, source, rows, stop).run(runtime, work)
         work.finish(tmp_path / f"{folder.name}.npy")
         return begun, np.load(tmp_path / f"{folder.name}.npy")
 
@@ -181,51 +190,67 @@ def test_an_interrupted_extraction_goes_on_and_ends_the_same(tmp_path):
 
 
 def test_models_share_features_when_only_their_heads_differ():
-    base = model_settings(**HEAD, preprocessing="imagenet")
+    base = model_entry(**HEAD, preprocessing="imagenet")
     changes = {"learning_rate": 0.5, "preprocessing": "imagenet", "dropout": 0.5, "epochs": 9}
-    same = model_settings(**HEAD | changes)
-    other = model_settings(**HEAD, preprocessing="imagenet", augment=False)
+    same = model_entry(**HEAD | changes)
+    other = model_entry(**HEAD, preprocessing="imagenet", augment=False)
     assert feature_set_name(base) == feature_set_name(same) != feature_set_name(other)
     sets = feature_sets([base, same])
     assert [entry["epochs"] for entry in sets.values()] == [9]
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="Keras alone runs elsewhere")
-@pytest.mark.parametrize("architecture", ["MobileNetV2", "VGG16"])
-def test_all_runtimes_agree_with_keras(architecture):
-    settings = model_settings(architecture=architecture, train="head")
-    backbone, _ = architectures.build_backbone(settings, (32, 32, 3), 1)
+def trained_backbone(architecture):
+    """A backbone with weights as of a trained network: its batch normalisation is no identity."""
+    backbone, _ = architectures.build_backbone(architecture, "average", (32, 32, 3), 1)
     random = np.random.default_rng(0)
-    # Weights as of a trained network: batch normalisation is to be folded, not to be an identity.
     for variable in backbone.variables:
         spread = random.uniform(0.5, 1.5, variable.shape).astype("float32")
         variable.assign(variable + 0.1 * spread if "moving" in variable.path else variable * spread)
-    batch = random.uniform(-1, 1, (8, 32, 32, 3)).astype("float32")
+    backbone.trainable = False
+    return backbone
+
+
+on_tensorflow = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="Keras alone runs elsewhere"
+)
+
+
+@on_tensorflow
+@pytest.mark.parametrize("architecture", ["MobileNetV2", "VGG16", "EfficientNetV2B0"])
+def test_all_runtimes_agree_with_keras(architecture):
+    backbone = trained_backbone(architecture)
+    batch = np.random.default_rng(0).uniform(-1, 1, (8, 32, 32, 3)).astype("float32")
     expected = backbone.predict_on_batch(batch)
     tolerance = 1e-5 * np.abs(expected).max()
-    others = [
-        backbone_runtime.constant_weights(backbone),
-        backbone_runtime.onnx_runtime(backbone, 2),
-    ]
-    counts = (backbone_runtime.WORTH_CONSTANTS, backbone_runtime.WORTH_AN_EXPORT)
-    chosen = [backbone_runtime.choose_runtime(backbone, batch, count, 2) for count in counts]
-    for runtime in [*others, *chosen]:
+    setup = Setup("CPU", "float32", jit_compile=False)
+    for name, title in (
+        ("tensorflow", "TensorFlow with constant weights"),
+        ("onnx", "ONNX Runtime"),
+    ):
+        compute = job_settings(feature_runtime=name)
+        runtime = backbone_runtime.choose_runtime(backbone, setup, compute)
+        assert runtime.name == title
         np.testing.assert_allclose(runtime.run(batch), expected, atol=tolerance)
-    assert chosen[0].name == "TensorFlow with constant weights"
-    few = backbone_runtime.choose_runtime(backbone, batch, backbone_runtime.WORTH_CONSTANTS - 1, 2)
-    assert few.name == "Keras"
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="Keras alone runs elsewhere")
-def test_a_runtime_that_differs_is_not_taken(monkeypatch):
-    settings = model_settings(architecture="MobileNetV2", train="head")
-    backbone, _ = architectures.build_backbone(settings, (32, 32, 3), 1)
-    batch = np.random.default_rng(0).uniform(-1, 1, (8, 32, 32, 3)).astype("float32")
-    monkeypatch.setattr(backbone_runtime, "TOLERANCE", -1.0)
-    chosen = backbone_runtime.choose_runtime(backbone, batch, backbone_runtime.WORTH_AN_EXPORT, 2)
-    assert chosen.name == "Keras"
+@pytest.mark.parametrize(
+    "setup", [Setup("GPU NVIDIA H100", "float32", False), Setup("CPU", "float32", True)]
+)
+def test_keras_runs_the_backbone_on_a_gpu_and_with_xla(setup):
+    backbone, _ = architectures.build_backbone("MobileNetV2", "average", (32, 32, 3), 1)
+    assert backbone_runtime.choose_runtime(backbone, setup, job_settings()).name == "Keras"
+
+
+@on_tensorflow
+def test_a_runtime_that_differs_is_an_error():
+    backbone = trained_backbone("MobileNetV2")
+    doubled = backbone_runtime.Runtime(
+        "twice", lambda images: 2 * backbone.predict_on_batch(images)
+    )
+    with pytest.raises(BlastfoldError, match="features of twice differ from those of Keras by"):
+        backbone_runtime.checked(doubled, backbone)
 
 
 def test_features_that_do_not_fit_on_the_disk_are_refused_before_anything_runs(tmp_path):
     with pytest.raises(Exception, match="features: online"):
-        features.FeatureFile(tmp_path / "digest", (1000, 10**9, 1280))
+        feature_file.FeatureFile(tmp_path / "digest", (1000, 10**9, 1280))

@@ -20,7 +20,9 @@ from support.trainings import (
 
 from blastfold.core import fold_table
 from blastfold.core.errors import OutOfMemoryError
-from blastfold.training import batches, epochs, fold_job
+from blastfold.core.settings import AugmentationSettings
+from blastfold.training import batches, epochs
+from blastfold.training.memory import within_memory
 
 
 def test_batches_have_one_size_and_reach_every_place():
@@ -47,13 +49,13 @@ def test_the_simple_cnn_learns_and_its_history_is_true():
     history = epochs.train(trainer, without_test(parts))
     assert history["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
     assert history["loss"].iloc[-1] < history["loss"].iloc[0]
-    probability = trainer.predict(parts["validation"])
+    probability = trainer.predict(parts["validation"])[:, -1]
     truth = parts["validation"].labels
     last = history.iloc[-1]
     assert last["val_loss"] == pytest.approx(log_loss(truth, probability), abs=1e-5)
     assert last["val_accuracy"] == accuracy_score(truth, probability >= 0.5)
     assert last["val_f1"] == f1_score(truth, probability >= 0.5)
-    tested = trainer.predict(parts["test"])
+    tested = trainer.predict(parts["test"])[:, -1]
     assert accuracy_score(parts["test"].labels, tested >= 0.5) > 0.85
 
 
@@ -75,7 +77,7 @@ def test_training_figures_are_those_of_the_batches(architecture):
     # Without a learning rate the network stays as it is, and a pass measures it.
     trainer.trained.optimizer.learning_rate.assign(0.0)
     figures = trainer.train_epoch(part, 2)
-    probability = trainer.predict(part)
+    probability = trainer.predict(part)[:, -1]
     assert figures["loss"] == pytest.approx(log_loss(part.labels, probability), rel=1e-4, abs=1e-6)
     assert figures["accuracy"] == pytest.approx(accuracy_score(part.labels, probability >= 0.5))
     assert figures["f1"] == pytest.approx(
@@ -113,7 +115,7 @@ def test_early_stopping_keeps_the_best_epoch():
     best = int(history["val_loss"].idxmin())
     assert len(history) == best + 3
     assert len(history) < 12
-    probability = trainer.predict(turned)
+    probability = trainer.predict(turned)[:, -1]
     assert history["val_loss"].min() == pytest.approx(
         log_loss(turned.labels, probability), abs=1e-5
     )
@@ -123,22 +125,24 @@ def test_a_job_writes_all_that_is_to_be_known(tmp_path):
     images, labels = blobs()
     write_job(tmp_path, images, labels)
     outputs = run_job(tmp_path, "one", model_settings())
-    predictions = pd.read_csv(outputs["predictions"], sep="\t")
+    predictions = pd.read_csv(outputs.predictions, sep="\t")
     assert predictions["role"].value_counts().to_dict() == {"test": 20, "validation": 10}
     manifest = pd.read_csv(tmp_path / "manifest.tsv", sep="\t").set_index("image_id")["label"]
     assert (predictions["label"] == manifest[predictions["image_id"]].to_numpy()).all()
-    record = json.loads(outputs["run"].read_text())
+    record = json.loads(outputs.run.read_text())
     assert record["device"] == "CPU"
+    assert (record["job"], record["repeat"], record["fold"]) == ("train_model", 0, 0)
+    assert record["threads"] == 2
     assert record["images"] == {"train": 30, "validation": 10, "test": 20}
     assert record["digests"]["images"] == "of images"
     assert record["peak_memory_mb"] > 100
-    assert pd.read_csv(outputs["history"], sep="\t")["epoch"].tolist() == [1, 2, 3]
+    assert pd.read_csv(outputs.history, sep="\t")["epoch"].tolist() == [1, 2, 3]
     # The saved model takes stored images and gives the very predictions of the table.
-    model = keras.saving.load_model(outputs["model"])
+    model = keras.saving.load_model(outputs.model)
     tested = predictions[predictions["role"] == "test"]
     rows = tested["image_id"].str.split().str[1].astype(int)
     probability = model.predict(images[rows], verbose=0)[:, -1]
-    np.testing.assert_allclose(probability, tested["probability"], atol=1e-6)
+    np.testing.assert_allclose(probability, tested["probability_blast"], atol=1e-6)
 
 
 def test_deterministic_jobs_are_bit_equal(tmp_path):
@@ -146,8 +150,8 @@ def test_deterministic_jobs_are_bit_equal(tmp_path):
     write_job(tmp_path, images, labels)
     settings = model_settings()
     one, two = (run_job(tmp_path, name, settings) for name in ("one", "two"))
-    assert one["predictions"].read_bytes() == two["predictions"].read_bytes()
-    assert one["layers"].read_bytes() == two["layers"].read_bytes()
+    assert one.predictions.read_bytes() == two.predictions.read_bytes()
+    assert one.layers.read_bytes() == two.layers.read_bytes()
 
 
 def test_test_images_teach_nothing(tmp_path):
@@ -159,7 +163,7 @@ def test_test_images_teach_nothing(tmp_path):
     changed[40:] = 255 - changed[40:]
     np.save(tmp_path / "images.npy", changed)
     two = run_job(tmp_path, "two", settings)
-    weights = [keras.saving.load_model(job["model"]).get_weights() for job in (one, two)]
+    weights = [keras.saving.load_model(job.model).get_weights() for job in (one, two)]
     for first, second in zip(*weights, strict=True):
         np.testing.assert_array_equal(first, second)
 
@@ -168,9 +172,9 @@ def test_a_fold_without_validation_part_trains(tmp_path):
     images, labels = blobs()
     write_job(tmp_path, images, labels, validation=0)
     outputs = run_job(tmp_path, "one", model_settings(epochs=1, early_stopping=None))
-    history = pd.read_csv(outputs["history"], sep="\t")
+    history = pd.read_csv(outputs.history, sep="\t")
     assert history["val_loss"].isna().all()
-    assert set(pd.read_csv(outputs["predictions"], sep="\t")["role"]) == {"test"}
+    assert set(pd.read_csv(outputs.predictions, sep="\t")["role"]) == {"test"}
 
 
 def test_a_batch_in_pieces_teaches_what_the_whole_batch_does():
@@ -198,7 +202,9 @@ def test_images_on_the_device_teach_the_same():
         trainer.train_epoch(part, 1)
         probabilities.append(trainer.predict(part))
     np.testing.assert_array_equal(probabilities[0], probabilities[1])
-    assert not batches.ImageInputs(images, NOT_AUGMENTED, 0).keep_on_device(images.nbytes)
+    assert not batches.ImageInputs(
+        images, AugmentationSettings.read(NOT_AUGMENTED), 0
+    ).keep_on_device(images.nbytes)
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the error is TensorFlow's")
@@ -222,13 +228,12 @@ def test_a_full_memory_is_met_with_smaller_pieces_or_with_advice():
         return trainer.train_epoch(part, 1)
 
     settings = model_settings(batch_size=8)
-    trainer, figures = fold_job.within_memory(build(settings), work, settings, 8)
+    trainer, figures = within_memory(build(settings), work, "accumulate", 8)
     assert trainer.pieces == 4
     assert figures["loss"] > 0
     with pytest.raises(OutOfMemoryError, match=r"for 3 images at once\. Set a smaller batch_size"):
-        fold_job.within_memory(build(settings), work, settings, 6)
-    stopping = model_settings(when_out_of_memory="stop")
+        within_memory(build(settings), work, "accumulate", 6)
     with pytest.raises(OutOfMemoryError, match=r"for 8 images at once.*accumulate"):
-        fold_job.within_memory(build(stopping), work, stopping, 8)
+        within_memory(build(settings), work, "stop", 8)
     with pytest.raises(ZeroDivisionError):
-        fold_job.within_memory(build(settings), lambda trainer: 1 / 0, settings, 8)
+        within_memory(build(settings), lambda trainer: 1 / 0, "accumulate", 8)

@@ -16,7 +16,7 @@ TESTS = (
 )
 
 # They start one process after the other, which takes minutes; what they do within one is tested.
-LEFT_OUT = "not killed_again_and_again and not other_code_does_not_go_on"
+LEFT_OUT = "not killed_again_and_again and not other_code_does_not_continue"
 
 
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="this is the run on JAX")

@@ -1,4 +1,4 @@
-"""A killed training continues where it was and ends as if nothing had happened."""
+"""A killed training continues where it stopped and ends with the same result."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.interruptions import stop_after
-from support.repository import SCRIPTS
+from support.repository import REPOSITORY, SCRIPTS
 from support.trainings import (
     blobs,
     build_trainer,
@@ -22,34 +22,31 @@ from support.trainings import (
 )
 
 from blastfold.training import epochs
-from blastfold.training.state import InterruptedTrainingError, Progress, TrainingState
+from blastfold.training.state import InterruptedTrainingError, TrainingProgress, TrainingState
 
 JOB = """
 import json, logging, sys
 from pathlib import Path
 logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
-from blastfold.training import fold_job
-folder, out, settings = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
-names = {"model": "keras", "run": "json"}
-files = {"images": "images.npy", "dataset": "dataset.json", "mean_image": "mean.npy"}
-files |= {name: f"{name}.tsv" for name in ("manifest", "folds")}
-fold_job.train_model(
-    {name: folder / file for name, file in files.items()} | {"weights": None, "stain": None},
-    fold=0, settings=settings,
-    run={"seed": 7, "names": ["cells", "holdout", "model"], "drawn_for": "cells", "device": "cpu",
-         "precision": "auto", "xla": "auto", "deterministic": True, "threads": 1, "gpu": 0,
-         "states": folder / "states" / out.name, "code": sys.argv[4]},
-    outputs={name: out / f"{name}.{names.get(name, 'tsv')}"
-             for name in ("model", "history", "predictions", "layers", "run")},
-)
+from blastfold.core.settings import ModelSettings
+from blastfold.training.fold_job import train_model
+from support.trainings import RUN, job_files, job_settings, outputs_in
+folder, out = Path(sys.argv[1]), Path(sys.argv[2])
+compute = job_settings(threads=1, states=str(folder / "states" / out.name), code=sys.argv[4])
+settings = ModelSettings.read(json.loads(sys.argv[3]))
+train_model(job_files(folder), 0, settings, compute, RUN, outputs_in(out))
 """
 
 
 def start_job(folder, out, settings, code="1"):
     command = [sys.executable, "-u", "-c", JOB, str(folder), str(folder / out)]
     return subprocess.Popen(
-        [*command, json.dumps(settings), code],
-        env={**os.environ, "PYTHONPATH": str(SCRIPTS), "TF_CPP_MIN_LOG_LEVEL": "2"},
+        [*command, json.dumps(settings.plain()), code],
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(SCRIPTS), str(REPOSITORY / "tests")]),
+            "TF_CPP_MIN_LOG_LEVEL": "2",
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -66,7 +63,7 @@ def read_until(job, text):
     return lines
 
 
-def figures(history):
+def metrics_of(history):
     return history.drop(columns="seconds").to_numpy(dtype=float)
 
 
@@ -93,7 +90,7 @@ def test_training_stopped_between_any_two_batches_ends_the_same(tmp_path, change
             epochs.train(trainer, without_test(parts), state)
     trainer = build_trainer(images, settings)
     history = epochs.train(trainer, without_test(parts), state)
-    np.testing.assert_allclose(figures(history), figures(expected), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(metrics_of(history), metrics_of(expected), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(
         trainer.predict(parts["test"]), plain.predict(parts["test"]), atol=1e-5
     )
@@ -112,11 +109,11 @@ def test_state_holds_the_optimiser_and_random_streams(tmp_path):
     one, two = network(), network()
     for _ in range(3):
         one.train_on_batch(inputs, targets)
-    progress = Progress([{"epoch": 1}], 0.25, 1, 2, {"loss": 0.1})
+    progress = TrainingProgress([{"epoch": 1}], 0.25, 1, 2, {"loss": 0.1})
     state = TrainingState(tmp_path / "digest")
     assert state.save(one, progress, [np.ones(2)])
     stored = state.read()
-    assert stored.give_to(two)
+    assert stored.assign_to(two)
     assert stored.progress == progress
     np.testing.assert_array_equal(stored.best_weights[0], np.ones(2))
     assert float(one.train_on_batch(inputs, targets)) == float(two.train_on_batch(inputs, targets))
@@ -136,17 +133,17 @@ def test_a_damaged_state_is_not_used(tmp_path, damage):
     images, _ = blobs()
     trained = compiled(images)
     state = TrainingState(tmp_path)
-    state.save(trained, Progress([], None, 0, 1, {}))
+    state.save(trained, TrainingProgress([], None, 0, 1, {}))
     content = state.path.read_bytes()
     if damage == "other network":
-        state.save(compiled(blobs(size=32)[0]), Progress([], None, 0, 1, {}))
+        state.save(compiled(blobs(size=32)[0]), TrainingProgress([], None, 0, 1, {}))
     else:
         wrong = {"cut": content[: len(content) // 2], "empty": b"", "text": b"not a state"}
         state.path.write_bytes(wrong[damage])
     before = [weight.copy() for weight in trained.get_weights()]
     stored = state.read()
     assert (stored is None) != (damage == "other network")
-    assert stored is None or not stored.give_to(trained)
+    assert stored is None or not stored.assign_to(trained)
     for old, new in zip(before, trained.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
@@ -173,8 +170,8 @@ def test_a_full_disk_costs_the_new_state_and_not_the_old_one(small_disk):
 
     state = TrainingState(small_disk / "digest")
     small = network(10)
-    assert state.save(small, Progress([{"epoch": 1}], None, 0, 0, {}))
-    assert not state.save(network(100_000), Progress([{"epoch": 2}], None, 0, 0, {}))
+    assert state.save(small, TrainingProgress([{"epoch": 1}], None, 0, 0, {}))
+    assert not state.save(network(100_000), TrainingProgress([{"epoch": 2}], None, 0, 0, {}))
     assert state.read().progress.history == [{"epoch": 1}]
     assert [path.name for path in (small_disk / "digest").iterdir()] == ["state.npz"]
 
@@ -193,7 +190,7 @@ def test_a_job_killed_again_and_again_ends_bit_equal_and_leaves_no_state(tmp_pat
         assert job.wait() != 0, printed
         assert not (tmp_path / "killed").exists()
         assert len(list(states.glob("*/state.npz"))) == 1
-        assert ("going on after epoch" in printed) == (epoch > 3)
+        assert ("continuing after epoch" in printed) == (epoch > 3)
     last = start_job(tmp_path, "killed", settings)
     printed = last.communicate()[0]
     whole.communicate()
@@ -205,11 +202,11 @@ def test_a_job_killed_again_and_again_ends_bit_equal_and_leaves_no_state(tmp_pat
     one, two = (
         pd.read_csv(tmp_path / out / "history.tsv", sep="\t") for out in ("whole", "killed")
     )
-    np.testing.assert_array_equal(figures(one), figures(two))
+    np.testing.assert_array_equal(metrics_of(one), metrics_of(two))
     assert not states.exists()
 
 
-def test_other_code_does_not_go_on_from_a_state(tmp_path):
+def test_other_code_does_not_continue_from_a_state(tmp_path):
     images, labels = blobs()
     write_job(tmp_path, images, labels)
     settings = model_settings(epochs=40, batch_size=4)
@@ -218,5 +215,5 @@ def test_other_code_does_not_go_on_from_a_state(tmp_path):
         printed = "".join(read_until(job, "epoch 2/40"))
         job.send_signal(signal.SIGTERM)
         job.communicate()
-        assert "going on" not in printed
+        assert "continuing" not in printed
     assert len(list((tmp_path / "states" / "killed").iterdir())) == 2

@@ -111,6 +111,33 @@ def select_parts(manifest: pd.DataFrame, roles: pd.DataFrame) -> dict[str, Part]
     return {name: Part(rows, labels[rows]) for name, rows in found.items() if len(rows)}
 
 
+def read_training_rows(
+    manifest: pd.DataFrame, folds: str | os.PathLike
+) -> dict[tuple[int, int], np.ndarray]:
+    """Find the rows of the image store that each fold trains on.
+
+    Args:
+        manifest: image_id, one row per image of the store.
+        folds: Table of folds, see :func:`read_folds`.
+
+    Returns:
+        int64 rows in the store's order, by repeat and fold, in ascending order.
+
+    Raises:
+        InputError: A fold has no training image.
+    """
+    found = {}
+    for (repeat, fold), roles in read_folds(folds).groupby(["repeat", "fold"], sort=True):
+        training = roles.loc[roles["role"] == TRAIN, "image_id"]
+        rows = np.flatnonzero(manifest["image_id"].isin(training))
+        if len(rows) == 0:
+            raise InputError(
+                f"{folds}: fold {fold} has no row with role 'train', expected at least 1"
+            )
+        found[int(repeat), int(fold)] = rows
+    return found
+
+
 def split_digest(folds: str | os.PathLike, fold: int) -> str:
     """Return the digest of a fold: of its images and their roles, whatever their order."""
     table = read_folds(folds)

@@ -1,13 +1,17 @@
-"""Which models share features: those with one frozen backbone on the same images and changes."""
+"""Which models share features: those with one frozen backbone and the same images and changes."""
 
-import re
 from collections.abc import Iterable, Mapping
 
 from blastfold.core.files import digest_settings
+from blastfold.core.names import plain_name
+from blastfold.core.settings import head_of
 
 
 def depends_on_fold(model: Mapping) -> bool:
-    """Return whether a model's features differ between folds, as what is fitted on them does."""
+    """Return whether the features of a model differ between folds.
+
+    They do when the mean image or a stain reference of the fold is part of the pre-processing.
+    """
     return model["preprocessing"] == "mean_image" or model["stain"] != "none"
 
 
@@ -15,15 +19,12 @@ def feature_settings(model: Mapping) -> dict:
     """Return the keys of a model entry that determine its features, except the number of epochs.
 
     Returns:
-        architecture, weights, pooling (average where the entry says nothing, flatten for VGG and
-        the simple CNN), preprocessing, stain and augmentation.
+        architecture, weights, pooling, preprocessing, stain and augmentation.
     """
-    plain = re.sub("[^a-z0-9]", "", model["architecture"].lower())
-    flat = plain.startswith("vgg") or plain == "simplecnn"
     return {
-        "architecture": plain,
+        "architecture": plain_name(model["architecture"]),
         "weights": model["weights"],
-        "pooling": model.get("pooling", "flatten" if flat else "average"),
+        "pooling": head_of(model)["pooling"],
         "preprocessing": model["preprocessing"],
         "stain": model["stain"],
         "augmentation": dict(model["augmentation"]),
@@ -40,11 +41,11 @@ def feature_sets(models: Iterable[Mapping]) -> dict[str, dict]:
     """Return the settings of all features that models learn from, by name.
 
     Args:
-        models: Entries that learn from stored features: those of models whose heads do, and of
+        models: Entries that use stored features: models whose heads are trained on them, and
             selections.
 
     Returns:
-        Settings as :func:`feature_settings` has them, with the epochs of the longest training.
+        Settings of :func:`feature_settings`, with the epochs of the longest training.
     """
     sets: dict[str, dict] = {}
     for model in models:

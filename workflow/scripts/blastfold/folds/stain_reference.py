@@ -1,53 +1,94 @@
-"""The stain reference of a fold: the statistics that its images' colours are mapped onto."""
+"""The stain reference of every fold: the statistics that the colours of images are mapped to."""
+
+import logging
+import os
+from collections.abc import Mapping
 
 import numpy as np
-import pandas as pd
 
+from blastfold.core.arrays import write_array
 from blastfold.core.errors import InputError
-from blastfold.core.files import digest_names, write_json, written_whole
-from blastfold.images.stain import BLACK, GLASS, MINIMUM, combine, fit_image, transfer
+from blastfold.core.files import digest_names, write_json
+from blastfold.core.fold_table import read_training_rows
+from blastfold.core.manifest import read_manifest
+from blastfold.core.progress import Progress
+from blastfold.images.stain import (
+    BLACK,
+    GLASS,
+    MINIMUM,
+    Statistics,
+    combine,
+    fit_image,
+    transfer,
+)
+
+logger = logging.getLogger(__name__)
 
 
 def fit_stain(
-    images: str, manifest: str, folds: str, fold: int, method: str, record: str, mean_image: str
+    images: str | os.PathLike,
+    manifest: str | os.PathLike,
+    folds: str | os.PathLike,
+    method: str,
+    records: str | os.PathLike,
+    mean_images: str | os.PathLike,
 ) -> None:
-    """Fit the reference statistics of a fold and average its normalised training images.
+    """Fit the reference statistics of every fold and average its normalised training images.
+
+    The statistics of an image do not depend on the fold, so that they are computed once.
 
     Args:
         images: Image store, uint8 (n, h, w, 3).
         manifest: Manifest of the data set.
-        folds: Table of folds: image_id, fold, role.
-        fold: Number of the fold.
+        folds: Table of folds.
         method: reinhard or macenko.
-        record: Output, JSON with the reference statistics, and the number and the digest of the
-            image ids they were fitted on.
-        mean_image: Output, float32 (h, w, 3) as .npy: mean of the normalised training images.
+        records: Output, JSON list with one record per fold: repeat, fold, the reference
+            statistics, and number and digest of the ids of the images that they were fitted on.
+        mean_images: Output, float32 (folds, h, w, 3) as .npy: means of the normalised training
+            images.
 
     Raises:
-        InputError: The fold has no training image, or none with tissue whose stains can be found.
+        InputError: A fold has no training image, or none whose stains can be determined.
     """
-    image_ids = pd.read_csv(manifest, sep="\t", dtype=str, keep_default_na=False)["image_id"]
-    table = pd.read_csv(folds, sep="\t", dtype={"image_id": str}, keep_default_na=False)
-    training = table.loc[(table["fold"] == fold) & (table["role"] == "train"), "image_id"]
-    rows = np.flatnonzero(image_ids.isin(training))
-    if len(rows) == 0:
-        raise InputError(f"{folds}: fold {fold} has no row with role 'train', expected at least 1")
+    table = read_manifest(manifest)
     store = np.load(images, mmap_mode="r")
-    own = [fit_image(store[row], method) for row in rows]
-    known = [statistics for statistics in own if statistics is not None]
-    if not known:
-        raise InputError(
-            f"{images}: none of the {len(rows)} training images of fold {fold} shows how it is "
-            f"stained; expected at least {MINIMUM:.0%} of pixels, of several colours, between "
-            f"black (all channels up to {BLACK}) and glass (all channels from {GLASS})"
+    of_folds = read_training_rows(table, folds)
+    statistics = fit_images(store, np.unique(np.concatenate(list(of_folds.values()))), method)
+    written, means = [], []
+    progress = Progress(sum(map(len, of_folds.values())), logger.info, "images normalised")
+    for (repeat, fold), rows in of_folds.items():
+        known = [statistics[row] for row in rows if statistics[row] is not None]
+        if not known:
+            raise InputError(_no_stains(images, len(rows), fold))
+        reference = combine(known)
+        total = np.zeros(store.shape[1:], dtype=np.float64)
+        for row in rows:
+            total += transfer(store[row], method, statistics[row], reference)
+            progress.advance(1)
+        means.append((total / len(rows)).astype(np.float32))
+        record = {"repeat": repeat, "fold": fold, "images": len(rows)}
+        record |= {"fitted_on": digest_names(table["image_id"].iloc[rows]), "stain": method}
+        record |= {"images_with_stains": len(known)}
+        written.append(
+            {**record, "reference": {name: value.tolist() for name, value in reference.items()}}
         )
-    reference = combine(known)
-    total = np.zeros(store.shape[1:], dtype=np.float64)
-    for row, statistics in zip(rows, own, strict=True):
-        total += transfer(store[row], method, statistics, reference)
-    with written_whole(mean_image) as partial, partial.open("wb") as file:
-        np.save(file, (total / len(rows)).astype(np.float32))
-    content = {"fold": fold, "images": len(rows), "fitted_on": digest_names(image_ids[rows])}
-    content |= {"stain": method, "images_with_stains": len(known)}
-    listed = {name: values.tolist() for name, values in reference.items()}
-    write_json({**content, "reference": listed}, record)
+    write_array(np.stack(means), mean_images)
+    write_json(written, records)
+
+
+def fit_images(store: np.ndarray, rows: np.ndarray, method: str) -> Mapping[int, Statistics | None]:
+    """Return the statistics of images by their row in the store; None without enough tissue."""
+    progress = Progress(len(rows), logger.info, "images fitted")
+    statistics = {}
+    for row in rows:
+        statistics[row] = fit_image(store[row], method)
+        progress.advance(1)
+    return statistics
+
+
+def _no_stains(images: str | os.PathLike, count: int, fold: int) -> str:
+    return (
+        f"{images}: the stains of none of the {count} training images of fold {fold} can be "
+        f"determined; expected at least {MINIMUM:.0%} of pixels, of several colours, between "
+        f"black (all channels up to {BLACK}) and glass (all channels from {GLASS})"
+    )

@@ -1,4 +1,4 @@
-"""The networks: the thesis' simple CNN and every network of keras.applications with a head."""
+"""The networks: the simple CNN of the thesis, and those of keras.applications with a head."""
 
 import inspect
 import re
@@ -9,11 +9,8 @@ import keras
 import numpy as np
 
 from blastfold.core.errors import InputError
-
-SIMPLE_CNN = "simplecnn"
-SIMPLE_CNN_HEAD = {"pooling": "flatten", "dense_units": [128], "dropout": 0.0}
-VGG_DEFAULTS = {"pooling": "flatten", "dense_units": [256], "dropout": 0.5}
-BACKBONE_DEFAULTS = {"pooling": "average", "dense_units": [], "dropout": 0.0}
+from blastfold.core.names import plain_name
+from blastfold.core.settings import ModelSettings, is_simple_cnn
 
 
 class Network(NamedTuple):
@@ -22,8 +19,8 @@ class Network(NamedTuple):
     Attributes:
         backbone: From pre-processed images (h, w, 3) to features: averaged (channels,) or whole
             maps (rows, columns, channels), as the simple CNN has them.
-        head: From features to the output: one sigmoid neuron with the probability of blast for
-            the simple CNN, or two softmax neurons (normal, blast).
+        head: From features to the output: one sigmoid neuron with the probability of the last
+            class for the simple CNN, or one softmax neuron per class.
         application: Module of keras.applications that the backbone comes from, or None.
     """
 
@@ -45,7 +42,7 @@ def find_application(architecture: str) -> tuple[str, str]:
         The function's name and its module's name, for instance ``("VGG19", "vgg19")``.
 
     Raises:
-        InputError: When there is no such network; lists what there is.
+        InputError: There is no such network; the message lists those that exist.
     """
     networks = {
         plain_name(name): name
@@ -63,73 +60,81 @@ def find_application(architecture: str) -> tuple[str, str]:
 
 
 def build_network(
-    settings: dict,
+    settings: ModelSettings,
     shape: tuple[int, int, int],
     backbone_seed: int | None = None,
     head_seed: int | None = None,
 ) -> Network:
-    """Build a network as the config's model entry describes it, with random start weights.
+    """Build a network with random start weights.
 
     Args:
-        settings: The model entry with its defaults.
+        settings: The model.
         shape: (height, width, 3) of the images.
-        backbone_seed: Seed of the backbone's start weights; None continues the global generator.
-        head_seed: Seed of the head's start weights and of its dropout; None continues the
-            global generator. With its own seed a head starts the same with or without a backbone.
+        backbone_seed: Seed of the backbone's start weights; None continues Keras' own stream.
+        head_seed: Seed of the head's start weights and of its dropout; None continues Keras' own
+            stream. With its own seed a head starts with the same weights whether or not a backbone
+            was built before it.
 
     Returns:
         The network; the backbone is frozen when ``train`` is ``head``.
 
     Raises:
-        InputError: When the architecture is unknown or cannot take images of this size.
+        InputError: The architecture is unknown or cannot take images of this size.
     """
-    backbone, application = build_backbone(settings, shape, backbone_seed)
+    backbone, application = build_backbone(
+        settings.architecture, settings.pooling, shape, backbone_seed
+    )
+    backbone.trainable = settings.train != "head"
     head = build_head(backbone.output.shape[1:], settings, head_seed)
     return Network(backbone, head, application)
 
 
 def build_backbone(
-    settings: dict, shape: tuple[int, int, int], seed: int | None = None
+    architecture: str, pooling: str, shape: tuple[int, int, int], seed: int | None = None
 ) -> tuple[keras.Model, str | None]:
-    """Build the part of a network that makes features of images (see :func:`build_network`).
+    """Build the part of a network that computes features of images (see :func:`build_network`).
+
+    Args:
+        architecture: Name of the network.
+        pooling: ``average`` gives one vector per image, ``flatten`` whole feature maps.
+        shape: (height, width, 3) of the images.
+        seed: Seed of the start weights; None continues Keras' own stream.
 
     Returns:
         The backbone and the module of keras.applications that it comes from, None for the simple
         CNN.
+
+    Raises:
+        InputError: The architecture is unknown or cannot take images of this size.
     """
     if seed is not None:
         keras.utils.set_random_seed(seed)
-    if is_simple_cnn(settings["architecture"]):
-        backbone, module = build_convolutions(shape), None
-    else:
-        name, module = find_application(settings["architecture"])
-        # Averaging belongs to the backbone, so that features which are kept are vectors, not maps.
-        pooling = head_settings(settings)["pooling"]
-        try:
-            backbone = getattr(keras.applications, name)(
-                include_top=False,
-                weights=None,
-                input_shape=shape,
-                pooling="avg" if pooling == "average" else None,
-            )
-        except ValueError as error:
-            raise InputError(
-                f"architecture {name} cannot take images of {shape[0]}x{shape[1]} pixels "
-                f"(image_size of the data set): {error}"
-            ) from error
-    backbone.trainable = settings["train"] != "head"
+    if is_simple_cnn(architecture):
+        return build_convolutions(shape), None
+    name, module = find_application(architecture)
+    try:
+        # Averaging is part of the backbone, so that stored features are vectors, not maps.
+        backbone = getattr(keras.applications, name)(
+            include_top=False,
+            weights=None,
+            input_shape=shape,
+            pooling="avg" if pooling == "average" else None,
+        )
+    except ValueError as error:
+        raise InputError(
+            f"architecture {name} cannot take images of {shape[0]}x{shape[1]} pixels "
+            f"(image_size of the data set): {error}"
+        ) from error
     return backbone, module
 
 
-def is_simple_cnn(architecture: str) -> bool:
-    """Return whether a name is that of the thesis' simple CNN; case, ``_``, ``-`` are ignored."""
-    return plain_name(architecture) == SIMPLE_CNN
-
-
 def build_convolutions(shape: tuple[int, int, int]) -> keras.Model:
-    """Build the convolutional part of the thesis' simple CNN (Fig. 4.8).
+    """Build the convolutional part of the simple CNN of the thesis (Fig. 4.8).
 
     With its head it has 59,075,905 parameters at 257x257x3.
+
+    Raises:
+        InputError: The images are too small.
     """
     if min(shape[:2]) < 18:
         raise InputError(
@@ -145,57 +150,43 @@ def build_convolutions(shape: tuple[int, int, int]) -> keras.Model:
     return keras.Model(image, maps, name="simple_cnn")
 
 
-def build_head(feature_shape: tuple, settings: dict, seed: int | None = None) -> keras.Model:
-    """Build the classifier of a network: a backbone's new top (thesis 4.7), the simple CNN's own.
+def build_head(
+    feature_shape: tuple, settings: ModelSettings, seed: int | None = None
+) -> keras.Model:
+    """Build the classifier of a network: the new top of a backbone (thesis 4.7).
 
     Args:
         feature_shape: Shape of one image's features, (channels,) or (rows, columns, channels).
-        settings: The model entry; see :func:`head_settings`.
-        seed: Seed of start weights and dropout; None continues the global generator.
+        settings: The model; dense_units and dropout describe its head.
+        seed: Seed of start weights and dropout; None continues Keras' own stream.
 
     Returns:
-        A model that ends in two softmax neurons, normal and blast; for the simple CNN in one
-        sigmoid neuron.
+        A model that ends in two softmax neurons, or in one sigmoid neuron for the simple CNN.
     """
     if seed is not None:
         keras.utils.set_random_seed(seed)
-    chosen = head_settings(settings)
-    units = chosen["dense_units"]
+    units = settings.dense_units
     layers = [keras.Input(feature_shape, name="features")]
     if len(feature_shape) > 1:
         layers.append(keras.layers.Flatten(name="flatten"))
     for number, width in enumerate(units, start=1):
         name = f"dense_{number}" if len(units) > 1 else "dense"
         layers.append(keras.layers.Dense(width, activation="relu", name=name))
-    if chosen["dropout"]:
-        layers.append(keras.layers.Dropout(chosen["dropout"], name="dropout"))
-    neurons, activation = (
-        (1, "sigmoid") if is_simple_cnn(settings["architecture"]) else (2, "softmax")
-    )
-    # In mixed precision probabilities stay whole: half precision rounds 0.9998 to 1.
+    if settings.dropout:
+        layers.append(keras.layers.Dropout(settings.dropout, name="dropout"))
+    neurons, activation = (1, "sigmoid") if is_simple_cnn(settings.architecture) else (2, "softmax")
+    # Probabilities are float32 in mixed precision too: half precision rounds 0.9998 to 1.
     classifier = keras.layers.Dense(
         neurons, activation=activation, dtype="float32", name="classifier"
     )
     return keras.Sequential([*layers, classifier], name="head")
 
 
-def head_settings(settings: dict) -> dict:
-    """Fill in the head that an architecture has where the config says nothing about it."""
-    if is_simple_cnn(settings["architecture"]):
-        return {**settings, **SIMPLE_CNN_HEAD}
-    return {**head_defaults(find_application(settings["architecture"])[0]), **settings}
-
-
-def head_defaults(application: str) -> dict:
-    """Return the head that a backbone has when the config says nothing about it."""
-    return VGG_DEFAULTS if application.startswith("VGG") else BACKBONE_DEFAULTS
-
-
 def load_backbone_weights(backbone: keras.Model, path: str | Path) -> None:
     """Load a backbone's start weights.
 
     Raises:
-        InputError: When the file is missing or was not written for this backbone.
+        InputError: The file is missing or was not written for this backbone.
     """
     if not Path(path).is_file():
         raise InputError(f"weights: the file {path} does not exist; see resources/README.md")
@@ -204,20 +195,26 @@ def load_backbone_weights(backbone: keras.Model, path: str | Path) -> None:
     except (ValueError, OSError, KeyError) as error:
         raise InputError(
             f"weights: {path} does not hold the weights of {backbone.name} without its top, "
-            f"expected a Keras .weights.h5 file of this very network: {error}"
+            f"expected a Keras .weights.h5 file of this network: {error}"
         ) from error
 
 
-def blast_probability(output: np.ndarray) -> np.ndarray:
-    """Return the probability of blast, float64 (n,), from either kind of network output."""
-    return np.asarray(output, dtype="float64")[:, -1]
+def class_probabilities(output: np.ndarray) -> np.ndarray:
+    """Return the probability of every class, float64 (n, classes), from a network's output.
+
+    Args:
+        output: (n, 1) of one sigmoid neuron, the probability of the last of two classes, or
+            (n, classes) of softmax neurons.
+    """
+    output = np.asarray(output, dtype="float64")
+    return np.hstack([1.0 - output, output]) if output.shape[1] == 1 else output
 
 
 def describe_layers(network: Network) -> list[dict]:
     """List a network's layers for its schematic (thesis Figs. 4.6-4.8).
 
     Returns:
-        One dict a layer: name, kind, output_shape such as ``"60x60x128"``, parameters,
+        One dict per layer: name, kind, output_shape such as ``"60x60x128"``, parameters,
         trainable (0 or 1) and block, the stage of the network that the layer belongs to.
     """
     parts = (network.backbone, network.head)
@@ -244,8 +241,3 @@ def layer_block(name: str) -> str:
     # keras.applications name layers <stage>_<layer>: block3_conv2, conv4_block12_1_conv, ...
     stage = re.match(r"(pool\d+|conv\d+(?=_block)|block\d+[a-z]?|block_\d+|stage_?\d+)", name)
     return stage.group(0) if stage else re.sub(r"_(conv|bn|relu|pad|act|pool).*$", "", name)
-
-
-def plain_name(name: str) -> str:
-    """Return a name without case, ``_`` and ``-``, which do not matter in the config."""
-    return re.sub(r"[_-]", "", name.lower())

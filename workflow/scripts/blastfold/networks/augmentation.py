@@ -1,9 +1,9 @@
-"""Random changes of training images (thesis 4.5): what is drawn, and what a draw does.
+"""Random changes of training images (thesis 4.5): how they are drawn and how they are applied.
 
-Drawing and applying are apart. A draw is a row of numbers from NumPy that depends on the seed,
-the epoch and the image's place in the data set, and on nothing else, so that it can be repeated
-for any subset of images in any order. Applying is Keras operations on a whole batch, on
-whatever device and backend, eagerly or in a compiled graph.
+Drawing and applying are separate. A draw is a row of numbers from NumPy. It depends only on the
+seed, the epoch and the row of the image in the data set, so that it can be repeated for any subset
+of images in any order. Applying a draw is a chain of Keras operations on a whole batch. It runs on
+every device and backend, eagerly or in a compiled graph.
 """
 
 import keras
@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from blastfold.core.seeds import generator
+from blastfold.core.settings import AugmentationSettings
 
 COLUMNS = (
     "flip_up_down",
@@ -25,10 +26,10 @@ COLUMNS = (
     "crop_top",
     "crop_left",
 )
-"""What the columns of a draw mean; the operations come one after the other in this order."""
+"""Meaning of the columns of a draw, in the order in which the operations are applied."""
 
 TRANSPOSE_THRESHOLD = 0.75
-"""An image is transposed where a uniform draw reaches this value (thesis 4.5)."""
+"""An image is transposed when its uniform draw is at least this value (thesis 4.5)."""
 
 LUMA = np.array([0.299, 0.587, 0.114], dtype="float32")
 """Weights of red, green and blue in the luma Y' (ITU-R BT.601)."""
@@ -37,7 +38,7 @@ RGB_TO_YIQ = np.array(
     [[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]],
     dtype="float32",
 )
-"""FCC NTSC matrix; a turn of the I-Q plane is a turn of the hue at constant luma."""
+"""FCC NTSC matrix; rotating the I-Q plane changes the hue at constant luma."""
 
 
 def identity_draws(count: int) -> np.ndarray:
@@ -48,12 +49,14 @@ def identity_draws(count: int) -> np.ndarray:
     return draws
 
 
-def draw_augmentations(count: int, settings: dict, seed: int, epoch: int) -> np.ndarray:
+def draw_augmentations(
+    count: int, settings: AugmentationSettings, seed: int, epoch: int
+) -> np.ndarray:
     """Draw the changes of every image of a data set for one epoch.
 
     Args:
         count: Number of images in the data set.
-        settings: The config's ``augmentation`` entry of the model.
+        settings: The random changes of the model.
         seed: The experiment's seed.
         epoch: Epoch, counted from 1.
 
@@ -64,20 +67,20 @@ def draw_augmentations(count: int, settings: dict, seed: int, epoch: int) -> np.
         left are shares of the image's side.
     """
     random = generator(seed, "augmentation", epoch)
-    # Every column is drawn whether it is switched on or not, so that switching one operation
-    # off leaves the draws of all others unchanged.
+    # Every column is drawn, also for an operation that is switched off, so that switching one
+    # operation off leaves the draws of all others unchanged.
     uniform = dict(zip(COLUMNS, random.uniform(size=(len(COLUMNS), count)), strict=True))
     symmetric = {name: 2.0 * values - 1.0 for name, values in uniform.items()}
-    crop_height = 1.0 - settings["crop"] * uniform["crop_height"]
-    crop_width = 1.0 - settings["crop"] * uniform["crop_width"]
+    crop_height = 1.0 - settings.crop * uniform["crop_height"]
+    crop_width = 1.0 - settings.crop * uniform["crop_width"]
     columns = {
-        "flip_up_down": settings["flip_up_down"] * (uniform["flip_up_down"] < 0.5),
-        "flip_left_right": settings["flip_left_right"] * (uniform["flip_left_right"] < 0.5),
-        "transpose": settings["transpose"] * (uniform["transpose"] >= TRANSPOSE_THRESHOLD),
-        "brightness": 255.0 * settings["brightness"] * symmetric["brightness"],
-        "contrast": 1.0 + settings["contrast"] * symmetric["contrast"],
-        "saturation": 1.0 + settings["saturation"] * symmetric["saturation"],
-        "hue": 2.0 * np.pi * settings["hue"] * symmetric["hue"],
+        "flip_up_down": settings.flip_up_down * (uniform["flip_up_down"] < 0.5),
+        "flip_left_right": settings.flip_left_right * (uniform["flip_left_right"] < 0.5),
+        "transpose": settings.transpose * (uniform["transpose"] >= TRANSPOSE_THRESHOLD),
+        "brightness": 255.0 * settings.brightness * symmetric["brightness"],
+        "contrast": 1.0 + settings.contrast * symmetric["contrast"],
+        "saturation": 1.0 + settings.saturation * symmetric["saturation"],
+        "hue": 2.0 * np.pi * settings.hue * symmetric["hue"],
         "crop_height": crop_height,
         "crop_width": crop_width,
         "crop_top": (1.0 - crop_height) * uniform["crop_top"],
@@ -86,30 +89,24 @@ def draw_augmentations(count: int, settings: dict, seed: int, epoch: int) -> np.
     return np.stack([columns[name] for name in COLUMNS], axis=1).astype("float32")
 
 
-def changes_anything(settings: dict) -> bool:
-    """Return whether any operation of the ``augmentation`` entry is switched on."""
-    return any(bool(value) for value in settings.values())
-
-
 def adjust_colours(images, brightness, contrast, saturation, hue):
     """Change the colours of each image: brightness, contrast, saturation and hue in this order.
 
-    Every one of them is a linear map of a pixel, and so are all four together: the pixels are
-    passed over once.
+    Each of the four is a linear map of a pixel, and so is their product. The pixels are read once.
 
     Args:
         images: float32 (n, h, w, 3), 0-255.
-        brightness: (n,) is added to all channels.
+        brightness: (n,) shift that is added to all channels.
         contrast: (n,) factor of the distance from each channel's mean.
-        saturation: (n,) factor of the distance from grey of the same luma; 0 is grey.
-        hue: (n,) angle in radians by which the hue is turned at constant luma.
+        saturation: (n,) factor of the distance from grey of the same luma; 0 gives grey.
+        hue: (n,) angle in radians by which the hue is rotated at constant luma.
 
     Returns:
         float32 (n, h, w, 3), not clipped.
     """
     mean = ops.mean(images, axis=(1, 2))
     factor = ops.reshape(saturation, (-1, 1, 1))
-    # Grey takes the same luma for all three channels.
+    # All three channels of grey have the same luma.
     grey = np.tile(LUMA, (3, 1))
     saturate = factor * np.eye(3, dtype="float32") + (1.0 - factor) * grey
     colours = ops.matmul(_hue_turn(hue), saturate)
@@ -124,7 +121,7 @@ def adjust_colours(images, brightness, contrast, saturation, hue):
 
 
 def _hue_turn(angle):
-    """Return the matrix of RGB, (n, 3, 3), that turns the hue by an angle."""
+    """Return the RGB matrix, (n, 3, 3), that rotates the hue by an angle."""
     cosine, sine = ops.cos(angle), ops.sin(angle)
     zero, one = ops.zeros_like(angle), ops.ones_like(angle)
     turn = ops.stack(
@@ -141,33 +138,33 @@ def _hue_turn(angle):
 def move_pixels(images, flip_up_down, flip_left_right, transpose, height, width, top, left):
     """Mirror and transpose the chosen images, then stretch a window of each to the full size.
 
-    All of it is one affine map of places, so that the pixels are read once.
+    The whole change is one affine map of pixel positions, so that the pixels are read once.
 
     Args:
         images: float32 (n, h, w, 3).
-        flip_up_down: (n,) of 0 and 1: which are mirrored top to bottom.
-        flip_left_right: (n,) of 0 and 1: which are mirrored left to right.
-        transpose: (n,) of 0 and 1: whose rows and columns are swapped, after mirroring; images
-            that are not square stay as they are.
+        flip_up_down: (n,) 0 or 1: 1 mirrors the image top to bottom.
+        flip_left_right: (n,) 0 or 1: 1 mirrors the image left to right.
+        transpose: (n,) 0 or 1: 1 swaps rows and columns, after mirroring; images that are not
+            square stay as they are.
         height: (n,) height of the window as a share of h; with width 1 and top 0 nothing changes.
         width: (n,) width of the window as a share of w.
         top: (n,) upper edge of the window as a share of h.
         left: (n,) left edge of the window as a share of w.
 
     Returns:
-        float32 (n, h, w, 3), bilinear. Pixel centres are at half-integer places, as in all modern
-        resampling.
+        float32 (n, h, w, 3), bilinear. Pixel centres are at half-integer positions, as in all
+        modern resampling.
     """
     rows, columns = images.shape[1:3]
     swapped = transpose if rows == columns else ops.zeros_like(transpose)
     straight = 1.0 - swapped
-    # Output pixel (x, y) reads place (width x + across, height y + down) of the window's image ...
+    # Output pixel (x, y) reads position (width x + across, height y + down) of the image ...
     across = columns * left + 0.5 * width - 0.5
     down = rows * top + 0.5 * height - 0.5
-    # ... whose columns are rows of the mirrored image where it is transposed ...
+    # ... whose columns are the rows of the mirrored image when it is transposed ...
     column = [straight * width, swapped * height, straight * across + swapped * down]
     row = [swapped * width, straight * height, straight * down + swapped * across]
-    # ... in which the last column or row of the stored image comes first where it is mirrored.
+    # ... in which the last column or row of the stored image comes first when it is mirrored.
     mirrored = []
     for place, flipped, last in (
         (column, flip_left_right, columns - 1),
@@ -184,7 +181,7 @@ def move_pixels(images, flip_up_down, flip_left_right, transpose, height, width,
 
 
 def augment(images, draws):
-    """Apply draws to a batch, all operations of the thesis.
+    """Apply draws to a batch: all operations of the thesis.
 
     Args:
         images: (n, h, w, 3) intensities 0-255, any numeric dtype.
@@ -195,18 +192,18 @@ def augment(images, draws):
     """
     images = ops.cast(images, "float32")
     drawn = {name: draws[:, position] for position, name in enumerate(COLUMNS)}
-    # Where a pixel is does not matter to its colours: they may come before flips and transpose.
+    # A change of colours does not depend on the position of a pixel, so that it may come first.
     colours = ("brightness", "contrast", "saturation", "hue")
     images = adjust_colours(images, *(drawn[name] for name in colours))
     images = ops.clip(images, 0.0, 255.0)
     images = move_pixels(images, *(drawn[name] for name in COLUMNS if name not in colours))
-    # Interpolation rounds: on JAX 255 became 255.00002.
+    # Interpolation rounds: 255 became 255.00002 with JAX.
     return ops.clip(images, 0.0, 255.0)
 
 
 @keras.saving.register_keras_serializable(package="blastfold")
 class Augmentation(keras.layers.Layer):
-    """Applies draws to a batch inside a network: call it with ``[images, draws]``."""
+    """Applies draws to a batch inside a network; call it with ``[images, draws]``."""
 
     def call(self, inputs):
         """Return the augmented images (see :func:`augment`)."""

@@ -1,4 +1,4 @@
-"""A few images and their augmented copies, for the figure of thesis Fig. 4.4."""
+"""A few images with their augmented copies, for the figure of thesis Fig. 4.4."""
 
 import numpy as np
 import pandas as pd
@@ -6,6 +6,7 @@ from keras import ops
 
 from blastfold.core.files import written_whole
 from blastfold.core.seeds import generator
+from blastfold.core.settings import AugmentationSettings
 from blastfold.networks.augmentation import COLUMNS, augment, draw_augmentations, identity_draws
 
 OPERATIONS = {
@@ -18,19 +19,24 @@ OPERATIONS = {
     "crop": ["crop"],
     "all": [],
 }
-"""The thesis' operations and the keys of ``augmentation`` behind each; none means all."""
+"""Operations of the thesis, and the keys of ``augmentation`` of each; none means all keys."""
 
 
 def sample_augmentations(
-    images: str, manifest: str, settings: dict, seed: int, samples: str, each: int = 2
+    images: str,
+    manifest: str,
+    settings: AugmentationSettings,
+    seed: int,
+    samples: str,
+    each: int = 2,
 ) -> None:
-    """Write images of both classes before and after every operation.
+    """Write images of both classes, and each of them as changed by every operation.
 
     Args:
         images: Image store, uint8 (n, h, w, 3).
         manifest: Manifest of the data set.
-        settings: The ``augmentation`` entry of a model; operations it switches off are left out.
-        seed: The experiment's seed.
+        settings: Random changes of a model; operations that are switched off are left out.
+        seed: The seed of the experiment.
         samples: Output .npz: original uint8 (k, h, w, 3), augmented uint8 (k, m, h, w, 3),
             operations (m,) names, image_ids (k,).
         each: Images of each class.
@@ -47,7 +53,7 @@ def sample_augmentations(
     augmented = {
         name: show_operation(original, keys, settings, seed)
         for name, keys in OPERATIONS.items()
-        if not keys or any(settings[key] for key in keys)
+        if not keys or any(getattr(settings, key) for key in keys)
     }
     with written_whole(samples) as partial, partial.open("wb") as file:
         np.savez(
@@ -59,14 +65,16 @@ def sample_augmentations(
         )
 
 
-def show_operation(original: np.ndarray, keys: list[str], settings: dict, seed: int) -> np.ndarray:
-    """Apply some operations to images; a single flip or transpose is always carried out.
+def show_operation(
+    original: np.ndarray, keys: list[str], settings: AugmentationSettings, seed: int
+) -> np.ndarray:
+    """Apply some operations to images; a single flip or transpose is always applied.
 
     Args:
         original: uint8 (k, h, w, 3).
         keys: Keys of ``augmentation`` to apply, all of them when empty.
-        settings: The ``augmentation`` entry of a model.
-        seed: The experiment's seed.
+        settings: Random changes of a model.
+        seed: The seed of the experiment.
 
     Returns:
         uint8 (k, h, w, 3).

@@ -1,8 +1,9 @@
-"""A data set grown by augmented copies of its images, as the thesis grew ALL-IDB2 before it split.
+"""A data set grown by augmented copies of its images, as the thesis grew ALL-IDB2 before the split.
 
-Grown first and split by image afterwards, copies of one cell are on both sides of the split.
-Growing is here so that this can be measured; which images are copied is decided in
-:mod:`blastfold.datasets.copies`, what a copy looks like in :mod:`blastfold.networks.augmentation`.
+When a data set is grown first and split by image afterwards, copies of one cell are on both sides
+of the split. This module exists so that the effect can be measured.
+:mod:`blastfold.datasets.copies` decides which images are copied, and
+:mod:`blastfold.networks.augmentation` changes them.
 """
 
 import logging
@@ -16,12 +17,13 @@ from blastfold.core.files import digest_file, written_whole
 from blastfold.core.manifest import read_manifest
 from blastfold.core.names import LEUKAEMIA_CLASSES
 from blastfold.core.seeds import derive_seed
+from blastfold.core.settings import AugmentationSettings
 from blastfold.datasets.copies import grow_manifest, plan_copies
 from blastfold.datasets.summary import write_derived
 from blastfold.networks.augmentation import augment, draw_augmentations
 
 BLOCK = 32
-"""Images that are augmented, or copied, at once."""
+"""Images that are augmented or copied at once."""
 
 logger = logging.getLogger(__name__)
 
@@ -47,13 +49,14 @@ def grow_dataset(
     plan = plan_copies(manifest, wanted, f"datasets.{name}.grow", seed)
     grown = grow_manifest(manifest, plan)
     originals = np.load(base["images"], mmap_mode="r")
+    augmentation = AugmentationSettings.read(settings["grow"]["augmentation"])
     with written_whole(outputs["images"]) as partial:
         shape = (len(grown), *originals.shape[1:])
         store = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
         for start in range(0, len(originals), BLOCK):
             store[start : min(start + BLOCK, len(originals))] = originals[start : start + BLOCK]
         place = len(originals)
-        for block in augmented_copies(originals, plan, settings["grow"]["augmentation"], seed):
+        for block in augmented_copies(originals, plan, augmentation, seed):
             store[place : place + len(block)] = block
             place += len(block)
         store.flush()
@@ -71,16 +74,16 @@ def grow_dataset(
 
 
 def augmented_copies(
-    originals: np.ndarray, plan: pd.DataFrame, augmentation: Mapping, seed: int
+    originals: np.ndarray, plan: pd.DataFrame, augmentation: AugmentationSettings, seed: int
 ) -> Iterator[np.ndarray]:
-    """Make the planned copies in their order, some at a time.
+    """Make the planned copies in their order, in blocks.
 
     Args:
         originals: uint8 (n, height, width, 3), may be memory-mapped.
         plan: Columns row and copy (see :func:`blastfold.datasets.copies.plan_copies`).
-        augmentation: Random changes, as a model's ``augmentation``.
-        seed: The experiment's seed. Copy k takes the draws of epoch k of a stream of its own, so
-            that a copy depends on its original, its number and the seed alone.
+        augmentation: Random changes of the copies.
+        seed: The seed of the experiment. Copy k takes the draws of epoch k of its own stream, so
+            that a copy depends only on its original, its number and the seed.
 
     Yields:
         uint8 (at most BLOCK, height, width, 3).

@@ -1,4 +1,4 @@
-"""ImageNet start weights: fetched once, by a rule of their own, never hidden in a training job."""
+"""ImageNet start weights: downloaded once, by a separate rule, never inside a training job."""
 
 import logging
 import tempfile
@@ -14,10 +14,10 @@ logger = logging.getLogger(__name__)
 
 
 def download_weights(architecture: str, weights: str, record: str) -> None:
-    """Fetch the ImageNet weights of a keras.applications network without its top.
+    """Download the ImageNet weights of a keras.applications network without its top.
 
-    Keras checks the download against the checksum that its registry holds for the file. The
-    weights are stored in one format for all networks, with their own checksum next to them.
+    Keras checks the download against the checksum in its registry. The weights are stored in one
+    format for all networks, with their checksum in a record.
 
     Args:
         architecture: Name in keras.applications, for instance ``densenet169``.
@@ -25,7 +25,7 @@ def download_weights(architecture: str, weights: str, record: str) -> None:
         record: JSON file to write: architecture, source and SHA-256 of the weights.
 
     Raises:
-        InputError: When the network cannot be reached; proposes what to do instead.
+        InputError: The server cannot be reached; the message says what to do instead.
     """
     name, _ = architectures.find_application(architecture)
     try:
@@ -33,11 +33,12 @@ def download_weights(architecture: str, weights: str, record: str) -> None:
     except Exception as error:
         # Keras raises a bare Exception when a download fails.
         raise InputError(
-            f"weights: imagenet: the weights of {name} could not be fetched ({error}). "
+            f"weights: imagenet: the weights of {name} could not be downloaded ({error}). "
             f"Run `snakemake {weights}` once on a machine that reaches the internet and copy the "
-            f"file to {weights}, name a file under the model's key weights, or set weights: none."
+            f"file to {weights}, give the path of a file as the model's weights, or set "
+            "weights: none."
         ) from error
-    # A folder of its own, because Keras insists on the ending .weights.h5.
+    # A temporary folder, because Keras requires the ending .weights.h5.
     Path(weights).parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=Path(weights).parent) as folder:
         backbone.save_weights(Path(folder) / "download.weights.h5")

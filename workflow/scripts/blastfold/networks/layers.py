@@ -1,4 +1,4 @@
-"""Pre-processing as layers, so that a saved model takes raw images and needs nothing else."""
+"""Pre-processing as layers: a saved model takes stored images and needs no other file."""
 
 import importlib
 
@@ -9,7 +9,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="blastfold")
 class MeanImageSubtraction(keras.layers.Layer):
-    """Subtracts the training images' mean image (thesis 4.3); the image is stored as a weight.
+    """Subtracts the mean image of the training images (thesis 4.3), which is stored as a weight.
 
     Args:
         shape: (height, width, 3) of the images.
@@ -31,7 +31,7 @@ class MeanImageSubtraction(keras.layers.Layer):
         return ops.cast(images, "float32") - self.mean_image
 
     def get_config(self):
-        """Return what is needed to build the layer again."""
+        """Return the arguments of the constructor."""
         return {**super().get_config(), "shape": self.shape}
 
 
@@ -48,10 +48,10 @@ class ImageNetScaling(keras.layers.Layer):
         self.module = module
 
     def call(self, images):
-        """Return the images as the network's ``preprocess_input`` gives them."""
+        """Return the images as the ``preprocess_input`` of the network returns them."""
         application = importlib.import_module(f"keras.applications.{self.module}")
         return application.preprocess_input(ops.cast(images, "float32"))
 
     def get_config(self):
-        """Return what is needed to build the layer again."""
+        """Return the arguments of the constructor."""
         return {**super().get_config(), "module": self.module}

@@ -1,8 +1,6 @@
-"""What happens to a stored image before the network sees it, the same in training and in use."""
+"""Pre-processing between a stored image and the network, the same in training and in use."""
 
-import json
-import os
-from pathlib import Path
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import keras
@@ -15,12 +13,12 @@ from blastfold.networks.stain_layers import build_stain_layer
 
 
 class Preparation(NamedTuple):
-    """From a stored image to the network's input: stain, random changes, scaling, in this order.
+    """Steps from a stored image to the network's input: stain, random changes, scaling.
 
     Attributes:
         shape: (height, width, 3) of the images.
         scaling: From RGB 0-255 to the network's input.
-        stain: Stain normalisation, before anything changes the colours; None for none.
+        stain: Stain normalisation, before any change of the colours; None without.
     """
 
     shape: tuple[int, int, int]
@@ -28,12 +26,12 @@ class Preparation(NamedTuple):
     stain: keras.layers.Layer | None
 
     def unchanged(self) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-        """Return the input, uint8 images, and the network's input for them as they are."""
+        """Return the input (uint8 images) and the network's input for unchanged images."""
         image = keras.Input(self.shape, name="image", dtype="uint8")
         return image, self.scaling(self._normalised(image))
 
     def changed(self) -> tuple[list[keras.KerasTensor], keras.KerasTensor]:
-        """Return the inputs, uint8 images and draws, and the network's input as draws change it."""
+        """Return the inputs (uint8 images, draws) and the network's input for changed images."""
         image = keras.Input(self.shape, name="image", dtype="uint8")
         draws = keras.Input((len(COLUMNS),), name="draws")
         changed = Augmentation()([self._normalised(image), draws])
@@ -43,49 +41,44 @@ class Preparation(NamedTuple):
         return image if self.stain is None else self.stain(image)
 
 
-def read_preparation(
-    settings: dict,
+def build_preparation(
+    preprocessing: str,
     application: str | None,
-    shape: tuple[int, int, int],
-    mean_image: str | os.PathLike | None,
-    stain: str | os.PathLike | None,
+    mean_image: np.ndarray,
+    stain_record: Mapping | None,
 ) -> Preparation:
-    """Build a preparation from what was fitted on a fold's training images.
+    """Build a preparation from what was fitted on the training images of a fold.
 
     Args:
-        settings: The model entry of the config.
+        preprocessing: ``mean_image``, ``source_mean_image``, ``imagenet`` or ``none``.
         application: Module of keras.applications that the backbone comes from, or None.
-        shape: (height, width, 3) of the images.
-        mean_image: File with the mean image that is subtracted; None where none is.
-        stain: Record of the stain normalisation; None without.
-
-    Raises:
-        InputError: When the mean image has another size than the fold's images.
+        mean_image: float32 (height, width, 3) that is subtracted where ``preprocessing`` asks
+            for it; its shape is that of the images.
+        stain_record: The fold's record of stain normalisation; None without normalisation.
     """
-    scaling = build_scaling(settings, application, read_mean_image(mean_image, settings, shape))
-    if stain is None:
-        return Preparation(shape, scaling, None)
-    record = json.loads(Path(stain).read_text("utf-8"))
-    return Preparation(shape, scaling, build_stain_layer(record))
+    scaling = build_scaling(preprocessing, application, mean_image)
+    stain = None if stain_record is None else build_stain_layer(stain_record)
+    return Preparation(mean_image.shape, scaling, stain)
 
 
-def build_scaling(settings: dict, application: str | None, mean_image: np.ndarray) -> keras.Model:
-    """Build what brings intensities to the range that the network expects.
+def build_scaling(
+    preprocessing: str, application: str | None, mean_image: np.ndarray
+) -> keras.Model:
+    """Build the model that scales intensities to the range that the network expects.
 
     Args:
-        settings: The model entry; ``preprocessing`` is ``mean_image``, ``source_mean_image``,
-            ``imagenet`` or ``none``.
+        preprocessing: ``mean_image``, ``source_mean_image``, ``imagenet`` or ``none``.
         application: Module of keras.applications that the backbone comes from, or None.
-        mean_image: float32 (height, width, 3) mean of the fold's training images, or of those
+        mean_image: float32 (height, width, 3), mean of the fold's training images or of the images
             that the start weights come from.
 
     Raises:
-        InputError: When ImageNet's scaling is asked for a network that never had ImageNet weights.
+        InputError: ImageNet's scaling is requested for a network without ImageNet weights.
     """
     image = keras.Input(mean_image.shape, name="image")
-    if settings["preprocessing"] == "none":
+    if preprocessing == "none":
         return keras.Model(image, keras.layers.Rescaling(1.0)(image), name="as_stored")
-    if settings["preprocessing"] == "imagenet":
+    if preprocessing == "imagenet":
         if application is None:
             raise InputError(
                 "preprocessing: received 'imagenet', expected 'mean_image': "
@@ -98,20 +91,9 @@ def build_scaling(settings: dict, application: str | None, mean_image: np.ndarra
     return scaling
 
 
-def read_mean_image(path: str | os.PathLike | None, settings: dict, shape: tuple) -> np.ndarray:
-    """Read the mean image that a model subtracts, float32 (h, w, 3); zero where none is needed.
-
-    The one of the images that start weights come from is brought to the size of these images.
-
-    Raises:
-        InputError: When the mean image of the fold has another size than its images.
-    """
-    if path is None:
-        return np.zeros(shape, dtype="float32")
-    mean_image = np.load(path)
+def resize_mean_image(mean_image: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """Bring the mean image of a source task to the size of other images, float32 ``shape``."""
     if mean_image.shape == tuple(shape):
         return mean_image
-    if settings["preprocessing"] != "source_mean_image":
-        raise InputError(f"{path}: received shape {mean_image.shape}, expected {tuple(shape)}")
     resized = keras.ops.image.resize(mean_image, shape[:2], antialias=True)
     return keras.ops.convert_to_numpy(resized)

@@ -1,7 +1,7 @@
-"""Stain normalisation as a layer, so that a saved model needs nothing else.
+"""Stain normalisation as a layer, so that a saved model needs no other file.
 
-The same functions as :mod:`blastfold.images.stain`, image by image, in Keras operations and single
-precision.
+The functions are those of :mod:`blastfold.images.stain`, image by image, in Keras operations and
+single precision.
 """
 
 from collections.abc import Mapping
@@ -15,18 +15,18 @@ from blastfold.images import stain
 
 @keras.saving.register_keras_serializable(package="blastfold")
 class StainNormalisation(keras.layers.Layer):
-    """Maps the stains of each image onto reference statistics, which are stored as weights.
+    """Maps the stains of each image to reference statistics, which are stored as weights.
 
-    Images of a batch do not influence one another. A masked background, and images without
-    enough tissue, stay as they are (see :mod:`images.stain`). An image's own statistics count
-    as constants when gradients are taken.
+    Images of a batch do not influence one another. A masked background and images without enough
+    tissue stay unchanged (see :mod:`blastfold.images.stain`). The statistics of an image count as
+    constants when gradients are computed.
 
     Args:
         method: reinhard or macenko.
     """
 
     def __init__(self, method, **kwargs):
-        # Half precision has not enough digits for statistics over all pixels.
+        # Half precision does not have enough digits for statistics over all pixels.
         super().__init__(**{"dtype": "float32", "trainable": False, **kwargs})
         self.method = method
         self.reference = {
@@ -61,7 +61,7 @@ class StainNormalisation(keras.layers.Layer):
         return ops.reshape(ops.where(changed, normalised, pixels), (-1, height, width, 3))
 
     def get_config(self):
-        """Return what is needed to build the layer again."""
+        """Return the arguments of the constructor."""
         return {**super().get_config(), "method": self.method}
 
 
@@ -69,8 +69,8 @@ def build_stain_layer(record: Mapping) -> StainNormalisation:
     """Build the layer of a fold.
 
     Args:
-        record: What :func:`images.stain.fit_stain` wrote, as read from JSON: ``stain`` (the
-            method) and ``reference``.
+        record: Record of the fold that :func:`blastfold.folds.stain_reference.fit_stain` wrote:
+            ``stain`` (the method) and ``reference``.
     """
     layer = StainNormalisation(record["stain"], name="stain_normalisation")
     layer.set_reference(record["reference"])
@@ -78,7 +78,7 @@ def build_stain_layer(record: Mapping) -> StainNormalisation:
 
 
 def _reinhard(pixels, shown, reference):
-    """Return the pixels as if all were shown, (b, n, 3), and usable images, (b, 1)."""
+    """Return normalised pixels, (b, n, 3), and whether each image is usable, (b, 1)."""
     lab = _to_lab(pixels)
     weights = ops.cast(shown, "float32")[..., None]
     number = ops.sum(weights, axis=1, keepdims=True)
@@ -92,7 +92,7 @@ def _reinhard(pixels, shown, reference):
 
 
 def _macenko(pixels, shown, reference):
-    """Return the pixels as if all were shown, (b, n, 3), and usable images, (b, 1)."""
+    """Return normalised pixels, (b, n, 3), and whether each image is usable, (b, 1)."""
     density = -ops.log((ops.maximum(pixels, 0) + 1) / stain.LIGHT)
     opaque = ops.logical_and(shown, ops.min(density, axis=-1) >= stain.TRANSPARENT)
     stains = ops.stop_gradient(_find_stains(density, opaque))
@@ -122,8 +122,8 @@ def _find_stains(density, opaque):
     covariance = ops.matmul(ops.transpose(centred, (0, 2, 1)), centred) / (number - 1)
     _, vectors = ops.eigh(covariance)
     second, first = vectors[:, None, :, 1], vectors[:, None, :, 2]
-    # An eigenvector has no sign of its own. Angles are measured from one that tissue points along;
-    # with the other one turned round they only change their signs.
+    # The sign of an eigenvector is arbitrary. Angles are measured from the direction in which
+    # tissue lies; the sign of the other vector only changes the sign of the angles.
     first = first * ops.where(ops.sum(means * first, axis=-1, keepdims=True) < 0, -1.0, 1.0)
     angles = ops.arctan2(ops.sum(density * second, axis=-1), ops.sum(density * first, axis=-1))
     edges = [_percentile(angles, opaque, share)[..., None] for share in stain.ANGLES]
@@ -146,7 +146,7 @@ def _percentile(values, chosen, share):
 
 
 def _enough(chosen):
-    """Tell for each image whether enough pixels are chosen, (b, 1)."""
+    """Return for each image whether enough pixels are chosen, (b, 1)."""
     number = ops.sum(ops.cast(chosen, "float32"), axis=1, keepdims=True)
     return number >= max(2, stain.MINIMUM * chosen.shape[1])
 

@@ -1,4 +1,4 @@
-"""Which layers of a network are trained in which epochs, and at what learning rate.
+"""Which layers of a network are trained in which epochs, and with what learning rate.
 
 ``head`` trains the classifier alone, ``all`` the whole network from the start. ``staged`` is
 gradual unfreezing (Howard & Ruder 2018) as the thesis' reference 81 (Vulli et al. 2022) uses it
@@ -12,6 +12,7 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
+from blastfold.core.settings import ModelSettings
 from blastfold.networks.architectures import Network, layer_block
 
 
@@ -22,7 +23,7 @@ class Stage(NamedTuple):
         first: First epoch, counted from 1.
         last: Last epoch.
         share: Share of the backbone's blocks that are trained, from its end.
-        learning_rate: Learning rate, the highest one where a schedule changes it.
+        learning_rate: Learning rate; the highest one where a schedule changes it.
     """
 
     first: int
@@ -31,27 +32,27 @@ class Stage(NamedTuple):
     learning_rate: float
 
 
-def plan_stages(settings: dict) -> list[Stage]:
+def plan_stages(settings: ModelSettings) -> list[Stage]:
     """Divide the epochs of a training into stages.
 
     Args:
-        settings: The model entry: train, epochs, learning_rate, stages and
-            stage_learning_rate_factor.
+        settings: The model; train, epochs, learning_rate, stages and stage_learning_rate_factor
+            are read.
 
     Returns:
-        One stage for ``head`` and ``all``. For ``staged`` as many as asked for, or one an epoch
-        where there are fewer epochs: the classifier alone, equal further shares of the backbone,
-        finally all of it; the first stages are the longer ones by an epoch at most.
+        One stage for ``head`` and ``all``. For ``staged`` the configured number of stages, or one
+        per epoch when there are fewer epochs: the classifier alone, then equal further shares of
+        the backbone, finally all of it. Earlier stages are longer by at most one epoch.
     """
-    epochs, learning_rate = settings["epochs"], settings["learning_rate"]
-    if settings["train"] != "staged":
-        return [Stage(1, epochs, float(settings["train"] == "all"), learning_rate)]
-    count = min(settings["stages"], epochs)
+    epochs, learning_rate = settings.epochs, settings.learning_rate
+    if settings.train != "staged":
+        return [Stage(1, epochs, float(settings.train == "all"), learning_rate)]
+    count = min(settings.stages, epochs)
     stages, first = [], 1
     for number in range(count):
         last = first + epochs // count + (number < epochs % count) - 1
         share = number / (count - 1) if count > 1 else 1.0
-        factor = settings["stage_learning_rate_factor"] ** number
+        factor = settings.stage_learning_rate_factor**number
         stages.append(Stage(first, last, share, learning_rate * factor))
         first = last + 1
     return stages
@@ -63,13 +64,13 @@ def stage_of(stages: Sequence[Stage], epoch: int) -> Stage:
 
 
 def freeze(network: Network, stage: Stage, freeze_batch_normalisation: bool) -> None:
-    """Let a stage's layers be trained and no others.
+    """Make the layers of a stage trainable and freeze all others.
 
     Args:
         network: The network; its head is always trained.
-        stage: The stage; a block of the backbone is trained whole or not at all.
-        freeze_batch_normalisation: Whether batch normalisation of the backbone stays as it
-            starts, statistics and scale, which small batches would spoil.
+        stage: The stage; a block of the backbone is trained as a whole or not at all.
+        freeze_batch_normalisation: Whether the batch normalisation of the backbone keeps its
+            statistics and its scale, which small batches would spoil.
     """
     blocks = list(dict.fromkeys(layer_block(layer.name) for layer in network.backbone.layers))
     count = math.ceil(stage.share * len(blocks))
@@ -79,13 +80,13 @@ def freeze(network: Network, stage: Stage, freeze_batch_normalisation: bool) -> 
         fixed = freeze_batch_normalisation and isinstance(layer, keras.layers.BatchNormalization)
         layer.trainable = layer_block(layer.name) in trained and not fixed
     if not count:
-        # The backbone as a whole, so that nothing in it behaves as in training.
+        # The backbone as a whole, so that no layer in it behaves as in training.
         network.backbone.trainable = False
 
 
 @keras.saving.register_keras_serializable(package="blastfold")
 class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
-    """The 1-cycle policy (Smith 2018): up to the peak along a cosine, then down to almost nothing.
+    """The 1-cycle policy (Smith 2018): rises to the peak along a cosine, then falls to almost 0.
 
     Args:
         peak: Highest learning rate.
@@ -110,7 +111,7 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
         return ops.where(done < self.rise, up, down)
 
     def get_config(self):
-        """Return what is needed to build the schedule again."""
+        """Return the arguments of the constructor."""
         names = ("peak", "steps", "rise", "start", "end")
         return {name: getattr(self, name) for name in names}
 

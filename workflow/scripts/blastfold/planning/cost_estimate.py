@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from blastfold.experiment.config import combinations, external_runs, fold_count
+from blastfold.experiment.feature_sets import depends_on_fold, feature_set_name
 
 TIMED = (
     "architecture",
@@ -223,11 +223,9 @@ def _new_row(dataset: str, model: str, parts: Mapping[str, int] | None, speed: S
 
 
 def _features_of(config: Mapping, dataset: str, protocol: str, model: Mapping) -> str:
-    """Name the features that models with one frozen backbone share."""
-    keys = ("weights", "pooling", "preprocessing", "augmentation")
+    """Return the name of the features that models with one frozen backbone share."""
     place = [dataset, protocol]
-    if model["preprocessing"] != "mean_image":
+    if not depends_on_fold(model):
         entry = config["datasets"][dataset]
         place = [entry["of"] if entry["format"] == "permuted" else dataset]
-    plain = re.sub("[^a-z0-9]", "", model["architecture"].lower())
-    return json.dumps([*place, plain, *(model.get(key) for key in keys)], sort_keys=True)
+    return "/".join([*place, feature_set_name(model)])

@@ -1,4 +1,4 @@
-"""Backbones of networks that were trained on a source task, as start weights of other networks."""
+"""Backbones of networks trained on a source task, as start weights of other networks."""
 
 import json
 import os
@@ -8,7 +8,9 @@ import keras
 import numpy as np
 import pandas as pd
 
+from blastfold.core.arrays import write_array
 from blastfold.core.files import digest_file, write_json, written_whole
+from blastfold.core.settings import ModelSettings
 
 # Reading a stored network needs the classes of its layers.
 from blastfold.networks import (
@@ -27,26 +29,25 @@ def export_backbone(
     trained: str,
     outputs: dict[str, str],
 ) -> None:
-    """Store the backbone of a trained network and what came before it.
+    """Store the backbone of a trained network and the mean image that it subtracts.
 
     Args:
         model: The network (``model.keras``).
-        run: Its record, with the settings that it was built from.
-        metrics: Its evaluation on the test images of the source task.
+        run: Its record, with the settings of the model.
+        metrics: Metrics of the network on the test images of the source task.
         trained: Data set, protocol and model of the training, for the record.
         outputs: Paths by name: weights (Keras .weights.h5 of the backbone without its top),
-            mean_image (float32 (h, w, 3) that was subtracted; zero where none was) and record.
+            mean_image (float32 (h, w, 3) that is subtracted; zero without subtraction) and record.
     """
     set_up_device("cpu", 1, 0)
     network = keras.saving.load_model(model, compile=False)
     facts = json.loads(Path(run).read_text("utf-8"))
     shape = network.input_shape[1:]
-    rebuilt = architectures.build_network(facts["settings"], shape)
+    rebuilt = architectures.build_network(ModelSettings.read(facts["settings"]), shape)
     rebuilt.whole.set_weights(network.get_layer("network").get_weights())
     with written_whole(outputs["weights"]) as partial:
         rebuilt.backbone.save_weights(partial)
-    with written_whole(outputs["mean_image"]) as partial, partial.open("wb") as file:
-        np.save(file, mean_image_of(network))
+    write_array(mean_image_of(network), outputs["mean_image"])
     table = pd.read_csv(metrics, sep="\t")
     pooled = table[table["scope"] == "pooled"].set_index("metric")["value"]
     record = {

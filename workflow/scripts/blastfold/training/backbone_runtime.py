@@ -1,8 +1,10 @@
-"""How a frozen backbone is run on a CPU: by Keras, with constant weights, or by ONNX Runtime."""
+"""What runs a frozen backbone: Keras, TensorFlow with constant weights, or ONNX Runtime.
 
-import logging
+The choice depends on the device and on the config alone, never on a measured speed: different
+runtimes give features that differ in their last digits.
+"""
+
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -10,27 +12,16 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-logger = logging.getLogger(__name__)
-
-WORTH_CONSTANTS = 4_000
-"""Images from which on the weights become constants, which takes up to 5 s for VGG19."""
-
-WORTH_AN_EXPORT = 30_000
-"""Images from which on ONNX Runtime is tried. The export takes 7 s for MobileNetV2 and 27 s for
-DenseNet169, which fewer images do not win back."""
-
-MARGIN = 1.3
-"""How many times faster than TensorFlow ONNX Runtime must be. A gain this large is no accident of
-the moment, so that two runs on one machine choose the same and give the same features bit by bit.
-"""
+from blastfold.core.errors import BlastfoldError
+from blastfold.core.settings import JobSettings
+from blastfold.training.device import is_gpu
+from blastfold.training.device_setup import Setup
 
 TOLERANCE = 1e-5
-"""Largest difference to Keras that is taken, as a share of the largest feature."""
+"""Largest difference of ONNX Runtime from Keras, as a share of the largest feature."""
 
 COMPARED = 4
-"""Images of the first batch on which a runtime must agree with Keras."""
-
-TIMED_BATCHES = 3
+"""Images on which ONNX Runtime is compared with Keras."""
 
 
 class Runtime(NamedTuple):
@@ -45,37 +36,29 @@ class Runtime(NamedTuple):
     run: Callable[[np.ndarray], np.ndarray]
 
 
-def choose_runtime(backbone: keras.Model, batch: np.ndarray, images: int, threads: int) -> Runtime:
-    """Choose how to run a backbone on a CPU.
+def choose_runtime(backbone: keras.Model, setup: Setup, compute: JobSettings) -> Runtime:
+    """Choose how to run a backbone.
 
-    Constant weights are worth their start for all but a few images; ONNX Runtime is taken where
-    it is clearly faster still. Whether it is depends on the machine and its day: on two cores with
-    AVX-512 constant weights made the networks of ``tests/benchmarks/test_runtimes.py`` 1.0 to 2.0
-    times as fast, and ONNX Runtime again as fast on one day, 1.0 to 1.6 times on another.
+    Keras runs it on a GPU, with XLA, and where Keras does not use TensorFlow. On a CPU the
+    config's ``feature_runtime`` decides: ``tensorflow`` makes the weights constants, which made
+    the networks of ``tests/benchmarks/test_runtimes.py`` 1.0 to 2.0 times as fast on two cores
+    with AVX-512; ``onnx`` made them 1.0 to 1.6 times as fast again, depending on the day, after
+    an export of 7 s (MobileNetV2) to 27 s (DenseNet169).
 
     Args:
         backbone: A frozen backbone.
-        batch: float32 (n, h, w, 3) pre-processed images of the size that all batches have.
-        images: How many images it will run over.
-        threads: Threads that it may use.
+        setup: What the job computes on.
+        compute: How the job computes.
 
-    Returns:
-        What runs it, which agrees with Keras within :data:`TOLERANCE` on the first images.
+    Raises:
+        BlastfoldError: ONNX Runtime is configured and differs from Keras.
     """
-    chosen = Runtime("Keras", backbone.predict_on_batch)
-    if images < WORTH_CONSTANTS or keras.backend.backend() != "tensorflow":
-        return chosen
-    # Not compiled, which would take longer than all of this.
-    expected = keras.ops.convert_to_numpy(backbone(batch[:COMPARED], training=False))
-    chosen = _usable(lambda: constant_weights(backbone), batch, expected) or chosen
-    if images < WORTH_AN_EXPORT:
-        return chosen
-    other = _usable(lambda: onnx_runtime(backbone, threads), batch, expected)
-    if other is None:
-        return chosen
-    rates = [len(batch) / _seconds(way.run, batch) for way in (chosen, other)]
-    logger.info("images per second: %s %.0f, %s %.0f", chosen.name, rates[0], other.name, rates[1])
-    return other if rates[1] >= MARGIN * rates[0] else chosen
+    backbone.jit_compile = setup.jit_compile
+    if is_gpu(setup.device) or setup.jit_compile or keras.backend.backend() != "tensorflow":
+        return Runtime("Keras", backbone.predict_on_batch)
+    if compute.feature_runtime == "onnx":
+        return checked(onnx_runtime(backbone, compute.threads), backbone)
+    return constant_weights(backbone)
 
 
 def constant_weights(backbone: keras.Model) -> Runtime:
@@ -101,12 +84,19 @@ def constant_weights(backbone: keras.Model) -> Runtime:
 
 
 def onnx_runtime(backbone: keras.Model, threads: int) -> Runtime:
-    """Turn a backbone, which must have been called before, into an ONNX Runtime session."""
+    """Turn a backbone into a session of ONNX Runtime.
+
+    Args:
+        backbone: A frozen backbone.
+        threads: Threads to compute with.
+    """
     import onnxruntime
 
-    # Keras' export imports it, and hides what went wrong.
+    # Imported here because Keras' export imports it and hides why that fails.
     import tf2onnx  # noqa: F401
 
+    # Keras exports only a network that has been called.
+    backbone(np.zeros((1, *backbone.input_shape[1:]), dtype="float32"), training=False)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     with tempfile.TemporaryDirectory() as folder:
@@ -117,29 +107,21 @@ def onnx_runtime(backbone: keras.Model, threads: int) -> Runtime:
     return Runtime("ONNX Runtime", lambda images: session.run(None, {name: images})[0])
 
 
-def _usable(
-    build: Callable[[], Runtime], batch: np.ndarray, expected: np.ndarray
-) -> Runtime | None:
-    """Build a runtime; None, with a warning, where that fails or it differs from Keras."""
-    try:
-        runtime = build()
-        found = runtime.run(batch)[: len(expected)]
-    except Exception as error:
-        # Converters raise whatever they meet; every network can be run by Keras.
-        logger.warning("the backbone cannot be run in another way than by Keras: %s", error)
-        return None
-    share = float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30))
+def checked(runtime: Runtime, backbone: keras.Model) -> Runtime:
+    """Return a runtime that agrees with Keras within :data:`TOLERANCE` on images of noise.
+
+    Raises:
+        BlastfoldError: It does not.
+    """
+    shape = (COMPARED, *backbone.input_shape[1:])
+    images = np.random.default_rng(0).uniform(-1, 1, shape).astype("float32")
+    expected = keras.ops.convert_to_numpy(backbone(images, training=False))
+    difference = np.abs(runtime.run(images) - expected).max()
+    share = float(difference / max(np.abs(expected).max(), 1e-30))
     if not share <= TOLERANCE:
-        logger.warning("%s differs by %.1e of the largest feature: not used", runtime.name, share)
-        return None
+        raise BlastfoldError(
+            f"feature_runtime: the features of {runtime.name} differ from those of Keras by "
+            f"{share:.1e} of the largest feature, expected at most {TOLERANCE:.0e}. Set "
+            "feature_runtime: tensorflow"
+        )
     return runtime
-
-
-def _seconds(run: Callable, batch: np.ndarray) -> float:
-    """Return the least time of a few runs: others on the machine can only slow a run down."""
-    times = []
-    for _ in range(TIMED_BATCHES):
-        start = time.monotonic()
-        run(batch)
-        times.append(time.monotonic() - start)
-    return min(times)

@@ -1,4 +1,4 @@
-"""What a network is fed with: images with changes drawn anew each epoch, or stored features."""
+"""Inputs of a network: images with random changes in every epoch, or stored features."""
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -7,22 +7,23 @@ from typing import TypeVar
 import numpy as np
 from keras import ops
 
-from blastfold.networks.augmentation import changes_anything, draw_augmentations
+from blastfold.core.settings import AugmentationSettings, FeatureSettings
+from blastfold.networks.augmentation import draw_augmentations
 
 Item = TypeVar("Item")
 
 
 class ImageInputs:
-    """Images of a data set, each with its change of the epoch.
+    """Images of a data set, each with its random change of the epoch.
 
     Args:
         images: uint8 (n, h, w, 3) image store of the whole data set, memory-mapped or not.
-        augmentation: The model entry's ``augmentation``.
+        augmentation: The random changes.
         seed: Seed of the changes: the same for all folds, protocols and models of a data set, so
-            that features may be shared and networks see the same views.
+            that features can be shared and all networks see the same views.
     """
 
-    def __init__(self, images: np.ndarray, augmentation: dict, seed: int):
+    def __init__(self, images: np.ndarray, augmentation: AugmentationSettings, seed: int):
         self.images = images
         self.augmentation = augmentation
         self.seed = seed
@@ -36,17 +37,17 @@ class ImageInputs:
         return self.images, self._drawn[1]
 
     def unchanged(self) -> tuple[np.ndarray]:
-        """Return the images as they are."""
+        """Return the unchanged images."""
         return (self.images,)
 
     def keep_on_device(self, free: int | None) -> bool:
-        """Copy the images to the device once, where they take no more than a quarter of it.
+        """Copy the images to the device once, if they take no more than a quarter of its memory.
 
         Args:
-            free: Free memory of the device in bytes; None where there is no device of its own.
+            free: Free memory of the device in bytes; None without a separate device.
 
         Returns:
-            Whether they are there; batches are then taken on the device.
+            Whether they were copied; batches are then taken on the device.
         """
         fits = free is not None and self.images.nbytes <= free / 4
         if fits:
@@ -59,7 +60,7 @@ class FeatureInputs:
 
     Args:
         views: float32 (views, n, ...): view 0 of the unchanged images; view e of the images as
-            epoch e changes them, where there are changes.
+            they are changed in epoch e, where there are random changes.
     """
 
     def __init__(self, views: np.ndarray):
@@ -74,35 +75,38 @@ class FeatureInputs:
         return (self.views[0],)
 
 
-def view_count(settings: dict) -> int:
+def view_count(settings: FeatureSettings) -> int:
     """Return how many views of every image a training with stored features needs."""
-    return 1 + (settings["epochs"] if changes_anything(settings["augmentation"]) else 0)
+    return 1 + (settings.epochs if settings.augmentation.changes_anything() else 0)
 
 
 def batches(order: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """Cut an order of places into batches that all have the same size.
+    """Cut an order of rows into batches that all have the same size.
 
-    The last batch is filled up from the front of the order: a smaller one would make Keras
-    trace the whole network a second time, which takes minutes for DenseNet169.
+    The last batch is filled up from the start of the order: a smaller one would make Keras trace
+    the whole network a second time, which takes minutes for DenseNet169.
 
     Args:
-        order: int64 (n,) places, n at least 1.
-        size: Images a batch; no more than n are taken.
+        order: int64 (n,) rows, n at least 1.
+        size: Images per batch; no more than n are taken.
 
     Yields:
-        int64 (min(size, n),) places.
+        int64 (min(size, n),) rows.
     """
     size = min(size, len(order))
     for start in range(0, len(order), size):
         yield np.take(order, range(start, start + size), mode="wrap")
 
 
-def gather(arrays: tuple, places: np.ndarray):
-    """Read rows of each array; Keras wants a list for several inputs and the bare one for one."""
+def gather(arrays: tuple, chosen: np.ndarray):
+    """Read rows of each array: a list of several inputs, or the bare rows of a single one.
+
+    This is the form in which Keras takes the inputs of a model.
+    """
     rows = [
-        np.asarray(array[places])
+        np.asarray(array[chosen])
         if isinstance(array, np.ndarray)
-        else ops.take(array, places, axis=0)
+        else ops.take(array, chosen, axis=0)
         for array in arrays
     ]
     return rows if len(rows) > 1 else rows[0]
@@ -112,8 +116,9 @@ def class_weights(labels: np.ndarray, balanced: bool) -> np.ndarray:
     """Return weights of the loss, float32 (n,), that average to 1.
 
     Args:
-        labels: int64 (n,) 0 normal, 1 blast; both are there.
-        balanced: Whether both classes count the same; otherwise all images do.
+        labels: int64 (n,) index of the class, 0 or 1; both occur.
+        balanced: Whether both classes have the same total weight; otherwise all images have the
+            same weight.
     """
     if not balanced:
         return np.ones(len(labels), dtype="float32")
@@ -122,13 +127,13 @@ def class_weights(labels: np.ndarray, balanced: bool) -> np.ndarray:
 
 
 def prepared_ahead(items: Iterable[Item], ahead: int = 2) -> Iterator[Item]:
-    """Yield items that a thread prepares while earlier ones are worked on.
+    """Yield items that a thread prepares while earlier ones are in use.
 
-    Reading a memory-mapped store waits for the disk, which a device should not wait for.
+    The device need not wait while images are read from the disk.
 
     Args:
-        items: Made one by one, in the thread.
-        ahead: How many may wait.
+        items: Made one by one in the thread.
+        ahead: Number of items that are prepared in advance.
     """
     iterator = iter(items)
     end = object()

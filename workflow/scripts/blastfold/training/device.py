@@ -1,4 +1,4 @@
-"""Choice and set-up of the device that networks are trained on, whatever Keras runs on."""
+"""Choice and set-up of the device that networks run on, for each backend of Keras."""
 
 import logging
 import os
@@ -23,31 +23,31 @@ else:
 logger = logging.getLogger(__name__)
 
 TENSOR_CORES = (7, 0)
-"""Least CUDA compute capability at which half precision is faster (Keras' guide, Volta)."""
+"""Lowest CUDA compute capability at which half precision is faster (Keras' guide, Volta)."""
 
 BFLOAT16_UNITS = (8, 0)
-"""Least CUDA compute capability with units for bfloat16 (Ampere)."""
+"""Lowest CUDA compute capability with units for bfloat16 (Ampere)."""
 
 
 def set_up_device(wanted: str, threads: int, gpu: int) -> str:
     """Prepare the framework before its first operation.
 
-    On a workstation with several GPUs a job waits here until one of them is free.
+    On a workstation with several GPUs the job waits here until one of them is free.
 
     Args:
         wanted: The config's ``device``: ``auto``, ``gpu`` or ``cpu``.
-        threads: Threads that the job may use.
+        threads: Threads that the job computes with.
         gpu: Snakemake's ``gpu`` resource of the job; 0 keeps the job off every GPU.
 
     Returns:
         Name of the device, for instance ``"CPU"`` or ``"GPU NVIDIA A100"``.
 
     Raises:
-        MissingDeviceError: When a GPU is demanded and there is none.
+        MissingDeviceError: A GPU is required and there is none.
     """
-    # A second job in one process keeps the threads of the first.
+    # A second job in the same process keeps the number of threads of the first.
     if not framework.set_threads(threads):
-        logger.debug("the framework is running already and keeps its number of threads")
+        logger.debug("the framework has started and keeps its number of threads")
     name = None
     if gpu and wanted != "cpu":
         claim_gpu()
@@ -76,12 +76,12 @@ def peak_device_memory() -> float | None:
 
 
 def backend_version() -> str:
-    """Return the version of what Keras runs on (``keras.backend.backend()``)."""
+    """Return the version of Keras' backend (``keras.backend.backend()``)."""
     return framework.VERSION
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that the memory of the device, or of the machine, is full."""
+    """Return whether an error means that the memory of the device or the machine is full."""
     return isinstance(error, MemoryError) or framework.is_out_of_memory(error)
 
 
@@ -97,12 +97,12 @@ def default_precision(device_name: str) -> str:
 def precision_of(device_name: str, capability: tuple[int, int] | None) -> str:
     """Return the Keras dtype policy that suits a device.
 
-    Half precision pays where there are units for it: on a CPU without them it was measured to run
-    at 0.36 of the speed of float32, and GPUs before Volta have none either.
+    Half precision is faster where there are units for it. A CPU without them ran at 0.36 of the
+    speed of float32, and GPUs before Volta have none either.
 
     Args:
         device_name: ``"CPU"`` or ``"GPU ..."``.
-        capability: CUDA compute capability of the GPU; None when it is not known.
+        capability: CUDA compute capability of the GPU; None when unknown.
 
     Returns:
         ``"float32"``, ``"mixed_float16"`` or ``"mixed_bfloat16"``.
@@ -115,15 +115,15 @@ def precision_of(device_name: str, capability: tuple[int, int] | None) -> str:
 
 
 def default_jit_compile(device_name: str) -> bool:
-    """Return whether XLA suits a device: on a GPU; on a CPU it ran at 0.7 of oneDNN's speed.
+    """Return whether XLA suits a device: a GPU; on a CPU it ran at 0.7 of the speed of oneDNN.
 
-    JAX compiles by XLA everywhere, so that it is True there.
+    JAX always compiles by XLA, so that the result is True for it.
     """
     return is_gpu(device_name) or keras.backend.backend() == "jax"
 
 
 def free_gpu_memory() -> int | None:
-    """Return the free memory of this job's GPU in bytes, by its driver; None without one."""
+    """Return the free memory of this job's GPU in bytes, from its driver; None without a GPU."""
     query = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0]
     try:
@@ -139,7 +139,7 @@ def free_gpu_memory() -> int | None:
 
 
 def is_gpu(device_name: str) -> bool:
-    """Return whether :func:`set_up_device` returned a GPU."""
+    """Return whether a name that :func:`set_up_device` returned is that of a GPU."""
     return device_name.startswith("GPU ")
 
 

@@ -1,16 +1,16 @@
-"""The device as JAX sees it; blastfold.training.device chooses between this module and others."""
+"""Devices of JAX; :mod:`blastfold.training.device` chooses between the backends."""
 
 import importlib
 import os
 
-# Without this JAX takes three quarters of the GPU, and a second process fails.
+# Without this JAX takes three quarters of the memory of the GPU, and a second process fails.
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-# XLA reads its flags once, when the first device is looked for; they concern GPUs alone.
+# XLA reads its flags once, when the first device is looked for; they affect only GPUs.
 os.environ["XLA_FLAGS"] = " ".join(
     [os.environ.get("XLA_FLAGS", ""), "--xla_gpu_deterministic_ops=true"]
 ).strip()
 
-# By name: JAX is for those who install it, no part of the stages' environments.
+# Imported by name: JAX is optional and not part of the environments of the rules.
 jax = importlib.import_module("jax")
 
 library = jax
@@ -18,7 +18,7 @@ VERSION = jax.__version__
 
 
 def set_threads(threads: int) -> bool:
-    """Limit the threads of the CPU; without effect where JAX runs already, which cannot be told."""
+    """Limit the threads of the CPU; this has no effect after JAX has started."""
     os.environ["NPROC"] = str(threads)
     return True
 
@@ -30,23 +30,23 @@ def find_gpu() -> str | None:
 
 
 def use_gpu() -> None:
-    """Put this process on the first visible GPU alone."""
+    """Run this process on the first visible GPU only."""
     jax.config.update("jax_default_device", _gpu())
 
 
 def use_cpu() -> None:
-    """Keep this process off every GPU."""
-    # Holds where nothing has run yet; the other line, where something has.
+    """Run this process without any GPU."""
+    # The first line works before JAX has started, the second one afterwards.
     jax.config.update("jax_platforms", "cpu")
     jax.config.update("jax_default_device", jax.local_devices(backend="cpu")[0])
 
 
 def set_deterministic() -> None:
-    """Make operations bit-reproducible: done by the flag above, before JAX's first look."""
+    """Make operations bit-reproducible: the flag at the top of this module does so."""
 
 
 def compute_capability() -> tuple[int, int] | None:
-    """Return the CUDA compute capability of the GPU in use; None on a CPU or when not known."""
+    """Return the CUDA compute capability of the GPU in use; None on a CPU or when unknown."""
     device = jax.config.jax_default_device
     text = getattr(device, "compute_capability", None)
     if not isinstance(text, str) or device.platform == "cpu":
@@ -64,12 +64,12 @@ def peak_memory() -> int | None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error is XLA's way to say that the device's memory is full."""
+    """Return whether XLA raised an error because the memory of the device is full."""
     return isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
 
 
 def describe_build() -> str:
-    """Return what the installed build can use."""
+    """Describe the installed build."""
     return f"JAX {VERSION} with the platforms {sorted({d.platform for d in jax.devices()})}"
 
 

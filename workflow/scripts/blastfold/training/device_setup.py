@@ -1,9 +1,10 @@
-"""What a job computes on and how: device, precision, compilation and generators."""
+"""What a job computes on and how: device, precision, compilation and random generators."""
 
 from typing import NamedTuple
 
 import keras
 
+from blastfold.core.settings import JobSettings
 from blastfold.training import device
 
 
@@ -21,17 +22,22 @@ class Setup(NamedTuple):
     jit_compile: bool
 
 
-def set_up(run: dict, seed: int) -> Setup:
-    """Prepare device, precision and generators as the config asks for, before anything is built."""
-    name = device.set_up_device(run["device"], run["threads"], run["gpu"])
-    precision, jit_compile = run["precision"], run["xla"]
+def set_up(compute: JobSettings, seed: int) -> Setup:
+    """Prepare device, precision and random generators before a network is built.
+
+    Args:
+        compute: How the job computes.
+        seed: Seed of all generators.
+    """
+    name = device.set_up_device(compute.device, compute.threads, compute.gpu)
+    precision, jit_compile = compute.precision, compute.xla
     if precision == "auto":
         precision = device.default_precision(name)
     if jit_compile == "auto":
         # Not all operations are reproducible under TensorFlow's XLA.
-        jit_compile = device.default_jit_compile(name) and not run["deterministic"]
+        jit_compile = device.default_jit_compile(name) and not compute.deterministic
     keras.config.set_dtype_policy(precision)
-    if run["deterministic"]:
+    if compute.deterministic:
         device.set_deterministic(seed)
     else:
         keras.utils.set_random_seed(seed)

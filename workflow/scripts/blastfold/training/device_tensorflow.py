@@ -1,4 +1,4 @@
-"""The device as TensorFlow sees it; training.device chooses between this module and others."""
+"""Devices of TensorFlow; :mod:`blastfold.training.device` chooses between the backends."""
 
 import os
 
@@ -11,7 +11,7 @@ VERSION = tf.__version__
 
 
 def set_threads(threads: int) -> bool:
-    """Limit the threads; False when TensorFlow runs already and keeps those it has."""
+    """Limit the threads; False when TensorFlow has started and keeps its number."""
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
@@ -30,7 +30,7 @@ def find_gpu() -> str | None:
 
 
 def use_gpu() -> None:
-    """Put this process on the first visible GPU alone."""
+    """Run this process on the first visible GPU only."""
     device = tf.config.list_physical_devices("GPU")[0]
     # Without memory growth TensorFlow takes the whole GPU, and a second process fails.
     tf.config.experimental.set_memory_growth(device, True)
@@ -38,7 +38,7 @@ def use_gpu() -> None:
 
 
 def use_cpu() -> None:
-    """Keep this process off every GPU."""
+    """Run this process without any GPU."""
     tf.config.set_visible_devices([], "GPU")
 
 
@@ -48,7 +48,7 @@ def set_deterministic() -> None:
 
 
 def compute_capability() -> tuple[int, int] | None:
-    """Return the CUDA compute capability of the GPU in use; None on a CPU or when not known."""
+    """Return the CUDA compute capability of the GPU in use; None on a CPU or when unknown."""
     devices = tf.config.get_visible_devices("GPU")
     if not devices:
         return None
@@ -63,12 +63,12 @@ def peak_memory() -> int | None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error is TensorFlow's way to say that the device's memory is full."""
+    """Return whether TensorFlow raised an error because the memory of the device is full."""
     return isinstance(error, tf.errors.ResourceExhaustedError)
 
 
 def describe_build() -> str:
-    """Return what the installed build can use."""
+    """Describe the installed build."""
     build = tf.sysconfig.get_build_info()
     return (
         f"TensorFlow {VERSION}, built with CUDA: {tf.test.is_built_with_cuda()}, "

@@ -1,13 +1,13 @@
 """External test: networks trained on one data set predict all images of another one.
 
 Nothing is fitted on the other data set. The mean image that is subtracted, the weights and the
-threshold of 0.5 are those of the training.
+threshold are those of the training.
 """
 
 import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -15,7 +15,11 @@ import numpy as np
 import pandas as pd
 
 from blastfold.core.errors import InputError
-from blastfold.core.files import digest_file, digest_names, write_json, written_whole
+from blastfold.core.files import digest_file, digest_names, write_json
+from blastfold.core.manifest import read_classes, read_manifest
+from blastfold.core.names import TEST
+from blastfold.core.predictions import prediction_table, write_predictions
+from blastfold.core.settings import JobSettings
 
 # Reading a stored network needs the classes of its layers.
 from blastfold.networks import (
@@ -23,7 +27,7 @@ from blastfold.networks import (
     layers,  # noqa: F401
     stain_layers,  # noqa: F401
 )
-from blastfold.networks.architectures import blast_probability
+from blastfold.networks.architectures import class_probabilities
 from blastfold.training.batches import batches
 from blastfold.training.device import set_up_device
 
@@ -37,8 +41,8 @@ def apply_models(
     images: str | os.PathLike,
     manifest: str | os.PathLike,
     dataset: str | os.PathLike,
-    device: dict,
-    outputs: dict[str, str],
+    compute: JobSettings,
+    outputs: Mapping[str, str],
 ) -> None:
     """Predict every image of a data set with the networks of all folds of a training.
 
@@ -46,46 +50,51 @@ def apply_models(
         models: Trained networks (``model.keras``) of the folds, in their order.
         images: Image store of the other data set, uint8 (n, h, w, 3).
         manifest: Its manifest.
-        dataset: Its JSON summary, which holds the digests of both.
-        device: device (auto, gpu, cpu), threads and gpu, as for a training.
-        outputs: Paths by name: predictions (image_id, fold 0, role test, label, probability: the
-            mean over the networks, and probability_fold_<k> of each network) and record.
+        dataset: Its JSON summary, with the digests of both and the classes.
+        compute: How the job computes.
+        outputs: Paths by name: predictions (role test, fold 0: the mean over the networks),
+            networks (the same columns, one row per image and network) and record.
 
     Raises:
-        InputError: When a network takes images of another size.
-        MissingDeviceError: When a GPU is demanded and there is none.
+        InputError: A network takes images of another size.
+        MissingDeviceError: A GPU is required and there is none.
     """
-    device_name = set_up_device(device["device"], device["threads"], device["gpu"])
+    device_name = set_up_device(compute.device, compute.threads, compute.gpu)
     store = np.load(images, mmap_mode="r")
-    table = pd.read_csv(manifest, sep="\t", dtype={"image_id": str}, keep_default_na=False)
-    columns = {}
+    table = read_manifest(manifest)
+    names, labels = table["image_id"].to_numpy(), table["label"].astype("int64").to_numpy()
+    classes = read_classes(dataset)
+    by_network = []
     for fold, path in enumerate(models):
-        logger.info("network of fold %d of %d: %d images", fold, len(models), len(store))
-        columns[f"probability_fold_{fold}"] = predict_with(path, store)
-    predictions = table[["image_id"]].assign(fold=0, role="test", label=table["label"].astype(int))
-    predictions["probability"] = np.mean(list(columns.values()), axis=0)
-    predictions = pd.concat([predictions, pd.DataFrame(columns)], axis=1)
-    with written_whole(outputs["predictions"]) as partial:
-        predictions.to_csv(partial, sep="\t", index=False)
+        logger.info("network of fold %d (%d networks): %d images", fold, len(models), len(store))
+        by_network.append(predict_with(path, store))
+    tables = [
+        prediction_table(names, fold, TEST, labels, probabilities, classes)
+        for fold, probabilities in enumerate(by_network)
+    ]
+    mean = prediction_table(names, 0, TEST, labels, np.mean(by_network, axis=0), classes)
+    write_predictions(pd.concat(tables, ignore_index=True), outputs["networks"])
+    write_predictions(mean, outputs["predictions"])
     summary = json.loads(Path(dataset).read_text("utf-8"))
     record = {
         "device": device_name,
+        "threads": compute.threads,
         "networks": [digest_file(path) for path in models],
         "digests": {name: summary[f"{name}_sha256"] for name in ("images", "manifest")},
-        "predicted": digest_names(predictions["image_id"]),
+        "predicted": digest_names(names),
     }
     write_json(record, outputs["record"])
 
 
 def predict_with(path: str | os.PathLike, images: np.ndarray) -> np.ndarray:
-    """Return the probability of blast, float64 (n,), by a stored network.
+    """Return the probability of every class, float64 (n, classes), by a stored network.
 
     Args:
         path: A ``model.keras``; pre-processing is inside.
         images: uint8 (n, h, w, 3).
 
     Raises:
-        InputError: When the network takes images of another size.
+        InputError: The network takes images of another size.
     """
     model = keras.saving.load_model(path, compile=False)
     expected = tuple(model.input_shape[1:])
@@ -98,4 +107,4 @@ def predict_with(path: str | os.PathLike, images: np.ndarray) -> np.ndarray:
         model.predict_on_batch(np.asarray(images[chosen]))
         for chosen in batches(np.arange(len(images)), BATCH_SIZE)
     ]
-    return blast_probability(np.concatenate(outputs)[: len(images)])
+    return class_probabilities(np.concatenate(outputs)[: len(images)])

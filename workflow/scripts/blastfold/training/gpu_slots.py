@@ -1,8 +1,8 @@
-"""Several GPUs on one workstation: a job takes one that no other job has.
+"""Several GPUs on one workstation: each job takes one that no other job uses.
 
-Snakemake counts GPUs but does not tell a job which one is its own, so that all jobs would meet on
-the first. Here a job holds an exclusive lock on a file that stands for its GPU. The kernel frees
-the lock when the process ends, in whatever way it ends.
+Snakemake counts GPUs but does not assign them to jobs, so that all jobs would use the first one.
+Here a job holds an exclusive lock on a file that stands for its GPU. The kernel frees the lock
+when the process ends, also when it is killed.
 """
 
 import fcntl
@@ -18,10 +18,10 @@ from blastfold.core.hardware import visible_gpus
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LOOKS = 1.0
-"""A lock cannot be waited for together with others, so that they are looked at in turn."""
+"""A process cannot wait for several locks at once, so that they are tried in turn."""
 
 _held: dict[str, int] = {}
-"""GPU -> open lock file. It stays open, and the GPU taken, for as long as the process lives."""
+"""GPU -> open lock file. It stays open until the process ends."""
 
 
 def claim_gpu(
@@ -29,20 +29,20 @@ def claim_gpu(
     devices: str | os.PathLike = "/dev",
     locks: str | os.PathLike | None = None,
 ) -> str | None:
-    """Take a free GPU for this process and hide all others; wait until there is one.
+    """Take a free GPU for this process and hide all others; wait until one is free.
 
-    To be called before TensorFlow or JAX looks for devices. A process keeps its GPU to its end and
-    gets the same one when it asks again. Where ``CUDA_VISIBLE_DEVICES`` names a single GPU it has
-    been handed out already, by SLURM or by the user, and nothing is locked: within SLURM every
-    job may call its own GPU 0.
+    Call this before TensorFlow or JAX looks for devices. A process keeps its GPU until it ends,
+    and a second call returns the same one. Where ``CUDA_VISIBLE_DEVICES`` names a single GPU,
+    SLURM or the user has assigned it, and nothing is locked: within SLURM the GPU of every job
+    may have the number 0.
 
     Args:
         environment: Environment of the process; ``CUDA_VISIBLE_DEVICES`` is read and set.
         devices: Folder of device files.
-        locks: Folder of lock files, that of temporary files when None: all users' jobs meet there.
+        locks: Folder of lock files; None is the folder of temporary files, which all users share.
 
     Returns:
-        What ``CUDA_VISIBLE_DEVICES`` is set to, or None where no GPU is visible.
+        The new value of ``CUDA_VISIBLE_DEVICES``, or None where no GPU is visible.
     """
     if _held:
         return next(iter(_held))
@@ -57,18 +57,18 @@ def claim_gpu(
 
 
 def _wait_for_one(candidates: list[str], locks: Path) -> str:
-    told = False
+    reported = False
     while True:
         for gpu in candidates:
             if _take(gpu, locks):
-                logger.info("this job has taken GPU %s of %s", gpu, ", ".join(candidates))
+                logger.info("this job uses GPU %s of %s", gpu, ", ".join(candidates))
                 return gpu
-        if not told:
+        if not reported:
             logger.warning(
-                "every GPU (%s) is taken by another job: waiting until one is free",
+                "Every GPU (%s) is used by another job: waiting until one is free",
                 ", ".join(candidates),
             )
-            told = True
+            reported = True
         time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
@@ -84,7 +84,7 @@ def _take(gpu: str, locks: Path) -> bool:
 
 
 def _open_lock(path: Path) -> int:
-    """Open a lock file; one that another user made can be locked, but not written."""
+    """Open a lock file read-only: that of another user can be locked, but not written."""
     flags = os.O_RDONLY | os.O_NOFOLLOW
     try:
         return os.open(path, flags)

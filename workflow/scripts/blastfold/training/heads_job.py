@@ -1,166 +1,173 @@
 """Training of the heads of all folds in one job, on features that were extracted beforehand."""
 
-import json
+import dataclasses
 import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from blastfold.core.files import write_json, written_whole
-from blastfold.core.fold_table import read_parts
+from blastfold.core.fold_table import read_folds
 from blastfold.core.seeds import derive_seed
+from blastfold.core.settings import JobSettings, ModelSettings, Run
 from blastfold.networks import architectures
 from blastfold.training.batches import FeatureInputs
 from blastfold.training.device_setup import set_up
-from blastfold.training.features import frozen_backbone
-from blastfold.training.fold_job import (
-    count_images,
-    describe_outcome,
-    describe_training,
-    fold_digests,
-    fold_seed,
-    fold_state,
-    read_manifest,
-    run_fold,
-    start_network,
-    write_tables,
-)
-from blastfold.training.run_record import describe_process
-from blastfold.training.state import TrainingState, stop_requests
+from blastfold.training.features import features_of_fold
+from blastfold.training.files import FoldFiles, HeadOutputs, StartFiles
+from blastfold.training.fold import Fold, fold_seed, read_fold
+from blastfold.training.outcome import Outcome, describe_run, train_fold, write_outcomes
+from blastfold.training.start import frozen_backbone, image_shape, start_network
+from blastfold.training.state import TrainingState, state_of, stop_requests
 from blastfold.training.trainer import Trainer, head_trainer, whole_model
 
 logger = logging.getLogger(__name__)
 
-EXTRACTION = ("device", "precision", "runtime", "images", "seconds", "images_a_second")
-"""What a training's record takes over from that of its features."""
-
-ON_CPU = {"device": "cpu", "gpu": 0, "precision": "float32", "xla": False}
+EXTRACTION = ("device", "precision", "runtime", "threads", "images", "seconds", "images_per_second")
+"""Keys that the record of a training takes from the record of its features."""
 
 
 def train_heads(
-    inputs: dict[str, str | None],
-    features: list[str],
-    records: list[str],
-    settings: dict,
-    run: dict,
-    outputs: list[dict[str, str]],
+    files: FoldFiles,
+    features: str | Path,
+    settings: ModelSettings,
+    compute: JobSettings,
+    run: Run,
+    outputs: HeadOutputs,
 ) -> None:
-    """Train the head of every fold and write all that is to be known about each.
+    """Train the head of every fold; write the heads, their predictions and their records.
 
-    What is learnt and predicted is what :func:`training.fold_job.train_model` gives, which
-    runs the frozen backbone in every epoch of every fold.
+    The results equal those of :func:`blastfold.training.fold_job.train_model`, which runs the
+    frozen backbone in every epoch of every fold.
 
     Args:
-        inputs: Paths by name: images (whose shape alone is read), manifest, dataset, folds and
-            weights, as for :func:`blastfold.training.fold_job.train_model`.
-        features: Features of each fold, float32 (views, n, ...); one file where all share it.
-        records: Their records, in the same order.
-        settings: The model entry of the config.
-        run: seed, names, deterministic, threads, states and code, as there.
-        outputs: For each fold paths by name: head (weights), history, predictions, layers, run.
+        files: What the training reads; of the images only the shape.
+        features: Folder with the features (see :mod:`blastfold.training.features`).
+        settings: The model.
+        compute: How the job computes.
+        run: Data set, protocol and model by name.
+        outputs: What the training writes.
 
     Raises:
-        InterruptedTrainingError: When SIGTERM or SIGINT asks the job to stop; the states of all
-            folds, finished or not, are kept for the next attempt.
+        InterruptedTrainingError: SIGTERM or SIGINT stopped the job. The states of all folds,
+            complete or not, are kept for the next attempt.
     """
-    job = HeadTraining(inputs, settings, run)
+    job = HeadTraining(files, settings, compute, run)
+    numbers = sorted(set(read_folds(files.folds)["fold"]))
+    ended = []
     with stop_requests() as stop:
-        for fold, files in enumerate(outputs):
-            place = 0 if len(features) == 1 else fold
-            job.train_fold(fold, features[place], records[place], files, stop)
+        for number in numbers:
+            start = time.monotonic()
+            outcome, extraction = job.train(number, Path(features), stop)
+            job.save_head(head_file(outputs.heads, number))
+            ended.append((outcome, extraction, time.monotonic() - start))
+    write_outcomes([outcome for outcome, _, _ in ended], outputs)
+    records = []
+    for outcome, extraction, seconds in ended:
+        described = (settings, job.compute, job.setup, seconds, outputs.predictions)
+        record = describe_run("train_heads", outcome, *described)
+        record["extraction"] = {name: extraction[name] for name in EXTRACTION}
+        records.append(record)
+    write_json(records, outputs.runs)
     for state in job.states:
         state.remove()
 
 
+def head_file(folder: str | Path, fold: int) -> Path:
+    """Return the file with the weights of a fold's head."""
+    return Path(folder) / f"fold-{fold}.weights.h5"
+
+
 class HeadTraining:
-    """What the trainings of all folds have in common: one process, one network, one tracing.
+    """What the trainings of all folds share: one process, one network, traced once.
 
     Args:
-        inputs: As for :func:`train_heads`.
-        settings: The model entry of the config.
-        run: As for :func:`train_heads`.
+        files: What the training reads.
+        settings: The model.
+        compute: How the job computes.
+        run: Data set, protocol and model by name.
     """
 
-    def __init__(self, inputs: dict[str, str | None], settings: dict, run: dict):
-        self.inputs = inputs
+    def __init__(self, files: FoldFiles, settings: ModelSettings, compute: JobSettings, run: Run):
+        self.files = files
         self.settings = settings
-        # A head is too small for a GPU to pay.
-        self.run = run = {**run, **ON_CPU}
-        self.setup = set_up(run, derive_seed(run["seed"], "train_heads", *run["names"]))
-        self.manifest = read_manifest(inputs["manifest"])
-        shape = np.load(inputs["images"], mmap_mode="r").shape[1:]
-        # The weights play no part: its features are there already.
-        self.backbone, self.application = frozen_backbone(settings, shape, None, run)
+        self.run = run
+        # A head is too small to profit from a GPU.
+        self.compute = compute = compute.on_cpu()
+        self.setup = set_up(compute, derive_seed(compute.seed, "train_heads", *run.names))
+        # Its features are stored, so that the backbone needs no weights.
+        self.backbone, self.application = frozen_backbone(
+            settings, image_shape(files), None, compute.seed
+        )
         self.trainer: Trainer | None = None
         self.states: list[TrainingState] = []
 
-    def train_fold(
-        self, fold: int, features: str, record: str, files: dict[str, str], stop: Callable
-    ) -> None:
-        """Train, predict and write one fold."""
-        start = time.monotonic()
-        place = "/".join([*self.run["names"], f"fold-{fold}"])
-        parts = read_parts(self.manifest, self.inputs["folds"], fold)
-        logger.info("%s: %s, %s", place, self.setup.device, count_images(parts))
-        trainer = self._start(fold, np.load(features, mmap_mode="r"))
-        trainer.report = lambda line: logger.info("%s: %s", place, line)
-        trainer.stop = stop
-        extraction = json.loads(Path(record).read_text("utf-8"))
-        digests = fold_digests(self.inputs, fold, self.settings)
-        digests["features"] = extraction["digest"]
-        state = fold_state(digests, trainer.seed, self.setup, self.run)
-        self.states += [state] if state else []
-        history, predictions = run_fold(trainer, parts, self.manifest, fold, state)
-        layers = pd.DataFrame(architectures.describe_layers(trainer.network))
-        write_tables(files, history=history, predictions=predictions, layers=layers)
-        with written_whole(files["head"]) as partial:
-            trainer.network.head.save_weights(partial)
-        facts = {
-            "fold": fold,
-            "settings": self.settings,
-            **self.setup._asdict(),
-            "seed": trainer.seed,
-            "seconds": round(time.monotonic() - start, 2),
-            "digests": digests,
-            "extraction": {name: extraction[name] for name in EXTRACTION},
-        }
-        described = describe_training(trainer, parts, self.manifest)
-        described |= describe_outcome(history, files["predictions"])
-        write_json({**facts, **described, **describe_process()}, files["run"])
+    def train(self, number: int, features: Path, stop: Callable[[], bool]) -> tuple[Outcome, dict]:
+        """Train the head of one fold and predict with it.
 
-    def _start(self, fold: int, views: np.ndarray) -> Trainer:
+        Args:
+            number: Number of the fold.
+            features: Folder with the features.
+            stop: Returns, between two batches, whether the job must stop.
+
+        Returns:
+            The outcome and the record of the features.
+        """
+        views, extraction = features_of_fold(features, number)
+        fold = read_fold(self.files, number, self.settings, self.run, self.compute.seed)
+        digests = {**fold.digests, "features": extraction["digest"]}
+        fold = dataclasses.replace(fold, digests=digests)
+        logger.info("%s: %s, %s", fold.name, self.setup.device, fold.count_images())
+        trainer = self._start(fold, views)
+        trainer.report = lambda line: logger.info("%s: %s", fold.name, line)
+        trainer.stop = stop
+        state = state_of(fold, self.setup, self.compute)
+        self.states += [state] if state else []
+        return train_fold(trainer, fold, state), extraction
+
+    def save_head(self, path: Path) -> None:
+        """Write the weights of the head that was trained last."""
+        with written_whole(path) as partial:
+            self.trainer.network.head.save_weights(partial)
+
+    def _start(self, fold: Fold, views: np.ndarray) -> Trainer:
         """Return the trainer with the start weights, the features and the seed of a fold."""
-        seed = fold_seed(self.run, fold)
         shape = self.backbone.output.shape[1:]
-        head = architectures.build_head(shape, self.settings, derive_seed(seed, "head"))
+        head = architectures.build_head(shape, self.settings, derive_seed(fold.seed, "head"))
         inputs = FeatureInputs(views)
         if self.trainer is None:
             network = architectures.Network(self.backbone, head, self.application)
-            self.trainer = head_trainer(network, inputs, self.settings, seed)
+            self.trainer = head_trainer(network, inputs, self.settings, fold.seed)
         else:
-            self.trainer.restart(head, inputs, seed)
+            self.trainer.replace_head(head, inputs, fold.seed)
         return self.trainer
 
 
 def assemble_model(
-    inputs: dict[str, str | None], fold: int, settings: dict, run: dict, output: str
+    files: StartFiles,
+    heads: str | Path,
+    number: int,
+    settings: ModelSettings,
+    compute: JobSettings,
+    run: Run,
+    model: str | Path,
 ) -> None:
-    """Put a head and its frozen backbone together to a model that takes stored images.
+    """Combine a trained head and its frozen backbone into a model that takes stored images.
 
     Args:
-        inputs: Paths by name: images (whose shape alone is read), weights, mean_image, stain and
-            head.
-        fold: Number of the fold.
-        settings: The model entry of the config.
-        run: seed, names and threads, as for :func:`train_heads`.
-        output: The ``model.keras`` to write; pre-processing is inside.
+        files: Images, of which only the shape is read, and what the network starts from.
+        heads: Folder with the trained heads.
+        number: Number of the fold.
+        settings: The model.
+        compute: How the job computes.
+        run: Data set, protocol and model by name.
+        model: The ``model.keras`` to write; pre-processing is inside.
     """
-    set_up({**run, **ON_CPU, "deterministic": True}, 0)
-    shape = np.load(inputs["images"], mmap_mode="r").shape[1:]
-    network, preparation = start_network(settings, shape, inputs, run, fold)
-    network.head.load_weights(inputs["head"])
-    with written_whole(output) as partial:
+    set_up(compute.on_cpu(), 0)
+    seed = fold_seed(compute.seed, run, number)
+    network, preparation = start_network(settings, files, compute.seed, number, seed)
+    network.head.load_weights(head_file(heads, number))
+    with written_whole(model) as partial:
         whole_model(network, preparation).save(partial)

@@ -1,4 +1,4 @@
-"""What a job on a device writes down about itself."""
+"""What the record of a job says of its process: versions, memory, platform."""
 
 import platform
 from pathlib import Path
@@ -11,7 +11,7 @@ from blastfold.training import device
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of all that computes, by name."""
+    """Return the versions of all libraries that compute, by name."""
     return {
         "blastfold": blastfold.__version__,
         "python": platform.python_version(),
@@ -22,7 +22,7 @@ def versions() -> dict[str, str]:
 
 
 def describe_process() -> dict:
-    """Return peak memory in MB of this process and of its GPU, versions and platform."""
+    """Return versions, platform and the peak memory in MB of this process and of its GPU."""
     return {
         "peak_memory_mb": round(peak_memory() / 1024, 1),
         "peak_gpu_memory_mb": device.peak_device_memory(),
@@ -34,8 +34,8 @@ def describe_process() -> dict:
 def peak_memory() -> float:
     """Return the peak memory of this process in kB.
 
-    Linux counts it anew with each program; ``ru_maxrss`` begins with that of the parent, and a
-    small job under a large Snakemake would be as large.
+    Read from /proc where that exists: ``ru_maxrss`` starts with the memory of the parent process,
+    so that a small job would seem as large as Snakemake.
     """
     status = Path("/proc/self/status")
     if not status.exists():

@@ -1,8 +1,8 @@
-"""State of an unfinished training: a killed job goes on where it was, not from the start.
+"""State of an unfinished training: a killed job continues where it stopped.
 
-A state lies outside the declared outputs, which Snakemake deletes when a job fails, in a folder
+A state is outside the declared outputs, which Snakemake deletes when a job fails. Its folder is
 named after a digest of everything that determines the result. A job with other settings, data or
-code has another digest and never meets it.
+code has another digest and never reads it.
 """
 
 import contextlib
@@ -20,7 +20,11 @@ import keras
 import numpy as np
 
 from blastfold.core.errors import BlastfoldError
-from blastfold.core.files import written_whole
+from blastfold.core.files import digest_settings, written_whole
+from blastfold.core.settings import JobSettings
+from blastfold.training.device_setup import Setup
+from blastfold.training.fold import Fold
+from blastfold.training.run_record import versions
 
 logger = logging.getLogger(__name__)
 
@@ -28,18 +32,18 @@ FILE_NAME = "state.npz"
 
 
 class InterruptedTrainingError(BlastfoldError):
-    """A signal asked the job to stop; its state is saved and the next attempt goes on from it."""
+    """A signal stopped the job; its state is saved and the next attempt continues from it."""
 
 
-class Progress(NamedTuple):
-    """How far a training is, but for its variables.
+class TrainingProgress(NamedTuple):
+    """How far a training is, except for its variables.
 
     Attributes:
-        history: One dict an epoch that is complete.
-        best_loss: Smallest validation loss so far; None before there is any.
-        best_epoch: Its epoch; 0 before there is any.
+        history: One dict per complete epoch.
+        best_loss: Smallest validation loss so far; None before the first.
+        best_epoch: Its epoch; 0 before the first.
         batches: Batches of the next epoch that are done.
-        sums: Sums of loss and calls over them.
+        sums: Sums of the loss and of the cells of the confusion matrix over them.
     """
 
     history: list[dict]
@@ -50,23 +54,23 @@ class Progress(NamedTuple):
 
 
 class StoredState(NamedTuple):
-    """What was stored of a training.
+    """Stored state of a training.
 
     Attributes:
-        progress: How far it was.
+        progress: How far the training was.
         variables: Values of all variables that training changes.
         best_weights: Weights of the best epoch, where early stopping keeps them.
     """
 
-    progress: Progress
+    progress: TrainingProgress
     variables: list[np.ndarray]
     best_weights: list[np.ndarray] | None
 
-    def give_to(self, model: keras.Model) -> bool:
-        """Give the stored variables to a model that is built and compiled as it was then.
+    def assign_to(self, model: keras.Model) -> bool:
+        """Assign the stored variables to a model that is built and compiled in the same way.
 
         Returns:
-            Whether they fit; a model that they do not fit stays as it was.
+            Whether they fit; a model that they do not fit stays unchanged.
         """
         variables = _variables(model)
         if [tuple(variable.shape) for variable in variables] != [
@@ -92,18 +96,19 @@ class TrainingState:
     def save(
         self,
         model: keras.Model,
-        progress: Progress,
+        progress: TrainingProgress,
         best_weights: list[np.ndarray] | None = None,
     ) -> bool:
-        """Replace the stored state; a reader sees the old one or the new one, whole.
+        """Replace the stored state; a reader sees the whole old or the whole new one.
 
         Args:
             model: The compiled model that is trained.
-            progress: How far it is.
+            progress: How far the training is.
             best_weights: Weights of the best epoch, where early stopping keeps them.
 
         Returns:
-            Whether it was stored. A full disk costs the state, not the training: it is logged.
+            Whether it was stored. When the disk is full the training continues without a state and
+            a warning is logged.
         """
         arrays = {
             f"variable_{place}": np.asarray(variable)
@@ -127,7 +132,7 @@ class TrainingState:
             return None
         try:
             with np.load(self.path, allow_pickle=False) as stored:
-                progress = Progress(**json.loads(str(stored["progress"])))
+                progress = TrainingProgress(**json.loads(str(stored["progress"])))
                 best = _numbered(stored, "best")
                 return StoredState(progress, _numbered(stored, "variable"), best or None)
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
@@ -135,16 +140,42 @@ class TrainingState:
             return None
 
     def remove(self) -> None:
-        """Forget the state of a training that is complete."""
-        # The whole folder: a job killed while it saved has left a partial file there.
+        """Remove the state of a complete training."""
+        # The whole folder: a job that was killed while it saved left a partial file there.
         shutil.rmtree(self.path.parent, ignore_errors=True)
-        # Not empty when other trainings keep theirs there.
+        # The parent is not empty while other trainings keep states there.
         with contextlib.suppress(OSError):
             self.path.parent.parent.rmdir()
 
 
+def state_of(fold: Fold, setup: Setup, compute: JobSettings) -> TrainingState | None:
+    """Return the state of a fold's training, named after everything that determines its result.
+
+    Args:
+        fold: The fold, with digests of all files and settings.
+        setup: What the job computes on.
+        compute: How the job computes.
+
+    Returns:
+        None when no states are kept.
+    """
+    if not compute.states:
+        return None
+    determined_by = {
+        **fold.digests,
+        "seed": fold.seed,
+        "precision": setup.precision,
+        "jit_compile": setup.jit_compile,
+        "threads": compute.threads,
+        "code": compute.code,
+        "deterministic": compute.deterministic,
+        "versions": versions(),
+    }
+    return TrainingState(Path(compute.states) / digest_settings(determined_by))
+
+
 def _variables(model: keras.Model) -> list[keras.Variable]:
-    """Return all that training changes: weights, statistics, random streams, the optimiser's."""
+    """Return all variables that training changes: of weights, statistics, seeds, the optimiser."""
     model.optimizer.build(model.trainable_variables)
     return [*model.variables, *model.optimizer.variables]
 
@@ -156,13 +187,13 @@ def _numbered(stored: np.lib.npyio.NpzFile, name: str) -> list[np.ndarray]:
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[Callable[[], bool]]:
-    """Turn SIGTERM and SIGINT into a request that a training grants between two batches.
+    """Turn SIGTERM and SIGINT into a request to stop between two batches.
 
     SLURM sends SIGTERM before a time limit, a preemption or ``scancel``; Snakemake and the terminal
     send SIGINT.
 
     Yields:
-        A function that tells whether one was received.
+        A function that returns whether one was received.
     """
     received: list[int] = []
 

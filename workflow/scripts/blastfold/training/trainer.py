@@ -2,7 +2,6 @@
 
 import logging
 import math
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
@@ -12,8 +11,11 @@ import keras
 import numpy as np
 
 from blastfold.core.fold_table import Part
+from blastfold.core.names import CELLS
+from blastfold.core.progress import Progress
 from blastfold.core.seeds import generator
-from blastfold.networks.architectures import Network, blast_probability
+from blastfold.core.settings import ModelSettings
+from blastfold.networks.architectures import Network, class_probabilities
 from blastfold.networks.preprocessing import Preparation
 from blastfold.networks.unfreezing import OneCycle, Stage, freeze, plan_stages, stage_of
 from blastfold.training.batches import (
@@ -24,13 +26,13 @@ from blastfold.training.batches import (
     gather,
     prepared_ahead,
 )
-from blastfold.training.epoch_metrics import CALLS, CallCounts, EpochModel
+from blastfold.training.epoch_metrics import ConfusionCounts, EpochModel
 from blastfold.training.state import InterruptedTrainingError
 
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_REPORTS = 60.0
-"""A long epoch says how far it is this often."""
+"""Interval of the reports on a long epoch."""
 
 
 class Trainer:
@@ -40,14 +42,14 @@ class Trainer:
         network: The network with its start weights.
         trained: Model from ``inputs.training`` of a batch to the network's output.
         predicting: Model from ``inputs.unchanged`` of a batch to the same output.
-        inputs: What the models are fed with.
-        settings: The model entry of the config.
-        seed: Seed of the job, from which orders are drawn.
-        report: Is called with a line on how far a long epoch is.
-        stop: Is asked between batches whether the job is to stop.
+        inputs: Inputs of the models.
+        settings: The model.
+        seed: Seed of the training, from which the orders of the images are drawn.
+        report: Receives a line on the progress of a long epoch.
+        stop: Returns, between two batches, whether the job must stop.
         jit_compile: Whether XLA compiles the models.
-        pieces: Into how many equal pieces a batch is cut, whose gradients are put together, where
-            the device has no memory for it whole.
+        pieces: Number of equal pieces that a batch is cut into when the memory of the device is
+            not enough; their gradients are added up.
     """
 
     def __init__(
@@ -56,7 +58,7 @@ class Trainer:
         trained: EpochModel,
         predicting: keras.Model,
         inputs: ImageInputs | FeatureInputs,
-        settings: dict,
+        settings: ModelSettings,
         seed: int,
         report: Callable[[str], None] = logger.info,
         stop: Callable[[], bool] = lambda: False,
@@ -78,28 +80,28 @@ class Trainer:
         self.fresh_optimizer: list[np.ndarray] = []
         self.epoch = 0
         self.batches_done = 0
-        # What an earlier attempt met of this epoch, and the figures of what this one did.
-        self.met_before: Counter[str] = Counter()
-        self.figures: dict[str, float] | None = None
+        # Sums of this epoch from an earlier attempt, and the metrics of this attempt's batches.
+        self.sums_before: Counter[str] = Counter()
+        self.metrics: dict[str, float] | None = None
 
     def enter_stage(self, epoch: int, images: int) -> None:
-        """Compile for the layers and the learning rate of an epoch, unless it is compiled already.
+        """Compile for the layers and the learning rate of an epoch, unless that has been done.
 
         Args:
             epoch: Epoch, counted from 1.
-            images: Training images an epoch, which say how long a schedule is.
+            images: Training images per epoch, which determine the length of a schedule.
         """
         stage = stage_of(self.stages, epoch)
         steps = None
         learning_rate = stage.learning_rate
-        if self.settings["schedule"] == "one_cycle":
+        if self.settings.schedule == "one_cycle":
             epochs = stage.last - stage.first + 1
-            steps = epochs * math.ceil(images / self.settings["batch_size"])
+            steps = epochs * math.ceil(images / self.settings.batch_size)
             learning_rate = OneCycle(learning_rate, steps)
         if (stage, steps) == self.compiled_for:
             return
         self.compiled_for = stage, steps
-        freeze(self.network, stage, self.settings["batch_normalisation"] == "frozen")
+        freeze(self.network, stage, self.settings.batch_normalisation == "frozen")
         one_neuron = self.trained.outputs[0].shape[-1] == 1
         self.trained.compile(
             optimizer=keras.optimizers.Adam(
@@ -107,7 +109,7 @@ class Trainer:
                 gradient_accumulation_steps=self.pieces if self.pieces > 1 else None,
             ),
             loss="binary_crossentropy" if one_neuron else "sparse_categorical_crossentropy",
-            metrics=[CallCounts()],
+            metrics=[ConfusionCounts()],
             jit_compile=self.jit_compile,
         )
         self.trained.optimizer.build(self.trained.trainable_variables)
@@ -115,13 +117,13 @@ class Trainer:
             keras.ops.convert_to_numpy(value) for value in self.trained.optimizer.variables
         ]
 
-    def restart(self, head: keras.Model, inputs: FeatureInputs, seed: int) -> None:
-        """Begin the training of another head of the same kind, without tracing it anew.
+    def replace_head(self, head: keras.Model, inputs: FeatureInputs, seed: int) -> None:
+        """Start the training of another head of the same kind without tracing it again.
 
         Args:
             head: A head with its start weights, which are copied.
             inputs: The features that it is trained on.
-            seed: Seed of its job.
+            seed: Seed of its training.
         """
         for own, start in zip(self.trained.variables, head.variables, strict=True):
             own.assign(start)
@@ -133,64 +135,70 @@ class Trainer:
         self.start_epoch(0)
 
     def start_epoch(
-        self, epoch: int, batches_done: int = 0, met_before: Mapping[str, float] | None = None
+        self, epoch: int, batches_done: int = 0, sums_before: Mapping[str, float] | None = None
     ) -> None:
-        """Begin an epoch, or go on in one of which so many batches are done and were met so."""
-        self.epoch, self.batches_done, self.met_before = epoch, batches_done, Counter(met_before)
-        self.trained.reset_figures()
-        self.figures = None
+        """Start an epoch, or continue one that an earlier attempt started.
+
+        Args:
+            epoch: Epoch, counted from 1.
+            batches_done: Batches that the earlier attempt did.
+            sums_before: :meth:`epoch_sums` of these batches.
+        """
+        self.epoch, self.batches_done, self.sums_before = epoch, batches_done, Counter(sums_before)
+        self.trained.start_epoch()
+        self.metrics = None
 
     def train_epoch(self, part: Part, epoch: int) -> dict[str, float]:
-        """Pass once over the training images in an order and with changes drawn for the epoch.
+        """Pass once over the training images, in the order and with the changes of the epoch.
 
-        An epoch that was interrupted, or restored from a state, goes on behind its last batch.
+        An epoch that was interrupted, or restored from a state, continues after its last batch.
 
         Returns:
-            loss, accuracy and f1 of the training images, as they were met.
+            loss, accuracy and f1 of the training images, each as predicted when it was trained on.
 
         Raises:
-            InterruptedTrainingError: When the job is to stop; ``batches_done`` and :meth:`met`
-                say how far it is.
+            InterruptedTrainingError: The job must stop; ``batches_done`` and :meth:`epoch_sums`
+                hold its progress.
         """
         self.enter_stage(epoch, len(part.rows))
         if epoch != self.epoch:
             self.start_epoch(epoch)
-        told = time.monotonic()
+        size = min(self.settings.batch_size, len(part.rows))
+        progress = Progress(
+            len(part.rows), self.report, "images", SECONDS_BETWEEN_REPORTS, self.batches_done * size
+        )
         for pieces in prepared_ahead(self._batches(part, epoch)):
             self._stop_if_asked()
             for batch, labels, weights in pieces:
-                self.figures = self.trained.train_on_batch(
+                self.metrics = self.trained.train_on_batch(
                     batch, labels, sample_weight=weights, return_dict=True
                 )
             self.batches_done += 1
-            if time.monotonic() - told > SECONDS_BETWEEN_REPORTS:
-                told = time.monotonic()
-                done = self.batches_done * len(labels) * self.pieces
-                self.report(f"epoch {epoch}: {done} of {len(part.rows)} images")
-        met = self.met()
-        done = sum(met[name] for name in CALLS)
-        wrong = met["false_positive"] + met["false_negative"]
+            progress.advance(size, f"epoch {epoch}: ")
+        sums = self.epoch_sums()
+        images = sum(sums[name] for name in CELLS)
+        wrong = sums["false_positive"] + sums["false_negative"]
         return {
-            "loss": met["loss"] / done,
-            "accuracy": 1 - wrong / done,
-            "f1": 2 * met["true_positive"] / max(2 * met["true_positive"] + wrong, 1),
+            "loss": sums["loss"] / images,
+            "accuracy": 1 - wrong / images,
+            "f1": 2 * sums["true_positive"] / max(2 * sums["true_positive"] + wrong, 1),
         }
 
-    def met(self) -> Counter[str]:
-        """Return how the images of the epoch were called so far, and the sum of their losses."""
-        met = Counter(self.met_before)
-        if self.figures:
-            calls = {name: float(self.figures[name]) for name in CALLS}
-            met.update(calls)
-            met["loss"] += float(self.figures["loss"]) * sum(calls.values())
-        return met
+    def epoch_sums(self) -> Counter[str]:
+        """Return the cells of the confusion matrix and the sum of losses of the epoch so far."""
+        sums = Counter(self.sums_before)
+        if self.metrics:
+            cells = {name: float(self.metrics[name]) for name in CELLS}
+            sums.update(cells)
+            sums["loss"] += float(self.metrics["loss"]) * sum(cells.values())
+        return sums
 
     def _batches(self, part: Part, epoch: int) -> Iterator[list[tuple]]:
-        """Yield the batches that are left of an epoch, as pieces: inputs, labels and weights."""
+        """Yield the remaining batches of an epoch, as pieces: inputs, labels and weights."""
         order = generator(self.seed, "order", epoch).permutation(len(part.rows))
-        weights = class_weights(part.labels, self.settings["class_weights"])
+        weights = class_weights(part.labels, self.settings.class_weights)
         arrays = self.inputs.training(epoch)
-        left = islice(batches(order, self.settings["batch_size"]), self.batches_done, None)
+        left = islice(batches(order, self.settings.batch_size), self.batches_done, None)
         for batch in left:
             yield [
                 (gather(arrays, part.rows[chosen]), part.labels[chosen], weights[chosen])
@@ -199,26 +207,24 @@ class Trainer:
 
     def _stop_if_asked(self) -> None:
         if self.stop():
-            raise InterruptedTrainingError(
-                "stopped by a signal; the next attempt goes on from here"
-            )
+            raise InterruptedTrainingError("stopped by a signal; the next attempt continues")
 
     def predict(self, part: Part) -> np.ndarray:
-        """Return the probability of blast, float64 (n,), of unchanged images."""
+        """Return the probability of every class, float64 (n, classes), of unchanged images."""
         arrays = self.inputs.unchanged()
-        chosen = batches(part.rows, self.settings["batch_size"])
+        chosen = batches(part.rows, self.settings.batch_size)
         outputs = []
         for batch in prepared_ahead(gather(arrays, rows) for rows in chosen):
             self._stop_if_asked()
             outputs.append(self.predicting.predict_on_batch(batch))
-        return blast_probability(np.concatenate(outputs)[: len(part.rows)])
+        return class_probabilities(np.concatenate(outputs)[: len(part.rows)])
 
 
 def image_trainer(
     network: Network,
     preparation: Preparation,
     inputs: ImageInputs,
-    settings: dict,
+    settings: ModelSettings,
     seed: int,
     **options: Any,
 ) -> Trainer:
@@ -226,15 +232,15 @@ def image_trainer(
 
     Args:
         network: The network with its start weights.
-        preparation: What happens to an image before the network sees it.
+        preparation: Pre-processing before the network.
         inputs: Images and their changes.
-        settings: The model entry of the config.
-        seed: Seed of the job.
+        settings: The model.
+        seed: Seed of the training.
         **options: ``report``, ``stop``, ``jit_compile`` and ``pieces`` of the trainer.
     """
     given, changed = preparation.changed()
-    if settings["train"] == "head":
-        # Nothing in a frozen backbone behaves as in training, such as stochastic depth.
+    if settings.train == "head":
+        # No layer of a frozen backbone behaves as in training, such as stochastic depth.
         output = network.head(network.backbone(changed, training=False))
     else:
         output = network.whole(changed)
@@ -251,11 +257,11 @@ def whole_model(network: Network, preparation: Preparation) -> keras.Model:
 
 
 def head_trainer(
-    network: Network, inputs: FeatureInputs, settings: dict, seed: int, **options: Any
+    network: Network, inputs: FeatureInputs, settings: ModelSettings, seed: int, **options: Any
 ) -> Trainer:
     """Return a trainer of a network's head on stored features (see :func:`image_trainer`).
 
-    What is learnt is the same as through the whole network, since a frozen backbone never changes.
+    The head learns the same as in the whole network, since a frozen backbone never changes.
     """
     trained = EpochModel(network.head.inputs[0], network.head.outputs[0])
     return Trainer(network, trained, network.head, inputs, settings, seed, **options)

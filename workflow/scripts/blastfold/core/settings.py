@@ -1,0 +1,218 @@
+"""Settings of a job as frozen dataclasses, made once from the plain values of a checked config.
+
+The config check fills in every default, so that nothing is optional here. A rule passes plain
+dicts as parameters, its script turns them into these classes, and everything behind it reads
+attributes.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Self
+
+from blastfold.core.errors import InputError
+from blastfold.core.files import digest_settings
+from blastfold.core.names import plain_name
+
+SIMPLE_CNN = "simplecnn"
+"""Plain name of the simple CNN of the thesis (Fig. 4.8)."""
+
+NOT_OF_A_TRAINING = ("title", "weights", "augment")
+"""Keys of a model entry that no training reads: the name in tables, the start weights, which are a
+file, and a switch that the config check has applied to ``augmentation``."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Base of all settings: read from plain values, written as plain values."""
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> Self:
+        """Make settings from plain values, for instance from the config or from ``run.json``.
+
+        Raises:
+            InputError: Names the keys that are missing and those that are not known.
+        """
+        expected = [field.name for field in dataclasses.fields(cls)]
+        missing = [name for name in expected if name not in values]
+        unknown = [name for name in values if name not in expected]
+        if missing or unknown:
+            raise InputError(
+                f"{cls.__name__}: missing keys {missing}, unknown keys {unknown}; expected "
+                f"{', '.join(expected)}"
+            )
+        return cls(**values)
+
+    def plain(self) -> dict[str, Any]:
+        """Return the settings as values that JSON can hold."""
+        return dataclasses.asdict(self)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the settings."""
+        return digest_settings(self.plain())
+
+
+@dataclasses.dataclass(frozen=True)
+class AugmentationSettings(Settings):
+    """Random changes of training images; the schema describes every key."""
+
+    flip_up_down: bool
+    flip_left_right: bool
+    transpose: bool
+    brightness: float
+    contrast: float
+    saturation: float
+    hue: float
+    crop: float
+
+    def changes_anything(self) -> bool:
+        """Return whether any operation is switched on."""
+        return any(bool(value) for value in self.plain().values())
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureSettings(Settings):
+    """What determines the features of a frozen backbone, except for its start weights.
+
+    Attributes:
+        architecture: Name of the network.
+        pooling: ``average`` or ``flatten``.
+        preprocessing: ``mean_image``, ``source_mean_image``, ``imagenet`` or ``none``.
+        stain: ``none``, ``reinhard`` or ``macenko``.
+        augmentation: Random changes; without any there is one view of each image.
+        epochs: Epochs of the longest training on these features: one changed view for each.
+    """
+
+    architecture: str
+    pooling: str
+    preprocessing: str
+    stain: str
+    augmentation: AugmentationSettings
+    epochs: int
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> Self:
+        """Make settings from an entry of :func:`blastfold.experiment.feature_sets.feature_sets`."""
+        values = {key: value for key, value in values.items() if key not in NOT_OF_A_TRAINING}
+        augmentation = AugmentationSettings.read(values.pop("augmentation", {}))
+        return super().read({**values, "augmentation": augmentation})
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelSettings(Settings):
+    """A model entry of the config; the schema describes every key.
+
+    The head of the network (pooling, dense_units, dropout) is always filled in, see
+    :func:`head_of`.
+    """
+
+    architecture: str
+    train: str
+    stages: int
+    stage_learning_rate_factor: float
+    schedule: str
+    batch_normalisation: str
+    features: str
+    pooling: str
+    dense_units: tuple[int, ...]
+    dropout: float
+    preprocessing: str
+    stain: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    when_out_of_memory: str
+    class_weights: bool
+    early_stopping: int | None
+    augmentation: AugmentationSettings
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> Self:
+        """Make settings from a model entry of a checked config, or from those of a ``run.json``."""
+        values = {key: value for key, value in values.items() if key not in NOT_OF_A_TRAINING}
+        values |= head_of(values)
+        values["dense_units"] = tuple(values["dense_units"])
+        values["augmentation"] = AugmentationSettings.read(values.get("augmentation", {}))
+        return super().read(values)
+
+    def plain(self) -> dict[str, Any]:
+        """Return the settings as values that JSON can hold."""
+        return {**super().plain(), "dense_units": list(self.dense_units)}
+
+
+@dataclasses.dataclass(frozen=True)
+class JobSettings(Settings):
+    """How a job computes.
+
+    Attributes:
+        seed: The seed of the experiment.
+        device: ``auto``, ``gpu`` or ``cpu``.
+        precision: ``auto`` or a Keras dtype policy.
+        xla: ``"auto"``, True or False.
+        deterministic: Whether predictions are bit-identical on one machine.
+        threads: Threads that a job computes with on a CPU, however many cores there are.
+        feature_runtime: What runs a frozen backbone on a CPU: ``tensorflow`` or ``onnx``.
+        states: Folder of the states of unfinished jobs; None keeps none.
+        code: Digest of the code that computes.
+        gpu: Snakemake's ``gpu`` resource of the job; 0 keeps the job off every GPU.
+    """
+
+    seed: int
+    device: str
+    precision: str
+    xla: str | bool
+    deterministic: bool
+    threads: int
+    feature_runtime: str
+    states: str | None
+    code: str
+    gpu: int
+
+    def on_cpu(self) -> Self:
+        """Return the same settings for a job that is too small to profit from a GPU."""
+        return dataclasses.replace(self, device="cpu", gpu=0, precision="float32", xla=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One model under one protocol on one data set, by name.
+
+    Attributes:
+        dataset: Name of the data set.
+        protocol: Name of the protocol.
+        model: Name of the model.
+        image_source: Name that seeds the random changes of images: that of the data set that the
+            images come from. It differs from ``dataset`` where only the labels are changed.
+    """
+
+    dataset: str
+    protocol: str
+    model: str
+    image_source: str
+
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """Data set, protocol and model."""
+        return self.dataset, self.protocol, self.model
+
+
+def is_simple_cnn(architecture: str) -> bool:
+    """Return whether a name means the simple CNN of the thesis."""
+    return plain_name(architecture) == SIMPLE_CNN
+
+
+def head_of(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the head of a model: pooling, dense_units and dropout.
+
+    The simple CNN has the head of the thesis (Fig. 4.8) always, VGG networks that of the thesis
+    (4.7) unless the entry says otherwise, and all others a single layer on averaged features.
+
+    Args:
+        model: architecture, and those keys of the head that the config gives.
+    """
+    if is_simple_cnn(model["architecture"]):
+        return {"pooling": "flatten", "dense_units": [128], "dropout": 0.0}
+    if plain_name(model["architecture"]).startswith("vgg"):
+        default = {"pooling": "flatten", "dense_units": [256], "dropout": 0.5}
+    else:
+        default = {"pooling": "average", "dense_units": [], "dropout": 0.0}
+    return {key: model.get(key, value) for key, value in default.items()}

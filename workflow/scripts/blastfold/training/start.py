@@ -1,0 +1,145 @@
+"""Start of a training: the network with its start weights, and what was fitted on its fold."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from blastfold.core.arrays import digest_array
+from blastfold.core.errors import InputError
+from blastfold.core.files import digest_file, digest_settings
+from blastfold.core.names import plain_name
+from blastfold.core.seeds import derive_seed
+from blastfold.core.settings import FeatureSettings, ModelSettings
+from blastfold.networks import architectures
+from blastfold.networks.preprocessing import Preparation, build_preparation, resize_mean_image
+from blastfold.training.files import StartFiles
+
+
+def augmentation_seed(seed: int, image_source: str) -> int:
+    """Return the seed of the random changes of a data set's images, the same for all trainings."""
+    return derive_seed(seed, "augmentation", image_source)
+
+
+def backbone_seed(seed: int, architecture: str) -> int:
+    """Return the seed of a backbone's random start weights."""
+    return derive_seed(seed, "backbone", plain_name(architecture))
+
+
+def frozen_backbone(
+    settings: FeatureSettings | ModelSettings,
+    shape: tuple[int, int, int],
+    weights: str | Path | None,
+    seed: int,
+) -> tuple[keras.Model, str | None]:
+    """Build a backbone that is not trained, with its start weights.
+
+    Args:
+        settings: architecture and pooling are read.
+        shape: (height, width, 3) of the images.
+        weights: File with the start weights; None for random ones, which depend only on the
+            seed and the architecture.
+        seed: The seed of the experiment.
+
+    Returns:
+        The backbone and its module in keras.applications (see
+        :func:`blastfold.networks.architectures.build_backbone`).
+    """
+    backbone, application = architectures.build_backbone(
+        settings.architecture,
+        settings.pooling,
+        shape,
+        backbone_seed(seed, settings.architecture),
+    )
+    backbone.trainable = False
+    if weights:
+        architectures.load_backbone_weights(backbone, weights)
+    return backbone, application
+
+
+def start_network(
+    settings: ModelSettings, files: StartFiles, seed: int, fold: int, fold_seed: int
+) -> tuple[architectures.Network, Preparation]:
+    """Build the network of a fold with its start weights, and its pre-processing.
+
+    Args:
+        settings: The model.
+        files: Images, of which only the shape is read, and what the network starts from.
+        seed: The seed of the experiment.
+        fold: Number of the fold.
+        fold_seed: Seed of the training of this fold.
+    """
+    shape = image_shape(files)
+    network = architectures.build_network(
+        settings,
+        shape,
+        backbone_seed(seed, settings.architecture),
+        derive_seed(fold_seed, "head"),
+    )
+    if files.weights:
+        architectures.load_backbone_weights(network.backbone, files.weights)
+    return network, read_preparation(files, fold, settings.preprocessing, network.application)
+
+
+def image_shape(files: StartFiles) -> tuple[int, int, int]:
+    """Return (height, width, 3) of the images."""
+    return np.load(files.images, mmap_mode="r").shape[1:]
+
+
+def read_preparation(
+    files: StartFiles, fold: int, preprocessing: str, application: str | None
+) -> Preparation:
+    """Read what was fitted on the training images of a fold, and build the pre-processing.
+
+    Raises:
+        InputError: The mean image of the fold has another size than the images.
+    """
+    mean_image = read_mean_image(files, fold)
+    shape = image_shape(files)
+    if mean_image is None:
+        mean_image = np.zeros(shape, dtype="float32")
+    elif files.source_mean_image:
+        mean_image = resize_mean_image(mean_image, shape)
+    elif mean_image.shape != shape:
+        raise InputError(
+            f"{files.mean_images}: received mean images of shape {mean_image.shape}, expected "
+            f"{shape} as the images of {files.images}"
+        )
+    return build_preparation(preprocessing, application, mean_image, read_stain(files, fold))
+
+
+def read_mean_image(files: StartFiles, fold: int) -> np.ndarray | None:
+    """Read the mean image that a fold subtracts, float32 (h, w, 3); None where none is needed."""
+    if files.source_mean_image:
+        return np.load(files.source_mean_image)
+    if files.mean_images is None:
+        return None
+    mean_images = np.load(files.mean_images, mmap_mode="r")
+    if fold >= len(mean_images):
+        raise InputError(
+            f"{files.mean_images}: holds {len(mean_images)} mean images, expected one of fold "
+            f"{fold}. A file of another split must be made again"
+        )
+    return np.array(mean_images[fold])
+
+
+def read_stain(files: StartFiles, fold: int) -> dict | None:
+    """Read the record of a fold's stain normalisation; None without normalisation."""
+    if files.stains is None:
+        return None
+    records = json.loads(Path(files.stains).read_text("utf-8"))
+    for record in records:
+        if record["fold"] == fold:
+            return record
+    raise InputError(f"{files.stains}: holds no record of fold {fold}")
+
+
+def start_digests(files: StartFiles, fold: int) -> dict[str, str | None]:
+    """Return digests of all that a fold starts from: weights, mean_image and stain."""
+    mean_image, stain = read_mean_image(files, fold), read_stain(files, fold)
+    return {
+        "weights": digest_file(files.weights) if files.weights else None,
+        "mean_image": None if mean_image is None else digest_array(mean_image),
+        "stain": None if stain is None else digest_settings(stain),
+    }
