@@ -15,9 +15,9 @@ import yaml
 from support.repository import REPOSITORY
 
 
-def snakemake(folder, *arguments, config):
+def snakemake(folder, *arguments, config, cores=2):
     """Run the workflow with a folder as its working directory; both outputs in one text."""
-    _, _, _, *words = snakemake_command(folder, *arguments, config=config)
+    _, _, _, *words = snakemake_command(folder, *arguments, config=config, cores=cores)
     return run_snakemake(folder, *words)
 
 
@@ -52,7 +52,7 @@ def _server():
     return server
 
 
-def snakemake_command(folder, *arguments, config):
+def snakemake_command(folder, *arguments, config, cores=2):
     """Return the command that runs the workflow; a config given as a dict is written first."""
     if isinstance(config, dict):
         path = Path(folder) / "experiment.yaml"
@@ -62,7 +62,7 @@ def snakemake_command(folder, *arguments, config):
     command = [sys.executable, "-m", "snakemake", *arguments, "--directory", str(folder)]
     if "--snakefile" not in arguments:
         command += ["--snakefile", str(REPOSITORY / "Snakefile")]
-    return [*command, "--cores", "2", "--resources", "gpu=1", "--configfile", str(config)]
+    return [*command, "--cores", str(cores), "--resources", "gpu=1", "--configfile", str(config)]
 
 
 def planned_jobs(run):

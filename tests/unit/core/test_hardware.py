@@ -2,7 +2,12 @@
 
 import pytest
 
-from blastfold.core.hardware import has_gpu, visible_gpus
+from blastfold.core.hardware import (
+    declared_threads,
+    has_gpu,
+    installed_memory,
+    visible_gpus,
+)
 
 
 def test_device_files_and_visibility_decide(tmp_path, monkeypatch):
@@ -37,3 +42,30 @@ def test_visible_gpus_are_listed_as_cuda_reads_them(tmp_path, named, expected):
     (tmp_path / "nvidia-uvm").touch()
     environment = {} if named is None else {"CUDA_VISIBLE_DEVICES": named}
     assert visible_gpus(tmp_path, environment) == expected
+
+
+@pytest.mark.parametrize(
+    ("threads", "cores", "memory", "side_by_side"),
+    [
+        (1, 1, 64, 1),
+        (1, 2, 24, 2),
+        (1, 8, 64, 8),
+        # Memory for five; eight cores are no multiple of five.
+        (1, 8, 32, 4),
+        (1, 8, 8, 1),
+        (1, 8, 2, 1),
+        (4, 8, 64, 2),
+        (4, 2, 64, 1),
+    ],
+)
+def test_as_many_trainings_run_side_by_side_as_cores_and_memory_allow(
+    threads, cores, memory, side_by_side
+):
+    declared = declared_threads(threads, cores, memory)
+    # The scheduler never counts more threads than it has cores.
+    assert cores // min(declared, cores) == side_by_side
+    assert declared >= threads
+
+
+def test_the_memory_of_this_machine_is_known():
+    assert 0.1 < installed_memory() < 1e5

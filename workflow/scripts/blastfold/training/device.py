@@ -22,6 +22,9 @@ else:
 
 logger = logging.getLogger(__name__)
 
+THREADS_BESIDE_GPU = 8
+"""Threads of the CPU that prepare images for a GPU, which computes the results."""
+
 TENSOR_CORES = (7, 0)
 """Lowest CUDA compute capability at which half precision is faster (Keras' guide, Volta)."""
 
@@ -36,7 +39,7 @@ def set_up_device(wanted: str, threads: int, gpu: int) -> str:
 
     Args:
         wanted: The config's ``device``: ``auto``, ``gpu`` or ``cpu``.
-        threads: Threads that the job computes with.
+        threads: Threads that the job computes with on a CPU.
         gpu: Snakemake's ``gpu`` resource of the job; 0 keeps the job off every GPU.
 
     Returns:
@@ -59,6 +62,7 @@ def set_up_device(wanted: str, threads: int, gpu: int) -> str:
             logger.warning("No GPU: training on the CPU. Set device: gpu to forbid this.")
         framework.use_cpu()
         return "CPU"
+    framework.set_threads(max(threads, THREADS_BESIDE_GPU))
     framework.use_gpu()
     return f"GPU {name}"
 

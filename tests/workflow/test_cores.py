@@ -1,0 +1,60 @@
+"""The same numbers whatever --cores says, from the import of images to intervals."""
+
+import pytest
+from support.workflow import small_experiment, snakemake, write_cells
+
+MODELS = ("simple_cnn", "frozen")
+FILES = [
+    "datasets/cells/images.npy",
+    "datasets/cells/manifest.tsv",
+    "datasets/cells/duplicates.tsv",
+    "folds/cells/holdout.tsv",
+    "mean_images/cells/holdout.npy",
+    *(
+        f"evaluation/cells/holdout/{model}/{name}.tsv"
+        for model in MODELS
+        for name in ("predictions", "metrics", "intervals", "calibration", "operating_points")
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """The results of one miniature experiment by the number of cores of the scheduler."""
+    config = small_experiment()
+    config["datasets"]["cells"]["image_size"] = [32, 32]
+    config["protocols"] = {"holdout": {"kind": "holdout", "validation_fraction": 0.2}}
+    config["models"]["frozen"] = {
+        "architecture": "MobileNetV2",
+        "train": "head",
+        "epochs": 2,
+        "dense_units": [16],
+        "dropout": 0.2,
+    }
+    config["experiments"] = [
+        {"datasets": ["cells"], "protocols": ["holdout"], "models": list(MODELS)}
+    ]
+    folders = {}
+    for cores in (1, 2, 8):
+        folder = folders[cores] = tmp_path_factory.mktemp(f"cores{cores}")
+        write_cells(folder / "resources/raw/cells")
+        run = snakemake(folder, *(f"results/{path}" for path in FILES), config=config, cores=cores)
+        assert run.returncode == 0, run.stdout
+    return folders
+
+
+@pytest.mark.parametrize("path", FILES)
+@pytest.mark.parametrize("cores", [2, 8])
+def test_results_do_not_depend_on_the_number_of_cores(results, path, cores):
+    one, other = (results[number] / "results" / path for number in (1, cores))
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_features_do_not_depend_on_the_number_of_cores(results):
+    found = {
+        cores: sorted((folder / "results/features").glob("*/*/*/*.npy"))
+        for cores, folder in results.items()
+    }
+    assert [len(paths) for paths in found.values()] == [1, 1, 1]
+    first = found[1][0].read_bytes()
+    assert all(paths[0].read_bytes() == first for paths in found.values())
