@@ -15,7 +15,6 @@ SCHEMAS = ROOT / "workflow" / "schemas"
 LIBRARY = (ROOT / "workflow" / "scripts" / "blastfold").resolve()
 sys.path.insert(0, str(LIBRARY.parent))
 
-from blastfold.experiment import training_inputs
 from blastfold.core.errors import BlastfoldError
 from blastfold.core.hardware import has_gpu
 from blastfold.experiment.code import code_digest as digest_code
@@ -58,15 +57,10 @@ wildcard_constraints:
     **experiment.wildcard_constraints(),
 
 
-# On a machine without a GPU nothing is won by training one network at a time: importing TensorFlow
-# and tracing a network keep one core busy each. At most four trainings share the cores, for the
-# sake of memory. On a cluster, where this machine says nothing about the nodes, set device: gpu.
-# No number of cores is given there, and that of a node must not change what the job has asked for.
+# On a cluster, where this machine says nothing about the nodes, set device: gpu.
 TRAINS_ON_GPU = config["device"] == "gpu" or (config["device"] == "auto" and has_gpu())
-CORES = None if workflow.remote_exec else workflow.resource_settings.cores
-TRAINING_THREADS = max(1, CORES // 4) if CORES and not TRAINS_ON_GPU else 8
-# One extraction serves many trainings and leaves no core idle.
-EXTRACTION_THREADS = 8
+# Beside a GPU the threads prepare images; results do not depend on them.
+TRAINING_THREADS = EXTRACTION_THREADS = 8 if TRAINS_ON_GPU else config["threads"]
 
 
 def code_digest(*modules):

@@ -177,7 +177,7 @@ rule describe_model:
     input:
         metrics="<results>/evaluation/{dataset}/{protocol}/{model}/metrics.tsv",
         confusion="<results>/evaluation/{dataset}/{protocol}/{model}/confusion.tsv",
-        histories=experiment.files.of_folds("history.tsv"),
+        history="<results>/evaluation/{dataset}/{protocol}/{model}/history.tsv",
     output:
         performance=table_files(
             "{dataset}/{protocol}/{model}",
@@ -221,7 +221,7 @@ rule describe_model:
 
 rule describe_protocol:
     input:
-        mean_images=experiment.files.mean_images,
+        mean_images="<results>/mean_images/{dataset}/{protocol}.npy",
         roc=experiment.files.of_models("roc.tsv"),
         roc_bands=experiment.files.of_models("roc_band.tsv"),
         metrics=experiment.files.of_models("metrics.tsv"),
@@ -291,7 +291,6 @@ rule describe_protocol:
         mem_mb=2000,
         runtime="10m",
     params:
-        folds=experiment.shown.folds,
         models=experiment.shown.titled_models,
         title=experiment.shown.title,
         code=code_digest(

@@ -3,14 +3,18 @@
 
 rule evaluate_model:
     input:
-        predictions=experiment.files.of_folds("predictions.tsv"),
-        runs=experiment.files.of_folds("run.json"),
+        predictions=experiment.files.of_training("predictions.tsv"),
+        runs=experiment.files.records_of_training,
+        histories=experiment.files.of_training("history.tsv"),
+        layers=experiment.files.layers_of_training,
         groups="<results>/datasets/{dataset}/groups.tsv",
         folds="<results>/folds/{dataset}/{protocol}.tsv",
     output:
         # Of all folds: what follows needs to know of one file per model, however many folds it has.
         predictions="<results>/evaluation/{dataset}/{protocol}/{model}/predictions.tsv",
         runs="<results>/evaluation/{dataset}/{protocol}/{model}/runs.json",
+        history="<results>/evaluation/{dataset}/{protocol}/{model}/history.tsv",
+        layers="<results>/evaluation/{dataset}/{protocol}/{model}/layers.tsv",
         metrics="<results>/evaluation/{dataset}/{protocol}/{model}/metrics.tsv",
         confusion="<results>/evaluation/{dataset}/{protocol}/{model}/confusion.tsv",
         roc="<results>/evaluation/{dataset}/{protocol}/{model}/roc.tsv",

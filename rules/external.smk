@@ -1,11 +1,12 @@
 rule apply_models:
     input:
-        models=experiment.files.of_folds("model.keras"),
+        models=experiment.files.networks_of_run,
         images="<results>/datasets/{external}/images.npy",
         manifest="<results>/datasets/{external}/manifest.tsv",
         dataset="<results>/datasets/{external}/dataset.json",
     output:
         predictions="<results>/external/{dataset}/{protocol}/{model}/{external}/predictions.tsv",
+        networks="<results>/external/{dataset}/{protocol}/{model}/{external}/networks.tsv",
         record="<results>/external/{dataset}/{protocol}/{model}/{external}/record.json",
     log:
         "<logs>/apply_models/{dataset}/{protocol}/{model}/{external}.log",
@@ -19,7 +20,7 @@ rule apply_models:
         mem_mb=lambda wildcards, attempt: 16000 * attempt,
         runtime="2h",
     params:
-        device=config["device"],
+        job=experiment.training.application_job,
         code=code_digest("training.external_application"),
     message:
         "Testing {wildcards.model} of {wildcards.dataset}, {wildcards.protocol} on {wildcards.external}"

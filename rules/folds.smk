@@ -48,38 +48,26 @@ rule audit_split:
         "../workflow/scripts/audit_split.py"
 
 
-# One job for all folds of a split; the number of its files is part of a rule.
-for folds, protocols in experiment.training.fold_counts.items():
-
-    rule:
-        name:
-            f"compute_mean_images_{folds}_folds"
-        input:
-            images="<results>/datasets/{dataset}/images.npy",
-            manifest="<results>/datasets/{dataset}/manifest.tsv",
-            folds="<results>/folds/{dataset}/{protocol}.tsv",
-        output:
-            mean_images=[
-                f"<results>/mean_images/{{dataset}}/{{protocol}}/fold-{fold}.npy"
-                for fold in range(folds)
-            ],
-            records=[
-                f"<results>/mean_images/{{dataset}}/{{protocol}}/fold-{fold}.json"
-                for fold in range(folds)
-            ],
-        log:
-            "<logs>/compute_mean_images/{dataset}/{protocol}.log",
-        wildcard_constraints:
-            protocol=one_of(protocols),
-        conda:
-            "../envs/folds.yaml"
-        threads: 1
-        resources:
-            mem_mb=2000,
-            runtime="1h",
-        params:
-            code=code_digest("folds.mean_image"),
-        message:
-            "Averaging the training images of {wildcards.dataset}, {wildcards.protocol}"
-        script:
-            "../workflow/scripts/compute_mean_images.py"
+# One job for all folds of a split, because starting Python takes longer than averaging.
+rule compute_mean_images:
+    input:
+        images="<results>/datasets/{dataset}/images.npy",
+        manifest="<results>/datasets/{dataset}/manifest.tsv",
+        folds="<results>/folds/{dataset}/{protocol}.tsv",
+    output:
+        mean_images="<results>/mean_images/{dataset}/{protocol}.npy",
+        records="<results>/mean_images/{dataset}/{protocol}.json",
+    log:
+        "<logs>/compute_mean_images/{dataset}/{protocol}.log",
+    conda:
+        "../envs/folds.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="1h",
+    params:
+        code=code_digest("folds.mean_image"),
+    message:
+        "Averaging the training images of {wildcards.dataset}, {wildcards.protocol}"
+    script:
+        "../workflow/scripts/compute_mean_images.py"

@@ -4,12 +4,12 @@ rule fit_stain:
         manifest="<results>/datasets/{dataset}/manifest.tsv",
         folds="<results>/folds/{dataset}/{protocol}.tsv",
     output:
-        record="<results>/stain/{dataset}/{protocol}/{stain}/fold-{fold}.json",
-        mean_image="<results>/stain/{dataset}/{protocol}/{stain}/fold-{fold}.npy",
+        records="<results>/stain/{dataset}/{protocol}/{stain}.json",
+        mean_images="<results>/stain/{dataset}/{protocol}/{stain}.npy",
     log:
-        "<logs>/fit_stain/{dataset}/{protocol}/{stain}/fold-{fold}.log",
+        "<logs>/fit_stain/{dataset}/{protocol}/{stain}.log",
     benchmark:
-        "<benchmarks>/fit_stain/{dataset}/{protocol}/{stain}/fold-{fold}.tsv"
+        "<benchmarks>/fit_stain/{dataset}/{protocol}/{stain}.tsv"
     conda:
         "../envs/folds.yaml"
     threads: 1
@@ -19,7 +19,7 @@ rule fit_stain:
     params:
         code=code_digest("folds.stain_reference"),
     message:
-        "Fitting {wildcards.stain} on the training images of {wildcards.dataset}, {wildcards.protocol}, fold {wildcards.fold}"
+        "Fitting {wildcards.stain} on the training images of {wildcards.dataset}, {wildcards.protocol}"
     script:
         "../workflow/scripts/fit_stain.py"
 
@@ -28,7 +28,7 @@ rule plot_stain:
     input:
         images="<results>/datasets/{dataset}/images.npy",
         manifest="<results>/datasets/{dataset}/manifest.tsv",
-        record="<results>/stain/{dataset}/{protocol}/{stain}/fold-0.json",
+        records="<results>/stain/{dataset}/{protocol}/{stain}.json",
     output:
         pdf="<results>/figures/{dataset}/{protocol}/stain_{stain}.pdf",
         svg="<results>/figures/{dataset}/{protocol}/stain_{stain}.svg",

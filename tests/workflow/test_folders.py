@@ -110,3 +110,18 @@ def test_the_workflow_is_a_module_with_a_prefix(tmp_path):
     assert "results/mine/folds/cells/subject_folds.tsv" in written
     assert "logs/mine/assign_folds/cells/subject_folds.log" in written
     assert not (tmp_path / "results").exists()
+
+
+def test_resources_of_a_rule_are_set_by_its_name(tmp_path):
+    write_cells(tmp_path / "resources" / "raw" / "cells")
+    config = small_experiment()
+    config["models"]["simple_cnn"] = {"architecture": "vgg16", "train": "head", "epochs": 1}
+    config["datasets"]["cells"]["image_size"] = [32, 32]
+    # Protocols with one fold and with two have one rule.
+    run = snakemake(
+        tmp_path, "--dry-run", "tables", "--set-resources", "train_heads:mem_mb=9000", config=config
+    )
+    assert planned_jobs(run)["train_heads"] == 2
+    jobs = run.stdout.split("rule train_heads:")[1:]
+    assert len(jobs) == 2
+    assert all("mem_mb=9000" in job.split("\n\n")[0] for job in jobs)

@@ -23,13 +23,13 @@ def test_default_experiment_is_planned(tmp_path):
     # transferred one by subject, and its source task.
     assert jobs["train_model"] == 4 * 4 + 3 + 1
     # Two frozen backbones: features of each fold in one job, heads of all folds in one job.
-    assert jobs["extract_features_of_1_folds"] == jobs["train_heads_of_1_folds"] == 2
-    assert jobs["extract_features_of_3_folds"] == jobs["train_heads_of_3_folds"] == 2
-    # Features that the tiles are selected by.
-    assert jobs["extract_features"] == jobs["select_tiles"] == jobs["export_backbone"] == 1
+    # Another set of features is what the tiles are selected by.
+    assert jobs["train_heads"] == 4
+    assert jobs["extract_features"] == 4 + 1
+    assert jobs["select_tiles"] == jobs["export_backbone"] == 1
     assert jobs["tile_slide"] == jobs["generate_slide"] == 6
-    assert jobs["compute_mean_images_1_folds"] == 3 + 1 + 1
-    assert jobs["compute_mean_images_3_folds"] == 3 + 1
+    # Two splits of the smears, of both canaries and of the grown smears; one of tiles.
+    assert jobs["compute_mean_images"] == 2 * 4 + 1
     assert jobs["evaluate_model"] == 2 * (3 + 2) + 2 + 2
     # Another laboratory's smears are for the external test alone.
     assert jobs["generate_demo"] == jobs["import_dataset"] == 2
@@ -53,10 +53,7 @@ def test_thesis_experiment_is_planned_when_the_data_are_there(tmp_path):
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", config=thesis))
     # ALL-IDB2: 1 + 10 + 10 folds; C-NMC: 1 + 10 + 3 folds; VGG19 trains its head alone.
     assert jobs["train_model"] == (21 + 14) * 2
-    assert jobs["train_heads_of_10_folds"] == jobs["extract_features_of_10_folds"] == 3
-    assert jobs["compute_mean_images_1_folds"] == 2
-    assert jobs["compute_mean_images_3_folds"] == 1
-    assert jobs["compute_mean_images_10_folds"] == 3
+    assert jobs["train_heads"] == jobs["extract_features"] == jobs["compute_mean_images"] == 6
     assert jobs["download_weights"] == 2
     assert jobs["import_dataset"] == 2
 
@@ -202,7 +199,7 @@ def test_discriminative_selection_scores_by_features_of_its_base(tmp_path):
     target = "results/datasets/chosen/tiles_selected.tsv"
     run = snakemake(tmp_path, target, config=config)
     assert run.returncode == 0, run.stdout
-    [features] = (tmp_path / "results" / "features" / "cells").glob("vgg16-*/shared.npy")
+    [features] = (tmp_path / "results" / "features" / "cells").glob("vgg16-*/shared/shared.npy")
     assert np.load(features).shape == (1, 32, 512)
     table = pd.read_csv(tmp_path / target, sep="\t")
     assert table["score"].between(0, 1).all()
@@ -215,14 +212,14 @@ def test_stain_normalisation_is_planned_and_made(tmp_path):
     config["models"]["stained"] = {"architecture": "simple_cnn", "epochs": 1, "stain": "reinhard"}
     config["experiments"][0]["models"] = ["simple_cnn", "stained"]
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", config=config))
-    # One fold by image, two by subject; canaries and models without it need none.
-    assert jobs["fit_stain"] == 3
+    # One for each split; canaries and models without it need none.
+    assert jobs["fit_stain"] == 2
     assert jobs["plot_stain"] == 2
     targets = [
-        "results/stain/cells/subject_folds/reinhard/fold-1.npy",
+        "results/stain/cells/subject_folds/reinhard.npy",
         "results/figures/cells/subject_folds/stain_reinhard.png",
     ]
     run = snakemake(tmp_path, *targets, config=config)
     assert run.returncode == 0, run.stdout
-    assert np.load(tmp_path / targets[0]).shape == (20, 20, 3)
+    assert np.load(tmp_path / targets[0]).shape == (2, 20, 20, 3)
     assert (tmp_path / targets[1]).stat().st_size > 10_000

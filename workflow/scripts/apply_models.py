@@ -9,14 +9,13 @@ if TYPE_CHECKING:
 
 with log_to(snakemake.log[0]):
     # Imported here so that whatever TensorFlow prints lands in the log.
+    from blastfold.core.settings import JobSettings
+
     from blastfold.training.external_application import apply_models
 
+    params = snakemake.params
     apply_models(
-        **{name: snakemake.input[name] for name in ("models", "images", "manifest", "dataset")},
-        device={
-            "device": snakemake.params.device,
-            "threads": snakemake.threads,
-            "gpu": snakemake.resources.get("gpu", 1),
-        },
+        **dict(snakemake.input.items()),
+        compute=JobSettings(**params.job, code=params.code, gpu=snakemake.resources.get("gpu", 1)),
         outputs=dict(snakemake.output.items()),
     )

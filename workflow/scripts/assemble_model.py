@@ -1,4 +1,4 @@
-"""Put a trained head and its frozen backbone together."""
+"""Combine a trained head and its frozen backbone."""
 
 from typing import TYPE_CHECKING
 
@@ -9,17 +9,18 @@ if TYPE_CHECKING:
 
 with log_to(snakemake.log[0]):
     # Imported here so that whatever TensorFlow prints lands in the log.
+    from blastfold.core.settings import JobSettings, ModelSettings, Run
+    from blastfold.training.files import StartFiles
+
     from blastfold.training.heads_job import assemble_model
 
-    files = ("images", "mean_image", "stain", "weights", "head")
+    names, params = snakemake.wildcards, snakemake.params
     assemble_model(
-        {name: snakemake.input.get(name) or None for name in files},
-        fold=int(snakemake.wildcards.fold),
-        settings=snakemake.params.model,
-        run={
-            **dict(snakemake.params.items()),
-            "names": [snakemake.wildcards[name] for name in ("dataset", "protocol", "model")],
-            "threads": snakemake.threads,
-        },
-        output=snakemake.output.model,
+        StartFiles.named(snakemake.input),
+        snakemake.input.heads,
+        int(names.fold),
+        ModelSettings.read(params.model),
+        JobSettings(**params.job, code=params.code, gpu=0),
+        Run(names.dataset, names.protocol, names.model, params.image_source),
+        snakemake.output.model,
     )

@@ -15,4 +15,4 @@ label = "tab:" + "-".join(snakemake.wildcards)
 with log_to(snakemake.log[0]):
     tabulate_performance(stored.metrics, title, label, outputs.performance)
     plot_confusion_matrix(stored.confusion, title, outputs.confusion_matrix)
-    plot_training_curves(stored.histories, title, outputs.training_curves)
+    plot_training_curves(stored.history, title, outputs.training_curves)

@@ -17,7 +17,7 @@ names, label = [name for _, name in models], "-".join(snakemake.wildcards)
 curves, shares = stored.precision_recall, stored.confusions
 bins, errors, points = stored.reliabilities, stored.calibrations, stored.operating_points
 with log_to(snakemake.log[0]):
-    plot_mean_images(stored.mean_images, snakemake.params.folds, outputs["mean_images"])
+    plot_mean_images(stored.mean_images, outputs["mean_images"])
     plot_roc(stored.roc, stored.metrics, stored.roc_bands, names, title, outputs["roc"])
     plot_precision_recall(curves, shares, names, title, outputs["precision_recall"])
     plot_calibration(bins, errors, names, title, outputs["reliability"])

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 stored, outputs = dict(snakemake.input.items()), dict(snakemake.output.items())
 seed, run = snakemake.params.seed, list(snakemake.wildcards)
 predictions, groups = list(stored["predictions"]), stored["groups"]
+trained = {name: stored.pop(name) for name in ("runs", "histories", "layers")}
 with log_to(snakemake.log[0]):
-    pool_folds(predictions, list(stored.pop("runs")), outputs)
+    pool_folds(predictions, **trained, outputs=outputs)
     evaluate_model(predictions, {name: outputs[name] for name in EVALUATED})
     estimate_intervals(**stored, seed=seed, names=run, output=outputs["intervals"])
     estimate_roc_band(predictions, groups, seed, run, outputs["roc_band"])

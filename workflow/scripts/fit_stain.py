@@ -1,4 +1,4 @@
-"""Fit the reference statistics of a stain normalisation on the training images of one fold."""
+"""Fit the reference statistics of a stain normalisation on the training images of every fold."""
 
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,7 @@ with log_to(snakemake.log[0]):
         images=snakemake.input.images,
         manifest=snakemake.input.manifest,
         folds=snakemake.input.folds,
-        fold=int(snakemake.wildcards.fold),
         method=snakemake.wildcards.stain,
-        record=snakemake.output.record,
-        mean_image=snakemake.output.mean_image,
+        records=snakemake.output.records,
+        mean_images=snakemake.output.mean_images,
     )

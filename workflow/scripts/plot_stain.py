@@ -12,6 +12,6 @@ with log_to(snakemake.log[0]):
     plot_stain(
         images=snakemake.input.images,
         manifest=snakemake.input.manifest,
-        record=snakemake.input.record,
+        records=snakemake.input.records,
         paths=snakemake.output,
     )

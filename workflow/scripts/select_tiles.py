@@ -8,10 +8,11 @@ from blastfold.datasets.tile_selection import select_tiles
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
+features = snakemake.input.get("features")
 with log_to(snakemake.log[0]):
     select_tiles(
         base=dict(snakemake.input.items()),
-        features=snakemake.input.features or None,
+        features=f"{features}/shared.npy" if features else None,
         outputs=dict(snakemake.output.items()),
         name=snakemake.wildcards.dataset,
         settings=snakemake.params.dataset,

@@ -9,22 +9,17 @@ if TYPE_CHECKING:
 
 with log_to(snakemake.log[0]):
     # Imported here so that whatever TensorFlow prints lands in the log.
+    from blastfold.core.settings import JobSettings, ModelSettings, Run
+    from blastfold.training.files import FoldFiles, HeadOutputs
+
     from blastfold.training.heads_job import train_heads
 
-    files = ("images", "manifest", "dataset", "folds", "weights")
-    outputs = dict(snakemake.output.items())
+    names, params = snakemake.wildcards, snakemake.params
     train_heads(
-        {name: snakemake.input.get(name) or None for name in files},
-        features=list(snakemake.input.features),
-        records=list(snakemake.input.records),
-        settings=snakemake.params.model,
-        run={
-            **snakemake.params.run,
-            "code": snakemake.params.code,
-            "names": [snakemake.wildcards[name] for name in ("dataset", "protocol", "model")],
-            "threads": snakemake.threads,
-        },
-        outputs=[
-            dict(zip(outputs, paths, strict=True)) for paths in zip(*outputs.values(), strict=True)
-        ],
+        FoldFiles.named(snakemake.input),
+        snakemake.input.features,
+        ModelSettings.read(params.model),
+        JobSettings(**params.job, code=params.code, gpu=0),
+        Run(names.dataset, names.protocol, names.model, params.image_source),
+        HeadOutputs.named(snakemake.output),
     )

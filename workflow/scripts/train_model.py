@@ -9,20 +9,17 @@ if TYPE_CHECKING:
 
 with log_to(snakemake.log[0]):
     # Imported here so that whatever TensorFlow prints lands in the log.
+    from blastfold.core.settings import JobSettings, ModelSettings, Run
+    from blastfold.training.files import FoldFiles, FoldOutputs
+
     from blastfold.training.fold_job import train_model
 
-    files = ("images", "manifest", "dataset", "folds", "mean_image", "stain", "weights")
+    names, params = snakemake.wildcards, snakemake.params
     train_model(
-        {name: snakemake.input.get(name) or None for name in files},
-        fold=int(snakemake.wildcards.fold),
-        settings=snakemake.params.model,
-        run={
-            **snakemake.params.run,
-            "drawn_for": snakemake.params.drawn_for,
-            "code": snakemake.params.code,
-            "names": [snakemake.wildcards[name] for name in ("dataset", "protocol", "model")],
-            "threads": snakemake.threads,
-            "gpu": snakemake.resources.get("gpu", 1),
-        },
-        outputs=dict(snakemake.output.items()),
+        FoldFiles.named(snakemake.input),
+        int(names.fold),
+        ModelSettings.read(params.model),
+        JobSettings(**params.job, code=params.code, gpu=snakemake.resources.get("gpu", 1)),
+        Run(names.dataset, names.protocol, names.model, params.image_source),
+        FoldOutputs.named(snakemake.output),
     )

@@ -10,6 +10,7 @@ from blastfold.core.errors import InputError
 from blastfold.experiment.config import check_config
 from blastfold.experiment.experiment import Experiment, one_of
 from blastfold.experiment.feature_sets import feature_set_name
+from blastfold.experiment.runs import Run
 
 SLIDE_SCHEMA = SCHEMA.with_name("slides.schema.yaml")
 
@@ -259,10 +260,11 @@ def test_a_training_starts_from_what_its_model_needs():
         training.start(wildcards(dataset="cells", protocol="folds", model=name, fold="2"))
         for name in models
     )
-    assert list(mean) == ["mean_image"]
-    assert sorted(stained) == ["mean_image", "stain"]
-    assert "macenko" in stained["mean_image"]
-    assert "mean_images" not in stained["mean_image"]
+    assert mean == {"mean_images": "<results>/mean_images/cells/folds.npy"}
+    assert stained == {
+        "mean_images": "<results>/stain/cells/folds/macenko.npy",
+        "stains": "<results>/stain/cells/folds/macenko.json",
+    }
     assert plain == {"weights": "resources/weights/vgg16_imagenet_notop.weights.h5"}
 
 
@@ -296,25 +298,82 @@ def test_transferred_weights_come_with_the_mean_image_of_their_source():
     experiment = transferred()
     assert experiment.training.start(RUN) == {
         "weights": "<results>/pretraining/task/simplecnn.weights.h5",
-        "mean_image": "<results>/pretraining/task/simplecnn.mean_image.npy",
+        "source_mean_image": "<results>/pretraining/task/simplecnn.mean_image.npy",
     }
     source = wildcards(source="task", architecture="simplecnn")
     assert experiment.training.source_run(source) == "smears/holdout/task_simplecnn"
     assert ("smears", "holdout", "task_simplecnn") in experiment.runs.asked
-    assert "mean_image" not in transferred("none").training.start(RUN)
+    assert "source_mean_image" not in transferred("none").training.start(RUN)
 
 
 def test_models_learn_from_images_or_from_stored_features():
-    training = make().training
-    assert (training.image_models, training.head_models) == (["cnn"], ["vgg"])
-    settings = training.config["models"]["vgg"]
-    assert list(training.feature_sets) == [feature_set_name(settings)]
+    experiment = make()
+    assert (experiment.runs.image_models, experiment.runs.head_models) == (["cnn"], ["vgg"])
+    settings = experiment.config["models"]["vgg"]
+    assert list(experiment.training.feature_sets) == [feature_set_name(settings)]
+    image, heads = [("cells", "folds", "cnn")], [("cells", "folds", "vgg")]
+    runs = {name: [Run(*one) for one in named] for name, named in {"i": image, "h": heads}.items()}
+    assert experiment.files.trained("history.tsv", runs["i"]) == [
+        f"<results>/training/cells/folds/cnn/fold-{fold}/history.tsv" for fold in range(3)
+    ]
+    assert experiment.files.trained("history.tsv", runs["h"]) == [
+        "<results>/training/cells/folds/vgg/history.tsv"
+    ]
+    assert experiment.files.networks(runs["h"]) == [
+        f"<results>/training/cells/folds/vgg/fold-{fold}/model.keras" for fold in range(3)
+    ]
+    vgg = wildcards(dataset="cells", protocol="folds", model="vgg")
+    assert experiment.files.records_of_training(vgg) == [
+        "<results>/training/cells/folds/vgg/runs.json"
+    ]
+    assert experiment.files.records_of_training(RUN)[0].endswith("fold-0/run.json")
+
+
+@pytest.mark.parametrize(
+    ("changes", "dataset", "split"),
+    [
+        ({}, "cells_labels_permuted_by_image", "folds"),
+        ({"preprocessing": "none"}, "cells", "shared"),
+        ({"preprocessing": "none", "stain": "reinhard"}, "cells_labels_permuted_by_image", "folds"),
+    ],
+)
+def test_features_are_shared_unless_they_depend_on_the_fold(changes, dataset, split):
+    model = {"architecture": "vgg16", "weights": "imagenet", "train": "head", **changes}
+    experiments = asked(protocols=["folds"], models=["vgg"], canaries=True)
+    training = make(models={"vgg": model}, experiments=experiments).training
+    [features] = training.feature_sets
+    run = wildcards(dataset="cells_labels_permuted_by_image", protocol="folds", model="vgg")
+    assert training.head_features(run) == f"<results>/features/{dataset}/{features}/{split}"
+    place = wildcards(dataset=dataset, features=features, split=split)
+    start, audit = training.feature_start(place), training.feature_leakage(place)
+    if split == "shared":
+        assert list(start) == ["weights"]
+        assert audit == []
+    else:
+        assert start["folds"] == f"<results>/folds/{dataset}/folds.tsv"
+        assert audit == f"<results>/folds/{dataset}/folds.leakage.tsv"
+        assert ("mean_images" in start) == (changes == {})
+        assert ("stains" in start) == ("stain" in changes)
+
+
+def test_settings_that_a_job_does_not_use_never_run_it_again():
+    first, second = (
+        make(device=device, xla=device == "gpu", seed=seed, results="r").training
+        for device, seed in (("cpu", 1), ("gpu", 1))
+    )
+    assert first.heads_job == second.heads_job
+    assert first.assembly_job == second.assembly_job
+    assert first.training_job != second.training_job
+    assert first.extraction_job != second.extraction_job
+    assert first.training_job["states"] == "r/unfinished_training"
+    keys = set(first.training_job)
+    assert all(set(job) == keys for job in (first.heads_job, first.application_job))
 
 
 def test_a_canary_is_augmented_as_its_base():
     training = make(experiments=asked(canaries=True)).training
-    canary = wildcards(dataset="cells_labels_permuted_by_image")
-    assert training.drawn_for(canary) == training.drawn_for(wildcards(dataset="cells")) == "cells"
+    for name in ("cells", "cells_labels_permuted_by_image"):
+        assert training.image_source(wildcards(dataset=name)) == "cells"
 
 
 # Files and targets.
@@ -344,14 +403,15 @@ def test_folds_of_every_split_are_a_target():
 
 def test_the_layers_of_a_model_are_those_of_its_first_run():
     path = make().files.layers(wildcards(dataset="cells", model="cnn"))
-    assert path.startswith("<results>/training/cells/holdout/cnn/")
+    assert path == "<results>/evaluation/cells/holdout/cnn/layers.tsv"
 
 
 def test_every_fitted_artefact_has_a_record():
     files = make(experiments=asked(models=["cnn"])).files
     titles = [entry["artefact"] for entry in files.fitted_artefacts]
     assert titles == ["mean image", "network CNN", "temperature and thresholds of CNN"]
-    assert files.fitted_records[1:] == [
+    assert files.fitted_records == [
+        "<results>/mean_images/cells/holdout.json",
         "<results>/evaluation/cells/holdout/cnn/runs.json",
         "<results>/evaluation/cells/holdout/cnn/fitted.json",
     ]
@@ -361,7 +421,6 @@ def test_titles_of_wildcards():
     shown = make().shown
     assert shown.title(wildcards(dataset="cells", protocol="folds")) == "Cells, Folds"
     assert shown.titled_models(RUN) == [("cnn", "CNN"), ("vgg", "vgg")]
-    assert shown.folds(RUN) == [0, 1, 2]
 
 
 def test_names_that_contain_one_another_are_told_apart():

@@ -12,6 +12,7 @@ from sklearn import metrics
 from blastfold.core.errors import InputError
 from blastfold.core.files import write_json, written_whole
 from blastfold.core.notes import make_note
+from blastfold.core.tables import read_text_table, write_table
 
 logger = logging.getLogger(__name__)
 
@@ -73,18 +74,28 @@ def evaluate_model(predictions: list[str], outputs: dict[str, str]) -> None:
     )
 
 
-def pool_folds(predictions: list[str], runs: list[str], outputs: dict[str, str]) -> None:
-    """Collect the files of the trainings of all folds of one model, one file of each kind.
+def pool_folds(
+    predictions: list[str],
+    runs: list[str],
+    histories: list[str],
+    layers: str,
+    outputs: dict[str, str],
+) -> None:
+    """Collect what the trainings of all folds of one model wrote into one file of each kind.
 
     Args:
-        predictions: Tables of all folds, which are copied as they are.
-        runs: Records of all folds, JSON.
-        outputs: Paths of predictions (one table) and runs (a list of the records).
+        predictions: Tables of one fold or of several, which are copied as they are.
+        runs: Records, JSON: that of one fold or a list of several.
+        histories: Tables of one fold or of several.
+        layers: Layers of the network, which are the same in every fold.
+        outputs: Paths of predictions, runs (a list of all records), history and layers.
     """
-    tables = [pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False) for path in predictions]
-    with written_whole(outputs["predictions"]) as partial:
-        pd.concat(tables).to_csv(partial, sep="\t", index=False)
-    write_json([json.loads(Path(path).read_text("utf-8")) for path in runs], outputs["runs"])
+    tables = {"predictions": predictions, "history": histories, "layers": [layers]}
+    for name, paths in tables.items():
+        write_table(pd.concat([read_text_table(path) for path in paths]), outputs[name])
+    records = [json.loads(Path(path).read_text("utf-8")) for path in runs]
+    lists = [record if isinstance(record, list) else [record] for record in records]
+    write_json([record for records in lists for record in records], outputs["runs"])
 
 
 def read_test_predictions(paths: list[str]) -> pd.DataFrame:

@@ -363,6 +363,8 @@ def _fold_origins(protocol: dict, protocols: dict) -> list[str]:
 
 
 def _check_protocol(key: str, protocol: dict, protocols: dict) -> Iterator[str]:
+    if key == "protocols.shared":
+        yield f"{key}: features that all protocols share have this name, expected another one"
     base = protocols.get(protocol.get("same_folds_as"))
     origins = _fold_origins(protocol, protocols)
     if len(set(origins)) < len(origins):

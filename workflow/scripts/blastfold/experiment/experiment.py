@@ -21,7 +21,7 @@ from blastfold.experiment.runs import Runs
 from blastfold.experiment.shown_settings import ShownSettings
 from blastfold.experiment.stored_files import StoredFiles
 from blastfold.experiment.targets import Targets
-from blastfold.experiment.training_inputs import TrainingInputs
+from blastfold.experiment.training_inputs import SHARED, TrainingInputs
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,7 @@ class Experiment:
             "model": one_of(self.config["models"]),
             "source": one_of(self.config["pretraining"]),
             "slide": one_of(self.inputs.slides),
+            "split": one_of([*self.config["protocols"], SHARED]),
             "features": r"[a-z0-9]+-[0-9a-f]{12}",
             "fold": r"\d+",
             "architecture": r"[a-z0-9]+",

@@ -160,6 +160,20 @@ class Runs:
         repeated = [run for run in runs if models.count(run.model) > 1]
         return sorted(repeated, key=lambda run: GROUPINGS.index(self._group_by(run.protocol)))
 
+    @cached_property
+    def head_models(self) -> list[str]:
+        """The models whose heads learn from features that are extracted once."""
+        return [
+            name
+            for name, entry in self.config["models"].items()
+            if entry["train"] == "head" and entry["features"] == "stored"
+        ]
+
+    @cached_property
+    def image_models(self) -> list[str]:
+        """The models that learn from images."""
+        return [name for name in self.config["models"] if name not in self.head_models]
+
     def fold_count(self, protocol: str) -> int:
         """Return the number of folds of a protocol."""
         return fold_count(self.config["protocols"][protocol])

@@ -37,10 +37,6 @@ class ShownSettings:
         titles = self.runs.titles["model"]
         return [(model, titles[model]) for model in self.models(wildcards)]
 
-    def folds(self, wildcards) -> list[int]:
-        """Return the numbers of a protocol's folds."""
-        return list(range(self.runs.fold_count(wildcards.protocol)))
-
     def described(self, choose: Callable[[str], list[Run]]) -> Callable:
         """Return a parameter function: a data set's chosen runs, as :meth:`Runs.described` does."""
         return lambda wildcards: self.runs.described(choose(wildcards.dataset))

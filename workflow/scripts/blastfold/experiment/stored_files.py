@@ -9,6 +9,9 @@ from functools import cached_property
 
 from blastfold.experiment.runs import Run, Runs
 
+RECORDED_TABLES = ("layers", "metrics", "intervals")
+"""Tables of an evaluation that the publication reads."""
+
 
 @dataclass(frozen=True)
 class StoredFiles:
@@ -22,14 +25,22 @@ class StoredFiles:
 
     # Input functions, by wildcards.
 
-    def of_folds(self, name: str) -> Callable:
-        """Return an input function: one file of every fold's training."""
+    def of_training(self, name: str) -> Callable:
+        """Return an input function: the files of one kind that the training of a run writes."""
+        return lambda wildcards: self.trained(name, [_run_of(wildcards)])
 
-        def files(wildcards):
-            run = Run(wildcards.dataset, wildcards.protocol, wildcards.model)
-            return self.trained(name, [run])
+    def records_of_training(self, wildcards) -> list[str]:
+        """Return the records of the training of a run, with one or all folds in a file."""
+        run = _run_of(wildcards)
+        return self.trained("runs.json" if self._trains_heads(run) else "run.json", [run])
 
-        return files
+    def layers_of_training(self, wildcards) -> str:
+        """Return the layers of a network, which are the same in every fold."""
+        return self.trained("layers.tsv", [_run_of(wildcards)])[0]
+
+    def networks_of_run(self, wildcards) -> list[str]:
+        """Return the network of every fold of a run."""
+        return self.networks([_run_of(wildcards)])
 
     def of_models(self, name: str) -> Callable:
         """Return an input function: one file of every model's evaluation under one protocol."""
@@ -59,24 +70,25 @@ class StoredFiles:
         datasets = self.runs.config["ablations"][wildcards.ablation]["datasets"]
         return [f"<results>/datasets/{dataset}/groups.tsv" for dataset in datasets]
 
-    def mean_images(self, wildcards) -> list[str]:
-        """Return the mean image of every fold of a split."""
-        place = f"<results>/mean_images/{wildcards.dataset}/{wildcards.protocol}"
-        return [
-            f"{place}/fold-{fold}.npy" for fold in range(self.runs.fold_count(wildcards.protocol))
-        ]
-
     def layers(self, wildcards) -> str:
         """Return the layers of a model, which are the same under every protocol."""
         run = self.runs.first_runs[wildcards.dataset, wildcards.model]
-        return self.trained("layers.tsv", [run])[0]
+        return self.evaluated("layers.tsv", [run])[0]
 
     # Lists of files.
 
     def trained(self, name: str, runs: Iterable[Run]) -> list[str]:
-        """Return one file of the training of every fold of some runs."""
+        """Return the files of one kind of some trainings: of each fold, or of all heads at once."""
         return [
-            f"<results>/training/{'/'.join(run)}/fold-{fold}/{name}"
+            f"<results>/training/{'/'.join(run)}/{fold}{name}"
+            for run in runs
+            for fold in self._fold_folders(run)
+        ]
+
+    def networks(self, runs: Iterable[Run]) -> list[str]:
+        """Return the network of every fold of some runs."""
+        return [
+            f"<results>/training/{'/'.join(run)}/fold-{fold}/model.keras"
             for run in runs
             for fold in range(self.runs.fold_count(run.protocol))
         ]
@@ -115,13 +127,11 @@ class StoredFiles:
     def records(self, wildcards=None) -> dict[str, list[str]]:
         """Return what the methods section and the checklists are made from, by kind of record."""
         runs = self.runs.asked
-        layers = [path for path in self.trained("layers.tsv", runs) if "/fold-0/" in path]
         return {
             "datasets": self.of_datasets("dataset.json", self.runs.datasets),
             "folds": self.of_every_split("tsv"),
             "leakage": self.of_every_split("leakage.tsv"),
-            "layers": layers,
-            **{kind: self.evaluated(f"{kind}.tsv", runs) for kind in ("metrics", "intervals")},
+            **{kind: self.evaluated(f"{kind}.tsv", runs) for kind in RECORDED_TABLES},
             **{kind: self.evaluated(f"{kind}.json", runs) for kind in ("runs", "fitted")},
             "comparisons": [
                 f"<results>/evaluation/{'/'.join(split)}/comparisons.tsv"
@@ -132,19 +142,15 @@ class StoredFiles:
     @cached_property
     def _fitted(self) -> list[tuple[str, str, str, str]]:
         """Dataset, protocol, title and path of the record of everything that is fitted."""
-        fitted = []
-        for split in self.runs.splits:
-            place, folds = "/".join(split), range(self.runs.fold_count(split.protocol))
-            fitted += [
-                (*split, "mean image", f"mean_images/{place}/fold-{fold}.json") for fold in folds
-            ]
-        for split in self.runs.splits:
-            place, folds = "/".join(split), range(self.runs.fold_count(split.protocol))
-            fitted += [
-                (*split, f"{stain} stain", f"stain/{place}/{stain}/fold-{fold}.json")
-                for stain in self.runs.stains_of(*split)
-                for fold in folds
-            ]
+        fitted = [
+            (*split, "mean image", f"mean_images/{'/'.join(split)}.json")
+            for split in self.runs.splits
+        ]
+        fitted += [
+            (*split, f"{stain} stain", f"stain/{'/'.join(split)}/{stain}.json")
+            for split in self.runs.splits
+            for stain in self.runs.stains_of(*split)
+        ]
         for run in self.runs.asked:
             place, title = f"evaluation/{'/'.join(run)}", self.runs.titles["model"][run.model]
             fitted += [
@@ -153,5 +159,17 @@ class StoredFiles:
             ]
         return fitted
 
+    def _trains_heads(self, run: Run) -> bool:
+        return run.model in self.runs.head_models
+
+    def _fold_folders(self, run: Run) -> list[str]:
+        if self._trains_heads(run):
+            return [""]
+        return [f"fold-{fold}/" for fold in range(self.runs.fold_count(run.protocol))]
+
     def _splits(self, ending: str, splits: Iterable[tuple[str, str]]) -> list[str]:
         return [f"<results>/folds/{dataset}/{protocol}.{ending}" for dataset, protocol in splits]
+
+
+def _run_of(wildcards) -> Run:
+    return Run(wildcards.dataset, wildcards.protocol, wildcards.model)

@@ -51,7 +51,7 @@ class Targets:
     def models(self) -> list[str]:
         """Return the networks of every fold and all predictions."""
         return [
-            *self.files.trained("model.keras", self.runs.asked),
+            *self.files.networks(self.runs.asked),
             *self.files.trained("predictions.tsv", self.runs.asked),
             *self.external("predictions.tsv"),
         ]

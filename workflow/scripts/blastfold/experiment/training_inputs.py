@@ -15,8 +15,27 @@ from blastfold.experiment.feature_sets import depends_on_fold, feature_set_name,
 from blastfold.experiment.pretraining import pretraining_name, source_of
 from blastfold.experiment.runs import Runs
 
-RUN_KEYS = ("seed", "device", "precision", "xla", "deterministic")
-"""Keys of the config that every extraction and training runs with."""
+JOB_KEYS = ("seed", "device", "precision", "xla", "deterministic", "threads", "feature_runtime")
+"""Keys of the config that say how jobs compute."""
+
+UNUSED = {
+    "seed": 0,
+    "device": "cpu",
+    "precision": "float32",
+    "xla": False,
+    "deterministic": True,
+    "threads": 1,
+    "feature_runtime": "tensorflow",
+    "states": None,
+}
+"""What a job has in place of settings that it does not use, so that they never run it again."""
+
+UNTRAINED = ("title", "weights", "augment")
+"""Keys of a model that its training does not read: its weights are an input, and ``augment`` has
+been applied to ``augmentation``."""
+
+SHARED = "shared"
+"""Folder of features that all folds and protocols share."""
 
 
 @dataclass(frozen=True)
@@ -33,50 +52,50 @@ class TrainingInputs:
     runs: Runs
     results: str
 
-    @cached_property
-    def head_models(self) -> list[str]:
-        """The models whose heads learn from features that are extracted once."""
-        return [
-            name
-            for name, entry in self.config["models"].items()
-            if entry["train"] == "head" and entry["features"] == "stored"
-        ]
+    # How jobs compute.
 
     @cached_property
-    def image_models(self) -> list[str]:
-        """The models that learn from images."""
-        return [name for name in self.config["models"] if name not in self.head_models]
+    def extraction_job(self) -> dict:
+        """How features are extracted."""
+        return self._job(*JOB_KEYS, "states")
 
     @cached_property
-    def fold_counts(self) -> dict[int, list[str]]:
-        """The protocols by their number of folds."""
-        counts: dict[int, list[str]] = {}
-        for protocol in dict.fromkeys(split.protocol for split in self.runs.splits):
-            counts.setdefault(self.runs.fold_count(protocol), []).append(protocol)
-        return counts
+    def training_job(self) -> dict:
+        """How networks are trained."""
+        return self._job("seed", "device", "precision", "xla", "deterministic", "threads", "states")
 
     @cached_property
-    def run_settings(self) -> dict:
-        """What every extraction and training runs with.
+    def heads_job(self) -> dict:
+        """How heads are trained, on the CPU."""
+        return self._job("seed", "deterministic", "threads", "states")
 
+    @cached_property
+    def assembly_job(self) -> dict:
+        """How a head and its backbone are combined, on the CPU."""
+        return self._job("seed")
+
+    @cached_property
+    def application_job(self) -> dict:
+        """How trained networks predict another data set."""
+        return self._job("device", "threads")
+
+    def _job(self, *used: str) -> dict:
+        """Return one parameter with all settings of a job, constants in place of unused ones.
+
+        One parameter instead of eight, since Snakemake records each parameter of thousands of jobs.
         The folder of unfinished trainings is no declared output, because Snakemake deletes the
-        outputs of a killed job. One parameter instead of six, since Snakemake records each
-        parameter of thousands of jobs.
+        outputs of a killed job.
         """
-        settings = {key: self.config[key] for key in RUN_KEYS}
-        return {**settings, "states": f"{self.results}/unfinished_training"}
-
-    @cached_property
-    def head_run_settings(self) -> dict:
-        """What the training of heads runs with; it takes no GPU."""
-        return {key: self.run_settings[key] for key in ("seed", "deterministic", "states")}
+        known = {key: self.config[key] for key in JOB_KEYS}
+        known["states"] = f"{self.results}/unfinished_training"
+        return UNUSED | {key: known[key] for key in used}
 
     def model_settings(self, wildcards) -> dict:
         """Return what of a model's entry changes its training; its weights are an input."""
         entry = self.config["models"][wildcards.model]
-        return {key: entry[key] for key in sorted(entry) if key not in ("title", "weights")}
+        return {key: entry[key] for key in sorted(entry) if key not in UNTRAINED}
 
-    def drawn_for(self, wildcards) -> str:
+    def image_source(self, wildcards) -> str:
         """Return the data set by whose name images are augmented: of a canary its base."""
         entry = self.config["datasets"][wildcards.dataset]
         return entry["of"] if entry["format"] == "permuted" else wildcards.dataset
@@ -92,30 +111,10 @@ class TrainingInputs:
         """Return what a training starts from, by name, as far as the model needs it.
 
         Returns:
-            weights, and mean_image and stain that were fitted on the fold's training images.
+            weights, source_mean_image, and mean_images and stains of all folds.
         """
         entry = self.config["models"][wildcards.model]
-        files = {
-            "weights": self.weights(wildcards),
-            "mean_image": _source_mean_image(entry),
-            "stain": [],
-        }
-        if entry["preprocessing"] == "mean_image":
-            files["mean_image"] = self.mean_image(wildcards, entry["stain"], wildcards.fold)
-        if entry["stain"] != "none":
-            files["stain"] = self.stain(wildcards, entry["stain"], wildcards.fold)
-        return {name: path for name, path in files.items() if path}
-
-    def mean_image(self, split, stain: str, fold: int) -> str:
-        """Return the mean image of a fold's training images, with or without normalised stains."""
-        place = f"{split.dataset}/{split.protocol}"
-        if stain == "none":
-            return f"<results>/mean_images/{place}/fold-{fold}.npy"
-        return f"<results>/stain/{place}/{stain}/fold-{fold}.npy"
-
-    def stain(self, split, stain: str, fold: int) -> str:
-        """Return the stain reference of a fold's training images."""
-        return f"<results>/stain/{split.dataset}/{split.protocol}/{stain}/fold-{fold}.json"
+        return _present(weights=self.weights(wildcards), **_preparation(entry, wildcards))
 
     # Source tasks.
 
@@ -143,59 +142,48 @@ class TrainingInputs:
     @cached_property
     def feature_sets(self) -> dict[str, dict]:
         """The settings of all features, by name."""
-        models = (self.config["models"][model] for model in self.head_models)
+        models = (self.config["models"][model] for model in self.runs.head_models)
         return feature_sets([*models, *self.selections.values()])
 
     def feature_settings(self, wildcards) -> dict:
-        """Return the settings of the features of one name."""
-        return self.feature_sets[wildcards.features]
+        """Return the settings of the features of one name; their weights are an input."""
+        entry = self.feature_sets[wildcards.features]
+        return {key: value for key, value in entry.items() if key != "weights"}
 
-    def feature_weights(self, wildcards) -> str | list:
-        """Return the file of the weights of a frozen backbone."""
-        return _weights_file(self.feature_settings(wildcards), "models")
+    def feature_start(self, wildcards) -> dict[str, str]:
+        """Return what features are extracted by, by name, as far as it is needed.
 
-    def feature_mean_images(self, wildcards) -> list[str]:
-        """Return the mean image of every fold of features, or of the weights' own images."""
-        entry = self.feature_settings(wildcards)
-        if entry["preprocessing"] != "mean_image":
-            return [path for path in [_source_mean_image(entry)] if path]
-        return [
-            self.mean_image(wildcards, entry["stain"], fold)
-            for fold in range(self.runs.fold_count(wildcards.protocol))
-        ]
+        Returns:
+            weights, source_mean_image; mean_images and stains of all folds, and folds, where
+            the features depend on the fold.
+        """
+        entry = self.feature_sets[wildcards.features]
+        files = {"weights": _weights_file(entry, "models"), "folds": []}
+        if wildcards.split != SHARED:
+            files["folds"] = f"<results>/folds/{wildcards.dataset}/{wildcards.split}.tsv"
+        return _present(**files, **_preparation(entry, wildcards))
 
-    def feature_stains(self, wildcards) -> list[str]:
-        """Return the stain reference of every fold of features; none without normalisation."""
-        stain = self.feature_settings(wildcards)["stain"]
-        if stain == "none":
+    def feature_leakage(self, wildcards) -> str | list:
+        """Return the audit that stops features of a split that may not leak."""
+        if wildcards.split == SHARED:
             return []
-        folds = range(self.runs.fold_count(wildcards.protocol))
-        return [self.stain(wildcards, stain, fold) for fold in folds]
+        return f"<results>/folds/{wildcards.dataset}/{wildcards.split}.leakage.tsv"
 
-    def head_features(self, ending: str) -> Callable:
-        """Return an input function: features (npy) or their records (json) for heads."""
-
-        def files(wildcards):
-            entry = self.config["models"][wildcards.model]
-            folds = self.runs.fold_count(wildcards.protocol) if depends_on_fold(entry) else 0
-            return [
-                path.format(
-                    dataset=wildcards.dataset if folds else self.drawn_for(wildcards),
-                    features=feature_set_name(entry),
-                    protocol=wildcards.protocol,
-                )
-                for path in feature_files(ending, folds)
-            ]
-
-        return files
+    def head_features(self, wildcards) -> str:
+        """Return the folder of features that the heads of a model learn from."""
+        entry = self.config["models"][wildcards.model]
+        own = depends_on_fold(entry)
+        dataset = wildcards.dataset if own else self.image_source(wildcards)
+        split = wildcards.protocol if own else SHARED
+        return f"<results>/features/{dataset}/{feature_set_name(entry)}/{split}"
 
     def selection_features(self, wildcards) -> str | list:
-        """Return the features that a selection scores images by; none for a random one."""
+        """Return the folder of features that a selection scores by; none for a random one."""
         if wildcards.dataset not in self.selections:
             return []
         base = self.config["datasets"][wildcards.dataset]["of"]
         name = feature_set_name(self.selections[wildcards.dataset])
-        return feature_files("npy", 0)[0].format(dataset=base, features=name)
+        return f"<results>/features/{base}/{name}/{SHARED}"
 
     def shown_augmentation(self, wildcards) -> dict:
         """Return the augmentation that the figure shows: of the first model that has one."""
@@ -204,21 +192,29 @@ class TrainingInputs:
         return next((model for model in models if model["augment"]), models[0])["augmentation"]
 
 
-def feature_place(folds: int) -> str:
-    """Return where features are that depend on one of a number of folds; 0: shared by all."""
-    return "{dataset}/{features}/" + ("{protocol}" if folds else "shared")
+def _present(**files: str | list) -> dict[str, str]:
+    return {name: path for name, path in files.items() if path}
 
 
-def feature_files(ending: str, folds: int) -> list[str]:
-    """Return the features (npy), or records (json), of a number of folds; 0: the shared ones."""
-    place = f"<results>/features/{feature_place(folds)}"
-    return [f"{place}/fold-{fold}.{ending}" for fold in range(folds)] or [f"{place}.{ending}"]
+def _preparation(entry: Mapping, split) -> dict[str, str | list]:
+    """Return what a model's pre-processing was fitted on, by name; empty lists for nothing."""
+    stain, kind = entry["stain"], entry["preprocessing"]
+    files: dict[str, str | list] = {"mean_images": [], "source_mean_image": [], "stains": []}
+    if stain != "none":
+        files["stains"] = f"<results>/stain/{_place(split)}/{stain}.json"
+    if kind == "mean_image":
+        normalised = f"<results>/stain/{_place(split)}/{stain}.npy"
+        plain = f"<results>/mean_images/{_place(split)}.npy"
+        files["mean_images"] = plain if stain == "none" else normalised
+    if kind == "source_mean_image":
+        source = f"<results>/pretraining/{source_of(entry)}/{_plain_name(entry)}"
+        files["source_mean_image"] = f"{source}.mean_image.npy"
+    return files
 
 
-def fold_outputs(name: str, folds: int) -> list[str]:
-    """Return one file of the training of each of a number of folds."""
-    place = "<results>/training/{dataset}/{protocol}/{model}"
-    return [f"{place}/fold-{fold}/{name}" for fold in range(folds)]
+def _place(wildcards) -> str:
+    """Return data set and protocol; of features the protocol is called their split."""
+    return f"{wildcards.dataset}/{wildcards.get('protocol') or wildcards.get('split')}"
 
 
 def _weights_file(entry: Mapping, key: str) -> str | list:
@@ -235,13 +231,6 @@ def _weights_file(entry: Mapping, key: str) -> str | list:
             "{pretrained_on: ...} or a Keras .weights.h5 file; resources/README.md says more."
         )
     return entry["weights"]
-
-
-def _source_mean_image(entry: Mapping) -> str | list:
-    """Return the mean image of the images that an entry's start weights come from."""
-    if entry["preprocessing"] != "source_mean_image":
-        return []
-    return f"<results>/pretraining/{source_of(entry)}/{_plain_name(entry)}.mean_image.npy"
 
 
 def _plain_name(entry: Mapping) -> str:

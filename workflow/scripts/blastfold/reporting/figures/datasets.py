@@ -196,16 +196,14 @@ def augmented_images(
     return figure
 
 
-def plot_mean_images(mean_images: Paths, folds: Sequence[int], paths: Paths) -> None:
+def plot_mean_images(mean_images: str | os.PathLike, paths: Paths) -> None:
     """Draw the mean training image of every fold (thesis 4.3).
 
     Args:
-        mean_images: float32 ``.npy`` of each fold, (height, width, 3), intensities 0-255.
-        folds: Number of each fold, in the same order.
+        mean_images: float32 ``.npy``, (folds, height, width, 3), intensities 0-255.
         paths: Figures to write.
     """
-    loaded = {fold: np.load(path) for fold, path in zip(folds, mean_images, strict=True)}
-    style.save_figure(mean_image_grid(loaded), paths)
+    style.save_figure(mean_image_grid(dict(enumerate(np.load(mean_images)))), paths)
 
 
 @style.styled

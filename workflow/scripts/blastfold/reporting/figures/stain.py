@@ -17,17 +17,18 @@ EXAMPLES = 4
 
 
 def plot_stain(
-    images: str | os.PathLike, manifest: str | os.PathLike, record: str | os.PathLike, paths: Paths
+    images: str | os.PathLike, manifest: str | os.PathLike, records: str | os.PathLike, paths: Paths
 ) -> None:
     """Draw example images of every class before and after stain normalisation.
 
     Args:
         images: ``images.npy`` of the data set.
         manifest: ``manifest.tsv`` of the data set.
-        record: Reference statistics as :func:`blastfold.images.stain.fit_stain` writes them.
+        records: Reference statistics of every fold as
+            :func:`blastfold.folds.stain_reference.fit_stain` writes them; the first is drawn.
         paths: Figures to write (see :func:`blastfold.reporting.figures.style.save_figure`).
     """
-    fitted = json.loads(Path(record).read_text("utf-8"))
+    fitted = json.loads(Path(records).read_text("utf-8"))[0]
     rows = choose_examples(read_manifest(manifest).astype({"label": int}), EXAMPLES)
     before = np.load(images, mmap_mode="r")[rows.index.to_numpy()]
     after = [normalise_image(image, fitted["stain"], fitted["reference"]) for image in before]

@@ -17,17 +17,17 @@ ROLES = {"": ("Training", style.BLUE), "val_": ("Validation", style.VERMILLION)}
 
 
 def plot_training_curves(
-    histories: Iterable[str | os.PathLike], title: str, paths: Iterable[str | os.PathLike]
+    history: str | os.PathLike, title: str, paths: Iterable[str | os.PathLike]
 ) -> None:
     """Draw the training history of all folds (thesis Figs. 5.1, 5.2, 5.4, 5.5 ...).
 
     Args:
-        histories: ``history.tsv`` of each fold.
+        history: ``history.tsv`` of all folds: repeat, fold, epoch and the metrics.
         title: Title of the figure.
         paths: Figures to write (see :func:`blastfold.reporting.figures.style.save_figure`).
     """
-    loaded = [pd.read_csv(path, sep="\t") for path in histories]
-    style.save_figure(training_curves(loaded, title), paths)
+    by_fold = pd.read_csv(history, sep="\t").groupby(["repeat", "fold"])
+    style.save_figure(training_curves([table for _, table in by_fold], title), paths)
 
 
 @style.styled

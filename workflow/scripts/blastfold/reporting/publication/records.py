@@ -131,7 +131,7 @@ def read_records(
         folds: Files ``{dataset}/{protocol}.tsv``.
         leakage: Files ``{dataset}/{protocol}.leakage.tsv``.
         runs: Files ``{dataset}/{protocol}/{model}/runs.json``.
-        layers: Files ``{dataset}/{protocol}/{model}/fold-{fold}/layers.tsv``.
+        layers: Files ``{dataset}/{protocol}/{model}/layers.tsv``.
         metrics: Files ``{dataset}/{protocol}/{model}/metrics.tsv``.
         intervals: Files ``{dataset}/{protocol}/{model}/intervals.tsv``.
         comparisons: Files ``{dataset}/{protocol}/comparisons.tsv``.
@@ -147,7 +147,7 @@ def read_records(
         datasets={path.parent.name: read_json(path) for path in _there(datasets)},
         splits=_read_splits(_there(folds), _there(leakage)),
         runs=_sort([run for path in _there(runs) for run in _read_runs(path)], asked),
-        layers={path.parts[-5:-2:2]: read_rows(path, "kind") for path in _there(layers)},
+        layers={path.parts[-4:-1:2]: read_rows(path, "kind") for path in _there(layers)},
         metrics=_metric_names(_there(metrics)),
         intervals=_read_all(intervals, "view", "method", "level", "recommended"),
         comparisons=_read_all(comparisons, "view", "method", "recommended"),
