@@ -16,7 +16,7 @@ LIBRARY = (ROOT / "workflow" / "scripts" / "blastfold").resolve()
 sys.path.insert(0, str(LIBRARY.parent))
 
 from blastfold.core.errors import BlastfoldError
-from blastfold.core.hardware import has_gpu
+from blastfold.core.hardware import declared_threads, has_gpu, installed_memory
 from blastfold.experiment.code import code_digest as digest_code
 from blastfold.experiment.config import check_config
 from blastfold.experiment.experiment import Experiment, one_of
@@ -59,8 +59,19 @@ wildcard_constraints:
 
 # On a cluster, where this machine says nothing about the nodes, set device: gpu.
 TRAINS_ON_GPU = config["device"] == "gpu" or (config["device"] == "auto" and has_gpu())
-# Beside a GPU the threads prepare images; results do not depend on them.
-TRAINING_THREADS = EXTRACTION_THREADS = 8 if TRAINS_ON_GPU else config["threads"]
+CORES = None if workflow.remote_exec else workflow.resource_settings.cores
+# What a training, or a job like one, declares to the scheduler. With a GPU the threads prepare
+# images. Without one a job computes with the config's threads, and declares more where the memory
+# of this machine is not enough for as many jobs as it has cores; results do not depend on this.
+TRAINING_THREADS = (
+    8
+    if TRAINS_ON_GPU
+    else (
+        declared_threads(config["threads"], CORES, installed_memory())
+        if CORES
+        else config["threads"]
+    )
+)
 
 
 def code_digest(*modules):

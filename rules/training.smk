@@ -14,7 +14,7 @@ rule extract_features:
         "<benchmarks>/extract_features/{dataset}/{features}/{split}.tsv"
     conda:
         "../envs/training.yaml"
-    threads: EXTRACTION_THREADS
+    threads: TRAINING_THREADS
     resources:
         gpu=int(TRAINS_ON_GPU),
         mem_mb=lambda wildcards, attempt: 16000 * attempt,

@@ -93,6 +93,7 @@ def test_an_evaluation_puts_the_folds_together_as_they_are(finished):
     for run, place in zip(runs, folds, strict=True):
         assert run["predictions_sha256"] == digest_file(place / "predictions.tsv")
         history = pd.read_csv(place / "history.tsv", sep="\t")
+        assert history[["repeat", "fold"]].to_numpy().tolist() == [[0, run["fold"]]]
         assert run["epochs"] == len(history)
         assert run["epoch_seconds"] == pytest.approx(history["seconds"].sum(), abs=0.001)
 
@@ -112,10 +113,8 @@ def test_run_record_ties_the_result_to_its_data(finished):
 
 def test_mean_image_was_fitted_on_the_training_images_of_the_run(finished):
     folder, _, _ = finished
-    for fold in range(2):
-        record = json.loads(
-            (folder / f"results/mean_images/cells/subject_folds/fold-{fold}.json").read_text()
-        )
+    path = folder / "results/mean_images/cells/subject_folds.json"
+    for fold, record in enumerate(json.loads(path.read_text("utf-8"))):
         run = json.loads(
             (
                 folder / f"results/training/cells/subject_folds/simple_cnn/fold-{fold}/run.json"

@@ -41,7 +41,7 @@ def store_training(folder, fold):
     tested["probability"] = 0.4 * tested["label"] + noise
     tested.to_csv(place / "predictions.tsv", sep="\t", index=False)
     values = dict.fromkeys(["loss", "accuracy", "f1", "val_loss", "val_accuracy", "val_f1"], 0.5)
-    history = pd.DataFrame([{"epoch": 1, **values, "seconds": 1.0}])
+    history = pd.DataFrame([{"repeat": 0, "fold": fold, "epoch": 1, **values, "seconds": 1.0}])
     history.to_csv(place / "history.tsv", sep="\t", index=False)
     layers = pd.DataFrame(
         [
@@ -90,8 +90,8 @@ def stored(tmp_path_factory):
     """A folder with the records of an experiment and no model, and jobs without TensorFlow."""
     folder = tmp_path_factory.mktemp("publication")
     write_cells(folder / "resources" / "raw" / "cells", subjects=4, each=4)
-    means = [f"results/mean_images/cells/subject_folds/fold-{fold}.npy" for fold in (0, 1)]
-    prepared = snakemake(folder, "datasets", "folds", *means, config=experiment())
+    means = "results/mean_images/cells/subject_folds.npy"
+    prepared = snakemake(folder, "datasets", "folds", means, config=experiment())
     assert prepared.returncode == 0, prepared.stdout
     for fold in (0, 1):
         store_training(folder, fold)

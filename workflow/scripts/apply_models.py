@@ -10,7 +10,6 @@ if TYPE_CHECKING:
 with log_to(snakemake.log[0]):
     # Imported here so that whatever TensorFlow prints lands in the log.
     from blastfold.core.settings import JobSettings
-
     from blastfold.training.external_application import apply_models
 
     params = snakemake.params

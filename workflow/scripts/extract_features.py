@@ -10,9 +10,8 @@ if TYPE_CHECKING:
 with log_to(snakemake.log[0]):
     # Imported here so that whatever TensorFlow prints lands in the log.
     from blastfold.core.settings import FeatureSettings, JobSettings
-    from blastfold.training.files import FoldFiles
-
     from blastfold.training.features import extract_features
+    from blastfold.training.files import FoldFiles
 
     params = snakemake.params
     extract_features(

@@ -13,7 +13,8 @@ with log_to(snakemake.log[0]):
     from blastfold.training.device import set_deterministic, set_up_device
 
     # On the CPU everywhere, so that the data set does not depend on where it was grown.
-    set_up_device("cpu", snakemake.threads, gpu=0)
+    # One thread: images must not depend on the number of cores.
+    set_up_device("cpu", 1, gpu=0)
     set_deterministic(snakemake.params.seed)
     grow_dataset(
         base=dict(snakemake.input.items()),

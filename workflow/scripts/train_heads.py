@@ -11,7 +11,6 @@ with log_to(snakemake.log[0]):
     # Imported here so that whatever TensorFlow prints lands in the log.
     from blastfold.core.settings import JobSettings, ModelSettings, Run
     from blastfold.training.files import FoldFiles, HeadOutputs
-
     from blastfold.training.heads_job import train_heads
 
     names, params = snakemake.wildcards, snakemake.params
