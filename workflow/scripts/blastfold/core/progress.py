@@ -8,8 +8,8 @@ class Progress:
     """Counts what is done and reports it at most once per interval.
 
     Args:
-        total: How many items there are; None when that is not known.
-        report: Receives each line.
+        total: How many items there are, or a size such as GB as float; None when unknown.
+        report: Receives each line; None reports nothing.
         items: What is counted, for instance ``"images"``.
         seconds: Least time between two reports.
         done: Items that an earlier attempt has done already.
@@ -17,11 +17,11 @@ class Progress:
 
     def __init__(
         self,
-        total: int | None,
-        report: Callable[[str], None],
+        total: float | None,
+        report: Callable[[str], None] | None,
         items: str = "images",
         seconds: float = 15.0,
-        done: int = 0,
+        done: float = 0,
     ):
         self.total = total
         self.items = items
@@ -30,7 +30,7 @@ class Progress:
         self._interval = seconds
         self._start = self._reported = time.monotonic()
 
-    def advance(self, count: int, prefix: str = "") -> None:
+    def advance(self, count: float, prefix: str = "") -> None:
         """Count items as done; report them when the last report is long enough ago.
 
         Args:
@@ -39,7 +39,7 @@ class Progress:
         """
         self.done += count
         now = time.monotonic()
-        if now - self._reported >= self._interval:
+        if self._report and now - self._reported >= self._interval:
             self._reported = now
             self._report(prefix + self.describe(now))
 
@@ -52,9 +52,13 @@ class Progress:
         now = time.monotonic() if now is None else now
         rate = (self.done - self._before) / max(now - self._start, 1e-9)
         if self.total is None:
-            return f"{self.done} {self.items}, {rate:.0f} per second"
+            return f"{_shown(self.done)} {self.items}, {rate:.3g} per second"
         left = (self.total - self.done) / rate if rate else 0.0
         return (
-            f"{min(self.done, self.total)} of {self.total} {self.items}, {rate:.0f} per second, "
-            f"about {left:.0f} s left"
+            f"{_shown(min(self.done, self.total))} of {_shown(self.total)} {self.items}, "
+            f"{rate:.3g} per second, about {max(left, 0.0):.0f} s left"
         )
+
+
+def _shown(amount: float) -> str:
+    return f"{amount:.1f}" if isinstance(amount, float) else str(amount)

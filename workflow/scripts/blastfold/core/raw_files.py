@@ -22,6 +22,7 @@ from pathlib import Path, PurePosixPath
 
 from blastfold.core.errors import InputError
 from blastfold.core.files import digest_file, written_whole
+from blastfold.core.progress import Progress
 
 IGNORED_FOLDERS = ("__MACOSX", "@eaDir")
 IGNORED_FILES = ("Thumbs.db", "ehthumbs.db", "desktop.ini")
@@ -237,14 +238,15 @@ class DigestCache:
         Args:
             paths: Files by name.
             digest: Reads a file.
-            report: Is given a line every few seconds.
+            report: Receives a line every few seconds; None reports nothing.
 
         Raises:
             InputError: A file changes while it is read.
         """
         stamps = {name: stamp_of(path) for name, path in paths.items()}
         unknown = [name for name, stamp in stamps.items() if not self._holds(name, stamp)]
-        progress = _Progress(sum(stamps[name][0] for name in unknown if stamps[name]), report)
+        total = sum(stamps[name][0] for name in unknown if stamps[name]) / 1e9
+        progress = Progress(total, report, "GB of raw files read", SECONDS_BETWEEN_REPORTS)
 
         def read(name: str) -> None:
             stamp, content = read_stable(paths[name], digest)
@@ -253,7 +255,7 @@ class DigestCache:
                 found[name] = content
             else:
                 self.known[name] = [*stamp, content]
-                progress.add(stamp[0])
+                progress.advance(max(stamp[0], 0) / 1e9)
 
         found: dict[str, str] = {}
         with ThreadPoolExecutor(8) as pool:
@@ -319,21 +321,3 @@ def read_stable(path: Path, digest: Callable[[Path], str]) -> tuple[Stamp | None
             fresh = abs(started - max(before[1], before[2])) < COARSE_NS
             return ((-1, *before[1:]) if fresh else before), content
     raise InputError(f"'{path}' changes while it is read. Wait until it is complete.")
-
-
-class _Progress:
-    """Report every few seconds how much was read."""
-
-    def __init__(self, total: int, report: Callable[[str], None] | None):
-        self.total, self.report = total, report
-        self.done = 0
-        self.last = time.monotonic()
-
-    def add(self, size: int) -> None:
-        self.done += max(size, 0)
-        now = time.monotonic()
-        if self.report and now - self.last > SECONDS_BETWEEN_REPORTS:
-            self.last = now
-            self.report(
-                f"Reading raw files for changes: {self.done / 1e9:.1f} of {self.total / 1e9:.1f} GB"
-            )

@@ -11,7 +11,6 @@ import hashlib
 import json
 import logging
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +22,7 @@ import yaml
 from blastfold.core.errors import InputError
 from blastfold.core.files import written_together
 from blastfold.core.manifest import COLUMNS, OPTIONAL_COLUMNS
+from blastfold.core.progress import Progress
 from blastfold.core.tables import write_table
 from blastfold.datasets.formats import list_records, row_reader
 from blastfold.datasets.summary import count_classes, count_images, count_names
@@ -202,7 +202,7 @@ def _fill_store(
 ) -> tuple[list[_Outcome], str]:
     """Decode all records into the store; return what became of each, and the store's SHA-256."""
     image_size, crop = settings["image_size"], settings.get("crop")
-    progress = _Progress(name, len(records))
+    progress = Progress(len(records), logger.info, "images read", SECONDS_BETWEEN_REPORTS)
     outcomes = []
     with (
         contextlib.ExitStack() as opened,
@@ -223,7 +223,8 @@ def _fill_store(
                     writer.append(outcome.image)
                     outcome.image = None
             outcomes += done
-            progress.report(len(outcomes), writer.count)
+            rejected = len(outcomes) - writer.count
+            progress.advance(len(done), f"{name}: {rejected} rejected, ")
         digest = writer.finish()
     return outcomes, digest
 
@@ -308,30 +309,6 @@ def _in_order(
     finally:
         for future in pending:
             future.cancel()
-
-
-class _Progress:
-    """Report the progress of the import every few seconds."""
-
-    def __init__(self, name: str, total: int):
-        self._name = name
-        self._total = total
-        self._start = self._last = time.monotonic()
-
-    def report(self, done: int, kept: int) -> None:
-        """Log a line when the last one is some seconds old."""
-        now = time.monotonic()
-        if now - self._last >= SECONDS_BETWEEN_REPORTS:
-            self._last = now
-            rate = done / (now - self._start)
-            logger.info(
-                "%s: %d of %d images read (%.0f per second), %d rejected",
-                self._name,
-                done,
-                self._total,
-                rate,
-                done - kept,
-            )
 
 
 def _split_records(
