@@ -17,10 +17,11 @@ import pytest
 from support.repository import SCHEMA
 
 from blastfold.core.fold_table import Part
+from blastfold.core.settings import ModelSettings
 from blastfold.experiment.config import check_config
 from blastfold.networks import architectures
 from blastfold.networks.augmentation import draw_augmentations
-from blastfold.networks.preprocessing import Preparation, build_scaling
+from blastfold.networks.preprocessing import build_preparation
 from blastfold.training.batches import ImageInputs
 from blastfold.training.trainer import image_trainer
 
@@ -38,7 +39,7 @@ def settings_of(architecture):
         "models": {"model": model | {"epochs": PAIRS + 1}},
         "experiments": [{"datasets": ["cells"], "protocols": ["holdout"], "models": ["model"]}],
     }
-    return check_config(config, SCHEMA)["models"]["model"]
+    return ModelSettings.read(check_config(config, SCHEMA)["models"]["model"])
 
 
 def build_trainer(folder, settings):
@@ -49,9 +50,8 @@ def build_trainer(folder, settings):
     images = np.load(folder / "images.npy", mmap_mode="r")
     network = architectures.build_network(settings, images.shape[1:], 0, 0)
     mean_image = np.full(images.shape[1:], 127.5, "float32")
-    scaling = build_scaling(settings, network.application, mean_image)
-    preparation = Preparation(images.shape[1:], scaling, None)
-    source = ImageInputs(images, settings["augmentation"], seed=0)
+    preparation = build_preparation(settings.preprocessing, network.application, mean_image, None)
+    source = ImageInputs(images, settings.augmentation, seed=0)
     trainer = image_trainer(network, preparation, source, settings, seed=0)
     return trainer, images, Part(np.arange(count), np.arange(count) % 2)
 
@@ -67,7 +67,7 @@ def seconds_of_ready_steps(trainer, images, part):
 
     All that depends on how the trainer feeds its network is here.
     """
-    draws = draw_augmentations(BATCH, trainer.settings["augmentation"], 0, 1)
+    draws = draw_augmentations(BATCH, trainer.settings.augmentation, 0, 1)
     batch = [keras.ops.convert_to_tensor(array) for array in (images[:BATCH], draws)]
     labels = keras.ops.convert_to_tensor(part.labels[:BATCH])
     weights = keras.ops.ones(BATCH)

@@ -49,7 +49,10 @@ from blastfold.networks import architectures
 keras.config.set_dtype_policy(policy)
 keras.utils.set_random_seed(1)
 images = np.load(images)
-network = architectures.build_network(json.loads(settings), images.shape[1:])
+from blastfold.core.settings import ModelSettings
+network = architectures.build_network(
+    ModelSettings.read(json.loads(settings)), images.shape[1:]
+)
 if network.backbone is not None and Path(backbone).is_file():
     architectures.load_backbone_weights(network.backbone, backbone)
 network = network.whole
@@ -122,7 +125,7 @@ def test_one_epoch_trains_on_the_gpu(tmp_path, name):
     history = pd.read_csv(tmp_path / fold / "history.tsv", sep="\t")
     assert np.isfinite(history["loss"]).all()
     predictions = pd.read_csv(tmp_path / fold / "predictions.tsv", sep="\t")
-    assert predictions["probability"].between(0, 1).all()
+    assert predictions["probability_blast"].between(0, 1).all()
 
 
 @pytest.mark.parametrize("name", SETTINGS)

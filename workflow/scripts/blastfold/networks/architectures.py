@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,7 +86,13 @@ def build_network(
         settings.architecture, settings.pooling, shape, backbone_seed
     )
     backbone.trainable = settings.train != "head"
-    head = build_head(backbone.output.shape[1:], settings, head_seed)
+    head = build_head(
+        backbone.output.shape[1:],
+        settings.architecture,
+        settings.dense_units,
+        settings.dropout,
+        head_seed,
+    )
     return Network(backbone, head, application)
 
 
@@ -151,13 +158,19 @@ def build_convolutions(shape: tuple[int, int, int]) -> keras.Model:
 
 
 def build_head(
-    feature_shape: tuple, settings: ModelSettings, seed: int | None = None
+    feature_shape: tuple,
+    architecture: str,
+    dense_units: Sequence[int],
+    dropout: float,
+    seed: int | None = None,
 ) -> keras.Model:
     """Build the classifier of a network: the new top of a backbone (thesis 4.7).
 
     Args:
         feature_shape: Shape of one image's features, (channels,) or (rows, columns, channels).
-        settings: The model; dense_units and dropout describe its head.
+        architecture: Name of the network.
+        dense_units: Widths of the hidden layers.
+        dropout: Share of dropped inputs of the last layer; 0 for no dropout.
         seed: Seed of start weights and dropout; None continues Keras' own stream.
 
     Returns:
@@ -165,16 +178,15 @@ def build_head(
     """
     if seed is not None:
         keras.utils.set_random_seed(seed)
-    units = settings.dense_units
     layers = [keras.Input(feature_shape, name="features")]
     if len(feature_shape) > 1:
         layers.append(keras.layers.Flatten(name="flatten"))
-    for number, width in enumerate(units, start=1):
-        name = f"dense_{number}" if len(units) > 1 else "dense"
+    for number, width in enumerate(dense_units, start=1):
+        name = f"dense_{number}" if len(dense_units) > 1 else "dense"
         layers.append(keras.layers.Dense(width, activation="relu", name=name))
-    if settings.dropout:
-        layers.append(keras.layers.Dropout(settings.dropout, name="dropout"))
-    neurons, activation = (1, "sigmoid") if is_simple_cnn(settings.architecture) else (2, "softmax")
+    if dropout:
+        layers.append(keras.layers.Dropout(dropout, name="dropout"))
+    neurons, activation = (1, "sigmoid") if is_simple_cnn(architecture) else (2, "softmax")
     # Probabilities are float32 in mixed precision too: half precision rounds 0.9998 to 1.
     classifier = keras.layers.Dense(
         neurons, activation=activation, dtype="float32", name="classifier"

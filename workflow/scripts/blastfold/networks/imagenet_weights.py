@@ -25,7 +25,7 @@ def download_weights(architecture: str, weights: str, record: str) -> None:
         record: JSON file to write: architecture, source and SHA-256 of the weights.
 
     Raises:
-        InputError: The server cannot be reached; the message says what to do instead.
+        InputError: The server cannot be reached; the message names the alternatives.
     """
     name, _ = architectures.find_application(architecture)
     try:

@@ -10,12 +10,13 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import keras
 import numpy as np
 
 from blastfold.core.files import write_json
+from blastfold.core.settings import head_of
 from blastfold.networks import architectures
 from blastfold.networks.augmentation import COLUMNS, Augmentation, identity_draws
 from blastfold.training import device
@@ -26,11 +27,13 @@ LEAST_SECONDS = 1.0
 LEAST_STEPS = 3
 
 
-def measure_speed(settings: dict, shape: tuple[int, int, int], wanted: str, threads: int) -> dict:
+def measure_speed(
+    settings: Mapping, shape: tuple[int, int, int], wanted: str, threads: int
+) -> dict:
     """Time a network as a training runs it, on images of noise.
 
     Args:
-        settings: The model entry of the config.
+        settings: Keys of a model entry: architecture, train, batch_size and those of the head.
         shape: (height, width, 3) of the images.
         wanted: ``gpu`` or ``cpu``.
         threads: Threads to use.
@@ -46,7 +49,21 @@ def measure_speed(settings: dict, shape: tuple[int, int, int], wanted: str, thre
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (batch, *shape), dtype=np.uint8)
     labels = np.arange(batch) % 2
-    network = architectures.build_network(settings, shape)
+    head = head_of(settings)
+    backbone, application = architectures.build_backbone(
+        settings["architecture"], head["pooling"], shape
+    )
+    backbone.trainable = settings["train"] != "head"
+    network = architectures.Network(
+        backbone,
+        architectures.build_head(
+            backbone.output.shape[1:],
+            settings["architecture"],
+            head["dense_units"],
+            head["dropout"],
+        ),
+        application,
+    )
     image = keras.Input(shape, name="image", dtype="uint8")
     draws = keras.Input((len(COLUMNS),), name="draws")
     augmented = Augmentation()([image, draws])
@@ -96,6 +113,9 @@ def time_step(step: Callable[[], None]) -> list[float]:
 if __name__ == "__main__":
     asked = json.load(sys.stdin)
     measured = measure_speed(
-        asked["settings"], tuple(asked["shape"]), asked["device"], asked["threads"]
+        asked["settings"],
+        tuple(asked["shape"]),
+        asked["device"],
+        asked["threads"],
     )
     write_json(measured, sys.argv[1])

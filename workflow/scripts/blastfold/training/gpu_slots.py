@@ -1,7 +1,7 @@
 """Several GPUs on one workstation: each job takes one that no other job uses.
 
 Snakemake counts GPUs but does not assign them to jobs, so that all jobs would use the first one.
-Here a job holds an exclusive lock on a file that stands for its GPU. The kernel frees the lock
+Here a job holds an exclusive lock on the lock file of its GPU. The kernel frees the lock
 when the process ends, also when it is killed.
 """
 

@@ -135,7 +135,13 @@ class HeadTraining:
     def _start(self, fold: Fold, views: np.ndarray) -> Trainer:
         """Return the trainer with the start weights, the features and the seed of a fold."""
         shape = self.backbone.output.shape[1:]
-        head = architectures.build_head(shape, self.settings, derive_seed(fold.seed, "head"))
+        head = architectures.build_head(
+            shape,
+            self.settings.architecture,
+            self.settings.dense_units,
+            self.settings.dropout,
+            derive_seed(fold.seed, "head"),
+        )
         inputs = FeatureInputs(views)
         if self.trainer is None:
             network = architectures.Network(self.backbone, head, self.application)
