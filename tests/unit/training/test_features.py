@@ -143,6 +143,7 @@ def test_heads_of_several_folds_are_those_of_single_jobs(tmp_path):
     folds = pd.read_csv(tmp_path / "folds.tsv", sep="\t")
     turned = folds.assign(fold=1, role=folds["role"].replace({"test": "train", "train": "test"}))
     pd.concat([folds, turned]).to_csv(tmp_path / "folds.tsv", sep="\t", index=False)
+    np.save(tmp_path / "mean.npy", np.repeat(np.load(tmp_path / "mean.npy"), 2, axis=0))
     entry = model_entry(**HEAD | {"preprocessing": "none", "dense_units": [8], "dropout": 0.3})
     extract(tmp_path, entry)
     together = train_heads(tmp_path, entry, "both")
