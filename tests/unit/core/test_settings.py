@@ -21,7 +21,7 @@ def test_titles_and_weights_do_not_change_the_settings():
 
 
 def test_settings_survive_a_record():
-    settings = model_settings(architecture="VGG19", dense_units=[8, 4], early_stopping=3)
+    settings = model_settings(architecture="VGG19", dense_units=[8, 4], dropout=0.25)
     stored = json.loads(json.dumps(settings.plain()))
     assert ModelSettings.read(stored) == settings
     assert ModelSettings.read(stored).digest() == settings.digest()
