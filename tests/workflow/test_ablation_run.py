@@ -69,7 +69,7 @@ def test_cells_are_what_the_models_predicted(finished):
     for model in CELLS:
         place = f"training/cells/by_subject/{model}/fold-0/predictions.tsv"
         tested = read(finished, place).query("role == 'test'")
-        right = (tested["probability"] >= 0.5) == (tested["label"] == 1)
+        right = (tested["probability_blast"].astype(float) >= 0.5) == (tested["label"] == 1)
         assert cells.at[(model, "accuracy"), "value"] == pytest.approx(right.mean())
 
 

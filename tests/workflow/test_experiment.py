@@ -68,7 +68,7 @@ def test_tables_agree_with_scikit_learn_on_the_predictions(finished):
     tested = pd.concat(tables).query("role == 'test'")
     metrics = read(folder, "evaluation", "cells", "subject_folds", "simple_cnn", "metrics.tsv")
     values = metrics.set_index(["scope", "metric"])["value"]
-    probability = tested["probability"].astype(float)
+    probability = tested["probability_blast"].astype(float)
     assert float(values["pooled", "auc"]) == pytest.approx(
         roc_auc_score(tested["label"], probability)
     )

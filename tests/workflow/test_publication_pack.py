@@ -8,6 +8,7 @@ import pytest
 from support.workflow import planned_jobs, small_experiment, snakemake, write_cells
 
 from blastfold.core.files import digest_file, digest_names
+from blastfold.core.predictions import write_predictions
 
 BLOCKER = """
 import sys
@@ -18,6 +19,7 @@ class Blocked:
 sys.meta_path.insert(0, Blocked())
 """
 HOSTILE = "Zellen_1: 50 % & größe #2 {x}"
+PROBABILITIES = ("probability_normal", "probability_blast")
 MODEL = "results/training/cells/subject_folds/simple_cnn"
 
 
@@ -38,8 +40,12 @@ def store_training(folder, fold):
     tested = folds[(folds["fold"] == fold) & (folds["role"] != "train")]
     tested = tested.merge(manifest[["image_id", "label"]], on="image_id")
     noise = np.random.default_rng(fold).uniform(0, 0.6, len(tested))
-    tested["probability"] = 0.4 * tested["label"] + noise
-    tested.to_csv(place / "predictions.tsv", sep="\t", index=False)
+    tested["probability_blast"] = 0.4 * tested["label"] + noise
+    tested["probability_normal"] = 1 - tested["probability_blast"]
+    write_predictions(
+        tested[["image_id", "repeat", "fold", "role", "label", *PROBABILITIES]],
+        place / "predictions.tsv",
+    )
     values = dict.fromkeys(["loss", "accuracy", "f1", "val_loss", "val_accuracy", "val_f1"], 0.5)
     history = pd.DataFrame([{"repeat": 0, "fold": fold, "epoch": 1, **values, "seconds": 1.0}])
     history.to_csv(place / "history.tsv", sep="\t", index=False)

@@ -84,7 +84,7 @@ def test_the_stored_network_predicts_what_the_table_holds(finished):
     predictions = pd.read_csv(finished / TARGET / "predictions.tsv", sep="\t")
     rows = pd.Index(manifest["image_id"]).get_indexer(predictions["image_id"])
     probability = load(finished / TARGET).predict(images[rows], verbose=0)[:, -1]
-    np.testing.assert_allclose(probability, predictions["probability"], atol=1e-6)
+    np.testing.assert_allclose(probability, predictions["probability_blast"], atol=1e-6)
 
 
 def test_the_source_task_has_its_record_and_its_test(finished):

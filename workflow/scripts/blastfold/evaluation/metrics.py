@@ -12,6 +12,7 @@ from sklearn import metrics
 from blastfold.core.errors import InputError
 from blastfold.core.files import write_json, written_whole
 from blastfold.core.notes import make_note
+from blastfold.core.predictions import read_predictions
 from blastfold.core.tables import read_text_table, write_table
 
 logger = logging.getLogger(__name__)
@@ -107,6 +108,8 @@ def read_test_predictions(paths: list[str]) -> pd.DataFrame:
     tables = []
     for path in paths:
         table = pd.read_csv(path, sep="\t", dtype={"image_id": str})
+        if "probability" not in table:
+            table = read_predictions(path)
         expected = ["image_id", "fold", "role", "label", "probability"]
         if missing := sorted(set(expected) - set(table.columns)):
             raise InputError(f"{path}: the columns {missing} are missing, expected {expected}")

@@ -14,6 +14,7 @@ import pandas as pd
 from blastfold.core.errors import InputError
 from blastfold.core.files import digest_names
 from blastfold.core.notes import make_note
+from blastfold.core.predictions import read_predictions
 from blastfold.statistics.calibration import Temperature, apply_temperature, fit_temperature
 from blastfold.statistics.grouped import checked_columns
 from blastfold.statistics.operating import DEFAULT_THRESHOLD, ChosenThreshold, choose_threshold
@@ -51,6 +52,8 @@ def read_validation_predictions(paths: list[str]) -> pd.DataFrame:
     tables = []
     for path in paths:
         table = pd.read_csv(path, sep="\t", dtype={"image_id": str}, keep_default_na=False)
+        if "probability" not in table:
+            table = read_predictions(path)
         table = table[table["role"] == "validation"]
         if len(table):
             try:
