@@ -1,13 +1,14 @@
 """Pre-training in the config: source tasks become experiments, start weights are resolved."""
 
 import copy
-import re
 from collections.abc import Iterator, Mapping
+
+from blastfold.core.names import plain_name
 
 
 def pretraining_name(source: str, architecture: str) -> str:
     """Return the name of the model that is trained on a source task."""
-    return f"{source}_{re.sub(r'[^a-z0-9]', '', architecture.lower())}"
+    return f"{source}_{plain_name(architecture)}"
 
 
 def source_of(model: Mapping) -> str | None:

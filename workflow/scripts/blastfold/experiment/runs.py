@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+from blastfold.core.names import GROUPINGS
 from blastfold.experiment.ablations import (
     ablation_cells,
     ablation_contrasts,
@@ -17,9 +18,6 @@ from blastfold.experiment.ablations import (
     training_shares,
 )
 from blastfold.experiment.config import canary_runs, combinations, external_runs, fold_count
-
-GROUPINGS = ("image", "picture", "subject", "group")
-"""What protocols keep together, from the finest unit to the coarsest."""
 
 
 class Split(NamedTuple):

@@ -4,13 +4,13 @@ Functions that take ``wildcards`` are input or parameter functions of rules. The
 return begin with Snakemake's path variable ``<results>`` where they are results.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from blastfold.core.errors import InputError
+from blastfold.core.names import plain_name
 from blastfold.experiment.feature_sets import depends_on_fold, feature_set_name, feature_sets
 from blastfold.experiment.pretraining import pretraining_name, source_of
 from blastfold.experiment.runs import Runs
@@ -207,8 +207,10 @@ def _preparation(entry: Mapping, split) -> dict[str, str | list]:
         plain = f"<results>/mean_images/{_place(split)}.npy"
         files["mean_images"] = plain if stain == "none" else normalised
     if kind == "source_mean_image":
-        source = f"<results>/pretraining/{source_of(entry)}/{_plain_name(entry)}"
-        files["source_mean_image"] = f"{source}.mean_image.npy"
+        name = plain_name(entry["architecture"])
+        files["source_mean_image"] = (
+            f"<results>/pretraining/{source_of(entry)}/{name}.mean_image.npy"
+        )
     return files
 
 
@@ -218,7 +220,7 @@ def _place(wildcards) -> str:
 
 
 def _weights_file(entry: Mapping, key: str) -> str | list:
-    plain = _plain_name(entry)
+    plain = plain_name(entry["architecture"])
     if entry["weights"] == "none":
         return []
     if source_of(entry):
@@ -231,7 +233,3 @@ def _weights_file(entry: Mapping, key: str) -> str | list:
             "{pretrained_on: ...} or a Keras .weights.h5 file; resources/README.md says more."
         )
     return entry["weights"]
-
-
-def _plain_name(entry: Mapping) -> str:
-    return re.sub("[^a-z0-9]", "", entry["architecture"].lower())
