@@ -61,6 +61,7 @@ def store_training(folder, fold):
     layers.to_csv(place / "layers.tsv", sep="\t", index=False)
     summary = json.loads((folder / "results/datasets/cells/dataset.json").read_text("utf-8"))
     record = {
+        "job": "train_model",
         "fold": fold,
         "settings": {
             "architecture": "simple_cnn",

@@ -23,6 +23,8 @@ def records(tmp_path):
         folds = []
         for fold in (0, 1):
             run = {
+                "job": "train_model",
+                "fold": fold,
                 "images": {"train": 100 + fold, "validation": 10, "test": 40},
                 "seconds": 50.0,
                 "peak_memory_mb": 900.0,
@@ -123,12 +125,19 @@ def test_interrupted_training_is_told(records, tmp_path):
 
 
 def test_heads_of_all_folds_trained_in_one_job(records, tmp_path):
-    for fold in (0, 1):
-        (tmp_path / f"benchmarks/train_model/cells/kfold/vgg19/fold-{fold}.tsv").unlink()
-    write_benchmark(tmp_path, "train_heads/cells/kfold/vgg19", 33, 700)
+    path = tmp_path / "vgg19.json"
+    folds = [record | {"job": "train_heads"} for record in json.loads(path.read_text())]
+    path.write_text(json.dumps(folds))
+    measured = write_benchmark(tmp_path, "train_heads/cells/kfold/vgg19", 33, 700)
+    # Benchmarks of an earlier training of all layers are newer, and not of the stored results.
+    write_benchmark(tmp_path, "train_model/cells/kfold/vgg19/fold-0", 60)
     vgg = row(records(), job="train_heads")
     assert (vgg["model"], vgg["jobs"], vgg["seconds"]) == ("vgg19", 1, 33)
     assert float(vgg["peak_memory_mb"]) == 700
+    measured.unlink()
+    vgg = row(records(), job="train_heads")
+    assert (vgg["jobs"], vgg["seconds"]) == (1, 100)
+    assert vgg["note"].startswith("1 of 1 benchmark files are missing")
 
 
 def test_nothing_measured_at_all_still_gives_a_table(records, tmp_path):

@@ -61,22 +61,17 @@ def training_cost(names: tuple[str, str, str], records: Sequence[dict], benchmar
         The columns of :data:`COLUMNS`, jobs, seconds, peak_memory_mb, gpu_memory_mb (None on a
         CPU), images (met in all epochs), epoch_seconds and note.
     """
-    rule, files = _benchmarks_of(names, len(records), benchmarks)
-    jobs = [read_benchmark(path) for path in files]
-    notes = []
+    rule = records[0]["job"]
+    recorded = _recorded_jobs(rule, records)
+    jobs = [read_benchmark(path) for path in _benchmarks_of(rule, names, records, benchmarks)]
+    measured = [job or record for job, record in zip(jobs, recorded, strict=True)]
     missing = [job is None for job in jobs]
-    if rule == "train_heads":
-        measured = jobs
-    else:
-        measured = [
-            job or {"seconds": record["seconds"], "memory": record["peak_memory_mb"]}
-            for job, record in zip(jobs, records, strict=True)
-        ]
-        if any(missing):
-            notes.append(
-                f"{sum(missing)} of {len(jobs)} benchmark files are missing: the records of the "
-                "trainings replace them, without the start of the job"
-            )
+    notes = []
+    if any(missing):
+        notes.append(
+            f"{sum(missing)} of {len(jobs)} benchmark files are missing: the records of the "
+            "trainings replace them, without the start of the job"
+        )
     seconds = sum(job["seconds"] for job in measured)
     in_epochs = sum(record["epoch_seconds"] for record in records)
     if in_epochs > seconds + 1:
@@ -183,15 +178,24 @@ def read_benchmark(path: str | os.PathLike) -> dict[str, float] | None:
 
 
 def _benchmarks_of(
-    names: tuple[str, str, str], folds: int, benchmarks: Path
-) -> tuple[str, list[Path]]:
-    """Return the rule that trained last, and its benchmark files."""
-    single = benchmarks.joinpath("train_heads", *names).with_suffix(".tsv")
-    each = [benchmarks.joinpath("train_model", *names, f"fold-{fold}.tsv") for fold in range(folds)]
-    newest = max((path.stat().st_mtime for path in each if path.exists()), default=0.0)
-    if read_benchmark(single) and single.stat().st_mtime > newest:
-        return "train_heads", [single]
-    return "train_model", each
+    rule: str, names: tuple[str, str, str], records: Sequence[dict], benchmarks: Path
+) -> list[Path]:
+    """Return the benchmark files of the jobs that trained a model."""
+    if rule == "train_heads":
+        return [benchmarks.joinpath(rule, *names).with_suffix(".tsv")]
+    folder = benchmarks.joinpath(rule, *names)
+    return [folder / f"fold-{record['fold']}.tsv" for record in records]
+
+
+def _recorded_jobs(rule: str, records: Sequence[dict]) -> list[dict[str, float]]:
+    """Return seconds and memory of the jobs that trained a model, from their own records."""
+    jobs = [
+        {"seconds": record["seconds"], "memory": record["peak_memory_mb"]} for record in records
+    ]
+    if rule != "train_heads":
+        return jobs
+    seconds = sum(job["seconds"] for job in jobs)
+    return [{"seconds": seconds, "memory": max(job["memory"] for job in jobs)}]
 
 
 def _sum(rows: Sequence[dict], **names: str) -> dict:
