@@ -174,9 +174,9 @@ def test_a_cancelled_training_is_submitted_again_and_goes_on(experiment):
     states = [job["JobState"] for job in of_rule(experiment.jobs, "train_model")]
     assert sorted(states) == ["CANCELLED", "COMPLETED", "COMPLETED"]
     log = experiment.seen.log.read_text()
-    went_on = re.search(rf"going on after epoch (\d+)/{EPOCHS}", log)
-    assert went_on, log
-    assert 5 <= int(went_on[1]) < EPOCHS
+    continued = re.search(rf"continuing after epoch (\d+)/{EPOCHS}", log)
+    assert continued, log
+    assert 5 <= int(continued[1]) < EPOCHS
     assert f"epoch 4/{EPOCHS}:" not in log
     for fold in (0, 1):
         history = pd.read_csv(experiment.folder / FOLDS.format(fold) / "history.tsv", sep="\t")

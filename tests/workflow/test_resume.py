@@ -38,7 +38,7 @@ def test_killed_workflow_goes_on_with_its_training(tmp_path):
     assert snakemake(tmp_path, "--unlock", config=config).returncode == 0
     second = snakemake(tmp_path, target, "--rerun-incomplete", config=config)
     assert second.returncode == 0, second.stdout
-    assert "going on after epoch" in second.stdout
+    assert "continuing after epoch" in second.stdout
     assert f"epoch 3/{EPOCHS}" not in second.stdout
     history = pd.read_csv(tmp_path / FOLD / "history.tsv", sep="\t")
     assert history["epoch"].tolist() == list(range(1, EPOCHS + 1))
