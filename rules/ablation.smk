@@ -30,7 +30,8 @@ rule estimate_ablation:
         runtime="30m",
     params:
         plan=experiment.shown.ablation_plan,
-        code=code_digest("evaluation.ablation"),
+        packages=pinned("evaluation", "numpy", "scipy", "statsmodels"),
+        code=code_digest("estimate_ablation"),
     message:
         "Estimating the effect of each choice of the ablation {wildcards.ablation}"
     script:
@@ -74,7 +75,7 @@ rule describe_ablation:
     params:
         title=experiment.shown.ablation_title,
         titles=experiment.shown.ablation_titles,
-        code=code_digest("reporting.tables.ablation", "reporting.figures.ablation"),
+        code=code_digest("describe_ablation"),
     message:
         "Describing the ablation {wildcards.ablation}"
     script:
@@ -110,7 +111,7 @@ rule describe_learning_curve:
     params:
         title=experiment.shown.ablation_title,
         titles=experiment.shown.ablation_titles,
-        code=code_digest("reporting.tables.ablation", "reporting.figures.ablation"),
+        code=code_digest("describe_learning_curve"),
     message:
         "Describing the learning curve of {wildcards.ablation}"
     script:

@@ -22,7 +22,7 @@ rule tabulate_fitted_artefacts:
         artefacts=experiment.files.fitted_artefacts,
         splits=experiment.shown.splits,
         titles=experiment.runs.titles,
-        code=code_digest("reporting.tables.fitted_artefacts"),
+        code=code_digest("tabulate_fitted_artefacts"),
     message:
         "Checking that nothing was fitted on a test image"
     script:
@@ -31,8 +31,8 @@ rule tabulate_fitted_artefacts:
 
 rule audit_results:
     input:
-        published=workflow.source_path("../resources/published_results.tsv"),
-        split_sizes=workflow.source_path("../resources/split_sizes.tsv"),
+        published=ancient(workflow.source_path("../resources/published_results.tsv")),
+        split_sizes=ancient(workflow.source_path("../resources/split_sizes.tsv")),
     output:
         printed=table_files(
             "printed_audit",
@@ -51,7 +51,8 @@ rule audit_results:
         mem_mb=2000,
         runtime="10m",
     params:
-        code=code_digest("reporting.tables.printed_audit"),
+        resources=resource_digests("published_results.tsv", "split_sizes.tsv"),
+        code=code_digest("audit_results"),
     message:
         "Auditing the printed results of the thesis"
     script:

@@ -3,8 +3,10 @@
 import gc
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 # A plan is made of millions of objects that live as long as it does. Looking for garbage among them
 # as often as Python does by itself takes a tenth of the time of planning.
@@ -12,13 +14,16 @@ gc.set_threshold(50_000, 20, 20)
 
 ROOT = Path(workflow.current_basedir) / ".."
 SCHEMAS = ROOT / "workflow" / "schemas"
-LIBRARY = (ROOT / "workflow" / "scripts" / "blastfold").resolve()
-sys.path.insert(0, str(LIBRARY.parent))
+SCRIPTS = (ROOT / "workflow" / "scripts").resolve()
+LIBRARY = SCRIPTS / "blastfold"
+sys.path.insert(0, str(SCRIPTS))
 
 from blastfold.core.errors import BlastfoldError
+from blastfold.core.files import digest_file
 from blastfold.core.hardware import declared_threads, has_gpu, installed_memory
-from blastfold.experiment.code import code_digest as digest_code
+from blastfold.experiment.code import rule_digest
 from blastfold.experiment.config import check_config
+from blastfold.experiment.environments import pinned_versions
 from blastfold.experiment.experiment import Experiment, one_of
 from blastfold.experiment.folders import (
     check_results_folder,
@@ -42,7 +47,11 @@ pathvars:
 try:
     check_results_folder(workflow.pathvars.get("results"), CONFIGS)
     experiment = Experiment.read(
-        config, SCHEMAS / "slides.schema.yaml", workflow.pathvars.get("results")
+        config,
+        SCHEMAS / "slides.schema.yaml",
+        workflow.pathvars.get("results"),
+        public_counts=ROOT / "resources" / "datasets.yaml",
+        progress=logger.info,
     )
 except BlastfoldError as error:
     raise WorkflowError(str(error)) from None
@@ -74,8 +83,19 @@ TRAINING_THREADS = (
 )
 
 
-def code_digest(*modules):
-    return digest_code(modules, LIBRARY)
+def code_digest(script):
+    """The digest of a rule's script with all of the library that it reaches."""
+    return rule_digest(SCRIPTS / f"{script}.py", LIBRARY)
+
+
+def pinned(environment, *packages):
+    """The versions of packages that results depend on."""
+    return pinned_versions(ROOT / "envs" / f"{environment}.yaml", packages)
+
+
+def resource_digests(*names):
+    """Digests of files of resources/, whose dates do not count."""
+    return [digest_file(ROOT / "resources" / name) for name in names]
 
 
 def figure_files(name, shown="svg", **entry):

@@ -49,9 +49,7 @@ rule describe_dataset:
         runtime="10m",
     params:
         title=experiment.shown.title,
-        code=code_digest(
-            "reporting.figures.datasets", "reporting.figures.audits", "reporting.tables.leakage"
-        ),
+        code=code_digest("describe_dataset"),
     message:
         "Describing {wildcards.dataset}"
     script:
@@ -79,7 +77,7 @@ rule plot_augmented_images:
         mem_mb=2000,
         runtime="10m",
     params:
-        code=code_digest("reporting.figures.datasets"),
+        code=code_digest("plot_augmented_images"),
     message:
         "Drawing augmented images of {wildcards.dataset}"
     script:
@@ -135,9 +133,8 @@ rule describe_splits:
         datasets=experiment.runs.true_datasets,
         splits=experiment.shown.true_splits,
         titles=experiment.runs.titles,
-        code=code_digest(
-            "reporting.tables.results", "reporting.tables.leakage", "reporting.figures.audits"
-        ),
+        expected=experiment.inputs.expected,
+        code=code_digest("describe_splits"),
     message:
         "Describing the data sets, their splits and what crosses them"
     script:
@@ -166,7 +163,7 @@ rule plot_architecture:
     params:
         image_size=experiment.inputs.key("image_size"),
         title=experiment.shown.model_title,
-        code=code_digest("reporting.figures.architecture"),
+        code=code_digest("plot_architecture"),
     message:
         "Drawing the schematic of {wildcards.model}"
     script:
@@ -210,9 +207,7 @@ rule describe_model:
         runtime="10m",
     params:
         title=experiment.shown.title,
-        code=code_digest(
-            "reporting.tables.results", "reporting.figures.curves", "reporting.figures.training"
-        ),
+        code=code_digest("describe_model"),
     message:
         "Describing {wildcards.model} on {wildcards.dataset}, {wildcards.protocol}"
     script:
@@ -293,12 +288,7 @@ rule describe_protocol:
     params:
         models=experiment.shown.titled_models,
         title=experiment.shown.title,
-        code=code_digest(
-            "reporting.tables.calibration",
-            "reporting.figures.calibration",
-            "reporting.figures.datasets",
-            "reporting.figures.curves",
-        ),
+        code=code_digest("describe_protocol"),
     message:
         "Drawing and tabulating all models on {wildcards.dataset}, {wildcards.protocol}"
     script:
@@ -338,7 +328,7 @@ rule describe_comparisons:
     params:
         titles=experiment.runs.titles["model"],
         title=experiment.shown.title,
-        code=code_digest("reporting.tables.comparisons", "reporting.figures.comparisons"),
+        code=code_digest("describe_comparisons"),
     message:
         "Describing model against model on {wildcards.dataset}, {wildcards.protocol}"
     script:
@@ -377,7 +367,7 @@ rule describe_protocol_gap:
         runs=experiment.shown.described(experiment.runs.gap_of),
         titles=experiment.runs.titles,
         title=experiment.shown.title,
-        code=code_digest("reporting.tables.comparisons", "reporting.figures.comparisons"),
+        code=code_digest("describe_protocol_gap"),
     message:
         "Describing the gap between the protocols of {wildcards.dataset}"
     script:
@@ -389,7 +379,7 @@ rule describe_results:
         metrics=experiment.files.of_runs("metrics.tsv", experiment.runs.true_of),
         intervals=experiment.files.of_runs("intervals.tsv", experiment.runs.true_of),
         drawn=experiment.files.of_runs("metrics.tsv", experiment.runs.shown_of),
-        published=workflow.source_path("../resources/published_results.tsv"),
+        published=ancient(workflow.source_path("../resources/published_results.tsv")),
     output:
         table=table_files(
             "{dataset}/results",
@@ -417,7 +407,8 @@ rule describe_results:
         runs=experiment.shown.described(experiment.runs.true_of),
         drawn=experiment.shown.described(experiment.runs.shown_of),
         title=experiment.shown.title,
-        code=code_digest("reporting.tables.results", "reporting.figures.accuracy"),
+        resources=resource_digests("published_results.tsv"),
+        code=code_digest("describe_results"),
     message:
         "Describing the results on {wildcards.dataset}"
     script:
@@ -427,8 +418,8 @@ rule describe_results:
 rule compare_with_literature:
     input:
         metrics=experiment.files.evaluated("metrics.tsv", experiment.runs.shown),
-        literature=workflow.source_path("../resources/literature.tsv"),
-        published=workflow.source_path("../resources/published_results.tsv"),
+        literature=ancient(workflow.source_path("../resources/literature.tsv")),
+        published=ancient(workflow.source_path("../resources/published_results.tsv")),
     output:
         literature=table_files(
             "literature",
@@ -460,7 +451,8 @@ rule compare_with_literature:
         runtime="10m",
     params:
         runs=experiment.runs.described(experiment.runs.shown),
-        code=code_digest("reporting.tables.reproduction", "reporting.figures.accuracy"),
+        resources=resource_digests("literature.tsv", "published_results.tsv"),
+        code=code_digest("compare_with_literature"),
     message:
         "Comparing our results with those of the thesis and of the literature"
     script:

@@ -27,7 +27,7 @@ rule collect_costs:
         benchmarks=workflow.pathvars.get("benchmarks"),
         # A function, because Snakemake would take a brace in a title for a wildcard.
         titles=lambda wildcards: experiment.runs.titles,
-        code=code_digest("reporting.tables.compute_cost"),
+        code=code_digest("collect_costs"),
     message:
         "Adding up what the jobs cost"
     script:

@@ -12,7 +12,7 @@ rule generate_demo:
     params:
         settings=experiment.inputs.key("demo"),
         seed=config["seed"],
-        code=code_digest("datasets.generated_smears"),
+        code=code_digest("generate_demo"),
     message:
         "Generating the blood smears of {wildcards.dataset}"
     script:
@@ -21,8 +21,7 @@ rule generate_demo:
 
 rule import_dataset:
     input:
-        raw=experiment.inputs.raw_folder,
-        expected=workflow.source_path("../resources/datasets.yaml"),
+        generated=experiment.inputs.generated_folder,
     output:
         images="<results>/datasets/{dataset}/images.npy",
         manifest="<results>/datasets/{dataset}/manifest.tsv",
@@ -42,10 +41,12 @@ rule import_dataset:
         runtime="4h",
     params:
         dataset=experiment.inputs.import_settings,
-        listing=experiment.inputs.raw_listing,
-        code=code_digest("datasets.importing"),
+        raw=experiment.inputs.raw_digest,
+        # A namespace is not compared: the same files at another place are not imported again.
+        place=experiment.inputs.raw_place,
+        code=code_digest("import_dataset"),
     message:
-        "Importing {wildcards.dataset} from {input.raw}"
+        "Importing {wildcards.dataset}"
     script:
         "../workflow/scripts/import_dataset.py"
 
@@ -71,7 +72,7 @@ rule audit_dataset:
         runtime="2h",
     params:
         duplicates=experiment.inputs.key("duplicates"),
-        code=code_digest("leakage.duplicates"),
+        code=code_digest("audit_dataset"),
     message:
         "Looking for duplicates and leakage groups in {wildcards.dataset}"
     script:

@@ -21,9 +21,10 @@ rule grow_dataset:
         mem_mb=4000,
         runtime="1h",
     params:
-        dataset=experiment.inputs.entry("title", "format", "of", "grow"),
+        dataset=experiment.inputs.entry("format", "of", "grow"),
         seed=config["seed"],
-        code=code_digest("networks.grown_datasets"),
+        packages=pinned("training", "keras", "numpy", "tensorflow"),
+        code=code_digest("grow_dataset"),
     message:
         "Growing {wildcards.dataset} by augmented copies"
     script:
@@ -55,9 +56,10 @@ rule select_tiles:
         mem_mb=8000,
         runtime="2h",
     params:
-        dataset=experiment.inputs.entry("title", "format", "of", "select"),
+        dataset=experiment.inputs.entry("format", "of", "select"),
         seed=config["seed"],
-        code=code_digest("datasets.tile_selection"),
+        packages=pinned("folds", "numpy", "scikit-learn"),
+        code=code_digest("select_tiles"),
     message:
         "Choosing the images of {wildcards.dataset}"
     script:
@@ -89,7 +91,7 @@ rule plot_selected_tiles:
         mem_mb=2000,
         runtime="10m",
     params:
-        code=code_digest("reporting.figures.selection"),
+        code=code_digest("plot_selected_tiles"),
     message:
         "Drawing the best and the worst images of {wildcards.dataset}"
     script:
@@ -121,9 +123,9 @@ rule permute_labels:
         mem_mb=2000,
         runtime="20m",
     params:
-        dataset=experiment.inputs.entry("title", "format", "of", "permute_among"),
+        dataset=experiment.inputs.entry("format", "of", "permute_among"),
         seed=config["seed"],
-        code=code_digest("datasets.permuted_labels"),
+        code=code_digest("permute_labels"),
     message:
         "Permuting labels: {wildcards.dataset}"
     script:
@@ -156,7 +158,7 @@ rule tabulate_canaries:
         runtime="10m",
     params:
         runs=experiment.runs.canaries,
-        code=code_digest("reporting.tables.canaries"),
+        code=code_digest("tabulate_canaries"),
     message:
         "Tabulating the results on permuted labels"
     script:

@@ -43,9 +43,8 @@ rule evaluate_model:
         runtime="1h",
     params:
         seed=config["seed"],
-        code=code_digest(
-            "evaluation.metrics", "evaluation.intervals", "evaluation.operating_points"
-        ),
+        packages=pinned("evaluation", "numpy", "scikit-learn", "scipy", "statsmodels"),
+        code=code_digest("evaluate_model"),
     message:
         "Evaluating {wildcards.model} on {wildcards.dataset}, {wildcards.protocol}"
     script:
@@ -70,7 +69,8 @@ rule compare_models:
     params:
         models=experiment.shown.models,
         seed=config["seed"],
-        code=code_digest("evaluation.comparisons"),
+        packages=pinned("evaluation", "numpy", "scipy", "statsmodels"),
+        code=code_digest("compare_models"),
     message:
         "Comparing the models on {wildcards.dataset}, {wildcards.protocol}"
     script:
@@ -93,7 +93,8 @@ rule estimate_protocol_gap:
         runtime="30m",
     params:
         runs=experiment.shown.described(experiment.runs.gap_of),
-        code=code_digest("evaluation.protocol_gap"),
+        packages=pinned("evaluation", "numpy", "scikit-learn", "scipy", "statsmodels"),
+        code=code_digest("estimate_protocol_gap"),
     message:
         "Estimating the gap between the protocols of {wildcards.dataset}"
     script:

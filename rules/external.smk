@@ -21,7 +21,7 @@ rule apply_models:
         runtime="2h",
     params:
         job=experiment.training.application_job,
-        code=code_digest("training.external_application"),
+        code=code_digest("apply_models"),
     message:
         "Testing {wildcards.model} of {wildcards.dataset}, {wildcards.protocol} on {wildcards.external}"
     script:
@@ -45,7 +45,8 @@ rule estimate_external_intervals:
         runtime="30m",
     params:
         seed=config["seed"],
-        code=code_digest("evaluation.intervals"),
+        packages=pinned("evaluation", "numpy", "scipy", "statsmodels"),
+        code=code_digest("estimate_intervals"),
     message:
         "Estimating the intervals of {wildcards.model} of {wildcards.dataset} on {wildcards.external}"
     script:
@@ -84,7 +85,7 @@ rule describe_external_test:
         runtime="10m",
     params:
         runs=experiment.runs.external,
-        code=code_digest("reporting.tables.external_test", "reporting.figures.external_test"),
+        code=code_digest("describe_external_test"),
     message:
         "Describing the external tests"
     script:

@@ -15,7 +15,8 @@ rule assign_folds:
     params:
         protocol=experiment.inputs.protocol_settings,
         seed=config["seed"],
-        code=code_digest("folds.assignment"),
+        packages=pinned("folds", "numpy", "scikit-learn"),
+        code=code_digest("assign_folds"),
     message:
         "Splitting {wildcards.dataset} by {wildcards.protocol}"
     script:
@@ -41,7 +42,7 @@ rule audit_split:
         runtime="20m",
     params:
         leakage=experiment.inputs.leakage_rule,
-        code=code_digest("leakage.split_audit"),
+        code=code_digest("audit_split"),
     message:
         "Looking for leakage in {wildcards.dataset}, {wildcards.protocol}"
     script:
@@ -66,7 +67,7 @@ rule compute_mean_images:
         mem_mb=2000,
         runtime="1h",
     params:
-        code=code_digest("folds.mean_image"),
+        code=code_digest("compute_mean_images"),
     message:
         "Averaging the training images of {wildcards.dataset}, {wildcards.protocol}"
     script:

@@ -35,7 +35,7 @@ rule export_backbone:
         runtime="20m",
     params:
         trained=experiment.training.source_run,
-        code=code_digest("training.backbone_export"),
+        code=code_digest("export_backbone"),
     message:
         "Taking the backbone of {wildcards.architecture} from the source task {wildcards.source}"
     script:

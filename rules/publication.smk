@@ -4,8 +4,8 @@
 rule write_publication:
     input:
         unpack(experiment.files.records),
-        claim=workflow.source_path("../resources/checklists/claim_2024.tsv"),
-        tripod_ai=workflow.source_path("../resources/checklists/tripod_ai.tsv"),
+        claim=ancient(workflow.source_path("../resources/checklists/claim_2024.tsv")),
+        tripod_ai=ancient(workflow.source_path("../resources/checklists/tripod_ai.tsv")),
     output:
         methods=[
             report(
@@ -45,14 +45,13 @@ rule write_publication:
         runtime="10m",
     params:
         # Functions, because Snakemake takes a brace in a plain parameter for a wildcard.
-        experiment=lambda wildcards: config,
+        experiment=experiment.shown.published_config,
         asked=experiment.runs.with_fold_counts(),
-        repository=lambda wildcards: repository_state(ROOT),
-        code=code_digest(
-            "reporting.publication.methods",
-            "reporting.publication.checklist",
-            "reporting.publication.provenance",
-        ),
+        expected=experiment.inputs.expected,
+        # A namespace is not compared: another commit alone writes nothing again.
+        repository=lambda wildcards: SimpleNamespace(**repository_state(ROOT)),
+        resources=resource_digests("checklists/claim_2024.tsv", "checklists/tripod_ai.tsv"),
+        code=code_digest("write_publication"),
     message:
         "Writing the methods section, the checklists and the provenance of every number"
     script:
@@ -79,7 +78,7 @@ rule assemble_publication:
     params:
         titles=experiment.shown.publication_titles,
         title=lambda wildcards: config["title"],
-        code=code_digest("reporting.publication.document"),
+        code=code_digest("assemble_publication"),
     message:
         "Collecting tables and figures for print"
     script:

@@ -14,7 +14,7 @@ rule generate_slide:
         label=experiment.inputs.slide_label,
         settings=experiment.inputs.demo_slides_settings,
         seed=config["seed"],
-        code=code_digest("slides.generated_slide"),
+        code=code_digest("generate_slide"),
     message:
         "Generating the slide {wildcards.slide}"
     script:
@@ -23,7 +23,7 @@ rule generate_slide:
 
 rule tile_slide:
     input:
-        slide=experiment.inputs.slide_file,
+        generated=experiment.inputs.generated_slide,
     output:
         tiles="<results>/slides/{slide}/tiles.h5",
         table="<results>/slides/{slide}/tiles.tsv",
@@ -39,12 +39,14 @@ rule tile_slide:
         mem_mb=2000,
         runtime="4h",
     params:
-        row=experiment.inputs.slide_row("label", "mpp"),
-        regions=experiment.inputs.regions_of,
+        row=experiment.inputs.slide_row("mpp"),
+        raw=experiment.inputs.slide_digest,
+        # A namespace is not compared: the same slide at another place is not cut again.
+        place=experiment.inputs.slide_place,
         settings=experiment.inputs.tiling_settings,
-        code=code_digest("slides.tiling"),
+        code=code_digest("tile_slide"),
     message:
-        "Cutting {input.slide} into tiles"
+        "Cutting the slide {wildcards.slide} into tiles"
     script:
         "../workflow/scripts/tile_slide.py"
 
@@ -71,7 +73,7 @@ rule plot_slide:
         mem_mb=2000,
         runtime="10m",
     params:
-        code=code_digest("reporting.figures.slides"),
+        code=code_digest("plot_slide"),
     message:
         "Drawing the tiles of {wildcards.slide}"
     script:
@@ -101,7 +103,7 @@ rule import_tiles:
         runtime="4h",
     params:
         dataset=experiment.inputs.tiles_settings,
-        code=code_digest("datasets.importing"),
+        code=code_digest("import_tiles"),
     message:
         "Importing {wildcards.dataset} from the tiles of its slides"
     script:

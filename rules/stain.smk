@@ -17,7 +17,7 @@ rule fit_stain:
         mem_mb=3000,
         runtime="4h",
     params:
-        code=code_digest("folds.stain_reference"),
+        code=code_digest("fit_stain"),
     message:
         "Fitting {wildcards.stain} on the training images of {wildcards.dataset}, {wildcards.protocol}"
     script:
@@ -48,7 +48,7 @@ rule plot_stain:
         mem_mb=2000,
         runtime="10m",
     params:
-        code=code_digest("reporting.figures.stain"),
+        code=code_digest("plot_stain"),
     message:
         "Drawing images of {wildcards.dataset} before and after {wildcards.stain}"
     script:

@@ -23,7 +23,7 @@ rule extract_features:
         features=experiment.training.feature_settings,
         image_source=experiment.training.image_source,
         job=experiment.training.extraction_job,
-        code=code_digest("training.features"),
+        code=code_digest("extract_features"),
     message:
         "Extracting features of {wildcards.dataset}: {wildcards.features}"
     script:
@@ -64,7 +64,7 @@ rule train_heads:
         model=experiment.training.model_settings,
         image_source=experiment.training.image_source,
         job=experiment.training.heads_job,
-        code=code_digest("training.heads_job"),
+        code=code_digest("train_heads"),
     message:
         "Training the heads of {wildcards.model} on {wildcards.dataset}, {wildcards.protocol}, all folds"
     script:
@@ -92,7 +92,7 @@ rule assemble_model:
         model=experiment.training.model_settings,
         image_source=experiment.training.image_source,
         job=experiment.training.assembly_job,
-        code=code_digest("training.heads_job"),
+        code=code_digest("assemble_model"),
     message:
         "Assembling {wildcards.model} of {wildcards.dataset}, {wildcards.protocol}, fold {wildcards.fold}"
     script:
@@ -131,7 +131,7 @@ rule train_model:
         model=experiment.training.model_settings,
         image_source=experiment.training.image_source,
         job=experiment.training.training_job,
-        code=code_digest("training.fold_job"),
+        code=code_digest("train_model"),
     message:
         "Training {wildcards.model} on {wildcards.dataset}, {wildcards.protocol}, fold {wildcards.fold}"
     script:
@@ -155,7 +155,7 @@ rule sample_augmentations:
     params:
         augmentation=experiment.training.shown_augmentation,
         seed=config["seed"],
-        code=code_digest("networks.augmentation_samples"),
+        code=code_digest("sample_augmentations"),
     message:
         "Sampling augmented images of {wildcards.dataset}"
     script:

@@ -51,7 +51,7 @@ def slide(tmp_path_factory):
 def extract(path, folder, settings, threads):
     outputs = {kind: folder / f"{kind}.part" for kind in ("tiles", "table", "thumbnail")}
     row = {"path": path, "label": "normal", "mpp": None}
-    tile_slide("large", row, [], settings, outputs, threads)
+    tile_slide("large", row, settings, outputs, threads)
     table = pd.read_csv(outputs["table"], sep="\t")
     for output in outputs.values():
         output.unlink()

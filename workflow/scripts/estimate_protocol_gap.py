@@ -3,12 +3,14 @@
 from typing import TYPE_CHECKING
 
 from blastfold.core.logs import log_to
+from blastfold.core.packages import check_versions
 from blastfold.evaluation.protocol_gap import estimate_protocol_gap
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with log_to(snakemake.log[0]):
+    check_versions(snakemake.params.packages, snakemake.config["other_versions"])
     estimate_protocol_gap(
         predictions=snakemake.input.predictions,
         runs=snakemake.params.runs,

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from blastfold.core.logs import log_to
+from blastfold.core.packages import check_versions
 from blastfold.evaluation.intervals import estimate_intervals
 from blastfold.evaluation.metrics import EVALUATED, evaluate_model, pool_folds
 from blastfold.evaluation.operating_points import calibrate_model, estimate_roc_band
@@ -15,6 +16,7 @@ seed, run = snakemake.params.seed, list(snakemake.wildcards)
 predictions, groups = list(stored["predictions"]), stored["groups"]
 trained = {name: stored.pop(name) for name in ("runs", "histories", "layers")}
 with log_to(snakemake.log[0]):
+    check_versions(snakemake.params.packages, snakemake.config["other_versions"])
     pool_folds(predictions, **trained, outputs=outputs)
     evaluate_model(predictions, {name: outputs[name] for name in EVALUATED})
     estimate_intervals(**stored, seed=seed, names=run, output=outputs["intervals"])

@@ -3,11 +3,13 @@
 from typing import TYPE_CHECKING
 
 from blastfold.core.logs import log_to
+from blastfold.core.packages import check_versions
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with log_to(snakemake.log[0]):
+    check_versions(snakemake.params.packages, snakemake.config["other_versions"])
     # Imported here so that whatever TensorFlow prints lands in the log.
     from blastfold.networks.grown_datasets import grow_dataset
     from blastfold.training.device import set_deterministic, set_up_device

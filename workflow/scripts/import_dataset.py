@@ -3,17 +3,20 @@
 from typing import TYPE_CHECKING
 
 from blastfold.core.logs import log_to
-from blastfold.datasets.importing import import_dataset, read_expected
+from blastfold.core.raw_files import RawContent
+from blastfold.datasets.importing import import_dataset
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
+digest, place = snakemake.params.raw, snakemake.params.place
 with log_to(snakemake.log[0]):
     import_dataset(
         name=snakemake.wildcards.dataset,
-        path=snakemake.input.raw,
+        path=snakemake.input.generated or place.folder,
         settings=snakemake.params.dataset,
-        expected=read_expected(snakemake.input.expected, snakemake.params.dataset["format"]),
+        expected=place.expected,
+        raw=RawContent(digest, place.cache) if digest else None,
         images=snakemake.output.images,
         manifest=snakemake.output.manifest,
         rejected=snakemake.output.rejected,

@@ -15,6 +15,7 @@ with log_to(snakemake.log[0]):
         path=Path(snakemake.input.tiles[0]).parents[1],
         settings=snakemake.params.dataset,
         expected=None,
+        raw=None,
         images=snakemake.output.images,
         manifest=snakemake.output.manifest,
         rejected=snakemake.output.rejected,

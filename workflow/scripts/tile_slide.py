@@ -11,8 +11,10 @@ if TYPE_CHECKING:
 with log_to(snakemake.log[0]):
     tile_slide(
         slide=snakemake.wildcards.slide,
-        row={"path": snakemake.input.slide, **snakemake.params.row},
-        regions=snakemake.params.regions,
+        row={
+            "path": snakemake.input.generated or snakemake.params.place.path,
+            **snakemake.params.row,
+        },
         settings=snakemake.params.settings,
         outputs=dict(snakemake.output.items()),
         threads=snakemake.threads,

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 stored, outputs = dict(snakemake.input.items()), snakemake.output
 checklists = {name: stored.pop(name) for name in ("claim", "tripod_ai")}
-repository = snakemake.params.repository
+given = snakemake.params
+repository = vars(given.repository)
 with log_to(snakemake.log[0]):
-    records = read_records(snakemake.params.experiment, snakemake.params.asked, **stored)
+    records = read_records(given.experiment, given.asked, given.expected, **stored)
     write_methods(records, outputs.methods)
     for name, checklist in checklists.items():
         write_checklist(records, checklist, repository, outputs[name])

@@ -52,8 +52,8 @@ def base(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (len(manifest), 16, 16, 3), dtype=np.uint8)
     np.save(paths["images"], images)
     manifest.to_csv(paths["manifest"], sep="\t", index=False)
-    summary = {"name": "base", "title": "Base", "format": "folder", "rejected": 2}
-    summary |= {"image_size": [16, 16], "images_sha256": "unchanged", "expected": {"images": 1}}
+    summary = {"name": "base", "format": "folder", "rejected": 2, "asked_parts": ["x"]}
+    summary |= {"image_size": [16, 16], "images_sha256": "unchanged", "raw_sha256": "of the base"}
     (folder / "dataset.json").write_text(json.dumps(summary), "utf-8")
     return paths
 
@@ -65,7 +65,7 @@ def outputs(tmp_path):
 
 
 def permuted(base, outputs, among, seed=1):
-    settings = {"title": "T", "format": "permuted", "of": "base", "permute_among": among}
+    settings = {"format": "permuted", "of": "base", "permute_among": among}
     permuted_labels.permute_labels(base, outputs, "canary", settings, seed)
     return read_manifest(outputs["manifest"])
 
@@ -137,8 +137,8 @@ def test_files_of_a_permuted_data_set(base, outputs, tmp_path):
     after = permuted(base, outputs, "subject")
     found, expected, summary = summary_of(after, outputs)
     assert found == expected
-    assert (summary["name"], summary["title"], summary["format"]) == ("canary", "T", "permuted")
-    assert (summary["images_sha256"], summary["expected"]) == ("unchanged", None)
+    assert (summary["name"], summary["format"]) == ("canary", "permuted")
+    assert (summary["images_sha256"], summary["raw_sha256"]) == ("unchanged", None)
     assert summary["derived"] == "The labels of base are permuted among subjects."
     assert summary["manifest_sha256"] == digest_file(outputs["manifest"])
     assert Path(outputs["rejected"]).read_text("utf-8") == "file\treason\n"
@@ -241,7 +241,7 @@ def test_grown_images_are_augmented_originals(base, outputs):
     from blastfold.networks.grown_datasets import BLOCK, grow_dataset
 
     grow = {"normal": 60, "blast": 50, "augmentation": AUGMENTATION}
-    settings = {"title": "G", "format": "grown", "of": "base", "grow": grow}
+    settings = {"format": "grown", "of": "base", "grow": grow}
     grow_dataset(base, outputs, "grown", settings, seed=7)
     images, originals = np.load(outputs["images"]), np.load(base["images"])
     manifest = read_manifest(outputs["manifest"])

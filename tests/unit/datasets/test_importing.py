@@ -11,16 +11,17 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from PIL import Image
-from support.repository import REPOSITORY
+from support.repository import REPOSITORY, RESOURCES
 
 from blastfold.core.errors import InputError
 from blastfold.core.manifest import COLUMNS, class_names
-from blastfold.datasets.importing import (
-    compare_counts,
-    import_dataset,
-    read_expected,
-)
+from blastfold.core.raw_files import RawContent, digest_raw_folder
+from blastfold.datasets.importing import import_dataset
+from blastfold.datasets.summary import compare_counts, count_images
+
+KNOWN = yaml.safe_load((RESOURCES / "datasets.yaml").read_text("utf-8"))
 
 
 def random_image(seed, height=12, width=16):
@@ -34,11 +35,11 @@ def save(path, image):
         Image.fromarray(image).save(stream, file_format)
 
 
-def run_import(path, target, threads=2, expected=None, **settings):
+def run_import(path, target, threads=2, expected=None, raw=None, **settings):
     names = ("images.npy", "manifest.tsv", "rejected.tsv", "dataset.json")
     files = [target / name for name in names]
     settings = {"format": "folder", "image_size": [12, 16], **settings}
-    import_dataset("cells", path, settings, expected, *files, threads=threads)
+    import_dataset("cells", path, settings, expected, raw, *files, threads=threads)
     tables = [pd.read_csv(file, sep="\t", keep_default_na=False, dtype=str) for file in files[1:3]]
     return np.load(files[0], mmap_mode="r"), *tables, json.loads(files[3].read_text("utf-8"))
 
@@ -63,7 +64,7 @@ def folder_of_cells(root):
 def test_every_row_of_the_manifest_describes_its_image(tmp_path, threads):
     cells = folder_of_cells(tmp_path / "raw")
     images, manifest, rejected, summary = run_import(
-        tmp_path / "raw", tmp_path / "out", threads=threads, title="Zellen ä"
+        tmp_path / "raw", tmp_path / "out", threads=threads
     )
     assert tuple(manifest.columns) == COLUMNS
     assert sorted(manifest["file"]) == sorted(NAMES)
@@ -72,10 +73,10 @@ def test_every_row_of_the_manifest_describes_its_image(tmp_path, threads):
         content = (tmp_path / "raw" / file).read_bytes()
         assert manifest["sha256"][row] == hashlib.sha256(content).hexdigest()
         assert manifest["label"][row] == str(int(file.startswith("blast")))
-    assert run_import(tmp_path / "raw", tmp_path / "out")[-1]["title"] == "cells"
+    assert run_import(tmp_path / "raw", tmp_path / "out")[-1] == summary
     assert rejected.empty
     assert list(rejected.columns) == ["file", "reason"]
-    assert summary["title"] == "Zellen ä"
+    assert (summary["name"], summary["raw_sha256"]) == ("cells", None)
     assert (summary["images"], summary["rejected"]) == (6, 0)
     assert summary["classes"] == ["normal", "blast"]
     assert summary["class_images"] == {"normal": 3, "blast": 3}
@@ -177,13 +178,13 @@ def test_pcam_rows_are_read_in_blocks_and_in_order(tmp_path, threads):
 def test_differences_from_the_public_counts_are_reported(tmp_path, caplog):
     for seed, file in enumerate(["all/UID_1_1_1_all.png", "hem/UID_H1_1_1_hem.png"]):
         save(tmp_path / "raw/fold_0" / file, random_image(seed))
-    known = read_expected(REPOSITORY / "resources" / "datasets.yaml", "c-nmc-2019")
+    known = KNOWN["c-nmc-2019"]
     with caplog.at_level(logging.WARNING):
         summary = run_import(
             tmp_path / "raw", tmp_path / "out", format="c-nmc-2019", expected=known
         )[-1]
-    assert summary["expected"] == known
-    assert summary["differences"] == [
+    differences = compare_counts(summary, known)
+    assert differences == [
         "part fold_0: 2 images, the public data set has 3527",
         "part fold_0: 1 normal images, the public data set has 1130",
         "part fold_0: 1 blast images, the public data set has 2397",
@@ -192,31 +193,66 @@ def test_differences_from_the_public_counts_are_reported(tmp_path, caplog):
         "the part preliminary of the public data set is absent",
     ]
     assert [record.getMessage() for record in caplog.records] == [
-        f"cells: {difference}" for difference in summary["differences"]
+        f"cells: {difference}" for difference in differences
     ]
+
+
+def planned(raw, cache):
+    return RawContent(digest_raw_folder(raw, cache), str(cache))
+
+
+def test_the_record_says_which_raw_files_were_imported(tmp_path):
+    folder_of_cells(tmp_path / "raw")
+    raw = planned(tmp_path / "raw", tmp_path / "cache.json")
+    summary = run_import(tmp_path / "raw", tmp_path / "out", raw=raw)[-1]
+    assert summary["raw_sha256"] == raw.digest
+
+
+def test_files_that_were_changed_since_the_plan_are_not_imported(tmp_path):
+    folder_of_cells(tmp_path / "raw")
+    raw = planned(tmp_path / "raw", tmp_path / "cache.json")
+    save(tmp_path / "raw" / NAMES[0], random_image(99))
+    with pytest.raises(InputError, match="were changed since this import was planned"):
+        run_import(tmp_path / "raw", tmp_path / "out", raw=raw)
+    assert not (tmp_path / "out" / "images.npy").exists()
+
+
+def test_files_that_are_changed_during_the_import_are_not_imported(tmp_path, monkeypatch):
+    folder_of_cells(tmp_path / "raw")
+    raw = planned(tmp_path / "raw", tmp_path / "cache.json")
+    decode = cv2.imdecode
+
+    def decode_and_disturb(*arguments):
+        save(tmp_path / "raw" / "blast" / "late.png", random_image(99))
+        return decode(*arguments)
+
+    monkeypatch.setattr(cv2, "imdecode", decode_and_disturb)
+    with pytest.raises(InputError, match="were changed while it was imported"):
+        run_import(tmp_path / "raw", tmp_path / "out", raw=raw)
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_only_the_parts_asked_for_are_compared():
     manifest = pd.DataFrame(
         {"class": ["b", "a"], "subject": ["a", ""], "picture": ["", ""], "part": ["x", "x"]}
-    )
+    ).assign(height=2, width=3, label=[1, 0])
+    found = count_images(manifest)
     expected = {"images": 9, "parts": {"x": {"images": 2, "subjects": 1}, "y": {"images": 7}}}
-    assert compare_counts(manifest, expected, ["x"]) == []
-    assert compare_counts(manifest, expected) == [
+    assert compare_counts({**found, "asked_parts": ["x"]}, expected) == []
+    assert compare_counts({**found, "asked_parts": []}, expected) == [
         "2 images, the public data set has 9",
         "the part y of the public data set is absent",
     ]
-    assert compare_counts(manifest, None) == []
+    assert compare_counts({**found, "asked_parts": []}, None) == []
 
 
 def test_known_counts_agree_with_the_published_totals():
-    sheet = REPOSITORY / "resources" / "datasets.yaml"
-    known = {name: read_expected(sheet, name) for name in ("c-nmc-2019", "pcam", "folder")}
+    known = KNOWN
     training = [known["c-nmc-2019"]["parts"][f"fold_{number}"] for number in range(3)]
     totals = {key: sum(part[key] for part in training) for key in ("images", "normal", "blast")}
     assert totals == {"images": 10661, "normal": 3389, "blast": 7272}
     assert sum(part["images"] for part in known["pcam"]["parts"].values()) == 327_680
-    assert known["folder"] is None
+    assert "folder" not in known
 
 
 def test_the_import_needs_no_training_library():

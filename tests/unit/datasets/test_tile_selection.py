@@ -63,7 +63,7 @@ def base(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (len(manifest), 8, 8, 3), dtype=np.uint8)
     np.save(folder / "images.npy", images)
     manifest.to_csv(folder / "manifest.tsv", sep="\t", index=False)
-    summary = {"name": "base", "title": "Base", "format": "tiles", "image_size": [8, 8]}
+    summary = {"name": "base", "format": "tiles", "image_size": [8, 8]}
     (folder / "dataset.json").write_text(json.dumps(summary), "utf-8")
     features, planted = plant_features(manifest)
     np.save(folder / "shared.npy", np.stack([features, features + 1]))
@@ -78,7 +78,7 @@ def select(base, method, share=0.25, name="chosen", seed=1):
     names |= {kind: f"{kind}.tsv" for kind in ("manifest", "rejected")}
     outputs = {kind: str(folder / file) for kind, file in names.items()}
     settings = {"method": method, "share": share, "architecture": "mobilenet_v2"}
-    entry = {"title": "T", "format": "selected", "of": "base"}
+    entry = {"format": "selected", "of": "base"}
     entry["select"] = settings | {"weights": "none"}
     features = None
     if method == "discriminative":

@@ -1,6 +1,7 @@
 """What a config asks for, and from which files: values for small configs."""
 
 import re
+from pathlib import Path
 
 import pytest
 from snakemake.iocontainers import Wildcards
@@ -179,15 +180,45 @@ def test_described_runs_hold_plain_values():
 # Data sets and slides.
 
 
-def test_a_missing_raw_folder_is_named_unless_the_images_are_imported(tmp_path):
-    place = tmp_path / "results"
-    inputs = make(results=str(place)).inputs
+def test_a_missing_raw_folder_is_named_unless_the_images_are_imported(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cells = wildcards(dataset="cells")
     with pytest.raises(InputError, match=r"raw/cells does not exist.*datasets.cells.path"):
-        inputs.raw_folder(wildcards(dataset="cells"))
-    (place / "datasets" / "cells").mkdir(parents=True)
-    (place / "datasets" / "cells" / "images.npy").touch()
-    assert inputs.raw_folder(wildcards(dataset="cells")) == "resources/raw/cells"
-    assert inputs.raw_folder(wildcards(dataset="smears")) == "<results>/demo/smears"
+        make(results="results").inputs.raw_digest(cells)
+    Path("results/datasets/cells").mkdir(parents=True)
+    Path("results/datasets/cells/dataset.json").write_text('{"raw_sha256": "imported"}')
+    inputs = make(results="results").inputs
+    assert inputs.raw_digest(cells) == "imported"
+    assert inputs.generated_folder(cells) == []
+    smears = wildcards(dataset="smears")
+    assert inputs.generated_folder(smears) == "<results>/demo/smears"
+    assert inputs.raw_digest(smears) is None
+
+
+def test_raw_files_count_by_content_and_not_by_place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("resources/raw/cells").mkdir(parents=True)
+    Path("resources/raw/cells/1.png").write_bytes(b"one")
+    cells = wildcards(dataset="cells")
+    first = make().inputs
+    digest = first.raw_digest(cells)
+    Path("resources/raw/cells").rename("elsewhere")
+    moved = make(datasets={"cells": {"format": "folder", "path": "elsewhere"}}).inputs
+    assert moved.raw_digest(cells) == digest
+    assert moved.import_settings(cells) == first.import_settings(cells)
+    assert moved.raw_place(cells).folder == "elsewhere"
+    Path("elsewhere/1.png").write_bytes(b"two")
+    # A run that goes on keeps to what it was planned by; the import itself looks again.
+    assert moved.raw_digest(cells) == digest
+    again = make(datasets={"cells": {"format": "folder", "path": "elsewhere"}}).inputs
+    assert again.raw_digest(cells) != digest
+
+
+def test_titles_and_what_no_import_uses_are_no_settings_of_an_import():
+    entry = {"format": "folder", "title": "Cells", "reproduces": "C-NMC"}
+    inputs = make(datasets={"cells": entry}).inputs
+    settings = inputs.import_settings(wildcards(dataset="cells"))
+    assert set(settings) <= {"format", "image_size", "crop"}
 
 
 def test_a_derived_data_set_names_files_of_its_base():
@@ -208,7 +239,11 @@ def test_generated_slides_and_the_tiles_of_a_data_set():
     experiment = make(datasets=datasets, slides=slides, experiments=experiments)
     inputs = experiment.inputs
     assert list(inputs.slides) == ["normal-01", "blast-01"]
-    assert inputs.slide_file(wildcards(slide="blast-01")) == "<results>/demo_slides/blast-01.tif"
+    blast = wildcards(slide="blast-01")
+    assert inputs.generated_slide(blast) == "<results>/demo_slides/blast-01.tif"
+    assert inputs.slide_digest(blast) is None
+    # Another number of slides draws no slide again.
+    assert "slides" not in inputs.demo_slides_settings(blast)
     assert inputs.of_slides("tiles.h5")(wildcards(dataset="tiles")) == [
         "<results>/slides/blast-01/tiles.h5"
     ]
@@ -220,17 +255,43 @@ def test_generated_slides_and_the_tiles_of_a_data_set():
     ]
 
 
-def test_a_missing_slide_is_named_unless_it_is_tiled(tmp_path):
-    sheet = tmp_path / "slides.tsv"
-    sheet.write_text("slide\tpath\tlabel\tsubject\na\tlost.tif\tnormal\tp\n", "utf-8")
-    datasets = {"tiles": {"format": "tiles"}}
-    changes = {"datasets": datasets, "slides": {"sheet": str(sheet)}}
-    inputs = make(**changes, experiments=asked(datasets=["tiles"]), results=str(tmp_path)).inputs
+def test_a_missing_slide_is_named_unless_it_is_tiled(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("slides.tsv").write_text("slide\tpath\tlabel\tsubject\na\tlost.tif\tnormal\tp\n")
+    changes = {"datasets": {"tiles": {"format": "tiles"}}, "slides": {"sheet": "slides.tsv"}}
+    changes |= {"experiments": asked(datasets=["tiles"])}
+    slide = wildcards(slide="a")
     with pytest.raises(InputError, match=r"slide a: the file lost.tif does not exist"):
-        inputs.slide_file(wildcards(slide="a"))
-    (tmp_path / "slides" / "a").mkdir(parents=True)
-    (tmp_path / "slides" / "a" / "tiles.h5").touch()
-    assert inputs.slide_file(wildcards(slide="a")) == "lost.tif"
+        make(**changes).inputs.slide_digest(slide)
+    Path("lost.tif").write_bytes(b"slide")
+    digest = make(**changes).inputs.slide_digest(slide)
+    Path("lost.tif").unlink()
+    Path("results/slides/a").mkdir(parents=True)
+    Path("results/slides/a/tiles.h5").touch()
+    inputs = make(**changes).inputs
+    assert inputs.slide_digest(slide) == digest
+    assert (inputs.generated_slide(slide), inputs.slide_place(slide).path) == ([], "lost.tif")
+
+
+def test_labels_and_regions_are_settings_of_the_data_set_of_tiles(tmp_path):
+    sheet, regions = tmp_path / "slides.tsv", tmp_path / "regions.tsv"
+    sheet.write_text("slide\tpath\tlabel\tsubject\tmpp\na\ta.tif\tnormal\tp\t0.5\n")
+    regions.write_text("slide\tlabel\tx\ty\twidth\theight\na\tblast\t1\t2\t3\t4\n")
+    slides = {"sheet": str(sheet), "regions": str(regions)}
+    inputs = make(
+        datasets={"tiles": {"format": "tiles"}},
+        slides=slides,
+        experiments=asked(datasets=["tiles"]),
+    ).inputs
+    assert inputs.slide_row("mpp")(wildcards(slide="a")) == {"mpp": 0.5}
+    assert inputs.tiles_settings(wildcards(dataset="tiles"))["slides"] == {
+        "a": {
+            "subject": "p",
+            "picture": "a",
+            "label": "normal",
+            "regions": [{"label": "blast", "x": 1.0, "y": 2.0, "width": 3.0, "height": 4.0}],
+        }
+    }
 
 
 def test_a_protocol_with_the_folds_of_another_draws_by_its_name():

@@ -33,13 +33,12 @@ SETTINGS = {
 }
 
 
-def write_slide(root, slide, image, label, regions=()):
+def write_slide(root, slide, image):
     path = root.parent / f"{slide}.tif"
     tifffile.imwrite(path, image, tile=(64, 64), photometric="rgb")
     files = {"tiles": "tiles.h5", "table": "tiles.tsv", "thumbnail": "thumbnail.npz"}
     outputs = {kind: root / slide / name for kind, name in files.items()}
-    row = {"path": path, "label": label, "mpp": None}
-    tile_slide(slide, row, regions, SETTINGS, outputs)
+    tile_slide(slide, {"path": path, "mpp": None}, SETTINGS, outputs)
 
 
 def whole_region(label, x, width):
@@ -48,21 +47,30 @@ def whole_region(label, x, width):
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """Two slides with a label, one with a labelled region alone, one without any tissue."""
+    """Three slides with tissue and one without."""
     root = tmp_path_factory.mktemp("slides") / "results"
     random = np.random.default_rng(0)
-    for slide, label, regions in (
-        ("one", "normal", []),
-        ("two", "tumour", []),
-        ("three", "", [whole_region("blast", 128, 64), whole_region("normal", 256, 64)]),
-    ):
-        write_slide(root, slide, draw_slide(random, (384, 448), 0.5)[0], label, regions)
-    write_slide(root, "empty", np.full((300, 300, 3), 240, dtype=np.uint8), "normal")
+    for slide in ("one", "two", "three"):
+        write_slide(root, slide, draw_slide(random, (384, 448), 0.5)[0])
+    write_slide(root, "empty", np.full((300, 300, 3), 240, dtype=np.uint8))
     return root
 
 
+LABELS = {"one": "normal", "two": "tumour", "three": "", "empty": "normal"}
+REGIONS = {"three": [whole_region("blast", 128, 64), whole_region("normal", 256, 64)]}
+
+
 def entry(*slides, **changes):
-    rows = {slide: {"subject": f"s-{slide}", "picture": slide} for slide in slides}
+    """Two slides with a label, one with labelled regions alone, one without any tissue."""
+    rows = {
+        slide: {
+            "subject": f"s-{slide}",
+            "picture": slide,
+            "label": LABELS[slide],
+            "regions": REGIONS.get(slide, []),
+        }
+        for slide in slides
+    }
     return {"format": "tiles", "image_size": [64, 64], "slides": rows} | changes
 
 
@@ -77,7 +85,7 @@ def imported(root, folder, settings):
         "rejected": folder / "rejected.tsv",
         "summary": folder / "dataset.json",
     }
-    import_dataset("tiles", root, settings, None, **outputs, threads=2)
+    import_dataset("tiles", root, settings, None, None, **outputs, threads=2)
     text = {"sep": "\t", "dtype": str, "keep_default_na": False}
     manifest = pd.read_csv(outputs["manifest"], **text)
     return np.load(outputs["images"]), manifest, pd.read_csv(outputs["rejected"], **text)
@@ -112,18 +120,36 @@ def test_tiles_are_brought_to_the_image_size(root, tmp_path):
 def test_labels_of_regions_and_tiles_without_any_label(root, tmp_path):
     images, manifest, rejected = imported(root, tmp_path, entry("three"))
     table = table_of(root, "three").query("kept == 1")
-    labelled = table[table["label"] != ""]
+    labelled = table[table["x"].between(96, 159) | table["x"].between(224, 287)]
     # Rows of the archive that do not follow each other: every image is still its own.
     assert (labelled["row"].diff().dropna() > 1).any()
     assert len(manifest) == len(labelled)
     with h5py.File(root / "three" / "tiles.h5") as archive:
         np.testing.assert_array_equal(images, archive["tiles"][:][labelled["row"]])
-    blast = labelled["x"].between(128, 191)
+    blast = labelled["x"] < 200
     assert (manifest["label"] == "1").tolist() == blast.tolist()
     missing = len(table) - len(labelled)
     assert rejected["reason"].tolist() == [
         f"{missing} tiles are in no region, and the slide has no label"
     ]
+
+
+def test_a_corrected_label_needs_no_new_tiles(root, tmp_path):
+    settings = entry("one", "two")
+    settings["slides"]["one"]["label"], settings["slides"]["two"]["label"] = "tumour", "normal"
+    _, manifest, _ = imported(root, tmp_path, settings)
+    assert set(manifest.loc[manifest["picture"] == "one", "label"]) == {"1"}
+    assert set(manifest.loc[manifest["picture"] == "two", "label"]) == {"0"}
+
+
+def test_regions_that_disagree_name_the_slide(root):
+    settings = entry("one", "two")
+    settings["slides"]["one"]["regions"] = [
+        whole_region("blast", 0, 10_000),
+        whole_region("normal", 0, 10_000),
+    ]
+    with pytest.raises(InputError, match=r"slide .one.: the tile at .* is in regions of the"):
+        list_records("tiles", root, settings)
 
 
 def test_excluded_slide_is_listed_with_its_reason(root, tmp_path):

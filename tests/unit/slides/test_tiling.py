@@ -1,4 +1,4 @@
-"""From slide to archive: pixels, reasons, labels, resampling, damaged and empty slides."""
+"""From slide to archive: pixels, reasons, resampling, damaged and empty slides."""
 
 import os
 import time
@@ -12,10 +12,11 @@ import tifffile
 
 from blastfold.core.errors import InputError
 from blastfold.core.files import digest_file
+from blastfold.datasets.formats.tiles import label_tiles
 from blastfold.slides.generated_slide import draw_slide, generate_slide, write_pyramid
 from blastfold.slides.reading import open_slide
 from blastfold.slides.thumbnail import make_thumbnail
-from blastfold.slides.tiling import COLUMNS, label_tiles, tile_slide
+from blastfold.slides.tiling import COLUMNS, tile_slide
 from blastfold.slides.tissue import sharpness
 
 DATA = os.environ.get("BLASTFOLD_TEST_DATA")
@@ -37,15 +38,15 @@ def settings(**changes):
     } | changes
 
 
-def cut(folder, path, regions=(), threads=2, declared=None, **changes):
+def cut(folder, path, threads=2, declared=None, **changes):
     """Tile a slide; its tiles, table, attributes and thumbnail."""
     outputs = {
         "tiles": folder / "tiles.h5",
         "table": folder / "tiles.tsv",
         "thumbnail": folder / "thumbnail.npz",
     }
-    row = {"path": path, "label": "normal", "mpp": declared}
-    tile_slide("one", row, regions, settings(**changes), outputs, threads)
+    row = {"path": path, "mpp": declared}
+    tile_slide("one", row, settings(**changes), outputs, threads)
     with h5py.File(outputs["tiles"]) as archive:
         tiles, facts = archive["tiles"][:], dict(archive["tiles"].attrs)
     table = pd.read_csv(
@@ -228,10 +229,11 @@ def test_thumbnail_is_no_larger_than_its_limit(tmp_path, slide, monkeypatch):
 def test_regions_label_the_tiles_whose_centre_they_hold(tmp_path, slide):
     path, _ = slide
     region = {"label": "blast", "x": 96, "y": 0, "width": 192, "height": 96}
-    _, table, _, _ = cut(tmp_path, path, regions=[region], **EVERYTHING)
-    marked = table[table["label"] == "blast"]
-    assert marked[["x", "y"]].to_numpy().tolist() == [[96, 0], [192, 0]]
-    assert set(table["label"]) == {"blast", "normal"}
+    _, table, _, _ = cut(tmp_path, path, **EVERYTHING)
+    places = table[["x", "y", "width", "height"]].to_numpy()
+    labels = label_tiles(places, "normal", [region])
+    assert places[labels == "blast", :2].tolist() == [[96, 0], [192, 0]]
+    assert set(labels) == {"blast", "normal"}
 
 
 def test_regions_that_disagree_are_an_error():

@@ -134,6 +134,8 @@ def stored(tmp_path):
         "rejected": 2,
         "image_size": [20, 20],
         "source_sizes": [[40, 50, 10]],
+        "parts": {"x": {"images": 3, "normal": 1, "blast": 2, "subjects": 1, "pictures": 0}},
+        "asked_parts": [],
         "images_sha256": "aa",
         "manifest_sha256": "dd",
     }
@@ -172,8 +174,11 @@ def stored(tmp_path):
     }
 
 
+EXPECTED = {"cells": {"parts": {"x": {"images": 3}}}}
+
+
 def text_of(config, stored, heading=None):
-    sections = methods_sections(read_records(config, ASKED, **stored))
+    sections = methods_sections(read_records(config, ASKED, EXPECTED, **stored))
     chosen = [heading] if heading else sections
     return " ".join(" ".join(sections[name]) for name in chosen)
 
@@ -336,14 +341,16 @@ def test_no_leakage_is_told_only_after_an_audit(stored):
 
 def test_generated_and_incomplete_data_are_called_so(stored):
     description = json.loads(stored["datasets"][0].read_text())
-    changes = {"format": "demo", "differences": ["part x is absent"], "subjects": 0}
+    changes = {"format": "demo", "subjects": 0, "parts": {}}
     write_json(description | changes, stored["datasets"][0])
     config = write_config()
     config["datasets"]["cells"]["format"] = "demo"
     text = text_of(config, stored, "Images")
     assert "computer-generated" in text
     assert "whose subjects are not known" in text
-    assert "It is not the whole public data set: part x is absent." in text
+    assert (
+        "It is not the whole public data set: the part x of the public data set is absent." in text
+    )
 
 
 def test_tiles_of_slides_are_told_with_how_they_were_cut(stored):

@@ -127,7 +127,6 @@ def test_same_table_same_bytes(tmp_path):
 def test_datasets_table(tmp_path):
     description = {
         "name": "c_nmc",
-        "title": "C-NMC",
         "images": 10661,
         "classes": ["normal", "blast"],
         "class_images": {"normal": 3389, "blast": 7272},
@@ -136,17 +135,23 @@ def test_datasets_table(tmp_path):
         "rejected": 2,
         "image_size": [257, 300],
         "source_sizes": [[440, 450, 1], [450, 460, 10660]],
-        "differences": ["10662 images expected, 10661 found."],
+        "parts": {},
+        "asked_parts": [],
     }
     (tmp_path / "dataset.json").write_text(json.dumps(description))
-    results.tabulate_datasets([tmp_path / "dataset.json"], [tmp_path / "t.tsv", tmp_path / "t.md"])
-    row = pd.read_csv(tmp_path / "t.tsv", sep="\t").iloc[0]
+    paths = [tmp_path / "t.tsv", tmp_path / "t.md"]
+    titles, expected = {"c_nmc": "C-NMC"}, {"c_nmc": {"images": 10662}}
+    results.tabulate_datasets([tmp_path / "dataset.json"], titles, expected, paths)
+    row = pd.read_csv(paths[0], sep="\t").iloc[0]
+    assert row["dataset_title"] == "C-NMC"
     assert row[["normal", "blast", "total", "subjects", "rejected"]].tolist() == [
         *(3389, 7272, 10661, 73, 2)
     ]
     assert (row["resolution"], row["source_resolution"]) == ("300 x 257", "460 x 450")
     assert np.isnan(row["pictures"])
-    assert row["note"].startswith("10662 images expected, 10661 found. The source does not name")
+    assert row["note"].startswith(
+        "10661 images, the public data set has 10662. The source does not name"
+    )
     assert "nan" not in (tmp_path / "t.md").read_text().lower()
 
 

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from blastfold.core.errors import InputError
 from blastfold.core.files import digest_file, written_whole
@@ -151,6 +152,39 @@ def digest_raw_folder(
     known.save(only=files)
     text = "".join(f"{file}\0{digests[file]}\0" for file in files)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+class RawContent(NamedTuple):
+    """What the folder of a data set held when its import was planned.
+
+    Attributes:
+        digest: As :func:`digest_raw_folder` returns it.
+        cache: The cache of the digests of its files.
+    """
+
+    digest: str
+    cache: str
+
+
+def require_content(
+    root: str | os.PathLike, planned: RawContent | None, sheet: str | None, moment: str
+) -> None:
+    """Check that raw files hold what they held when the job was planned.
+
+    Args:
+        root: The folder.
+        planned: What it held; None checks nothing.
+        sheet: As for :func:`digest_raw_folder`.
+        moment: Since when, for the message.
+
+    Raises:
+        InputError: A file was changed.
+    """
+    if planned and digest_raw_folder(root, planned.cache, sheet) != planned.digest:
+        raise InputError(
+            f"The files in '{root}' were changed {moment}, so that nothing was imported. "
+            "Run the workflow again when they are complete."
+        )
 
 
 def digest_slide(

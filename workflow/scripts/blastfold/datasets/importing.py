@@ -17,15 +17,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from blastfold.core.errors import InputError
 from blastfold.core.files import written_together
 from blastfold.core.manifest import COLUMNS, OPTIONAL_COLUMNS
 from blastfold.core.progress import Progress
+from blastfold.core.raw_files import RawContent, require_content
 from blastfold.core.tables import write_table
 from blastfold.datasets.formats import list_records, row_reader
-from blastfold.datasets.summary import count_classes, count_images, count_names
+from blastfold.datasets.summary import compare_counts, count_images
 from blastfold.images.decoding import (
     ImageError,
     StoreWriter,
@@ -46,6 +46,7 @@ def import_dataset(
     path: str | os.PathLike,
     settings: Mapping,
     expected: Mapping | None,
+    raw: RawContent | None,
     images: str | os.PathLike,
     manifest: str | os.PathLike,
     rejected: str | os.PathLike,
@@ -61,19 +62,24 @@ def import_dataset(
         name: The data set's name in the config.
         path: Its folder, or a link to it.
         settings: Its entry in the config: ``format`` and ``image_size`` (height, width), and
-            where given ``title``, ``crop`` (height, width) and what the format reads.
+            where given ``crop`` (height, width) and what the format reads.
         expected: What the public data set holds, from resources/datasets.yaml, or None:
             images, normal, blast, subjects, pictures, and the same for each of ``parts``. A
-            difference is a warning and is part of the summary.
+            difference is a warning.
+        raw: What the folder held when the import was planned; None for files that another rule
+            has written.
         images: Written: uint8 (images, height, width, 3), RGB, NumPy format.
         manifest: Written: TSV, row i describes images[i].
         rejected: Written: TSV with the columns file and reason.
-        summary: Written: JSON with counts, sizes, digests and differences.
+        summary: Written: JSON with counts, sizes and digests.
         threads: Threads that decode.
 
     Raises:
-        InputError: See :func:`datasets.formats.list_records`; or no image of a class is left.
+        InputError: See :func:`datasets.formats.list_records`; or no image of a class is left; or
+            the folder does not hold what it held when the import was planned.
     """
+    sheet = settings.get("sheet")
+    require_content(path, raw, sheet, "since this import was planned")
     records = list_records(settings["format"], path, settings)
     logger.info("%s: %d images found in '%s'", name, len(records), path)
     with written_together(images, manifest, rejected, summary) as (store, table, bad, digest):
@@ -83,34 +89,17 @@ def import_dataset(
         write_table(kept, table)
         write_table(refused, bad)
         facts = describe_manifest(kept, settings, len(refused))
-        differences = compare_counts(kept, expected, settings.get("parts"))
-        for difference in differences:
+        for difference in compare_counts(facts, expected):
             logger.warning("%s: %s", name, difference)
         facts |= {
             "images_sha256": images_digest,
             "manifest_sha256": hashlib.sha256(table.read_bytes()).hexdigest(),
-            "expected": expected,
-            "differences": differences,
+            "raw_sha256": raw.digest if raw else None,
         }
-        facts = {"name": name, "title": settings.get("title") or name, **facts}
-        text = json.dumps(facts, indent=2, ensure_ascii=False)
+        text = json.dumps({"name": name, **facts}, indent=2, ensure_ascii=False)
         digest.write_text(text + "\n", encoding="utf-8")
+        require_content(path, raw, sheet, "while it was imported")
     logger.info("%s: %d images imported, %d rejected", name, len(kept), len(refused))
-
-
-def read_expected(path: str | os.PathLike, format_name: str) -> dict | None:
-    """Read what the public data set of a format holds.
-
-    Args:
-        path: resources/datasets.yaml.
-        format_name: The data set's format.
-
-    Returns:
-        Counts as :func:`import_dataset` takes them; None for a format without a
-        public data set.
-    """
-    with Path(path).open(encoding="utf-8") as stream:
-        return yaml.safe_load(stream).get(format_name)
 
 
 def describe_manifest(manifest: pd.DataFrame, settings: Mapping, rejected: int) -> dict:
@@ -122,58 +111,16 @@ def describe_manifest(manifest: pd.DataFrame, settings: Mapping, rejected: int) 
         rejected: Number of rejected images.
 
     Returns:
-        format, rejected, image_size ([height, width]) and the counts of
-        :func:`blastfold.datasets.summary.count_images`.
+        format, rejected, image_size ([height, width]), asked_parts (the parts that the config asks
+        for; empty for all) and the counts of :func:`blastfold.datasets.summary.count_images`.
     """
     return {
         "format": settings["format"],
         **count_images(manifest),
         "rejected": rejected,
         "image_size": [int(length) for length in settings["image_size"]],
+        "asked_parts": list(settings.get("parts") or []),
     }
-
-
-def compare_counts(
-    manifest: pd.DataFrame, expected: Mapping | None, parts: Iterable[str] | None = None
-) -> list[str]:
-    """Compare a manifest with what the public data set is known to hold.
-
-    Args:
-        manifest: Table with the columns label, class, subject, picture and part.
-        expected: Counts by name, and by part under ``parts``; None compares nothing.
-        parts: The parts that were asked for; None for all.
-
-    Returns:
-        One sentence per difference.
-    """
-    expected = expected or {}
-    differences = [] if parts else _differences("", manifest, expected)
-    for part, counts in expected.get("parts", {}).items():
-        if parts and part not in parts:
-            continue
-        rows = manifest[manifest["part"] == part]
-        if rows.empty:
-            differences.append(f"the part {part} of the public data set is absent")
-        else:
-            differences += _differences(f"part {part}: ", rows, counts)
-    return differences
-
-
-def _differences(where: str, manifest: pd.DataFrame, expected: Mapping) -> list[str]:
-    found = {
-        "images": len(manifest),
-        "subjects": count_names(manifest["subject"]),
-        "pictures": count_names(manifest["picture"]),
-    }
-    kinds = [*found, "parts"]
-    of_classes = count_classes(manifest, [key for key in expected if key not in kinds])
-    found |= {f"{name} images": number for name, number in of_classes.items()}
-    wanted = {(key if key in kinds else f"{key} images"): expected[key] for key in expected}
-    return [
-        f"{where}{found[key]} {key}, the public data set has {number}"
-        for key, number in wanted.items()
-        if key in found and found[key] != number
-    ]
 
 
 @dataclasses.dataclass(slots=True)

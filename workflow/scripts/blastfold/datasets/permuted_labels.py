@@ -29,7 +29,7 @@ def permute_labels(
             original data set.
         outputs: Paths to write: the same, and ``rejected``.
         name: The new data set's name.
-        settings: Its entry: ``title``, ``format``, ``of`` (the base's name) and
+        settings: Its entry: ``format``, ``of`` (the base's name) and
             ``permute_among`` (subject or image).
         seed: The experiment's seed.
 
@@ -55,7 +55,7 @@ def permute_labels(
     # Images, duplicates and groups do not depend on labels.
     for kind in ("images", "duplicates", "groups"):
         link_or_copy(base[kind], outputs[kind])
-    facts = {key: settings[key] for key in ("title", "format")}
+    facts = {"format": settings["format"]}
     facts["derived"] = f"The labels of {original} are permuted among {among}s."
     write_derived(manifest, base["summary"], {"name": name, **facts}, outputs)
 

@@ -77,7 +77,7 @@ def select_tiles(
             (empty unless discriminative), rank (among the images of its slide and class, from 1)
             and kept (1 or 0).
         name: The new data set's name.
-        settings: Its entry: ``title``, ``format``, ``of`` (the base's name) and ``select`` with
+        settings: Its entry: ``format``, ``of`` (the base's name) and ``select`` with
             ``method`` (discriminative, random or none), ``share`` and ``architecture``.
         seed: The experiment's seed.
 
@@ -110,7 +110,7 @@ def select_tiles(
             f"(column 'picture' of {base['manifest']}) of at least two images of a class"
         )
     copy_images(base["images"], rows, outputs["images"])
-    facts = {"name": name, "title": settings["title"], "format": settings["format"]}
+    facts = {"name": name, "format": settings["format"]}
     facts |= {"images_sha256": digest_file(outputs["images"]), "selection": record}
     facts["derived"] = describe(len(rows), of, record)
     write_derived(manifest.iloc[rows], base["summary"], facts, outputs)

@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import SimpleNamespace
 
-from blastfold.core.errors import InputError
-from blastfold.core.files import digest_listing
+import yaml
+
+from blastfold.experiment.raw_data import RawData
 from blastfold.experiment.slide_sheet import (
     check_chosen_slides,
     demo_slides,
@@ -18,8 +20,8 @@ from blastfold.experiment.slide_sheet import (
     read_slides,
 )
 
-NOT_IMPORTED = ("demo", "duplicates", "reproduces")
-"""Keys of a data set that change nothing about its import."""
+IMPORTED = ("format", "image_size", "crop", "sheet", "classes", "parts")
+"""Keys of a data set that change its import."""
 
 NOT_TILED = ("sheet", "demo", "regions")
 """Keys of ``slides`` that change nothing about the tiles of one slide."""
@@ -36,17 +38,24 @@ class DatasetInputs:
         config: A config as :func:`blastfold.experiment.config.check_config` returns it.
         slides: Rows of the sheet of slides, by slide; empty without slides.
         regions: Labelled regions, by slide.
-        results: The folder of results.
+        raw: Its raw files.
+        public_counts: What public data sets hold, by format (resources/datasets.yaml).
     """
 
     config: Mapping
     slides: Mapping[str, dict]
     regions: Mapping[str, list[dict]]
-    results: str
+    raw: RawData
+    public_counts: Mapping[str, dict]
 
     @classmethod
     def read(
-        cls, config: Mapping, slide_schema: str | Path, results: str = "results"
+        cls,
+        config: Mapping,
+        slide_schema: str | Path,
+        results: str = "results",
+        public_counts: str | Path | None = None,
+        progress: Callable[[str], None] | None = None,
     ) -> "DatasetInputs":
         """Read the sheet of slides and the table of regions that a config names.
 
@@ -54,6 +63,8 @@ class DatasetInputs:
             config: A config as :func:`blastfold.experiment.config.check_config` returns it.
             slide_schema: JSON schema of a row of the sheet, as YAML.
             results: The folder of results.
+            public_counts: resources/datasets.yaml; None knows no public data set.
+            progress: Is given a line every few seconds while raw files are read.
 
         Raises:
             InputError: A table is not as expected, or a data set names an unknown slide.
@@ -67,7 +78,9 @@ class DatasetInputs:
         if settings and settings["regions"]:
             regions = read_regions(settings["regions"], slides)
         check_chosen_slides(config["datasets"], slides)
-        return cls(config, slides, regions, results)
+        raw = RawData(config, slides, results, progress)
+        known = yaml.safe_load(Path(public_counts).read_text("utf-8")) if public_counts else {}
+        return cls(config, slides, regions, raw, known)
 
     def of_format(self, *formats: str) -> list[str]:
         """Return the data sets of some formats."""
@@ -84,39 +97,43 @@ class DatasetInputs:
         """The data sets that are imported from a raw folder."""
         return self.except_format("grown", "permuted", "selected", "tiles")
 
-    def raw_folder(self, wildcards) -> str:
-        """Return the folder that a data set is imported from.
+    @cached_property
+    def expected(self) -> dict[str, dict]:
+        """What the public data set of the same format holds, by data set."""
+        datasets = self.config["datasets"]
+        return {
+            name: self.public_counts[entry["format"]]
+            for name, entry in datasets.items()
+            if entry["format"] in self.public_counts
+        }
 
-        Raises:
-            InputError: The folder does not exist, and neither do the imported images, from which
-                all that follows can be computed again.
-        """
+    def generated_folder(self, wildcards) -> str | list:
+        """Return the folder of generated images; an empty list for raw files."""
+        if self.config["datasets"][wildcards.dataset]["format"] == "demo":
+            return f"<results>/demo/{wildcards.dataset}"
+        return []
+
+    def raw_digest(self, wildcards) -> str | None:
+        """Return the digest of a data set's raw files; None for generated ones."""
+        return self.raw.dataset_digest(wildcards.dataset)
+
+    def raw_place(self, wildcards) -> SimpleNamespace:
+        """Return what the import must know of raw files and what changes no image."""
         name = wildcards.dataset
-        entry = self.config["datasets"][name]
-        if entry["format"] == "demo":
-            return f"<results>/demo/{name}"
-        imported = Path(self.results, "datasets", name, "images.npy")
-        if not Path(entry["path"]).exists() and not imported.exists():
-            raise InputError(
-                f"data set {name}: the folder {entry['path']} does not exist. Put the raw files "
-                f"or a symbolic link to them there, or set datasets.{name}.path; "
-                "resources/README.md describes how to obtain each data set."
-            )
-        return entry["path"]
-
-    def raw_listing(self, wildcards) -> str | None:
-        """Return a digest of names and sizes of the raw files; None for generated data."""
-        entry = self.config["datasets"][wildcards.dataset]
-        return None if entry["format"] == "demo" else digest_listing(entry["path"])
+        return self.raw.dataset_place(name, self.expected.get(name))
 
     def import_settings(self, wildcards) -> dict:
         """Return what of a data set's entry changes its import."""
-        return _without(self.config["datasets"][wildcards.dataset], NOT_IMPORTED)
+        entry = self.config["datasets"][wildcards.dataset]
+        return {key: entry[key] for key in IMPORTED if key in entry}
 
     def tiles_settings(self, wildcards) -> dict:
         """Return what of a data set of tiles, and of its slides' rows, changes its import."""
         rows = {
-            slide: {key: self.slides[slide][key] for key in ("subject", "picture")}
+            slide: {
+                **{key: self.slides[slide][key] for key in ("subject", "picture", "label")},
+                "regions": self.regions.get(slide, []),
+            }
             for slide in self._chosen_slides(wildcards.dataset)
         }
         return self.import_settings(wildcards) | {"slides": rows}
@@ -130,21 +147,17 @@ class DatasetInputs:
 
         return files
 
-    def slide_file(self, wildcards) -> str:
-        """Return the file of a slide.
+    def generated_slide(self, wildcards) -> str | list:
+        """Return the file of a generated slide; an empty list for another one."""
+        return self.slides[wildcards.slide]["path"] if "demo" in self.config["slides"] else []
 
-        Raises:
-            InputError: The file does not exist, and neither do the slide's tiles.
-        """
-        slide = wildcards.slide
-        path = self.slides[slide]["path"]
-        tiles = Path(self.results, "slides", slide, "tiles.h5")
-        if "demo" in self.config["slides"] or Path(path).exists() or tiles.exists():
-            return path
-        raise InputError(
-            f"'{self.config['slides']['sheet']}', slide {slide}: the file {path} does not exist. "
-            "Correct the column path, or put the slide or a link to it there."
-        )
+    def slide_digest(self, wildcards) -> str | None:
+        """Return the digest of a slide; None for a generated one."""
+        return self.raw.slide_digest(wildcards.slide)
+
+    def slide_place(self, wildcards) -> SimpleNamespace:
+        """Return the path of a slide, which changes no tile."""
+        return self.raw.slide_place(wildcards.slide)
 
     def slide_label(self, wildcards) -> str:
         """Return the label of a slide."""
@@ -155,12 +168,8 @@ class DatasetInputs:
         return lambda wildcards: {key: self.slides[wildcards.slide][key] for key in keys}
 
     def demo_slides_settings(self, wildcards) -> dict:
-        """Return the settings of generated slides."""
-        return self.config["slides"]["demo"]
-
-    def regions_of(self, wildcards) -> list[dict]:
-        """Return the labelled regions of a slide."""
-        return self.regions.get(wildcards.slide, [])
+        """Return what changes a generated slide; the number of slides does not."""
+        return _without(self.config["slides"]["demo"], ("slides",))
 
     def tiling_settings(self, wildcards) -> dict:
         """Return what of the config's ``slides`` changes the tiles of one slide."""

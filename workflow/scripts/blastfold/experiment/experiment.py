@@ -11,7 +11,7 @@ The rules hold no computation of their own. A question is answered by one part:
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -40,7 +40,12 @@ class Experiment:
 
     @classmethod
     def read(
-        cls, config: Mapping, slide_schema: str | Path, results: str = "results"
+        cls,
+        config: Mapping,
+        slide_schema: str | Path,
+        results: str = "results",
+        public_counts: str | Path | None = None,
+        progress: Callable[[str], None] | None = None,
     ) -> "Experiment":
         """Make the experiment of a checked config; reads the sheet of slides that it names.
 
@@ -48,11 +53,14 @@ class Experiment:
             config: A config as :func:`blastfold.experiment.config.check_config` returns it.
             slide_schema: JSON schema of a row of the sheet, as YAML.
             results: The folder of results.
+            public_counts: What public data sets hold (resources/datasets.yaml).
+            progress: Is given a line every few seconds while raw files are read.
 
         Raises:
             InputError: The sheet of slides or the table of regions is not as expected.
         """
-        return cls(config, DatasetInputs.read(config, slide_schema, results), results)
+        inputs = DatasetInputs.read(config, slide_schema, results, public_counts, progress)
+        return cls(config, inputs, results)
 
     @cached_property
     def runs(self) -> Runs:

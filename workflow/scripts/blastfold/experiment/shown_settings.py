@@ -9,6 +9,9 @@ from functools import cached_property
 
 from blastfold.experiment.runs import Run, Runs
 
+MACHINE_KEYS = ("device", "other_versions")
+"""Keys of the config that are about the machine and about no result."""
+
 
 @dataclass(frozen=True)
 class ShownSettings:
@@ -62,6 +65,15 @@ class ShownSettings:
     def ablation_plan(self, wildcards) -> dict:
         """Return what an ablation compares, as :meth:`Runs.plan_of` does."""
         return self.runs.plan_of(wildcards.ablation)
+
+    def published_config(self, wildcards) -> dict:
+        """Return what the publication says of the config; where it ran is in the records."""
+        config = {key: value for key, value in self.runs.config.items() if key not in MACHINE_KEYS}
+        datasets = {
+            name: {key: value for key, value in entry.items() if key != "path"}
+            for name, entry in config["datasets"].items()
+        }
+        return {**config, "datasets": datasets}
 
     def publication_titles(self, wildcards) -> dict[str, dict[str, str]]:
         """Return the titles of data sets, protocols, models and ablations, by kind and name.

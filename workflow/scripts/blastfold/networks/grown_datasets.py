@@ -37,7 +37,7 @@ def grow_dataset(
         base: Paths ``images``, ``manifest`` and ``summary`` of the data set to grow.
         outputs: Paths ``images``, ``manifest``, ``rejected`` and ``summary`` to write.
         name: The grown data set's name.
-        settings: Its entry: ``title``, ``format``, ``of`` (the base's name) and ``grow`` with
+        settings: Its entry: ``format``, ``of`` (the base's name) and ``grow`` with
             the wanted numbers ``normal`` and ``blast`` and the ``augmentation``.
         seed: The experiment's seed.
 
@@ -65,7 +65,7 @@ def grow_dataset(
         f"{len(manifest)} images of {settings['of']}."
     )
     facts = {
-        **{"name": name, "title": settings["title"], "format": settings["format"]},
+        **{"name": name, "format": settings["format"]},
         "images_sha256": digest_file(outputs["images"]),
         "derived": derived,
     }

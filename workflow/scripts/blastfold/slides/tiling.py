@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -30,7 +30,6 @@ COLUMNS = {
     "tissue_fraction": "float64",
     "pen_fraction": "float64",
     "sharpness": "float64",
-    "label": "object",
     "kept": "int64",
     "reason": "object",
     "row": "int64",
@@ -59,7 +58,6 @@ class Tiling:
 def tile_slide(
     slide: str,
     row: Mapping,
-    regions: Sequence[Mapping],
     settings: Mapping,
     outputs: Mapping[str, str | os.PathLike],
     threads: int = 1,
@@ -68,8 +66,8 @@ def tile_slide(
 
     Args:
         slide: The slide's name.
-        row: Its row of the sheet: path, label, mpp.
-        regions: Its regions: label, x, y, width, height (pixels of level 0).
+        row: Its row of the sheet: path and mpp. Labels are given to tiles when they are imported,
+            so that a corrected label cuts no slide again.
         settings: The config's ``slides``: tile_size, overlap, unit, mpp, edges,
             tissue_threshold, minimum_tissue, minimum_sharpness, maximum_pen, when_empty.
         outputs: ``tiles`` (HDF5: ``tiles`` uint8 (n, h, w, 3), RGB, a tile a chunk, its origin in
@@ -80,13 +78,13 @@ def tile_slide(
 
     Raises:
         InputError: The slide cannot be read or gives no tile, and ``when_empty`` is error; or
-            settings or regions and slide do not go together.
+            settings and slide do not go together.
     """
     with ThreadPoolExecutor(1) as pool:
         digest = pool.submit(_digest, row["path"])
         try:
             with open_slide(row["path"]) as opened:
-                tiling = prepare(opened, row, regions, settings, threads)
+                tiling = prepare(opened, row, settings, threads)
                 _store(slide, opened, tiling, settings, digest, outputs, threads)
         except InputError as error:
             fault = f"slide '{slide}' of the sheet: {error}"
@@ -97,15 +95,12 @@ def tile_slide(
             _store_nothing(slide, str(error), settings, digest.result(), outputs)
 
 
-def prepare(
-    opened: Slide, row: Mapping, regions: Sequence[Mapping], settings: Mapping, threads: int = 1
-) -> Tiling:
+def prepare(opened: Slide, row: Mapping, settings: Mapping, threads: int = 1) -> Tiling:
     """Lay the grid and reject what shows no tissue, before any tile is cut.
 
     Args:
         opened: The open slide.
         row: Its row of the sheet.
-        regions: Its regions.
         settings: The config's ``slides``.
         threads: Threads that decode.
 
@@ -138,7 +133,6 @@ def prepare(
     table["tissue_fraction"] = covered_fraction(tissue, places, step)
     table["pen_fraction"] = covered_fraction(pen, places, step)
     table["sharpness"] = np.nan
-    table["label"] = label_tiles(places, row["label"], regions)
     table["reason"] = np.select(
         [
             table["pen_fraction"] > settings["maximum_pen"],
@@ -149,38 +143,6 @@ def prepare(
     )
     thumbnail = {"thumbnail": pixels, "tissue": tissue, "pen": pen, "step": np.float64(step)}
     return Tiling(plan, boxes, table, thumbnail)
-
-
-def label_tiles(places: np.ndarray, label: str, regions: Sequence[Mapping]) -> np.ndarray:
-    """Give every tile the label of the region that contains its centre, or that of the slide.
-
-    Args:
-        places: int (n, 4): x, y, width, height in pixels of level 0.
-        label: The slide's label.
-        regions: label, x, y, width, height of each region.
-
-    Returns:
-        Text (n,).
-
-    Raises:
-        InputError: A tile's centre is in regions of different labels.
-    """
-    labels = np.full(len(places), label, dtype=object)
-    taken = np.zeros(len(places), dtype=bool)
-    centre_x, centre_y = places[:, 0] + places[:, 2] / 2, places[:, 1] + places[:, 3] / 2
-    for region in regions:
-        inside = (centre_x >= region["x"]) & (centre_x < region["x"] + region["width"])
-        inside &= (centre_y >= region["y"]) & (centre_y < region["y"] + region["height"])
-        torn = inside & taken & (labels != region["label"])
-        if torn.any():
-            x, y = places[torn][0, :2]
-            raise InputError(
-                f"the tile at x {x}, y {y} is in regions of the labels "
-                f"'{labels[torn][0]}' and '{region['label']}'; correct the table of regions."
-            )
-        labels[inside] = region["label"]
-        taken |= inside
-    return labels
 
 
 def _store(

@@ -1,6 +1,6 @@
 """Tiles of slides, as rule ``tile_slide`` stores them: one archive and one table per slide."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import h5py
@@ -16,7 +16,7 @@ CLASSES = {
     "normal": DEFAULT_CLASSES["normal"],
     "blast": (*DEFAULT_CLASSES["blast"], "tumor", "tumour", "cancer"),
 }
-LISTED = ("x", "y", "label", "row")
+PLACE = ["x", "y", "width", "height"]
 
 
 def list_tiles(root: Path, settings: Mapping) -> pd.DataFrame:
@@ -24,7 +24,8 @@ def list_tiles(root: Path, settings: Mapping) -> pd.DataFrame:
 
     Args:
         root: Folder with one sub-folder per slide, each with ``tiles.h5`` and ``tiles.tsv``.
-        settings: ``slides``: slide -> its ``subject`` and ``picture``. ``classes``: the source's
+        settings: ``slides``: slide -> its ``subject``, ``picture`` and ``label``, and its
+            ``regions`` (label, x, y, width, height in pixels of level 0). ``classes``: the source's
             names of the classes.
 
     Returns:
@@ -33,7 +34,7 @@ def list_tiles(root: Path, settings: Mapping) -> pd.DataFrame:
         tiles of a slide without a label, are one row with a problem.
 
     Raises:
-        InputError: A label is not a class.
+        InputError: A label is not a class, or regions of different labels overlap.
     """
     labels = class_labels(settings.get("classes"), CLASSES)
     records = []
@@ -66,10 +67,14 @@ def _list_slide(root: Path, slide: str, facts: Mapping, labels: Mapping[str, int
         excluded = archive["tiles"].attrs["excluded"]
     if excluded:
         return [{"file": file, "label": 0, "problem": excluded}]
-    table = read_text_table(root / slide / "tiles.tsv", ("kept", *LISTED))
-    table = table[table["kept"] == "1"][list(LISTED)].astype({"row": int}).sort_values("row")
+    table = read_text_table(root / slide / "tiles.tsv", (*PLACE, "kept", "row"))
+    table = table[table["kept"] == "1"][[*PLACE, "row"]].astype(int).sort_values("row")
+    try:
+        names = label_tiles(table[PLACE].to_numpy(), facts["label"], facts.get("regions", ()))
+    except InputError as error:
+        raise InputError(f"slide '{slide}': {error}") from None
     records = []
-    for x, y, label, row in table.itertuples(index=False):
+    for x, y, label, row in zip(table["x"], table["y"], names, table["row"], strict=True):
         if not label:
             continue
         if label.casefold() not in labels:
@@ -92,3 +97,35 @@ def _list_slide(root: Path, slide: str, facts: Mapping, labels: Mapping[str, int
         problem = f"{unlabelled} tiles are in no region, and the slide has no label"
         records.append({"file": file, "label": 0, "problem": problem})
     return records
+
+
+def label_tiles(places: np.ndarray, label: str, regions: Sequence[Mapping]) -> np.ndarray:
+    """Give every tile the label of the region that contains its centre, or that of the slide.
+
+    Args:
+        places: int (n, 4): x, y, width, height in pixels of level 0.
+        label: The slide's label.
+        regions: label, x, y, width, height of each region.
+
+    Returns:
+        Text (n,).
+
+    Raises:
+        InputError: A tile's centre is in regions of different labels.
+    """
+    labels = np.full(len(places), label, dtype=object)
+    taken = np.zeros(len(places), dtype=bool)
+    centre_x, centre_y = places[:, 0] + places[:, 2] / 2, places[:, 1] + places[:, 3] / 2
+    for region in regions:
+        inside = (centre_x >= region["x"]) & (centre_x < region["x"] + region["width"])
+        inside &= (centre_y >= region["y"]) & (centre_y < region["y"] + region["height"])
+        torn = inside & taken & (labels != region["label"])
+        if torn.any():
+            x, y = places[torn][0, :2]
+            raise InputError(
+                f"the tile at x {x}, y {y} is in regions of the labels "
+                f"'{labels[torn][0]}' and '{region['label']}'; correct the table of regions."
+            )
+        labels[inside] = region["label"]
+        taken |= inside
+    return labels

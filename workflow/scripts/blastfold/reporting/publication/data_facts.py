@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from blastfold.datasets.summary import compare_counts
 from blastfold.reporting.publication.records import Records, Split
 from blastfold.reporting.publication.wording import count, listing, percent, sentence, size, span
 
@@ -111,8 +112,8 @@ def _describe_dataset(records: Records, name: str, description: dict) -> Iterato
         yield sentence(description["derived"])
     if generated:
         yield "They contain no data of patients, so results on them say nothing about patients."
-    if description.get("differences"):
-        yield f"It is not the whole public data set: {'; '.join(description['differences'])}."
+    if differences := compare_counts(description, records.expected.get(name)):
+        yield f"It is not the whole public data set: {'; '.join(differences)}."
     if description.get("rejected"):
         yield sentence(_rejection(description))
     yield sentence(_resizing(records, name, description))

@@ -49,6 +49,7 @@ class Records(NamedTuple):
     Attributes:
         config: The checked config with all defaults.
         asked: Every (data set, protocol, model, number of folds) of the experiment.
+        expected: What the public data set of the same format holds, by name of the data set.
         datasets: Descriptions (``dataset.json``) by name, of those imported.
         splits: By (data set, protocol), of those assigned.
         runs: Trainings that were finished, in the config's order.
@@ -61,6 +62,7 @@ class Records(NamedTuple):
 
     config: dict
     asked: list[tuple[str, str, str, int]]
+    expected: dict[str, dict]
     datasets: dict[str, dict]
     splits: dict[tuple[str, str], Split]
     runs: list[Run]
@@ -112,6 +114,7 @@ class Records(NamedTuple):
 def read_records(
     config: dict,
     asked: Iterable[tuple[str, str, str, int]],
+    expected: dict[str, dict] | None = None,
     datasets: Paths = (),
     folds: Paths = (),
     leakage: Paths = (),
@@ -127,6 +130,7 @@ def read_records(
     Args:
         config: The checked config with all defaults.
         asked: Every (data set, protocol, model, number of folds) of the experiment, in order.
+        expected: What the public data set of the same format holds, by name of the data set.
         datasets: Files ``{dataset}/dataset.json``.
         folds: Files ``{dataset}/{protocol}.tsv``.
         leakage: Files ``{dataset}/{protocol}.leakage.tsv``.
@@ -144,6 +148,7 @@ def read_records(
     return Records(
         config=config,
         asked=asked,
+        expected=expected or {},
         datasets={path.parent.name: read_json(path) for path in _there(datasets)},
         splits=_read_splits(_there(folds), _there(leakage)),
         runs=_sort([run for path in _there(runs) for run in _read_runs(path)], asked),

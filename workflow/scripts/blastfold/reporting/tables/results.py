@@ -10,28 +10,38 @@ import pandas as pd
 from blastfold.core.errors import InputError
 from blastfold.core.interval_table import read_intervals
 from blastfold.core.notes import join_notes, make_note, notes_about, only_notes
+from blastfold.datasets.summary import compare_counts
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.writing import METRICS, write_table
 
 Paths = Iterable[str | os.PathLike]
 
 
-def tabulate_datasets(descriptions: Paths, paths: Paths) -> None:
+def tabulate_datasets(
+    descriptions: Paths, titles: Mapping[str, str], expected: Mapping[str, Mapping], paths: Paths
+) -> None:
     """Write the characteristics of the data sets (thesis Table 4.1).
 
     Args:
         descriptions: ``dataset.json`` of each data set.
+        titles: Titles by name.
+        expected: What the public data set of the same format holds, by name.
         paths: Tables to write (see :func:`blastfold.reporting.tables.writing.write_table`).
     """
     read = [json.loads(Path(path).read_text(encoding="utf-8")) for path in descriptions]
-    write_table(dataset_table(read), paths, "Characteristics of the data sets.", "tab:datasets")
+    table = dataset_table(read, titles, expected)
+    write_table(table, paths, "Characteristics of the data sets.", "tab:datasets")
 
 
-def dataset_table(descriptions: Iterable[dict]) -> pd.DataFrame:
+def dataset_table(
+    descriptions: Iterable[dict], titles: Mapping[str, str], expected: Mapping[str, Mapping]
+) -> pd.DataFrame:
     """Return one row per data set.
 
     Args:
         descriptions: Contents of the ``dataset.json`` files.
+        titles: Titles by name.
+        expected: What the public data set of the same format holds, by name.
 
     Returns:
         dataset, dataset_title, the images of each class by its name, total, resolution,
@@ -43,7 +53,8 @@ def dataset_table(descriptions: Iterable[dict]) -> pd.DataFrame:
     classes = dict.fromkeys(name for facts in descriptions for name in facts["classes"])
     rows = []
     for description in descriptions:
-        notes = list(description.get("differences") or [])
+        name = description["name"]
+        notes = [f"{text}." for text in compare_counts(description, expected.get(name))]
         unknown = [kind for kind in ("subjects", "pictures") if not description.get(kind)]
         if unknown:
             notes.append(f"The source does not name its {' and '.join(unknown)}.")
@@ -52,9 +63,9 @@ def dataset_table(descriptions: Iterable[dict]) -> pd.DataFrame:
             notes.append(f"Source images have {len(sizes)} sizes; the most frequent is shown.")
         rows.append(
             {
-                "dataset": description["name"],
-                "dataset_title": description["title"],
-                **{name: description["class_images"].get(name, 0) for name in classes},
+                "dataset": name,
+                "dataset_title": titles[name],
+                **{kind: description["class_images"].get(kind, 0) for kind in classes},
                 "total": description["images"],
                 "resolution": _resolution(description["image_size"]),
                 "subjects": description.get("subjects") or pd.NA,

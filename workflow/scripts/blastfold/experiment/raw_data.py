@@ -1,0 +1,100 @@
+"""The raw files of an experiment: where they are, and digests of what is in them.
+
+Their content decides what is imported again; their dates and their place do not. The digest is a
+parameter of the rules. The place is in a namespace, which Snakemake does not compare, so that files
+on another disk are not imported again.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+
+from blastfold.core.errors import InputError
+from blastfold.core.raw_files import digest_raw_folder, digest_slide
+
+CACHE = Path(".snakemake", "blastfold")
+"""Where the digests of raw files are kept, below the working directory."""
+
+
+@dataclass(frozen=True)
+class RawData:
+    """Raw folders of data sets and files of slides.
+
+    A digest is computed once per process, so that all jobs of a run are planned by the same one.
+
+    Attributes:
+        config: A config as :func:`blastfold.experiment.config.check_config` returns it.
+        slides: Rows of the sheet of slides, by slide.
+        results: The folder of results.
+        progress: Is given a line every few seconds while raw files are read.
+    """
+
+    config: Mapping
+    slides: Mapping[str, dict]
+    results: str
+    progress: Callable[[str], None] | None = None
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    @cache  # noqa: B019 - an experiment lives as long as the process
+    def dataset_digest(self, dataset: str) -> str | None:
+        """Return the digest of a data set's raw files; None for generated ones.
+
+        Without the folder it is the digest that was imported: whoever has the imported images alone
+        can compute all that follows from them again.
+
+        Raises:
+            InputError: Neither the folder nor the imported images exist, or some folder cannot be
+                read.
+        """
+        entry = self.config["datasets"][dataset]
+        if entry["format"] == "demo":
+            return None
+        if Path(entry["path"]).exists():
+            cache_file = self.dataset_cache(dataset)
+            return digest_raw_folder(entry["path"], cache_file, entry.get("sheet"), self.progress)
+        imported = Path(self.results, "datasets", dataset, "dataset.json")
+        if not imported.exists():
+            raise InputError(
+                f"data set {dataset}: the folder {entry['path']} does not exist. Put the raw files "
+                f"or a symbolic link to them there, or set datasets.{dataset}.path; "
+                "resources/README.md describes how to obtain each data set."
+            )
+        return json.loads(imported.read_text("utf-8")).get("raw_sha256")
+
+    def dataset_cache(self, dataset: str) -> str:
+        """Return the file with the digests of a data set's raw files."""
+        return str(CACHE / f"{dataset}.json")
+
+    @cache  # noqa: B019 - an experiment lives as long as the process
+    def slide_digest(self, slide: str) -> str | None:
+        """Return the digest of a slide; None for a generated one.
+
+        Raises:
+            InputError: Neither the slide nor its tiles exist, or the slide cannot be read.
+        """
+        if "demo" in self.config["slides"]:
+            return None
+        path = Path(self.slides[slide]["path"])
+        if not path.exists() and not Path(self.results, "slides", slide, "tiles.h5").exists():
+            raise InputError(
+                f"'{self.config['slides']['sheet']}', slide {slide}: the file {path} does not "
+                "exist. Correct the column path, or put the slide or a link to it there."
+            )
+        return digest_slide(path, CACHE / "slides.json", self.progress)
+
+    def dataset_place(self, dataset: str, expected: Mapping | None) -> SimpleNamespace:
+        """Return folder, cache and expected counts of a data set, which change no image."""
+        return SimpleNamespace(
+            folder=self.config["datasets"][dataset].get("path"),
+            cache=self.dataset_cache(dataset),
+            expected=expected,
+        )
+
+    def slide_place(self, slide: str) -> SimpleNamespace:
+        """Return the path of a slide, which changes no tile."""
+        return SimpleNamespace(path=self.slides[slide]["path"])
