@@ -158,13 +158,12 @@ def stored(tmp_path):
         {"name": "dense_1", "kind": "Dense", "output_shape": "256"},
         {"name": "classifier", "kind": "Dense", "output_shape": "2"},
     ]
-    place = tmp_path / "training" / "cells" / "subject_folds" / "big" / "fold-0"
     evaluation = tmp_path / "evaluation" / "cells" / "subject_folds" / "big"
     return {
         "datasets": [write_json(description, tmp_path / "datasets" / "cells" / "dataset.json")],
         "folds": [write_tsv(folds, tmp_path / "folds" / "cells" / "subject_folds.tsv")],
         "leakage": [write_tsv(audit, tmp_path / "folds" / "cells" / "subject_folds.leakage.tsv")],
-        "layers": [write_tsv(layers, place / "layers.tsv")],
+        "layers": [write_tsv(layers, evaluation / "layers.tsv")],
         "metrics": [write_tsv(metrics, evaluation / "metrics.tsv")],
         "runs": [
             write_runs(tmp_path, "big", *(run_of(fold, weights="f" * 64) for fold in (0, 1))),

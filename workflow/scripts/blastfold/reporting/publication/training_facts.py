@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from blastfold.core.settings import is_simple_cnn
 from blastfold.reporting.publication.records import Records, Run
 from blastfold.reporting.publication.wording import (
     count,
@@ -202,10 +203,9 @@ def _network(run: Run) -> str:
     record = run.record
     settings = record["settings"]
     name = settings["architecture"]
-    plain = name.replace("_", "").replace("-", "").lower()
-    kind = (
-        "a simple convolutional network" if plain == "simplecnn" else f"{name} (keras.applications)"
-    )
+    kind = "a simple convolutional network"
+    if not is_simple_cnn(name):
+        kind = f"{name} (keras.applications)"
     text = f"{kind} of {record['parameters']:,} parameters"
     trained = record["trainable_parameters"]
     if settings["train"] == "head":
