@@ -230,7 +230,7 @@ def test_from_files_to_tables_and_figures(files):
         files / "gap.tsv", titles, "Title", "tab:g", [files / f"gaps.{e}" for e in endings]
     )
     shown = pd.read_csv(files / "comparisons.tsv", sep="\t")
-    assert len(shown) == 3 * len(comparison_tables.SHOWN_METRICS)
+    assert len(shown) == 3 * len(comparison_tables.COMPARED_METRICS)
     exact = pd.read_csv(files / "by_subject.tsv", sep="\t").query(
         "metric == 'accuracy' and method == 'jackknife-t'"
     )

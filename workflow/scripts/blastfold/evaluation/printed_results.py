@@ -8,12 +8,9 @@ from collections.abc import Mapping
 import pandas as pd
 
 from blastfold.core.errors import InputError
+from blastfold.core.names import CELLS, RATES
 from blastfold.core.notes import join_notes, make_note, notes_about
-from blastfold.statistics.metrics import TOTALS
 from blastfold.statistics.printed_results import PrintedAudit, audit_printed_result
-
-RATES = ("accuracy", "sensitivity", "specificity")
-"""The printed figures that come from one confusion matrix."""
 
 MOST_LISTED = 1000
 """A row that more matrices could print (one without sensitivity) has them counted, not listed."""
@@ -50,7 +47,7 @@ def audit_published(
         rows.append(names | images | figures | result | {"note": note})
         if len(found.matrices) <= MOST_LISTED:
             lists.append(found.matrices.assign(**names))
-    columns = ["dataset", "model", "printed_in", *TOTALS[:4], "positives"]
+    columns = ["dataset", "model", "printed_in", *CELLS, "positives"]
     listed = pd.concat(lists) if lists else pd.DataFrame(columns=columns)
     return pd.DataFrame(rows), listed[columns]
 

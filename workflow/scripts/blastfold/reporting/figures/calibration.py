@@ -9,12 +9,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from blastfold.core.names import POOLED
 from blastfold.reporting.figures import style
 from blastfold.reporting.figures.curves import draw_curves, legend_below, square_axes
 
 Paths = Iterable[str | os.PathLike]
-
-POOLED = "pooled"
 
 BEFORE, AFTER = "before", "after"
 

@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from blastfold.core.interval_table import read_intervals
+from blastfold.core.names import POOLED
 from blastfold.core.notes import FIRST_HIGHER, SECOND_HIGHER
 from blastfold.reporting.figures import style
-from blastfold.reporting.tables.comparisons import SHOWN_METRICS, read_recommended
+from blastfold.reporting.tables.comparisons import COMPARED_METRICS, read_recommended
 from blastfold.reporting.tables.results import read_metrics
 from blastfold.reporting.tables.writing import MINUS, heading_of
 
@@ -47,8 +48,8 @@ def differences(comparisons: pd.DataFrame, titles: Mapping[str, str], title: str
     pairs = list(dict.fromkeys(names)) if len(comparisons) else []
     height = (32 + 8 * max(len(pairs), 1)) * style.MILLIMETRE
     figure = Figure(figsize=(style.TWO_COLUMNS, height))
-    panels = figure.subplots(1, len(SHOWN_METRICS), sharey=True, sharex=True)
-    for axes, metric in zip(panels, SHOWN_METRICS, strict=True):
+    panels = figure.subplots(1, len(COMPARED_METRICS), sharey=True, sharex=True)
+    for axes, metric in zip(panels, COMPARED_METRICS, strict=True):
         axes.axvline(0, color=style.BLACK, linewidth=0.7, zorder=1)
         rows = comparisons[comparisons["metric"] == metric].to_dict("records")
         for row in rows:
@@ -96,8 +97,8 @@ def plot_protocol_gap(
     rows = []
     for values, limits, run in zip(metrics, intervals, runs, strict=True):
         value, limit = (
-            read_metrics(values).loc["pooled"],
-            read_intervals(limits, GAP_METRICS).loc["pooled"],
+            read_metrics(values).loc[POOLED],
+            read_intervals(limits, GAP_METRICS).loc[POOLED],
         )
         for metric in GAP_METRICS:
             ends = {end: limit.at[metric, end] for end in ("lower", "upper")}

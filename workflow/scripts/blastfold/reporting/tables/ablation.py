@@ -5,15 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from blastfold.core.names import SHOWN_METRICS
 from blastfold.core.notes import notes_about
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.comparisons import difference_cells
 from blastfold.reporting.tables.writing import write_table
 
 Paths = Iterable[str | os.PathLike]
-
-METRICS = ("auc", "accuracy", "sensitivity", "specificity")
-"""The metrics of an ablation, in the order in which they are shown."""
 
 
 def tabulate_effects(
@@ -121,17 +119,17 @@ def metrics_aside(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
         keys: Columns that identify a run.
 
     Returns:
-        One row per run, in the order of the table: the keys, every metric of :data:`METRICS` with
+        One row per run, in the order of the table: the keys, every metric of SHOWN_METRICS with its
         _lower and _upper, and note.
     """
     rows = []
     for _, run in table.groupby(list(keys), sort=False):
         row = {key: run[key].iloc[0] for key in keys}
         by_metric = run.set_index("metric")
-        for metric in METRICS:
+        for metric in SHOWN_METRICS:
             row[metric] = by_metric.at[metric, "value"]
             row |= {f"{metric}_{end}": by_metric.at[metric, end] for end in ("lower", "upper")}
-        note = notes_about({metric: by_metric.at[metric, "note"] for metric in METRICS})
+        note = notes_about({metric: by_metric.at[metric, "note"] for metric in SHOWN_METRICS})
         rows.append({**row, "note": sentences(note, short=True)})
     return pd.DataFrame(rows)
 

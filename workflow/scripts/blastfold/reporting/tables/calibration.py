@@ -7,13 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from blastfold.core.errors import InputError
+from blastfold.core.names import POOLED
 from blastfold.core.notes import without_notes
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.writing import MISSING, write_table
 
 Paths = Iterable[str | os.PathLike]
-
-POOLED = "pooled"
 
 POINT_TITLES = {
     "threshold-0.5": "Threshold 0.5",

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from blastfold.core.interval_table import read_intervals
+from blastfold.core.names import POOLED
 from blastfold.core.notes import join_notes, make_note, notes_about, only_notes
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.results import Paths, read_metrics
@@ -57,7 +58,7 @@ def canary_row(metrics: pd.DataFrame, intervals: pd.DataFrame, run: dict) -> dic
         labels, NAMES, each metric of SHOWN with the limits ``<metric>_lower`` and
         ``<metric>_upper`` of its interval (fractions, over the test images of all folds), note.
     """
-    pooled, limits = metrics.loc["pooled"], intervals.loc["pooled"]
+    pooled, limits = metrics.loc[POOLED], intervals.loc[POOLED]
     notes = [meaning(run["labels"], run["group_by"]), _note_on_intervals(limits)]
     row = {"labels": LABELS[run["labels"]], **{name: run[name] for name in NAMES}}
     for metric in SHOWN:

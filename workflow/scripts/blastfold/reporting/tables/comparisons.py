@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from blastfold.core.errors import InputError
+from blastfold.core.names import FOLDS, RATES
 from blastfold.reporting.notes import outcome_words, sentences
 from blastfold.reporting.tables.writing import heading_of, write_table
 
 Paths = Iterable[str | os.PathLike]
 
-SHOWN_METRICS = ("accuracy", "sensitivity", "specificity", "auc", "weighted_f1")
+COMPARED_METRICS = (*RATES, "auc", "weighted_f1")
 """The metrics of the printed tables and figures; the others are in the evaluation's files."""
 
 CUT = "the interval reaches beyond what a difference can be, and is cut there"
@@ -125,9 +126,9 @@ def read_recommended(path: str | os.PathLike) -> pd.DataFrame:
     table = pd.read_csv(path, sep="\t")
     if "recommended" not in table:
         raise InputError(f"{path}: the column 'recommended' is missing, got {list(table.columns)}")
-    chosen = table["recommended"].astype(bool) & table["metric"].isin(SHOWN_METRICS)
-    table = table[chosen & (table["view"] != "folds")].fillna({"note": "", "outcome": ""})
-    order = table["metric"].map({metric: place for place, metric in enumerate(SHOWN_METRICS)})
+    chosen = table["recommended"].astype(bool) & table["metric"].isin(COMPARED_METRICS)
+    table = table[chosen & (table["view"] != FOLDS)].fillna({"note": "", "outcome": ""})
+    order = table["metric"].map({metric: place for place, metric in enumerate(COMPARED_METRICS)})
     return table.iloc[order.argsort(kind="stable")].reset_index(drop=True)
 
 

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from blastfold.core.interval_table import read_intervals
+from blastfold.core.names import POOLED, SHOWN_METRICS
 from blastfold.core.notes import make_note, notes_about
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.writing import write_table
 
 Paths = Iterable[str | os.PathLike]
-
-SHOWN = ("auc", "accuracy", "sensitivity", "specificity")
 
 TESTED = {"internal": "same data set", "external": "other data set"}
 """The words of the table and the figure for the two rows of a run."""
@@ -42,18 +41,18 @@ def external_rows(internal: Paths, external: Paths, runs: Sequence[dict]) -> pd.
             each with its title (``<name>_title``).
 
     Returns:
-        The names, tested (a value of TESTED), images, each metric of SHOWN as a fraction with
-        ``<metric>_lower`` and ``<metric>_upper``, note.
+        The names, tested (a value of TESTED), images, each metric of SHOWN_METRICS (fractions)
+        with ``<metric>_lower`` and ``<metric>_upper``, note.
     """
     rows = []
     for inside, outside, run in zip(internal, external, runs, strict=True):
         for tested, path in (("internal", inside), ("external", outside)):
-            limits = read_intervals(path, SHOWN).loc["pooled"]
+            limits = read_intervals(path, SHOWN_METRICS).loc[POOLED]
             row = {**run, "tested": TESTED[tested], "images": int(limits["images"].iloc[0])}
-            for metric in SHOWN:
+            for metric in SHOWN_METRICS:
                 row[metric] = float(limits.at[metric, "value"])
                 row |= {f"{metric}_{end}": limits.at[metric, end] for end in ("lower", "upper")}
-            rows.append(row | {"note": _note(limits.loc[list(SHOWN)])})
+            rows.append(row | {"note": _note(limits.loc[list(SHOWN_METRICS)])})
     return pd.DataFrame(rows)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 import pandas as pd
 
 from blastfold.core.files import written_whole
-from blastfold.evaluation.printed_results import RATES, audit_published
+from blastfold.core.names import RATES
+from blastfold.evaluation.printed_results import audit_published
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.reproduction import MODEL_TITLES, read_published
 from blastfold.reporting.tables.writing import write_table

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
+from blastfold.core.names import RATES
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.results import headline_scope, read_metrics
 from blastfold.reporting.tables.writing import heading_of, write_table
 
-PRINTED_METRICS = ("accuracy", "sensitivity", "specificity", "auc")
+PRINTED_METRICS = (*RATES, "auc")
 """What the thesis prints for every data set and model (Tables 5.2 to 5.9)."""
 
 MODEL_TITLES = {"densenet169": "DenseNet169", "vgg19": "VGG19", "simple_cnn": "Simple CNN"}

@@ -9,10 +9,11 @@ import pandas as pd
 
 from blastfold.core.errors import InputError
 from blastfold.core.interval_table import read_intervals
+from blastfold.core.names import METRICS
 from blastfold.core.notes import join_notes, make_note, notes_about, only_notes
 from blastfold.datasets.summary import compare_counts
 from blastfold.reporting.notes import sentences
-from blastfold.reporting.tables.writing import METRICS, write_table
+from blastfold.reporting.tables.writing import write_table
 
 Paths = Iterable[str | os.PathLike]
 
@@ -230,7 +231,7 @@ def read_metrics(path: str | os.PathLike) -> pd.DataFrame:
 
     Returns:
         One row per scope, in the order of the file; one column per metric of
-        :data:`blastfold.reporting.tables.writing.METRICS` (float64, NaN where undefined), and note
+        :data:`blastfold.core.names.METRICS` (float64, NaN where undefined), and note
         (codes, each with the metrics that it is about).
 
     Raises:

@@ -17,37 +17,19 @@ from pathlib import Path
 import pandas as pd
 
 from blastfold.core.errors import BlastfoldError
+from blastfold.core.names import METRIC_FACTS
 from blastfold.core.noted_tables import require_notes
 
-METRICS = (
-    "accuracy",
-    "sensitivity",
-    "specificity",
-    "auc",
-    "precision",
-    "f1",
-    "weighted_f1",
-    "balanced_accuracy",
-    "mcc",
-)
-"""The metrics of every table, in the order of the thesis' Tables 5.2 to 5.9, then the others."""
-
-FRACTIONS = (frozenset(METRICS) - {"mcc"}) | {"first", "second"}
+FRACTIONS = frozenset(name for name, metric in METRIC_FACTS.items() if metric.percent) | {
+    "first",
+    "second",
+}
 """Columns of fractions (0-1), printed as percent with two decimals."""
 
 POINTS = frozenset({"printed", "printed_accuracy", "ours", "difference"})
 """Columns that hold percent already, printed with two decimals."""
 
-HEADINGS = {
-    "accuracy": "Accuracy (%)",
-    "sensitivity": "Sensitivity (%)",
-    "specificity": "Specificity (%)",
-    "auc": "AUC (%)",
-    "precision": "Precision (%)",
-    "f1": "F1 (%)",
-    "weighted_f1": "Weighted F1 (%)",
-    "balanced_accuracy": "Balanced accuracy (%)",
-    "mcc": "MCC",
+HEADINGS = {name: metric.heading for name, metric in METRIC_FACTS.items()} | {
     "dataset": "Data set",
     "tested": "Tested on",
     "external": "Other data set",
