@@ -12,11 +12,12 @@ import pytest
 from scipy import stats
 from scipy.special import expit
 
+from blastfold.core.names import METRICS
 from blastfold.statistics.comparison import ModelPair, compare
 from blastfold.statistics.folds import corrected_resampled_t
 from blastfold.statistics.grouped import bootstrap_weights, group_predictions
 from blastfold.statistics.intervals import confidence_limits
-from blastfold.statistics.metrics import METRICS, metric_values
+from blastfold.statistics.metrics import metric_values
 from blastfold.statistics.roc import roc_band
 
 DESIGNS = ("one class a subject", "mixed subjects")

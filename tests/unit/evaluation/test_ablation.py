@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
 from support.ablations import FACTORS, effects_of, simulate
+from support.predictions import write_stored_predictions
 
 from blastfold.core.errors import InputError
 from blastfold.evaluation.ablation import (
@@ -293,7 +294,7 @@ def test_files_become_tables(tmp_path):
     predictions, plan, intervals = [], [], []
     for cell, table in cells.items():
         predictions.append(tmp_path / f"{cell[0]}-predictions.tsv")
-        table.assign(role="test").to_csv(predictions[-1], sep="\t", index=False)
+        write_stored_predictions(table.assign(role="test"), predictions[-1])
         levels = {"train": cell[0]}
         place = {"dataset": "cells", "protocol": "folds", "model": cell[0]}
         plan.append({**place, "levels": levels})

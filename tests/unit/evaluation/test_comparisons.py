@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
+from support.predictions import write_stored_predictions
 from support.repository import SCHEMA
 from support.tested_models import (
     LEARNT,
@@ -23,17 +24,18 @@ from support.tested_models import (
 
 from blastfold.core.errors import InputError
 from blastfold.core.fold_table import write_folds
+from blastfold.core.names import METRICS
 from blastfold.core.noted_tables import require_notes
+from blastfold.core.predictions import read_test_predictions
 from blastfold.evaluation import protocol_gap
 from blastfold.evaluation.comparisons import COMPARISON_COLUMNS, compare_models
 from blastfold.evaluation.intervals import estimate_intervals
-from blastfold.evaluation.metrics import metrics_table, read_test_predictions
+from blastfold.evaluation.metrics import metrics_table
 from blastfold.experiment.config import check_config
 from blastfold.reporting.figures import comparisons as figures_of_comparisons
 from blastfold.reporting.tables import comparisons as comparison_tables
 from blastfold.reporting.tables import results as result_tables
 from blastfold.statistics import comparison
-from blastfold.statistics.metrics import METRICS
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -181,7 +183,7 @@ def files(tmp_path):
         for model, tested in models_tested(folds=folds).items():
             path = tmp_path / protocol / f"{model}.tsv"
             path.parent.mkdir(exist_ok=True)
-            tested.to_csv(path, sep="\t", index=False)
+            write_stored_predictions(tested, path)
     tested = make_tested()
     groups_of(tested).rename("group").rename_axis("image_id").reset_index().to_csv(
         tmp_path / "groups.tsv", sep="\t", index=False

@@ -17,9 +17,9 @@ from support.tested_models import (
 )
 
 from blastfold.core.errors import InputError
+from blastfold.core.names import METRICS
 from blastfold.core.noted_tables import require_notes
 from blastfold.core.notes import note_codes
-from blastfold.statistics.metrics import METRICS
 
 
 def test_values_are_those_of_scikit_learn_and_every_metric_has_one_interval_to_quote():

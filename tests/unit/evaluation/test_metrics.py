@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import mannwhitneyu
-from sklearn.metrics import average_precision_score, classification_report
+from sklearn import metrics as oracle
 
-from blastfold.core.errors import InputError
+from blastfold.core.names import CELLS, METRICS
+from blastfold.core.notes import note_codes
+from blastfold.core.predictions import write_predictions
 from blastfold.evaluation import metrics as evaluation
 
 
@@ -15,9 +17,12 @@ def predictions(labels, probability, fold=0):
     return pd.DataFrame(
         {
             "image_id": [f"i{fold}-{number}" for number in range(len(labels))],
+            "repeat": 0,
             "fold": fold,
             "role": "test",
             "label": labels,
+            "probability_normal": 1 - np.asarray(probability),
+            "probability_blast": probability,
             "probability": probability,
         }
     )
@@ -66,22 +71,73 @@ def test_metrics_equal_their_formulas(seed):
         "balanced_accuracy": (tp / positives + tn / negatives) / 2,
         "mcc": (tp * tn - fp * fn) / np.sqrt(float(positives) * negatives * (tp + fp) * (tn + fn)),
     }
-    values = evaluation.compute_metrics(table["label"].to_numpy(), table["probability"].to_numpy())
-    assert tuple(values) == evaluation.METRICS
+    values = evaluation.compute_metrics(table)
+    assert tuple(values) == METRICS
     for name, value in expected.items():
         assert values[name] == (pytest.approx(value, abs=1e-12), "")
 
 
-def test_undefined_values_carry_a_note():
-    one_class = evaluation.compute_metrics(np.ones(4, int), np.array([0.1, 0.9, 0.8, 0.7]))
-    for name in ("specificity", "auc", "balanced_accuracy", "mcc"):
-        assert np.isnan(one_class[name][0])
-        assert one_class[name][1] in (evaluation.ONE_CLASS, evaluation.CONSTANT)
-    assert one_class["sensitivity"] == (0.75, "")
-    none_called = evaluation.compute_metrics(np.array([0, 1, 1]), np.zeros(3))
-    assert np.isnan(none_called["precision"][0])
-    assert none_called["precision"][1] == evaluation.NONE_CALLED
-    assert none_called["sensitivity"] == (0.0, "")
+@pytest.mark.parametrize("seed", range(8))
+def test_metrics_equal_scikit_learn(seed):
+    table = random_predictions(seed, count=30)
+    label, score = table["label"], table["probability"]
+    predicted = (score >= 0.5).astype(int)
+    expected = {
+        "accuracy": oracle.accuracy_score(label, predicted),
+        "sensitivity": oracle.recall_score(label, predicted),
+        "specificity": oracle.recall_score(label, predicted, pos_label=0),
+        "auc": oracle.roc_auc_score(label, score),
+        "precision": oracle.precision_score(label, predicted),
+        "f1": oracle.f1_score(label, predicted),
+        "weighted_f1": oracle.f1_score(label, predicted, average="weighted"),
+        "balanced_accuracy": oracle.balanced_accuracy_score(label, predicted),
+        "mcc": oracle.matthews_corrcoef(label, predicted),
+    }
+    values = evaluation.compute_metrics(table)
+    assert values == {name: (pytest.approx(value), "") for name, value in expected.items()}
+
+
+# Labels, predictions, the metrics that are undefined there and why.
+UNDEFINED = [
+    ([1, 1], [0, 1], {"specificity": "no_negative_image", "auc": "no_negative_image"}),
+    ([1, 1], [0, 0], {"precision": "none_predicted_positive", "mcc": "no_negative_image"}),
+    (
+        [0, 0],
+        [0, 1],
+        {"sensitivity": "no_positive_image", "balanced_accuracy": "no_positive_image"},
+    ),
+    ([0, 0], [0, 0], {"f1": "no_positive_image_and_none_predicted"}),
+    ([0, 1], [0, 0], {"precision": "none_predicted_positive", "mcc": "one_class_predicted"}),
+    ([0, 1], [1, 1], {"mcc": "one_class_predicted"}),
+]
+
+
+@pytest.mark.parametrize(("labels", "predicted", "reasons"), UNDEFINED)
+def test_undefined_values_have_a_reason(labels, predicted, reasons):
+    values = evaluation.compute_metrics(predictions(labels, np.array(predicted, float)))
+    for name, reason in reasons.items():
+        assert np.isnan(values[name][0])
+        assert note_codes(values[name][1]) == {reason}
+    for value, note in values.values():
+        assert np.isnan(value) == (note != "")
+
+
+@pytest.mark.parametrize(
+    ("labels", "predicted", "f1", "weighted"),
+    [
+        # Without positive images a false alarm makes F1 0; without one there is nothing to rate.
+        ([0, 0], [0, 1], 0.0, 2 / 3),
+        ([0, 0], [0, 0], np.nan, 1.0),
+        ([1, 1], [0, 0], 0.0, 0.0),
+        ([0, 1], [0, 0], 0.0, 1 / 3),
+    ],
+)
+def test_f1_where_a_class_is_missing(labels, predicted, f1, weighted):
+    values = evaluation.compute_metrics(predictions(labels, np.array(predicted, float)))
+    assert values["f1"][0] == pytest.approx(f1, nan_ok=True)
+    assert values["weighted_f1"] == (pytest.approx(weighted), "")
+    expected = oracle.f1_score(labels, predicted, average="weighted", zero_division=0.0)
+    assert weighted == pytest.approx(expected)
 
 
 def test_no_nan_without_a_note_even_with_three_images():
@@ -109,31 +165,35 @@ def test_one_fold_has_no_sd():
     metrics = evaluation.metrics_table(random_predictions(0))
     sd = metrics[metrics["scope"] == "sd"]
     assert sd["value"].isna().all()
-    assert (sd["note"] == evaluation.ONE_FOLD).all()
+    assert (sd["note"] == "one_fold").all()
 
 
 def test_confusion_counts():
     folds = [random_predictions(seed, 40, seed) for seed in range(3)]
     table = evaluation.confusion_table(pd.concat(folds)).set_index("scope")
     for number, fold in enumerate(folds):
-        assert table.loc[f"fold-{number}"].tolist() == counts_of(fold)
-    assert table.loc["pooled"].tolist() == table.iloc[:3].sum().tolist()
+        assert table.loc[f"fold-{number}", list(CELLS)].tolist() == counts_of(fold)
+        assert table.loc[f"fold-{number}", "positive_share"] == fold["label"].mean()
+    counts = table[list(CELLS)]
+    assert counts.loc["pooled"].tolist() == counts.iloc[:3].sum().tolist()
+    assert set(table["negative_class"]) == {"normal"}
+    assert set(table["positive_class"]) == {"blast"}
 
 
 def test_areas_under_the_curves():
     table = random_predictions(3)
-    roc = evaluation.curve_table(table, evaluation.roc_curve).query("scope == 'pooled'")
+    roc = evaluation.curves_by_scope(table, evaluation.roc_curve).query("scope == 'pooled'")
     area = np.trapezoid(roc["true_positive_rate"], roc["false_positive_rate"])
-    values = evaluation.compute_metrics(table["label"].to_numpy(), table["probability"].to_numpy())
+    values = evaluation.compute_metrics(table)
     assert area == pytest.approx(values["auc"][0], abs=1e-12)
-    curve = evaluation.curve_table(table, evaluation.precision_recall_curve)
+    curve = evaluation.curves_by_scope(table, evaluation.precision_recall_curve)
     curve = curve.query("scope == 'pooled'")
     steps = -np.diff(curve["recall"]) @ curve["precision"].to_numpy()[:-1]
-    assert steps == pytest.approx(average_precision_score(table["label"], table["probability"]))
+    assert curve["average_precision"].tolist() == [pytest.approx(steps)] * len(curve)
 
 
 def test_curves_of_one_class_have_no_rows():
-    table = evaluation.curve_table(predictions([1, 1], [0.2, 0.7]), evaluation.roc_curve)
+    table = evaluation.curves_by_scope(predictions([1, 1], [0.2, 0.7]), evaluation.roc_curve)
     assert list(table.columns) == [
         "scope",
         "false_positive_rate",
@@ -146,7 +206,7 @@ def test_curves_of_one_class_have_no_rows():
 def test_report_equals_scikit_learn():
     table = random_predictions(5)
     called = (table["probability"] >= 0.5).astype(int)
-    expected = classification_report(
+    expected = oracle.classification_report(
         table["label"], called, target_names=["normal", "blast"], output_dict=True
     )
     report = evaluation.report_table(table).query("scope == 'pooled'").set_index("class")
@@ -156,48 +216,26 @@ def test_report_equals_scikit_learn():
         assert values == pytest.approx(list(expected[name].values()))
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"probability": 1.2}, "column probability holds 1.2 for image i0-0"),
-        ({"probability": np.nan}, "column probability holds nan"),
-        ({"label": 2}, "column label must hold 0"),
-        ({"role": "validation"}, "no row has role 'test'"),
-    ],
-)
-def test_bad_predictions_are_named(tmp_path, change, message):
-    table = predictions([0, 1], [0.1, 0.9]).assign(**change)
-    table.to_csv(tmp_path / "predictions.tsv", sep="\t", index=False)
-    with pytest.raises(InputError, match=message):
-        evaluation.read_test_predictions([tmp_path / "predictions.tsv"])
-
-
-def test_missing_column_is_named(tmp_path):
-    path = tmp_path / "predictions.tsv"
-    predictions([0, 1], [0.1, 0.9]).drop(columns="fold").to_csv(path, sep="\t", index=False)
-    with pytest.raises(InputError, match=r"columns \['fold'\] are missing"):
-        evaluation.read_test_predictions([path])
-
-
-def test_image_tested_twice_in_a_fold_is_an_error(tmp_path):
-    path = tmp_path / "predictions.tsv"
-    table = predictions([0, 1], [0.1, 0.9])
-    pd.concat([table, table]).to_csv(path, sep="\t", index=False)
-    with pytest.raises(InputError, match="is tested twice"):
-        evaluation.read_test_predictions([path])
+def test_report_of_a_class_without_images_has_a_note():
+    report = evaluation.report_table(predictions([1, 1], [0.2, 0.1])).query("scope == 'pooled'")
+    normal, blast = report.to_dict("records")
+    assert (normal["support"], normal["precision"], normal["note"]) == (0, 0.0, "undefined")
+    assert np.isnan(normal["recall"])
+    assert (blast["support"], blast["recall"], blast["f1"]) == (2, 0.0, 0.0)
+    assert np.isnan(blast["precision"])
 
 
 def test_evaluate_model_writes_every_table(tmp_path):
     paths = []
     for fold in range(2):
         path = tmp_path / f"{fold}.tsv"
-        validation = random_predictions(9, fold=fold).assign(role="validation", probability=0.5)
-        table = pd.concat([validation, random_predictions(fold, fold=fold)])
-        table.to_csv(path, sep="\t", index=False)
+        validation = random_predictions(9, fold=fold).assign(role="validation")
+        validation["image_id"] += " of validation"
+        write_predictions(pd.concat([validation, random_predictions(fold, fold=fold)]), path)
         paths.append(path)
     names = ("metrics", "confusion", "roc", "precision_recall", "report")
     evaluation.evaluate_model(paths, {name: tmp_path / f"{name}.tsv" for name in names})
     confusion = pd.read_csv(tmp_path / "confusion.tsv", sep="\t").set_index("scope")
-    assert confusion.loc["pooled"].sum() == 400
+    assert confusion.loc["pooled", list(CELLS)].sum() == 400
     metrics = pd.read_csv(tmp_path / "metrics.tsv", sep="\t")
-    assert len(metrics) == 5 * len(evaluation.METRICS)
+    assert len(metrics) == 5 * len(METRICS)

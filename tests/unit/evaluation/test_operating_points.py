@@ -12,6 +12,7 @@ from scipy.special import expit, logit
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss, recall_score, roc_auc_score, roc_curve
 from statsmodels.stats.proportion import proportion_confint
+from support.predictions import write_stored_predictions
 
 from blastfold.core.errors import InputError
 from blastfold.core.files import digest_names
@@ -48,9 +49,10 @@ def experiment(tmp_path):
         folder = tmp_path / name
         folder.mkdir()
         for fold, table in enumerate(tables):
-            table.to_csv(folder / f"predictions-{fold}.tsv", sep="\t", index=False)
+            write_stored_predictions(table, folder / f"predictions-{fold}.tsv")
         everything = pd.concat(tables)
-        everything[["image_id", "fold", "role"]].to_csv(folder / "f.tsv", sep="\t", index=False)
+        folds = everything[["image_id", "fold", "role"]].assign(repeat=0)
+        folds.to_csv(folder / "f.tsv", sep="\t", index=False)
         members = everything[["image_id"]].drop_duplicates()
         members = members.assign(group=[f"g{place % groups}" for place in range(len(members))])
         members.to_csv(folder / "g.tsv", sep="\t", index=False)

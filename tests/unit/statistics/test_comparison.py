@@ -13,6 +13,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from statsmodels.stats.multitest import multipletests
 
 from blastfold.core.errors import InputError
+from blastfold.core.names import METRICS
 from blastfold.statistics.comparison import (
     METHODS,
     compare,
@@ -27,7 +28,6 @@ from blastfold.statistics.mcnemar import (
     minimum_detectable_difference,
     paired_accuracy,
 )
-from blastfold.statistics.metrics import METRICS
 from blastfold.statistics.pairing import pair_groups, pair_predictions
 
 

@@ -13,12 +13,13 @@ from sklearn.svm import SVC
 from statsmodels.regression.linear_model import OLS
 
 from blastfold.core.errors import InputError
+from blastfold.core.names import METRICS
 from blastfold.core.notes import note_codes, parse_notes
 from blastfold.statistics.folds import corrected_resampled_t, fold_values
 from blastfold.statistics.grouped import bootstrap_weights, group_predictions, placements
 from blastfold.statistics.intervals import METHODS, confidence_limits, interval
 from blastfold.statistics.jackknife import metric_spread
-from blastfold.statistics.metrics import METRICS, metric_values
+from blastfold.statistics.metrics import metric_values
 from blastfold.statistics.roc import roc_band, sensitivity_at_specificity
 
 SCIKIT_LEARN = {

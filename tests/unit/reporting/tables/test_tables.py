@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from support.predictions import write_stored_predictions
 from support.repository import RESOURCES
 
 from blastfold.core.errors import BlastfoldError, InputError
@@ -243,7 +244,7 @@ def test_undefined_metrics_bring_their_reason(tmp_path):
     predictions = pd.DataFrame(
         {"image_id": ["a", "b"], "fold": 0, "role": "test", "label": 1, "probability": [0.9, 0.2]}
     )
-    predictions.to_csv(tmp_path / "p.tsv", sep="\t", index=False)
+    write_stored_predictions(predictions, tmp_path / "p.tsv")
     metrics.evaluate_model([str(tmp_path / "p.tsv")], {"metrics": str(tmp_path / "m.tsv")})
     paths = [tmp_path / "t.tsv", tmp_path / "t.tex", tmp_path / "t.md"]
     results.tabulate_performance(tmp_path / "m.tsv", HOSTILE, "tab:x", paths)

@@ -15,12 +15,14 @@ import numpy as np
 import pandas as pd
 
 from blastfold.core.errors import InputError
+from blastfold.core.fold_table import read_folds
 from blastfold.core.group_table import read_groups
 from blastfold.core.interval_table import read_intervals
+from blastfold.core.names import POOLED, SHOWN_METRICS, TRAIN
 from blastfold.core.noted_tables import write_noted
 from blastfold.core.notes import join_notes, make_note
+from blastfold.core.predictions import read_test_predictions
 from blastfold.evaluation.intervals import LEVEL
-from blastfold.evaluation.metrics import POOLED, read_test_predictions
 from blastfold.statistics.comparison import add_outcomes
 from blastfold.statistics.grouped import GroupedPredictions, group_predictions
 from blastfold.statistics.jackknife import contributions, jackknife_test
@@ -28,9 +30,6 @@ from blastfold.statistics.metrics import metric_values, undefined_reason
 from blastfold.statistics.pairing import pair_groups
 
 Paths = Iterable[str | os.PathLike]
-
-METRICS = ("auc", "accuracy", "sensitivity", "specificity")
-"""The metrics of an ablation, all from the test images of all folds together."""
 
 EFFECT_COLUMNS = (
     *("dataset", "protocol", "factor", "level", "reference", "metric", "cells"),
@@ -56,7 +55,7 @@ def estimate_ablation(inputs: Mapping[str, Paths], plan: Mapping, outputs: Mappi
             and what it is compared with), datasets (names, as groups) and curve (dicts with
             dataset, protocol, model and share).
         outputs: Paths of effects, cells and learning_curve; see :func:`effect_table`,
-            :func:`cell_table` and :func:`curve_table`.
+            :func:`cell_table` and :func:`learning_curve_table`.
 
     Raises:
         InputError: A file lacks a column, an image a leakage group, or an image has two labels.
@@ -84,7 +83,9 @@ def estimate_ablation(inputs: Mapping[str, Paths], plan: Mapping, outputs: Mappi
         outputs["effects"],
     )
     write_noted(cell_table(plan["cells"], inputs["intervals"]), outputs["cells"])
-    curve = curve_table(plan["curve"], inputs["curve_intervals"], inputs["curve_folds"], groups)
+    curve = learning_curve_table(
+        plan["curve"], inputs["curve_intervals"], inputs["curve_folds"], groups
+    )
     write_noted(curve, outputs["learning_curve"])
 
 
@@ -114,7 +115,7 @@ def effect_table(
     for (dataset, protocol), cells in tested.items():
         grouped, note = condense_cells(cells, groups[dataset])
         place = {"dataset": dataset, "protocol": protocol}
-        for contrast, metric in itertools.product(contrasts, METRICS):
+        for contrast, metric in itertools.product(contrasts, SHOWN_METRICS):
             names = dict(zip(("factor", "level", "reference"), contrast, strict=True))
             pairs, absent = _pairs_of_cells(*contrast, factors, grouped)
             found = mean_difference(metric, pairs)
@@ -175,7 +176,7 @@ def mean_difference(
     """Measure the mean difference of a metric over pairs of cells on the same images.
 
     Args:
-        metric: A name of :data:`METRICS`.
+        metric: A name of :data:`blastfold.core.names.SHOWN_METRICS`.
         pairs: For each pair the cell with the level and the cell with the reference.
 
     Returns:
@@ -237,7 +238,7 @@ def cell_table(cells: Sequence[Mapping], intervals: Paths) -> pd.DataFrame:
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
 
 
-def curve_table(
+def learning_curve_table(
     points: Sequence[Mapping], intervals: Paths, folds: Paths, groups: Mapping[str, pd.Series]
 ) -> pd.DataFrame:
     """List a model's metrics by the share of the training groups that it learnt from.
@@ -253,7 +254,7 @@ def curve_table(
     """
     rows = []
     for point, limits, table in zip(points, intervals, folds, strict=True):
-        sizes = training_sizes(pd.read_csv(table, sep="\t", dtype=str), groups[point["dataset"]])
+        sizes = training_sizes(read_folds(table), groups[point["dataset"]])
         rows += [{**point, **sizes, **row} for row in _quoted(limits)]
     return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
 
@@ -265,7 +266,7 @@ def training_sizes(folds: pd.DataFrame, groups: pd.Series) -> dict[str, float]:
         folds: image_id, fold and role.
         groups: Leakage group by image_id.
     """
-    training = folds[folds["role"] == "train"]
+    training = folds[folds["role"] == TRAIN]
     by_fold = training.assign(group=training["image_id"].map(groups)).groupby("fold")
     return {
         "training_images": float(by_fold.size().mean()),
@@ -274,8 +275,8 @@ def training_sizes(folds: pd.DataFrame, groups: pd.Series) -> dict[str, float]:
 
 
 def _quoted(path: str | os.PathLike) -> list[dict]:
-    """Return metric, value, lower, upper and note of the recommended intervals of METRICS."""
-    quoted = read_intervals(path, METRICS).loc[POOLED].loc[list(METRICS)]
+    """Return metric, value, lower, upper and note of the recommended intervals of SHOWN_METRICS."""
+    quoted = read_intervals(path, SHOWN_METRICS).loc[POOLED].loc[list(SHOWN_METRICS)]
     return quoted.reset_index()[["metric", "value", "lower", "upper", "note"]].to_dict("records")
 
 

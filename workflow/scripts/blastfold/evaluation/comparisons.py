@@ -13,14 +13,14 @@ import pandas as pd
 
 from blastfold.core.fold_table import ratio_of_test_to_train
 from blastfold.core.group_table import read_groups
+from blastfold.core.names import FOLDS, METRICS, POOLED
 from blastfold.core.noted_tables import write_noted
 from blastfold.core.notes import join_notes, make_note
+from blastfold.core.predictions import read_test_predictions
 from blastfold.core.seeds import generator
-from blastfold.evaluation.intervals import BY_GROUP, BY_IMAGE, FOLDS, LEVEL, Paths
-from blastfold.evaluation.metrics import POOLED, read_test_predictions
+from blastfold.evaluation.intervals import BY_GROUP, BY_IMAGE, LEVEL, Paths
 from blastfold.statistics import comparison
 from blastfold.statistics.mcnemar import PairedAccuracy, paired_accuracy
-from blastfold.statistics.metrics import METRICS
 from blastfold.statistics.pairing import pair_predictions
 
 logger = logging.getLogger(__name__)

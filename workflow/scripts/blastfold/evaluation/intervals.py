@@ -14,22 +14,20 @@ import pandas as pd
 
 from blastfold.core.fold_table import ratio_of_test_to_train
 from blastfold.core.group_table import read_groups
+from blastfold.core.names import FOLDS, METRICS, POOLED, PROPORTIONS
 from blastfold.core.noted_tables import write_noted
 from blastfold.core.notes import join_notes, make_note
+from blastfold.core.predictions import read_test_predictions
 from blastfold.core.seeds import generator
-from blastfold.evaluation.metrics import POOLED, read_test_predictions
 from blastfold.statistics.grouped import bootstrap_weights, group_predictions
 from blastfold.statistics.intervals import RESAMPLES, Interval, confidence_limits, interval
-from blastfold.statistics.metrics import METRICS, PROPORTIONS, metric_values, undefined_reason
+from blastfold.statistics.metrics import metric_values, undefined_reason
 from blastfold.statistics.pairing import pair_groups
 
 Paths = Iterable[str | os.PathLike]
 
 LEVEL = 0.95
 """Confidence level of every interval; 1 - level is the error rate of a family of tests."""
-
-FOLDS = "folds"
-"""The view of the folds' values, next to that of the pooled images."""
 
 BY_GROUP = "jackknife-t"
 BY_IMAGE = "image-jackknife-t"

@@ -14,14 +14,16 @@ import pandas as pd
 
 from blastfold.core.errors import InputError
 from blastfold.core.files import write_json, written_whole
+from blastfold.core.group_table import read_groups
+from blastfold.core.names import POOLED, THRESHOLD
 from blastfold.core.notes import join_notes, make_note, notes_about
+from blastfold.core.predictions import read_test_predictions, read_validation_predictions
 from blastfold.core.seeds import generator
-from blastfold.evaluation.metrics import POOLED, read_test_predictions, scopes
+from blastfold.evaluation.metrics import scopes
 from blastfold.evaluation.validation_fits import (
     CHOSEN,
     Fitted,
     fit_folds,
-    read_validation_predictions,
     records_of,
     require_assigned,
     scale_probabilities,
@@ -32,7 +34,7 @@ from blastfold.statistics.calibration import (
     reliability_bins,
 )
 from blastfold.statistics.intervals import interval
-from blastfold.statistics.operating import DEFAULT_THRESHOLD, risk_coverage
+from blastfold.statistics.operating import risk_coverage
 from blastfold.statistics.roc import roc_band, sensitivity_at_specificity
 
 logger = logging.getLogger(__name__)
@@ -142,8 +144,7 @@ def groups_of(tested: pd.DataFrame, groups: str) -> np.ndarray:
     Raises:
         InputError: When an image has no group.
     """
-    table = pd.read_csv(groups, sep="\t", dtype=str, keep_default_na=False)
-    found = tested["image_id"].map(table.set_index("image_id")["group"])
+    found = tested["image_id"].map(read_groups(groups))
     if found.isna().any():
         names = tested.loc[found.isna(), "image_id"]
         raise InputError(
@@ -239,9 +240,7 @@ def operating_table(
     for name in (FIXED, *CHOSEN):
         for scope, images in scopes(tested):
             parts = {fold: fitted[fold].thresholds.get(name) for fold in images["fold"].unique()}
-            thresholds = {
-                fold: part.value if part else DEFAULT_THRESHOLD for fold, part in parts.items()
-            }
+            thresholds = {fold: part.value if part else THRESHOLD for fold, part in parts.items()}
             used = images["fold"].map(thresholds).to_numpy()
             row = {"scope": scope, "operating_point": name}
             row |= {"threshold_min": used.min(), "threshold_max": used.max()}

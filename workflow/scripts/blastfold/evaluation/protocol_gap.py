@@ -17,10 +17,11 @@ import pandas as pd
 from scipy import stats
 
 from blastfold.core.group_table import read_groups
+from blastfold.core.names import METRICS
 from blastfold.core.noted_tables import write_noted
 from blastfold.core.notes import join_notes, make_note, notes_about
+from blastfold.core.predictions import read_test_predictions
 from blastfold.evaluation.intervals import BY_GROUP, BY_IMAGE, LEVEL
-from blastfold.evaluation.metrics import read_test_predictions
 from blastfold.statistics import comparison
 from blastfold.statistics.grouped import GroupedPredictions, group_predictions
 from blastfold.statistics.jackknife import (
@@ -32,7 +33,7 @@ from blastfold.statistics.jackknife import (
     few_groups_note,
     spread,
 )
-from blastfold.statistics.metrics import METRICS, metric_values, undefined_reason
+from blastfold.statistics.metrics import metric_values, undefined_reason
 from blastfold.statistics.pairing import pair_groups, pair_predictions
 
 Paths = Iterable[str | os.PathLike]

@@ -1,6 +1,7 @@
 """What is fitted on the validation part of a fold: its temperature and its thresholds.
 
-No test prediction is used here, and each fit is stored with the digest of its images.
+Nothing here ever sees a test prediction, and each fit is kept with the digest of the images that
+it was made on.
 """
 
 import math
@@ -13,11 +14,11 @@ import pandas as pd
 
 from blastfold.core.errors import InputError
 from blastfold.core.files import digest_names
+from blastfold.core.fold_table import read_folds
+from blastfold.core.names import THRESHOLD, VALIDATION
 from blastfold.core.notes import make_note
-from blastfold.core.predictions import read_predictions
 from blastfold.statistics.calibration import Temperature, apply_temperature, fit_temperature
-from blastfold.statistics.grouped import checked_columns
-from blastfold.statistics.operating import DEFAULT_THRESHOLD, ChosenThreshold, choose_threshold
+from blastfold.statistics.operating import ChosenThreshold, choose_threshold
 
 CHOSEN = {"youden": ("youden", None), "sensitivity-0.95": ("sensitivity", 0.95)}
 """Operating points whose threshold is chosen on validation: the rule and what it aims at."""
@@ -43,40 +44,18 @@ class FittedFold:
 Fitted = dict[int, FittedFold]
 
 
-def read_validation_predictions(paths: list[str]) -> pd.DataFrame:
-    """Read the validation predictions of all folds; folds without a validation part have none.
-
-    Raises:
-        InputError: Names the file and the images whose label or probability is invalid.
-    """
-    tables = []
-    for path in paths:
-        table = pd.read_csv(path, sep="\t", dtype={"image_id": str}, keep_default_na=False)
-        if "probability" not in table:
-            table = read_predictions(path)
-        table = table[table["role"] == "validation"]
-        if len(table):
-            try:
-                label, probability = checked_columns(table)
-            except InputError as error:
-                raise InputError(f"{path}: {error}") from None
-            table = table.assign(label=label, probability=probability)
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
-
-
 def require_assigned(validation: pd.DataFrame, folds: str) -> None:
     """Check that the validation predictions are of the images that the split assigned.
 
     Args:
         validation: Validation predictions: image_id, fold.
-        folds: Table of folds: image_id, fold, role.
+        folds: Table of folds, see :func:`blastfold.core.fold_table.read_folds`.
 
     Raises:
         InputError: Names the fold and how many images differ.
     """
-    table = pd.read_csv(folds, sep="\t", dtype={"image_id": str}, keep_default_na=False)
-    assigned = table[table["role"] == "validation"].groupby("fold")["image_id"].agg(set).to_dict()
+    table = read_folds(folds)
+    assigned = table[table["role"] == VALIDATION].groupby("fold")["image_id"].agg(set).to_dict()
     predicted = validation.groupby("fold")["image_id"].agg(set).to_dict()
     for fold in sorted(assigned.keys() | predicted.keys()):
         expected, got = assigned.get(fold, set()), predicted.get(fold, set())
@@ -125,7 +104,7 @@ def scale_probabilities(tested: pd.DataFrame, fitted: Fitted) -> pd.DataFrame:
 def records_of(fitted: Fitted) -> list[dict[str, Any]]:
     """Return what was fitted in every fold, and on which images, as JSON can hold it."""
     return [
-        dict(_without_nan({"fold": fold, "role": "validation", **asdict(parts)}))
+        dict(_without_nan({"fold": fold, "role": VALIDATION, **asdict(parts)}))
         for fold, parts in fitted.items()
     ]
 
@@ -135,11 +114,11 @@ def _choose(validation: pd.DataFrame, rule: str, wanted: float | None) -> Chosen
         return choose_threshold(validation, rule, wanted)
     name = rule if wanted is None else f"{rule} {wanted:g}"
     note = make_note("threshold_without_validation")
-    return ChosenThreshold(DEFAULT_THRESHOLD, name, 0, math.nan, math.nan, note)
+    return ChosenThreshold(THRESHOLD, name, 0, math.nan, math.nan, note)
 
 
 def _without_nan(record: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """JSON has no NaN; the note of the value gives the reason."""
+    """JSON has no NaN; the note beside it says why there is no value."""
     for key, value in record.items():
         if isinstance(value, dict):
             yield key, dict(_without_nan(value))

@@ -9,6 +9,7 @@ from scipy.special import expit, logit
 from statsmodels.stats.proportion import proportion_confint
 
 from blastfold.core.errors import InputError
+from blastfold.core.names import VALIDATION
 from blastfold.core.notes import make_note
 from blastfold.statistics.grouped import checked_columns
 
@@ -183,7 +184,7 @@ def require_validation(predictions: pd.DataFrame, what: str) -> None:
     """
     if "role" not in predictions:
         return
-    others = predictions.loc[predictions["role"] != "validation", "role"]
+    others = predictions.loc[predictions["role"] != VALIDATION, "role"]
     if len(others):
         found = ", ".join(f"{count} {role}" for role, count in others.value_counts().items())
         raise InputError(f"{what} is fitted on validation predictions alone, got also {found}")

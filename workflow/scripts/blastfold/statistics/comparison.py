@@ -11,6 +11,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from blastfold.core.errors import InputError
+from blastfold.core.names import METRICS, THRESHOLD
 from blastfold.core.notes import (
     FIRST_HIGHER,
     NO_DIFFERENCE,
@@ -33,7 +34,7 @@ from blastfold.statistics.jackknife import (
     jackknife_test,
 )
 from blastfold.statistics.mcnemar import paired_accuracy, risk_difference_limits
-from blastfold.statistics.metrics import METRICS, metric_values, undefined_reason
+from blastfold.statistics.metrics import metric_values, undefined_reason
 from blastfold.statistics.pairing import pair_groups, pair_predictions
 
 Thresholds = tuple[float | np.ndarray, float | np.ndarray]
@@ -92,7 +93,7 @@ class ModelPair:
 def model_pair(
     paired: pd.DataFrame,
     groups: pd.Series | Sequence | None = None,
-    thresholds: Thresholds = (0.5, 0.5),
+    thresholds: Thresholds = (THRESHOLD, THRESHOLD),
 ) -> ModelPair:
     """Condense the predictions of two models.
 
@@ -227,7 +228,7 @@ def compare_pairs(
     rows = []
     for first, second in itertools.combinations(predictions, 2):
         paired = pair_predictions(predictions[first], predictions[second], (first, second))
-        cuts = (thresholds.get(first, 0.5), thresholds.get(second, 0.5))
+        cuts = (thresholds.get(first, THRESHOLD), thresholds.get(second, THRESHOLD))
         pair = model_pair(paired, groups, cuts)
         resampled = None
         if method == "bootstrap":

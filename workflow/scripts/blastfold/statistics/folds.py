@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from blastfold.core.errors import InputError
+from blastfold.core.names import THRESHOLD
 from blastfold.core.notes import join_notes, make_note
 from blastfold.statistics.grouped import group_predictions
 from blastfold.statistics.metrics import metric_values, undefined_reason
@@ -36,7 +37,7 @@ class FoldStatistic:
 
 
 def fold_values(
-    metric: str, predictions: pd.DataFrame, threshold: float | np.ndarray = 0.5
+    metric: str, predictions: pd.DataFrame, threshold: float | np.ndarray = THRESHOLD
 ) -> pd.DataFrame:
     """Compute a metric in every fold.
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from blastfold.core.errors import InputError
+from blastfold.core.names import THRESHOLD
 
 NAMED_IMAGES = 5
 """An error names at most this many images."""
@@ -125,7 +126,7 @@ class GroupedPredictions:
 def group_predictions(
     predictions: pd.DataFrame,
     groups: Sequence | None = None,
-    threshold: float | np.ndarray = 0.5,
+    threshold: float | np.ndarray = THRESHOLD,
 ) -> GroupedPredictions:
     """Check predictions and condense them.
 

@@ -14,6 +14,7 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from blastfold.core.errors import InputError
+from blastfold.core.names import METRICS, PROPORTIONS, THRESHOLD
 from blastfold.core.notes import join_notes, make_note
 from blastfold.statistics.delong import estimate_areas
 from blastfold.statistics.folds import corrected_resampled_t, fold_values
@@ -24,8 +25,6 @@ from blastfold.statistics.jackknife import (
     metric_spread,
 )
 from blastfold.statistics.metrics import (
-    METRICS,
-    PROPORTIONS,
     metric_bounds,
     metric_values,
     proportion_counts,
@@ -71,7 +70,7 @@ def interval(
     groups: Sequence | None = None,
     method: str = "auto",
     *,
-    threshold: float | np.ndarray = 0.5,
+    threshold: float | np.ndarray = THRESHOLD,
     level: float = 0.95,
     resamples: int = RESAMPLES,
     random_generator: np.random.Generator | None = None,

@@ -1,43 +1,31 @@
 """The nine metrics of the evaluation, computed from sums so that resampling is cheap.
 
 Every metric is a function of five totals: the four cells of the confusion matrix and the
-number of (blast, normal) pairs that the probability puts in the right order. Totals add up
-over groups of images, so that a bootstrap of whole groups is one matrix product.
+number of (positive, negative) pairs of images that the probability puts in the right order.
+Totals add up over groups of images, so that a bootstrap of whole groups is one matrix product.
+
+The positive class is the last one of a data set. A metric without a value is undefined, with a
+reason (:func:`undefined_reason`); no value is put in its place.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
+from blastfold.core.names import CELLS, METRIC_FACTS
 from blastfold.core.notes import make_note
 
-METRICS = (
-    "accuracy",
-    "sensitivity",
-    "specificity",
-    "auc",
-    "precision",
-    "f1",
-    "weighted_f1",
-    "balanced_accuracy",
-    "mcc",
-)
-"""Names of the metrics, in the order of the tables."""
-
-TOTALS = ("true_negative", "false_positive", "false_negative", "true_positive", "ordered_pairs")
+TOTALS = (*CELLS, "ordered_pairs")
 """Names of the last axis of a totals array."""
-
-PROPORTIONS = ("accuracy", "sensitivity", "specificity", "precision")
-"""The metrics that are one count divided by another."""
 
 
 def metric_values(metric: str, totals: np.ndarray) -> np.ndarray:
     """Compute one metric from totals.
 
     Args:
-        metric: One of :data:`METRICS`. ``weighted_f1`` is the mean of the F1 of both classes
-            weighted by their images (the ranking of the C-NMC challenge); ``auc`` counts a tie
-            as half a pair (Mann-Whitney).
+        metric: One of :data:`blastfold.core.names.METRICS`. ``weighted_f1`` is the mean of the F1
+            of both classes weighted by their images (the ranking of the C-NMC challenge); ``auc``
+            counts a tie as half a pair (Mann-Whitney).
         totals: Numbers of shape (..., 5) in the order of :data:`TOTALS`; weighted counts are
             allowed.
 
@@ -51,18 +39,18 @@ def metric_values(metric: str, totals: np.ndarray) -> np.ndarray:
 
 def metric_bounds(metric: str) -> tuple[float, float]:
     """Return the smallest and the largest value a metric can take."""
-    return (-1.0 if metric == "mcc" else 0.0), 1.0
+    return METRIC_FACTS[metric].lower, 1.0
 
 
 def undefined_reason(metric: str, totals: np.ndarray) -> str:
     """Return why a metric of one totals vector is undefined.
 
     Args:
-        metric: One of :data:`METRICS`.
+        metric: One of :data:`blastfold.core.names.METRICS`.
         totals: Shape (5,), see :data:`TOTALS`.
 
     Returns:
-        A stored note, empty where the metric is defined.
+        A stored note (see :mod:`blastfold.core.notes`), empty where the metric is defined.
     """
     if not np.isnan(metric_values(metric, totals)):
         return ""
@@ -82,10 +70,10 @@ def undefined_reason(metric: str, totals: np.ndarray) -> str:
 
 
 def proportion_counts(metric: str, totals: np.ndarray) -> tuple[float, float]:
-    """Return numerator and denominator of one of :data:`PROPORTIONS`.
+    """Return numerator and denominator of one of :data:`blastfold.core.names.PROPORTIONS`.
 
     Args:
-        metric: One of :data:`PROPORTIONS`.
+        metric: One of :data:`blastfold.core.names.PROPORTIONS`.
         totals: Shape (5,), see :data:`TOTALS`.
     """
     true_negative, false_positive, false_negative, true_positive = totals[:4]
@@ -116,8 +104,8 @@ def _specificity(true_negative, false_positive, _false_negative, _true_positive,
 
 
 def _auc(true_negative, false_positive, false_negative, true_positive, ordered_pairs):
-    blasts, normals = true_positive + false_negative, true_negative + false_positive
-    return _ratio(ordered_pairs, blasts * normals)
+    positives, negatives = true_positive + false_negative, true_negative + false_positive
+    return _ratio(ordered_pairs, positives * negatives)
 
 
 def _precision(_true_negative, false_positive, _false_negative, true_positive, _pairs):
@@ -130,11 +118,11 @@ def _f1(_true_negative, false_positive, false_negative, true_positive, _pairs):
 
 def _weighted_f1(true_negative, false_positive, false_negative, true_positive, _pairs):
     errors = false_positive + false_negative
-    blasts, normals = true_positive + false_negative, true_negative + false_positive
+    positives, negatives = true_positive + false_negative, true_negative + false_positive
     # A class without images has weight 0, so that its undefined F1 does not matter.
-    blast_f1 = np.nan_to_num(_ratio(2 * true_positive, 2 * true_positive + errors))
-    normal_f1 = np.nan_to_num(_ratio(2 * true_negative, 2 * true_negative + errors))
-    return _ratio(blasts * blast_f1 + normals * normal_f1, blasts + normals)
+    positive_f1 = np.nan_to_num(_ratio(2 * true_positive, 2 * true_positive + errors))
+    negative_f1 = np.nan_to_num(_ratio(2 * true_negative, 2 * true_negative + errors))
+    return _ratio(positives * positive_f1 + negatives * negative_f1, positives + negatives)
 
 
 def _balanced_accuracy(true_negative, false_positive, false_negative, true_positive, _pairs):

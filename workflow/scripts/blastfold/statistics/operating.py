@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 
 from blastfold.core.errors import InputError
+from blastfold.core.names import THRESHOLD
 from blastfold.core.notes import make_note
 from blastfold.statistics.calibration import require_validation
 from blastfold.statistics.grouped import checked_columns
-
-DEFAULT_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
@@ -65,9 +64,9 @@ def choose_threshold(
     if len(blasts) == 0 or (rule == "youden" and len(normals) == 0):
         missing = "positive" if len(blasts) == 0 else "negative"
         note = make_note(f"threshold_without_{missing}_images")
-        shares = _shares(blasts, normals, np.array([DEFAULT_THRESHOLD]))
+        shares = _shares(blasts, normals, np.array([THRESHOLD]))
         return ChosenThreshold(
-            DEFAULT_THRESHOLD, name, len(label), shares[0].item(), shares[1].item(), note
+            THRESHOLD, name, len(label), shares[0].item(), shares[1].item(), note
         )
     levels = np.unique(probability)
     # Below all images, between two neighbours, and above all (nothing is called a blast).
@@ -88,7 +87,7 @@ def choose_threshold(
 
 
 def risk_coverage(
-    predictions: pd.DataFrame, threshold: float | np.ndarray = DEFAULT_THRESHOLD
+    predictions: pd.DataFrame, threshold: float | np.ndarray = THRESHOLD
 ) -> tuple[pd.DataFrame, float]:
     """Compute the error rate of the images that a model is most certain of, by their share.
 
@@ -130,4 +129,4 @@ def _shares(
 
 def _best(candidates: np.ndarray, score: np.ndarray) -> int:
     best = np.flatnonzero(score >= score.max() - 1e-12)
-    return int(best[np.argmin(np.abs(candidates[best] - DEFAULT_THRESHOLD))])
+    return int(best[np.argmin(np.abs(candidates[best] - THRESHOLD))])
