@@ -9,11 +9,12 @@ from support.ablations import FACTORS, effects_of, simulate
 from support.predictions import write_stored_predictions
 
 from blastfold.core.errors import InputError
+from blastfold.core.fold_table import write_folds
 from blastfold.evaluation.ablation import (
     cell_table,
     condense_cells,
-    curve_table,
     estimate_ablation,
+    learning_curve_table,
     mean_difference,
     training_sizes,
 )
@@ -274,8 +275,8 @@ def test_cells_and_curve_quote_the_recommended_intervals(tmp_path):
     assert table["train"].unique().tolist() == ["all"]
     assert table["lower"].tolist() == pytest.approx([0.7] * 4)
     folds = pd.DataFrame({"image_id": ["a", "b"], "fold": [0, 0], "role": ["train", "test"]})
-    folds.to_csv(tmp_path / "folds.tsv", sep="\t", index=False)
-    curve = curve_table(
+    write_folds(folds.assign(repeat=0), tmp_path / "folds.tsv")
+    curve = learning_curve_table(
         [{**place, "share": 0.5}],
         [path],
         [tmp_path / "folds.tsv"],

@@ -300,7 +300,7 @@ def test_images_without_a_group_are_named(experiment):
 def test_invalid_validation_predictions_name_their_file(experiment):
     table = fold_predictions(0)
     table.loc[3, "probability"] = 1.5
-    with pytest.raises(InputError, match=r"predictions-0\.tsv: .*'probability' must be .*f0-003"):
+    with pytest.raises(InputError, match=r"predictions-0\.tsv: column probability_.*'f0-003'"):
         calibrate(experiment([table]))
 
 

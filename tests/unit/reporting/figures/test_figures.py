@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.image import imread
-from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from blastfold.core.errors import BlastfoldError
 from blastfold.reporting.figures import accuracy, architecture, curves, datasets, style, training
@@ -165,16 +164,17 @@ def test_training_curves_without_validation_and_of_one_epoch():
 
 
 def test_confusion_matrix_writes_counts_and_row_percent():
-    figure = curves.confusion_matrix(np.array([[203, 20], [4, 190]]), 10, "t")
+    figure = curves.confusion_matrix(np.array([[203, 20], [4, 190]]), ["hem", "ALL"], 10, "t")
     written = texts(figure)
     assert {"203", "20", "4", "190"} <= set(written)
+    assert {"Hem", "ALL", "Hem\n(n = 223)", "ALL\n(n = 194)"} <= set(written)
     assert {"91.03 %", "97.94 %", "8.97 %", "2.06 %"} <= set(written)
     assert "t\n417 test images, 10 folds together" in written
     np.testing.assert_allclose(figure.axes[0].images[0].get_array().sum(axis=1), 1)
 
 
 def test_confusion_matrix_of_one_class_says_so():
-    figure = curves.confusion_matrix(np.array([[0, 0], [1, 2]]), 1, "t")
+    figure = curves.confusion_matrix(np.array([[0, 0], [1, 2]]), ["normal", "blast"], 1, "t")
     assert texts(figure).count("no images") == 2
 
 
@@ -210,29 +210,21 @@ def test_roc_without_a_curve_is_called_undefined():
     assert figure.legends[0].get_texts()[0].get_text() == "A, AUC undefined"
 
 
-@pytest.mark.parametrize("reverse", [False, True])
-def test_average_precision_equals_scikit_learn(reverse):
-    random = np.random.default_rng(7)
-    labels, scores = random.integers(0, 2, 200), random.random(200).round(2)
-    precision, recall, _ = precision_recall_curve(labels, scores)
-    points = pd.DataFrame({"recall": recall, "precision": precision})
-    points = points[::-1] if reverse else points
-    expected = average_precision_score(labels, scores)
-    assert curves.average_precision(points) == pytest.approx(expected, abs=1e-12)
-
-
-def test_precision_recall_shows_the_share_of_blasts(tmp_path):
+def test_precision_recall_shows_the_share_of_the_positive_class():
     points = pd.DataFrame({"scope": "pooled", "recall": [1, 0.5, 0], "precision": [0.4, 0.8, 1]})
-    points.to_csv(tmp_path / "pr.tsv", sep="\t", index=False)
-    counts = {"true_negative": 5, "false_positive": 1, "false_negative": 1, "true_positive": 3}
-    confusion = pd.DataFrame([{"scope": "pooled"} | counts])
-    assert curves.blast_share(confusion) == 0.4
-    figure = curves.precision_recall([points], ["M"], 0.4, "t")
+    points["average_precision"] = 0.6
+    figure = curves.precision_recall([points], ["M"], (0.4, "ALL"), "t")
     chance, curve = figure.axes[0].lines
     assert set(chance.get_ydata()) == {0.4}
     assert list(curve.get_ydata()) == [0.4, 0.8, 1]
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert legend == ["M, average precision 0.600", "Chance (40.0 % blasts)"]
+    assert legend == ["M, average precision 0.600", "Chance (40.0 % ALL)"]
+
+
+def test_precision_recall_without_a_curve_is_undefined():
+    empty = pd.DataFrame(columns=["scope", "recall", "precision", "average_precision"])
+    figure = curves.precision_recall([empty], ["M"], (1.0, "blast"), "t")
+    assert figure.legends[0].get_texts()[0].get_text() == "M, average precision undefined"
 
 
 def run_row(model, protocol, accuracy, folds, printed=()):

@@ -12,6 +12,7 @@ from support.repository import RESOURCES
 
 from blastfold.core.errors import BlastfoldError, InputError
 from blastfold.core.names import METRICS
+from blastfold.core.names import CELLS
 from blastfold.evaluation import metrics
 from blastfold.reporting.tables import reproduction, results, writing
 
@@ -194,11 +195,11 @@ def test_results_are_those_of_the_confusion_matrices(tmp_path, seed):
         | {"fold": np.repeat([0, 1, 2], [20, 30, 40]), "label": random.integers(0, 2, 90)}
         | {"probability": random.random(90)}
     )
-    predictions.to_csv(tmp_path / "p.tsv", sep="\t", index=False)
+    write_stored_predictions(predictions, tmp_path / "p.tsv")
     outputs = {name: str(tmp_path / f"{name}.tsv") for name in ("metrics", "confusion")}
     metrics.evaluate_model([str(tmp_path / "p.tsv")], outputs)
     rows = results.result_rows(results.read_metrics(outputs["metrics"])).set_index("view")
-    confusion = pd.read_csv(outputs["confusion"], sep="\t", index_col="scope")
+    confusion = pd.read_csv(outputs["confusion"], sep="\t", index_col="scope")[list(CELLS)]
     folds = confusion.drop(index="pooled")
     assert folds.sum().to_dict() == confusion.loc["pooled"].to_dict()
     for counts, view in ((folds, "mean of folds"), (confusion.loc[["pooled"]], "pooled folds")):
@@ -252,7 +253,7 @@ def test_undefined_metrics_bring_their_reason(tmp_path):
     assert row["sensitivity"] == 0.5
     assert np.isnan(row["specificity"])
     assert "Specificity" in row["note"]
-    assert "one class" in row["note"]
+    assert "no image of the negative class" in row["note"]
     assert "nan" not in (tmp_path / "t.md").read_text().lower()
 
 

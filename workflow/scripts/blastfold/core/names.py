@@ -5,6 +5,7 @@ The names of classes are data: :mod:`blastfold.core.manifest` reads them.
 """
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
@@ -17,6 +18,8 @@ ROLE_TITLES = {TRAIN: "training", VALIDATION: "validation", TEST: "test"}
 POOLED, MEAN, SD = "pooled", "mean", "sd"
 """Scopes next to those of single folds: the test images of all folds taken together, and the
 mean and the sample standard deviation of the folds' values."""
+
+_FOLD = "fold-"
 
 FOLDS = "folds"
 VIEWS = (POOLED, FOLDS)
@@ -92,7 +95,13 @@ SHOWN_METRICS = ("auc", *RATES)
 
 def fold_scope(fold: int) -> str:
     """Return the scope of one fold, for instance ``fold-0``."""
-    return f"fold-{fold}"
+    return f"{_FOLD}{fold}"
+
+
+def fold_scopes(scopes: Iterable[str]) -> list[str]:
+    """Return the scopes that are single folds, by number."""
+    folds = {scope for scope in scopes if scope.startswith(_FOLD)}
+    return sorted(folds, key=lambda scope: int(scope.removeprefix(_FOLD)))
 
 
 def plain_name(name: str) -> str:

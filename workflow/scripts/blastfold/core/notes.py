@@ -22,7 +22,6 @@ NOTES: dict[str, tuple[str, ...]] = {
     "none_predicted_positive": (),
     "no_positive_image_and_none_predicted": (),
     "one_class_predicted": (),
-    "one_class_predicted_or_present": (),
     # Folds.
     "one_fold": (),
     "defined_folds": ("defined", "folds"),

@@ -29,9 +29,6 @@ SENTENCES = {
         "undefined: no image is of the positive class and none is predicted as positive"
     ),
     "one_class_predicted": "undefined: all images are predicted as one class",
-    "one_class_predicted_or_present": (
-        "undefined: all images are of one class or are predicted as one class"
-    ),
     "one_fold": "undefined: one fold has no standard deviation",
     "defined_folds": "of the {defined:.0f} folds of {folds:.0f} where it is defined",
     "mean_of_folds": "mean of {folds:.0f} folds",

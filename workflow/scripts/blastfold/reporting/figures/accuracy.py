@@ -8,9 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from blastfold.core.names import fold_scopes
 from blastfold.reporting.figures import style
 from blastfold.reporting.tables.reproduction import MODEL_TITLES, read_literature, read_published
-from blastfold.reporting.tables.results import fold_scopes, headline_scope, read_metrics
+from blastfold.reporting.tables.results import headline_scope, read_metrics
 
 Paths = Iterable[str | os.PathLike]
 
@@ -45,7 +46,7 @@ def plot_accuracy_comparison(
 
 def accuracy_of(metrics: pd.DataFrame) -> dict:
     """Return a run's accuracy (fractions): its headline value, sd and the value of each fold."""
-    folds = metrics.loc[fold_scopes(metrics), "accuracy"].tolist()
+    folds = metrics.loc[fold_scopes(metrics.index), "accuracy"].tolist()
     spread = metrics.at["sd", "accuracy"] if len(folds) > 1 else float("nan")
     return {
         "accuracy": metrics.at[headline_scope(metrics), "accuracy"],

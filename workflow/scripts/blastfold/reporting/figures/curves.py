@@ -9,13 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from blastfold.core.names import CELLS, POOLED, fold_scopes
+from blastfold.core.tables import read_table
 from blastfold.reporting.figures import style
 
 Paths = Iterable[str | os.PathLike]
 
-COUNTS = ("true_negative", "false_positive", "false_negative", "true_positive")
-
-POOLED = "pooled"
+CLASSES = ("negative_class", "positive_class")
+"""Columns of ``confusion.tsv`` that name the classes."""
 
 
 def plot_confusion_matrix(confusion: str | os.PathLike, title: str, paths: Paths) -> None:
@@ -26,18 +27,21 @@ def plot_confusion_matrix(confusion: str | os.PathLike, title: str, paths: Paths
         title: Title of the figure.
         paths: Figures to write (see :func:`blastfold.reporting.figures.style.save_figure`).
     """
-    table = pd.read_csv(confusion, sep="\t").set_index("scope")
-    folds = sum(scope.startswith("fold-") for scope in table.index)
-    matrix = table.loc[POOLED, list(COUNTS)].to_numpy(dtype=int).reshape(2, 2)
-    style.save_figure(confusion_matrix(matrix, folds, title), paths)
+    table = read_table(confusion, ("scope", *CELLS, *CLASSES)).set_index("scope")
+    folds = len(fold_scopes(table.index))
+    pooled = table.loc[POOLED]
+    matrix = pooled[list(CELLS)].to_numpy(dtype=int).reshape(2, 2)
+    figure = confusion_matrix(matrix, list(pooled[list(CLASSES)]), folds, title)
+    style.save_figure(figure, paths)
 
 
 @style.styled
-def confusion_matrix(matrix: np.ndarray, folds: int, title: str) -> Figure:
+def confusion_matrix(matrix: np.ndarray, classes: Sequence[str], folds: int, title: str) -> Figure:
     """Draw a confusion matrix with counts and the percent of each row.
 
     Args:
-        matrix: int (2, 2); true class by row, predicted class by column, normal before blast.
+        matrix: int (2, 2); true class by row, predicted class by column.
+        classes: Names of the classes, in the same order.
         folds: Number of folds that are taken together.
         title: Title of the figure.
     """
@@ -52,7 +56,7 @@ def confusion_matrix(matrix: np.ndarray, folds: int, title: str) -> Figure:
         colour = "white" if shares[row, column] > 0.55 else "black"
         axes.text(column, row - 0.08, str(count), color=colour, ha="center", va="center", size=12)
         axes.text(column, row + 0.16, percent, color=colour, ha="center", va="center", size=7.5)
-    names = list(style.CLASS_NAMES.values())
+    names = [style.class_title(name) for name in classes]
     sizes = [f"{name}\n(n = {total})" for name, total in zip(names, totals[:, 0], strict=True)]
     axes.set_xticks([0, 1], names)
     axes.set_yticks([0, 1], sizes)
@@ -79,7 +83,7 @@ def plot_roc(
     """
     loaded = [read_curve(path) for path in curves]
     areas = [pooled_auc(path) for path in metrics]
-    spreads = [pd.read_csv(path, sep="\t") for path in bands]
+    spreads = [read_table(path) for path in bands]
     style.save_figure(roc(loaded, areas, models, title, spreads), paths)
 
 
@@ -126,34 +130,38 @@ def plot_precision_recall(
 
     Args:
         curves: ``precision_recall.tsv`` of each model.
-        confusions: ``confusion.tsv`` of each model, for the share of blasts.
+        confusions: ``confusion.tsv`` of each model, for the share of the positive class.
         models: Title of each model, in the same order.
         title: Title of the figure.
         paths: Figures to write.
     """
     loaded = [read_curve(path) for path in curves]
     # All models are tested on the same images.
-    share = blast_share(pd.read_csv(next(iter(confusions)), sep="\t"))
-    style.save_figure(precision_recall(loaded, models, share, title), paths)
+    needed = ("scope", "positive_share", "positive_class")
+    pooled = read_table(next(iter(confusions)), needed).set_index("scope").loc[POOLED]
+    chance = (float(pooled["positive_share"]), pooled["positive_class"])
+    style.save_figure(precision_recall(loaded, models, chance, title), paths)
 
 
 @style.styled
 def precision_recall(
-    curves: Sequence[pd.DataFrame], models: Sequence[str], share: float, title: str
+    curves: Sequence[pd.DataFrame], models: Sequence[str], chance: tuple[float, str], title: str
 ) -> Figure:
     """Draw one precision-recall curve per model, pooled over the folds, and each fold's thin.
 
     Args:
-        curves: scope, recall and precision of each model.
+        curves: scope, recall, precision and average_precision of each model.
         models: Title of each model.
-        share: Share of blasts among the test images, the precision of chance.
+        chance: Share of the positive class among the test images, which is the precision of
+            chance, and its name.
         title: Title of the figure.
     """
     figure, axes = square_axes(title)
-    label = f"Chance ({100 * share:.1f} % blasts)"
+    share, positive = chance
+    label = f"Chance ({100 * share:.1f} % {positive})"
     axes.axhline(share, color=style.GREY, lw=0.8, ls=(0, (4, 3)), label=label)
     legends = [
-        f"{model}, average precision {_number(average_precision(_pooled(curve)))}"
+        f"{model}, average precision {_number(_average_precision(curve))}"
         for model, curve in zip(models, curves, strict=True)
     ]
     draw_curves(axes, curves, legends, "recall", "precision")
@@ -165,36 +173,13 @@ def precision_recall(
 
 def read_curve(path: str | os.PathLike) -> pd.DataFrame:
     """Read the points of a curve; a run that tested one class only has none."""
-    return pd.read_csv(path, sep="\t", dtype={"scope": str})
+    return read_table(path, ("scope",))
 
 
 def pooled_auc(path: str | os.PathLike) -> float:
     """Read the area under the pooled ROC curve, a fraction, from ``metrics.tsv``."""
-    table = pd.read_csv(path, sep="\t").set_index(["scope", "metric"])
+    table = read_table(path, ("scope", "metric", "value")).set_index(["scope", "metric"])
     return float(table.at[(POOLED, "auc"), "value"])
-
-
-def blast_share(confusion: pd.DataFrame) -> float:
-    """Return the share of blasts among all test images, from the counts of ``confusion.tsv``."""
-    pooled = confusion.set_index("scope").loc[POOLED, list(COUNTS)]
-    return float((pooled["false_negative"] + pooled["true_positive"]) / pooled.sum())
-
-
-def average_precision(points: pd.DataFrame) -> float:
-    """Sum the precision at each point, weighted by the gain in recall.
-
-    Args:
-        points: recall and precision along the curve, in either direction.
-
-    Returns:
-        The average precision as scikit-learn defines it (no interpolation); NaN without points.
-    """
-    if points.empty:
-        return float("nan")
-    recall, precision = points["recall"].to_numpy(), points["precision"].to_numpy()
-    if recall[0] < recall[-1]:
-        recall, precision = recall[::-1], precision[::-1]
-    return float(np.sum(-np.diff(recall) * precision[:-1]))
 
 
 def draw_curves(
@@ -225,6 +210,11 @@ def draw_curves(
 def series_colour(position: int) -> str:
     """Return the colour of the model at this position; seven models later it comes again."""
     return style.SERIES[position % len(style.SERIES)]
+
+
+def _average_precision(curve: pd.DataFrame) -> float:
+    pooled = _pooled(curve)
+    return float("nan") if pooled.empty else float(pooled["average_precision"].iloc[0])
 
 
 def _pooled(curve: pd.DataFrame) -> pd.DataFrame:

@@ -40,7 +40,6 @@ SERIES = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY_BLUE, BLACK)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 CLASS_COLOURS = {0: SKY_BLUE, 1: VERMILLION}
-CLASS_NAMES = {0: "Normal", 1: "Blast"}
 
 # Its messages on each table of a font would drown those of the rule.
 logging.getLogger("fontTools").setLevel(logging.WARNING)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from blastfold.core.errors import InputError
 from blastfold.core.interval_table import read_intervals
-from blastfold.core.names import METRICS
+from blastfold.core.names import MEAN, METRICS, fold_scopes
 from blastfold.core.notes import join_notes, make_note, notes_about, only_notes
 from blastfold.datasets.summary import compare_counts
 from blastfold.reporting.notes import sentences
@@ -166,7 +166,7 @@ def result_rows(metrics: pd.DataFrame, intervals: pd.DataFrame | None = None) ->
         its standard deviation ``<metric>_sd`` and the limits ``<metric>_lower`` and
         ``<metric>_upper`` of its interval (fractions), note.
     """
-    folds = fold_scopes(metrics)
+    folds = fold_scopes(metrics.index)
     views = {"single test set": folds[0]}
     if len(folds) > 1:
         views = {"mean of folds": "mean", "pooled folds": "pooled"}
@@ -211,7 +211,7 @@ def performance_table(metrics: pd.DataFrame) -> pd.DataFrame:
         scope, scope_title, the metrics as fractions, note. A single fold has one row only:
         its mean and pooled value would repeat it.
     """
-    titles = {scope: scope.replace("-", " ").capitalize() for scope in fold_scopes(metrics)}
+    titles = {scope: scope.replace("-", " ").capitalize() for scope in fold_scopes(metrics.index)}
     if len(titles) > 1:
         titles |= {"mean": "Mean", "sd": "Standard deviation", "pooled": "Pooled folds"}
     else:
@@ -251,16 +251,10 @@ def read_metrics(path: str | os.PathLike) -> pd.DataFrame:
     return table
 
 
-def fold_scopes(metrics: pd.DataFrame) -> list[str]:
-    """List the scopes of single folds, ``fold-0`` first."""
-    folds = [scope for scope in metrics.index if scope.startswith("fold-")]
-    return sorted(folds, key=lambda scope: int(scope.removeprefix("fold-")))
-
-
 def headline_scope(metrics: pd.DataFrame) -> str:
     """Return the scope quoted as a run's result: the mean of its folds, or its only fold."""
-    folds = fold_scopes(metrics)
-    return "mean" if len(folds) > 1 else folds[0]
+    folds = fold_scopes(metrics.index)
+    return MEAN if len(folds) > 1 else folds[0]
 
 
 def _note_of(scope: str, row: pd.Series, notes: Mapping[tuple[str, str], str]) -> str:
