@@ -13,7 +13,7 @@ from sklearn import metrics
 from blastfold.core.files import write_json
 from blastfold.core.names import CELLS, MEAN, METRICS, POOLED, SD, fold_scope
 from blastfold.core.notes import make_note
-from blastfold.core.predictions import COLUMNS, predicted_classes, read_test_predictions
+from blastfold.core.predictions import predicted_classes, read_test_predictions
 from blastfold.core.tables import read_text_table, write_table
 from blastfold.statistics.grouped import group_predictions
 from blastfold.statistics.metrics import metric_values, undefined_reason
@@ -58,18 +58,25 @@ def evaluate_model(
 def pool_folds(
     predictions: Sequence[str | os.PathLike],
     runs: Sequence[str | os.PathLike],
+    histories: Sequence[str | os.PathLike],
+    layers: str | os.PathLike,
     outputs: Mapping[str, str | os.PathLike],
 ) -> None:
-    """Put the results of the trainings of all folds of one model into one file of each kind.
+    """Collect what the trainings of all folds of one model wrote into one file of each kind.
 
     Args:
-        predictions: Tables of all folds, whose rows are copied unchanged.
-        runs: Records of all folds, JSON.
-        outputs: Paths of predictions (one table) and runs (a list of the records).
+        predictions: Tables of one fold or of several, whose rows are copied unchanged.
+        runs: Records, JSON: that of one fold or a list of several.
+        histories: Tables of one fold or of several.
+        layers: Layers of the network, which are the same in every fold.
+        outputs: Paths of predictions, runs (a list of all records), history and layers.
     """
-    tables = [read_text_table(path, COLUMNS) for path in predictions]
-    write_table(pd.concat(tables), outputs["predictions"])
-    write_json([json.loads(Path(path).read_text("utf-8")) for path in runs], outputs["runs"])
+    tables = {"predictions": predictions, "history": histories, "layers": [layers]}
+    for name, paths in tables.items():
+        write_table(pd.concat([read_text_table(path) for path in paths]), outputs[name])
+    records = [json.loads(Path(path).read_text("utf-8")) for path in runs]
+    lists = [record if isinstance(record, list) else [record] for record in records]
+    write_json([record for records in lists for record in records], outputs["runs"])
 
 
 def scopes(tested: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

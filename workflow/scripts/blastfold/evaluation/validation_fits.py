@@ -1,7 +1,6 @@
 """What is fitted on the validation part of a fold: its temperature and its thresholds.
 
-Nothing here ever sees a test prediction, and each fit is kept with the digest of the images that
-it was made on.
+No test prediction is used here, and each fit is stored with the digest of its images.
 """
 
 import math
@@ -118,7 +117,7 @@ def _choose(validation: pd.DataFrame, rule: str, wanted: float | None) -> Chosen
 
 
 def _without_nan(record: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """JSON has no NaN; the note beside it says why there is no value."""
+    """JSON has no NaN; the note of the value gives the reason."""
     for key, value in record.items():
         if isinstance(value, dict):
             yield key, dict(_without_nan(value))
