@@ -11,8 +11,7 @@ from support.predictions import write_stored_predictions
 from support.repository import RESOURCES
 
 from blastfold.core.errors import BlastfoldError, InputError
-from blastfold.core.names import METRICS
-from blastfold.core.names import CELLS
+from blastfold.core.names import CELLS, METRICS
 from blastfold.evaluation import metrics
 from blastfold.reporting.tables import reproduction, results, writing
 
