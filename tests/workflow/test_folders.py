@@ -112,16 +112,27 @@ def test_the_workflow_is_a_module_with_a_prefix(tmp_path):
     assert not (tmp_path / "results").exists()
 
 
+# A dry run prints the resources of a job only where its rule has no message.
+WITHOUT_MESSAGES = """
+include: "{snakefile}"
+
+
+for declared in workflow.rules:
+    declared.message = None
+"""
+
+
 def test_resources_of_a_rule_are_set_by_its_name(tmp_path):
     write_cells(tmp_path / "resources" / "raw" / "cells")
     config = small_experiment()
     config["models"]["simple_cnn"] = {"architecture": "vgg16", "train": "head", "epochs": 1}
     config["datasets"]["cells"]["image_size"] = [32, 32]
+    silent = tmp_path / "Snakefile"
+    silent.write_text(WITHOUT_MESSAGES.format(snakefile=REPOSITORY / "Snakefile"), "utf-8")
+    chosen = ("--set-resources", "train_heads:mem_mb=9000", "--snakefile", str(silent))
+    run = snakemake(tmp_path, "tables", "--dry-run", *chosen, config=config)
     # Protocols with one fold and with two have one rule.
-    run = snakemake(
-        tmp_path, "--dry-run", "tables", "--set-resources", "train_heads:mem_mb=9000", config=config
-    )
     assert planned_jobs(run)["train_heads"] == 2
     jobs = run.stdout.split("rule train_heads:")[1:]
-    assert len(jobs) == 2
-    assert all("mem_mb=9000" in job.split("\n\n")[0] for job in jobs)
+    resources = [line for job in jobs for line in job.split("\n\n")[0].splitlines()]
+    assert sum("mem_mb=9000" in line for line in resources) == 2

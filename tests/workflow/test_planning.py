@@ -148,7 +148,7 @@ def test_protocol_that_cannot_be_had_says_what_would_work(tmp_path):
     config["protocols"]["subject_folds"]["folds"] = 10
     run = snakemake(tmp_path, "folds", config=config)
     assert run.returncode != 0
-    assert "10 folds by subject were asked for" in run.stdout
+    assert "10 folds by subject are needed" in run.stdout
     assert "only 3 subjects" in run.stdout
     assert "at most folds: 3 are possible" in run.stdout
     assert "Traceback" not in run.stdout
