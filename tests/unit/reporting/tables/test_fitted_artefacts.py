@@ -91,14 +91,13 @@ def mean_images(folds, tmp_path):
     np.save(tmp_path / "images.npy", random.integers(0, 256, (12, 4, 5, 3), np.uint8))
     table = write(manifest(IDS, [""] * 12), tmp_path / "manifest.tsv")
     write(folds, tmp_path / "folds.tsv")
-    return make_mean_images(tmp_path, table, tmp_path / "folds.tsv", 2)
+    return make_mean_images(tmp_path, table, tmp_path / "folds.tsv")
 
 
-def make_mean_images(folder, table, folds, count):
-    records = [folder / f"fold-{fold}.json" for fold in range(count)]
-    means = [folder / f"fold-{fold}.npy" for fold in range(count)]
-    compute_mean_images(folder / "images.npy", table, folds, means, records)
-    return records
+def make_mean_images(folder, table, folds):
+    outputs = (folder / "means.npy", folder / "means.json")
+    compute_mean_images(folder / "images.npy", table, folds, *outputs)
+    return [outputs[1]]
 
 
 def tabulate(paths, folder, artefact="mean image"):
@@ -117,16 +116,16 @@ def test_no_mean_image_was_made_from_a_test_image(mean_images, tmp_path):
     assert table["fitted_on"].tolist() == [oracle(IDS[:6]), oracle(IDS[::-1][:6])]
     # The pixels themselves: the mean of the training images of the fold and of no other.
     images = np.load(tmp_path / "images.npy").astype(float)
-    np.testing.assert_allclose(np.load(tmp_path / "fold-0.npy"), images[:6].mean(0), rtol=1e-6)
-    np.testing.assert_allclose(np.load(tmp_path / "fold-1.npy"), images[6:].mean(0), rtol=1e-6)
+    np.testing.assert_allclose(np.load(tmp_path / "means.npy")[0], images[:6].mean(0), rtol=1e-6)
+    np.testing.assert_allclose(np.load(tmp_path / "means.npy")[1], images[6:].mean(0), rtol=1e-6)
     assert "| Data & more | K folds | mean image | 2 | train | 6 | no test image |" in shown
 
 
 def test_a_mean_image_of_another_split_stops_the_run(mean_images, folds, tmp_path):
     swapped = folds.replace({"role": {"train": "test", "test": "train"}})
     write(swapped, tmp_path / "other.tsv")
-    make_mean_images(tmp_path, tmp_path / "manifest.tsv", tmp_path / "other.tsv", 1)
-    with pytest.raises(InputError, match=r"1 of 2 fitted artefacts(?s:.)*test_images"):
+    make_mean_images(tmp_path, tmp_path / "manifest.tsv", tmp_path / "other.tsv")
+    with pytest.raises(InputError, match=r"2 of 2 fitted artefacts(?s:.)*test_images"):
         tabulate(mean_images, tmp_path)
     assert not (tmp_path / "fitted.tsv").exists()
 

@@ -64,11 +64,6 @@ def disjointness_sentences(records: Records) -> list[str]:
     ]
 
 
-def validation_exists(records: Records) -> bool:
-    """Return whether any fold has validation images."""
-    return any(roles["validation"] for split in records.splits.values() for roles in _folds(split))
-
-
 def audit_finding(split: Split) -> str:
     """Report what the test images share with training images; empty without an audit."""
     if split.crossings is None:
