@@ -103,23 +103,3 @@ def test_version_that_is_not_locked_stops_the_environment(tmp_path, conda_path):
     )
     assert run.returncode == 1
     assert "numpy 1.26.4 is not locked" in run.stderr
-
-
-def test_miniature_experiment_runs_in_its_own_environments(tmp_path, conda_path):
-    """Every rule of the default target runs, each with the packages of its stage alone."""
-    configuration = REPOSITORY / "tests" / "workflow" / "conda.yaml"
-    run = run_with_conda(
-        tmp_path,
-        conda_path,
-        "--snakefile",
-        REPOSITORY / "Snakefile",
-        "--configfile",
-        configuration,
-        "--resources",
-        "gpu=1",
-    )
-    assert run.returncode == 0, run.stdout
-    assert len(list((tmp_path / ".snakemake" / "conda").glob("*.yaml"))) == len(
-        list((REPOSITORY / "envs").glob("*.yaml"))
-    )
-    assert list((tmp_path / "results").glob("**/*.tsv"))

@@ -1,11 +1,19 @@
-"""A small experiment from files with awkward names to tables, figures and the report."""
+"""A small experiment from files with awkward names to tables, figures, publication and report.
+
+Every rule runs in the environment of its stage, with the packages of this stage alone.
+"""
 
 import json
+import os
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, roc_auc_score
+from support import stand_in_conda
+from support.environment_files import read_environment
+from support.repository import REPOSITORY
+from support.stage_imports import stage_rules
 from support.workflow import planned_jobs, small_experiment, snakemake, write_cells
 
 from blastfold.core.files import digest_file
@@ -13,17 +21,54 @@ from blastfold.core.files import digest_file
 AWKWARD = 'Zelle nr. 1\'s "größe" (ß, é)'
 
 
+HOSTILE = "Zellen_1: 50 % & größe #2 {x}"
+FOLDS = "training/cells/subject_folds/simple_cnn"
+EXTERNAL = "external/cells/subject_folds/simple_cnn/others"
+
+
+def experiment():
+    """Two protocols, one of them with an external test, and two slides."""
+    config = small_experiment(
+        title=HOSTILE,
+        slides={"tile_size": 64, "demo": {"slides": 2, "size": [256, 256]}},
+    )
+    config["datasets"]["others"] = dict(config["datasets"]["cells"])
+    config["datasets"]["cells"]["title"] = HOSTILE
+    [both] = config["experiments"]
+    config["experiments"] = [
+        both | {"protocols": ["holdout"]},
+        both | {"protocols": ["subject_folds"], "external_test": ["others"]},
+    ]
+    return config
+
+
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """The folder of a finished experiment; one file is damaged, one is grey."""
+def run(tmp_path_factory):
+    """Runs the workflow with environments from a stand-in conda."""
+    programs = stand_in_conda.install(tmp_path_factory.mktemp("conda"))
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+
+    def run_in(folder, *arguments, config=None):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PATH", path)
+            config = config or experiment()
+            return snakemake(folder, *arguments, "--sdm", "conda", config=config)
+
+    return run_in
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, run):
+    """The folder of a finished experiment in which one file is damaged."""
     folder = tmp_path_factory.mktemp("experiment")
-    raw = folder / "resources" / "raw" / "cells"
-    rows = write_cells(raw, subjects=4, each=6, awkward=AWKWARD)
-    damaged = raw / rows[0][0]
+    raw = folder / "resources" / "raw"
+    rows = write_cells(raw / "cells", subjects=4, each=6, awkward=AWKWARD)
+    damaged = raw / "cells" / rows[0][0]
     damaged.write_bytes(damaged.read_bytes()[:40])
-    run = snakemake(folder, config=small_experiment())
-    assert run.returncode == 0, run.stdout
-    return folder, rows, run.stdout
+    write_cells(raw / "others", subjects=2, each=3)
+    whole = run(folder)
+    assert whole.returncode == 0, whole.stdout
+    return folder, rows, whole.stdout
 
 
 def read(folder, *path):
@@ -123,44 +168,115 @@ def test_mean_image_was_fitted_on_the_training_images_of_the_run(finished):
         assert record["fitted_on"] == run["trained_on"]
 
 
-def test_nothing_is_computed_twice(finished):
+def test_every_rule_ran_in_the_environment_of_its_stage(finished):
     folder, _, _ = finished
-    again = snakemake(folder, "--dry-run", config=small_experiment())
+    created = {path.read_text("utf-8") for path in (folder / ".snakemake/conda").glob("*.yaml")}
+    assert created == {path.read_text("utf-8") for path in REPOSITORY.glob("envs/*.yaml")}
+
+
+def test_every_image_of_the_other_data_set_is_predicted_by_every_fold(finished):
+    folder, _, _ = finished
+    mean = read(folder, EXTERNAL, "predictions.tsv").set_index("image_id")
+    networks = read(folder, EXTERNAL, "networks.tsv")
+    assert len(mean) == 2 * 2 * 3
+    assert networks.groupby("image_id")["fold"].agg(list).tolist() == [[0, 1]] * len(mean)
+    expected = networks.groupby("image_id")["probability_blast"].mean()
+    assert mean["probability_blast"].to_dict() == pytest.approx(expected.to_dict())
+
+
+def test_external_table_shows_both_tests_and_nothing_was_fitted_on_the_other_data_set(finished):
+    folder, _, _ = finished
+    table = read(folder, "tables", "external_test.tsv")
+    assert table["tested"].tolist() == ["same data set", "other data set"]
+    assert table["images"].tolist() == [47, 12]
+    predictions = read(folder, EXTERNAL, "predictions.tsv")
+    positive = predictions["probability_blast"] >= 0.5
+    accuracy = (positive == (predictions["label"] == 1)).mean()
+    assert float(table["accuracy"].iloc[1]) == pytest.approx(accuracy)
+    assert not (folder / "results/mean_images/others").exists()
+    assert not (folder / "results/folds/others").exists()
+
+
+def test_the_other_data_set_is_described(finished):
+    folder, _, _ = finished
+    assert read(folder, "tables", "datasets.tsv")["dataset"].tolist() == ["cells", "others"]
+
+
+def test_publication_holds_what_was_computed(finished):
+    folder, _, _ = finished
+    pack = folder / "results" / "publication"
+    checklists = {
+        f"checklist_{name}.{end}" for name in ("claim", "tripod_ai") for end in ("md", "tsv")
+    }
+    assert {path.name for path in pack.iterdir()} == checklists | {
+        *("methods.md", "methods.tex", "provenance.json", "main.tex", "tables", "figures")
+    }
+    text = (pack / "methods.md").read_text("utf-8")
+    assert "comprised 47 images (23 normal and 24 blast) of 8 subjects" in text
+    assert "3 trainings on a CPU" in text
+    assert r"Zellen\_1: 50 \% \& größe \#2 \{x\}" in (pack / "methods.tex").read_text("utf-8")
+    assert (pack / "figures" / "cells-subject_folds-roc.pdf").is_file()
+    assert (pack / "tables" / "cells-subject_folds-simple_cnn.tex").is_file()
+    document = (pack / "main.tex").read_text("utf-8")
+    # Snakemake keeps a hidden time stamp in both folders.
+    files = [path for kind in ("tables", "figures") for path in (pack / kind).glob("[!.]*")]
+    assert len(files) > 15
+    assert all(f"{{{path.parent.name}/{path.name}}}" in document for path in files)
+    provenance = json.loads((pack / "provenance.json").read_text("utf-8"))
+    records = folder.glob("results/training/cells/*/simple_cnn/fold-*/run.json")
+    seeds = {json.loads(path.read_text("utf-8"))["seed"] for path in records}
+    assert {entry["seed"] for entry in provenance["runs"]} == seeds
+    assert len(provenance["runs"]) == 3
+    assert provenance["missing"] == []
+
+
+def test_nothing_is_computed_twice(finished, run):
+    folder, _, _ = finished
+    again = run(folder, "--dry-run")
     assert "Nothing to be done" in again.stdout
 
 
-def test_a_changed_setting_runs_what_depends_on_it_alone(finished):
+def test_a_changed_setting_runs_what_depends_on_it_alone(finished, run):
     folder, _, _ = finished
-    config = small_experiment()
+    config = experiment()
     config["models"]["simple_cnn"]["title"] = "A new name"
-    jobs = planned_jobs(snakemake(folder, "--dry-run", config=config))
+    jobs = planned_jobs(run(folder, "--dry-run", config=config))
     assert "train_model" not in jobs
     assert jobs["describe_results"] == 1
     config["models"]["simple_cnn"]["learning_rate"] = 0.01
-    jobs = planned_jobs(snakemake(folder, "--dry-run", config=config))
+    jobs = planned_jobs(run(folder, "--dry-run", config=config))
     assert jobs["train_model"] == 3
     assert "import_dataset" not in jobs
     assert "assign_folds" not in jobs
 
 
-def test_tables_need_no_raw_data(finished):
+def test_tables_and_publication_need_no_raw_data_no_network_and_no_tensorflow(finished, run):
     folder, _, _ = finished
-    raw = folder / "resources"
-    raw.rename(folder / "elsewhere")
+    (folder / "results" / "tables" / "cells" / "results.tsv").unlink()
+    absent = [folder / "resources", *folder.glob("results/training/**/model.keras")]
+    assert len(absent) == 4
+    for path in absent:
+        path.rename(path.with_suffix(".elsewhere"))
     try:
-        (folder / "results" / "tables" / "cells" / "results.tsv").unlink()
-        run = snakemake(folder, "tables", config=small_experiment())
+        again = run(folder, "tables", "publication")
+        planned = run(folder, "publication", "--dry-run", "--forcerun", "evaluate_model")
     finally:
-        (folder / "elsewhere").rename(raw)
-    assert run.returncode == 0, run.stdout
-    assert "rule train_model" not in run.stdout
+        for path in absent:
+            path.with_suffix(".elsewhere").rename(path)
+    assert again.returncode == 0, again.stdout
+    assert "rule train_model" not in again.stdout
     assert (folder / "results" / "tables" / "cells" / "results.tsv").is_file()
+    rules = stage_rules()
+    environments = {rules[name][1] for name in planned_jobs(planned) if name in rules}
+    assert REPOSITORY / "envs" / "evaluation.yaml" in environments
+    for environment in environments:
+        assert not {"tensorflow", "keras"} & set(read_environment(environment))
 
 
-def test_report_holds_every_category(finished):
+def test_report_holds_every_category(finished, run):
     folder, _, _ = finished
-    run = snakemake(folder, "--report", "report.html", config=small_experiment())
-    assert run.returncode == 0, run.stdout
+    made = run(folder, "--report", "report.html")
+    assert made.returncode == 0, made.stdout
     report = (folder / "report.html").read_text("utf-8")
     categories = ("Data sets", "Training", "Evaluation", "Comparison", "Reproduction", "Audit")
     for category in categories:
