@@ -379,11 +379,8 @@ def test_a_file_name_that_is_not_utf_8_is_named(tmp_path):
         list_records("folder", tmp_path, {})
 
 
-def test_the_real_c_nmc_sample_has_its_subjects():
-    folder = os.environ.get("BLASTFOLD_TEST_DATA")
-    if not folder:
-        pytest.skip("BLASTFOLD_TEST_DATA is not set: no real images")
-    records = list_records("c-nmc-2019", Path(folder) / "cnmc2019_sample", {})
+def test_the_real_c_nmc_sample_has_its_subjects(test_data):
+    records = list_records("c-nmc-2019", test_data / "cnmc2019_sample", {})
     per_subject = records.groupby("subject").size().to_dict()
     assert (records["label"] == 1).sum() == 583
     assert {name: per_subject.pop(name) for name in ("H10", "H14", "H22")} == {

@@ -1,7 +1,5 @@
 import hashlib
 import io
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -276,13 +274,6 @@ def test_the_store_can_hold_fewer_images_than_announced(tmp_path, kept):
     assert digest == hashlib.sha256((tmp_path / "store.npy").read_bytes()).hexdigest()
 
 
-def real_data():
-    folder = os.environ.get("BLASTFOLD_TEST_DATA")
-    if not folder:
-        pytest.skip("BLASTFOLD_TEST_DATA is not set: no real images")
-    return Path(folder)
-
-
 def as_original_bmp(image):
     """The BMP file of C-NMC 2019: bottom row first, BGR, 96 dots an inch."""
     height, width = image.shape[:2]
@@ -295,8 +286,8 @@ def as_original_bmp(image):
     return header + np.pad(rows, ((0, 0), (0, 2))).tobytes()
 
 
-def test_real_cells_have_the_pixels_of_the_published_files():
-    folder = real_data() / "cnmc2019_sample"
+def test_real_cells_have_the_pixels_of_the_published_files(test_data):
+    folder = test_data / "cnmc2019_sample"
     lines = (folder / "checksums.tsv").read_text().splitlines()[1:]
     different = []
     for line in lines[::3]:
@@ -308,8 +299,8 @@ def test_real_cells_have_the_pixels_of_the_published_files():
     assert different == []
 
 
-def test_real_photographs_agree_with_pillow():
-    photographs = sorted((real_data() / "bccd_sample" / "JPEGImages").glob("*.jpg"))[:10]
+def test_real_photographs_agree_with_pillow(test_data):
+    photographs = sorted((test_data / "bccd_sample" / "JPEGImages").glob("*.jpg"))[:10]
     for path in photographs:
         reference = np.asarray(Image.open(path).convert("RGB"), dtype=int)
         assert np.abs(decode_image(path) - reference).max() <= 3

@@ -1,8 +1,5 @@
 """Every format of slides against tifffile's and OpenSlide's own reading; hostile files."""
 
-import os
-from pathlib import Path
-
 import cv2
 import numpy as np
 import openslide
@@ -14,9 +11,7 @@ from blastfold.slides.generated_slide import draw_slide, write_pyramid
 from blastfold.slides.reading import UnusableSlideError, open_slide
 from blastfold.slides.streaming import reading_order, stream_boxes
 
-DATA = os.environ.get("BLASTFOLD_TEST_DATA")
 SVS = ["CMU-1-Small-Region.svs", "tcga-cr-7395-01a-01-ts1.svs"]
-needs_data = pytest.mark.skipif(not DATA, reason="BLASTFOLD_TEST_DATA is not set")
 
 
 @pytest.fixture(scope="module")
@@ -141,10 +136,9 @@ def test_aperio_svs(tmp_path, picture, compression):
         assert np.abs(ours - pixels).max() <= 3
 
 
-@needs_data
 @pytest.mark.parametrize("name", SVS)
-def test_real_svs_as_tifffile_and_openslide_read_it(name):
-    path = Path(DATA) / "slides" / name
+def test_real_svs_as_tifffile_and_openslide_read_it(test_data, name):
+    path = test_data / "slides" / name
     assert_reads_as_tifffile(path)
     with open_slide(path) as slide, openslide.OpenSlide(path) as theirs:
         assert (slide.width, slide.height) == theirs.dimensions

@@ -1,8 +1,6 @@
 """From slide to archive: pixels, reasons, resampling, damaged and empty slides."""
 
-import os
 import time
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -19,7 +17,6 @@ from blastfold.slides.thumbnail import make_thumbnail
 from blastfold.slides.tiling import COLUMNS, tile_slide
 from blastfold.slides.tissue import sharpness
 
-DATA = os.environ.get("BLASTFOLD_TEST_DATA")
 EVERYTHING = {"minimum_tissue": 0, "maximum_pen": 1, "minimum_sharpness": 0}
 
 
@@ -86,10 +83,9 @@ def test_tiles_read_back_are_the_slides_pixels(tmp_path, slide, changes):
         np.testing.assert_array_equal(tiles[row], pixels[y : y + height, x : x + width])
 
 
-@pytest.mark.skipif(not DATA, reason="BLASTFOLD_TEST_DATA is not set")
 @pytest.mark.parametrize("name", ["CMU-1-Small-Region.svs", "tcga-cr-7395-01a-01-ts1.svs"])
-def test_tiles_of_real_slides_are_their_pixels(tmp_path, name):
-    path = Path(DATA) / "slides" / name
+def test_tiles_of_real_slides_are_their_pixels(tmp_path, test_data, name):
+    path = test_data / "slides" / name
     tiles, table, facts, _ = cut(tmp_path, path, tile_size=224, overlap=24)
     pixels = tifffile.imread(path)
     kept = table[table["kept"] == 1]

@@ -19,14 +19,30 @@ TESTS = (
 LEFT_OUT = "not killed_again_and_again and not other_code_does_not_continue"
 
 
+def compiled_quickly(folder):
+    """Settings of a run on JAX that spends less time on compiling.
+
+    Every test builds networks of its own, many of them equal. Programs compiled once are kept,
+    and they are compiled without optimisation, which takes longer than it saves here.
+    """
+    return {
+        "KERAS_BACKEND": "jax",
+        "JAX_PLATFORMS": "cpu",
+        "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+    }
+
+
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="this is the run on JAX")
-def test_the_tests_of_networks_pass_on_jax():
+def test_the_tests_of_networks_pass_on_jax(tmp_path):
     pytest.importorskip("jax")
     files = [f"tests/unit/{name}.py" for name in TESTS]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", LEFT_OUT]
     run = subprocess.run(
         [*command, *files],
-        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        env={**os.environ, **compiled_quickly(tmp_path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
