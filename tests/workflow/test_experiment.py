@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, roc_auc_score
 from support import stand_in_conda
+from support.browser import find_browser, open_page
 from support.environment_files import read_environment
 from support.repository import REPOSITORY
 from support.stage_imports import stage_rules
@@ -281,3 +282,12 @@ def test_report_holds_every_category(finished, run):
     categories = ("Data sets", "Training", "Evaluation", "Comparison", "Reproduction", "Audit")
     for category in categories:
         assert f'"{category}"' in report
+
+
+@pytest.mark.skipif(find_browser() is None, reason="no Chromium is installed")
+def test_report_opens_in_a_browser_without_errors(finished, tmp_path):
+    folder, _, _ = finished
+    elements, messages = open_page(folder / "report.html", tmp_path)
+    assert messages == []
+    # Written by the page's own scripts.
+    assert "Comparison" in elements.split("<script", 1)[0] or 'id="brand"' in elements

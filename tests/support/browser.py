@@ -1,0 +1,32 @@
+"""Pages opened in a browser without a window."""
+
+import re
+import shutil
+import subprocess
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+OPTIONS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    *("--enable-logging=stderr", "--virtual-time-budget=8000", "--dump-dom"),
+)
+
+
+def find_browser():
+    """The first browser that is installed; None without one."""
+    return next((path for path in map(shutil.which, PROGRAMS) if path), None)
+
+
+def open_page(path, profile):
+    """Open a file and wait until its scripts have run.
+
+    Args:
+        path: The page.
+        profile: Folder for what the browser stores.
+
+    Returns:
+        The page's elements after that, as text, and the messages of its console.
+    """
+    command = [find_browser(), *OPTIONS, f"--user-data-dir={profile}", path.resolve().as_uri()]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    return run.stdout, re.findall(r"CONSOLE[:(]\d+\)?\] (.*)", run.stderr)
