@@ -25,8 +25,9 @@ def open_page(path, profile):
         profile: Folder for what the browser stores.
 
     Returns:
-        The page's elements after that, as text, and the messages of its console.
+        The text that the page shows after that, and the messages of its console.
     """
     command = [find_browser(), *OPTIONS, f"--user-data-dir={profile}", path.resolve().as_uri()]
     run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    return run.stdout, re.findall(r"CONSOLE[:(]\d+\)?\] (.*)", run.stderr)
+    shown = re.sub(r"(?s)<(script|style).*?</\1>|<[^>]*>", " ", run.stdout)
+    return " ".join(shown.split()), re.findall(r"CONSOLE[:(]\d+\)?\] (.*)", run.stderr)
