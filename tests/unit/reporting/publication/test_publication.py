@@ -571,7 +571,7 @@ def test_figure_size_is_read_from_the_page(tmp_path):
 
 def test_files_that_would_share_a_name_are_an_error(tmp_path):
     files = [draw(tmp_path / name, 85) for name in ("a/b-c.pdf", "a-b/c.pdf")]
-    with pytest.raises(BlastfoldError, match=r"another file is called a-b-c\.pdf already"):
+    with pytest.raises(BlastfoldError, match=r"another file has the name a-b-c\.pdf already"):
         document.collect(files, tmp_path, tmp_path / "out")
 
 

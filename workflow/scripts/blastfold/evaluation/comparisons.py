@@ -123,9 +123,9 @@ def comparison_table(
     table = pd.concat(tables, ignore_index=True).merge(
         _effect_sizes(tested, groups), on=["first_model", "second_model"]
     )
-    alike = table["cohens_g"].isna()
-    table.loc[alike, "note"] = [
-        join_notes(note, make_note("no_odds_ratio")) for note in table.loc[alike, "note"]
+    equal = table["cohens_g"].isna()
+    table.loc[equal, "note"] = [
+        join_notes(note, make_note("no_odds_ratio")) for note in table.loc[equal, "note"]
     ]
     order = table["metric"].map(METRICS.index)
     return table.iloc[np.argsort(order, kind="stable")].reset_index(drop=True)[

@@ -106,7 +106,7 @@ def compute_metrics(images: pd.DataFrame) -> dict[str, tuple[float, str]]:
         images: label (0 negative, 1 positive) and probability (of the positive class).
 
     Returns:
-        Value and note by metric. A value that is not defined is NaN and the note says why.
+        Value and note by metric. A value that is not defined is NaN, and the note gives the reason.
     """
     totals = count_totals(images)
     return {

@@ -43,7 +43,7 @@ FIXED = "threshold-0.5"
 """The operating point of all other tables."""
 
 SPECIFICITIES = (0.90, 0.95)
-"""Specificities at which the sensitivity is read off the ROC curve."""
+"""Specificities at which the sensitivity is read from the ROC curve."""
 
 MEASURES = ("sensitivity", "specificity", "accuracy")
 

@@ -228,7 +228,7 @@ def _joint_spread(
 def _unseen_variance(metric: str, value: float, alone: Spread) -> float:
     """Return the variance that a value without spread has nevertheless, 0 for any other.
 
-    Where all images are right, say, the groups do not differ, and another set of images might
+    Where all images are right, for instance, the groups do not differ, and another set might
     still hold errors: the reach of the exact interval over the t quantile is used as the
     standard error (variance recovered from limits; Zou and Donner 2008).
     """

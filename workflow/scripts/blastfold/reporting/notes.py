@@ -1,6 +1,6 @@
 """The sentences of stored notes, and the words for what a test of a difference found.
 
-Files of the evaluation hold codes (:mod:`blastfold.core.notes`); this module alone knows the
+Files of the evaluation hold codes (:mod:`blastfold.core.notes`); only this module has the
 sentence of each.
 """
 

@@ -1,4 +1,4 @@
-"""Do the probabilities mean what they say: ECE, Brier score, reliability bins, temperature."""
+"""Calibration of probabilities: ECE, Brier score, reliability bins and temperature."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ class Temperature:
     """A temperature fitted on validation predictions.
 
     Attributes:
-        value: Divides the logit; above 1 where the model is too sure of itself.
+        value: Divides the logit; above 1 where the model is overconfident.
         images: Number of validation images it was fitted on.
         loss_before: Negative log likelihood an image before.
         loss_after: Negative log likelihood an image after.

@@ -1,4 +1,4 @@
-"""The view per fold: metrics of every fold and the t statistic that knows folds overlap."""
+"""The view of the folds: metrics of every fold, and a t statistic corrected for their overlap."""
 
 from dataclasses import dataclass
 

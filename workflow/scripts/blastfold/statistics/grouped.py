@@ -45,7 +45,7 @@ class GroupedPredictions:
     pairs: np.ndarray | None
 
     def totals(self, weights: np.ndarray | None = None) -> np.ndarray:
-        """Sum the totals of all images, every group counted as often as its weight says.
+        """Sum the totals of all images, each group counted by its weight.
 
         Args:
             weights: Numbers of shape (resamples, groups); all ones when None.

@@ -32,7 +32,7 @@ from blastfold.statistics.metrics import (
 )
 
 RESAMPLES = 2000
-"""Bootstrap resamples unless told otherwise."""
+"""Bootstrap resamples by default."""
 
 Limits = tuple[float, float, str]
 
@@ -43,7 +43,7 @@ class Interval:
 
     Attributes:
         metric: A name of ``metrics.METRICS``.
-        value: The metric of all images; NaN where undefined (``note`` says why).
+        value: The metric of all images; NaN where undefined (``note`` gives the reason).
         lower: Lower end; NaN where undefined.
         upper: Upper end; NaN where undefined.
         method: The method used (never ``auto``).

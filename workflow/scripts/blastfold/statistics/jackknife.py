@@ -1,9 +1,10 @@
 """Spread of a metric between groups: delete-one-group jackknife with effective degrees of freedom.
 
-With 5 to 15 subjects a bootstrap of subjects is too sure of itself. The jackknife leaves one
-group out in turn, and a t quantile pays for the small number of groups. The degrees of freedom
-count a group by what it contributes: subjects without a blast say nothing about sensitivity,
-and one subject with half of the images is not as good as ten with a twentieth each.
+With 5 to 15 subjects the intervals of a bootstrap of subjects are too narrow. The jackknife leaves
+out one group after the other, and a t quantile allows for the small number of groups. The degrees
+of freedom weigh a group by its contribution: subjects without a positive image carry no information
+about sensitivity, and one subject with half of the images carries less than ten with a twentieth
+each.
 """
 
 import math
@@ -39,7 +40,7 @@ class Spread:
     Attributes:
         standard_error: Of the metric; 0 when no group changes it, NaN for a single group.
         degrees_of_freedom: Of its t distribution, at least 1; NaN for a single group.
-        effective_groups: Number of equally large groups that would tell as much.
+        effective_groups: Number of equally large groups with the same information.
     """
 
     standard_error: float

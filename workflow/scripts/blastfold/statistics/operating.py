@@ -69,7 +69,7 @@ def choose_threshold(
             THRESHOLD, name, len(label), shares[0].item(), shares[1].item(), note
         )
     levels = np.unique(probability)
-    # Below all images, between two neighbours, and above all (nothing is called a blast).
+    # Below all images, between two neighbours, and above all (no image is predicted as positive).
     candidates = np.concatenate([levels[:1], (levels[1:] + levels[:-1]) / 2, [np.nextafter(1, 2)]])
     sensitivity, specificity = _shares(blasts, normals, candidates)
     if rule == "youden":

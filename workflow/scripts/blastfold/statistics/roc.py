@@ -80,7 +80,7 @@ def sensitivity_at_specificity(
 ) -> Interval:
     """Read the sensitivity off the ROC curve at a wanted specificity.
 
-    The threshold is read off the same images and again in every resample, so this describes
+    The threshold comes from the same images and again from every resample, so this describes
     the ranking; what a threshold chosen beforehand does is ``sensitivity`` at that threshold.
 
     Args:

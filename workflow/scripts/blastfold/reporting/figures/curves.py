@@ -190,7 +190,7 @@ def draw_curves(
     Args:
         axes: To draw on.
         curves: Points of each model; scope and the two columns named below.
-        legends: What the legend says of each model.
+        legends: The text of the legend for each model.
         across: Column of the horizontal axis.
         up: Column of the vertical axis.
     """
@@ -202,7 +202,7 @@ def draw_curves(
             for _, points in folds.groupby("scope", sort=False):
                 axes.plot(points[across], points[up], color=colour, lw=0.5, alpha=0.35)
         pooled = _pooled(curve)
-        # A run that tested one class only has no curve; the legend says "undefined".
+        # A run that tested one class only has no curve; the legend shows "undefined".
         points = ([], []) if pooled.empty else (pooled[across], pooled[up])
         axes.plot(*points, color=colour, ls=line, label=legend)
 

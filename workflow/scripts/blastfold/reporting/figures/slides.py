@@ -22,7 +22,7 @@ COLOURS = {
 """Colour of kept tiles and of every reason, in the order of the legend."""
 
 LONGEST_SIDE = 900
-"""Pixels of a drawn image; three of them stand side by side on a page."""
+"""Pixels of a drawn image; three of them are side by side on a page."""
 
 
 def plot_slide(

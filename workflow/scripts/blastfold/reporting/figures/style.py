@@ -102,7 +102,7 @@ def save_figure(figure: Figure, paths: Iterable[str | os.PathLike]) -> None:
 
     Args:
         figure: A figure made by a function of this package.
-        paths: Files to write; the suffix of each (.pdf, .svg or .png) says its format.
+        paths: Files to write; the suffix of each (.pdf, .svg or .png) gives its format.
 
     Raises:
         BlastfoldError: A suffix is unknown.

@@ -106,7 +106,7 @@ def _describe_dataset(records: Records, name: str, description: dict) -> Iterato
     if description.get("derived"):
         yield sentence(description["derived"])
     if generated:
-        yield "They contain no data of patients, so results on them say nothing about patients."
+        yield "They contain no data of patients, so results on them do not apply to patients."
     if differences := compare_counts(description, records.expected.get(name)):
         yield f"It is not the whole public data set: {'; '.join(differences)}."
     if description.get("rejected"):

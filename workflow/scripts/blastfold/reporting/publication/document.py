@@ -53,7 +53,7 @@ FLOATS_TOGETHER = 6
 
 MEDIA_BOX = re.compile(rb"/MediaBox\s*\[\s*([\d.+-]+)\s+([\d.+-]+)\s+([\d.+-]+)\s+([\d.+-]+)\s*\]")
 
-# Beyond these, pdfLaTeX knows no letters: Latin letters, dashes, quotation marks, the ellipsis.
+# Beyond these, pdfLaTeX has no letters: Latin letters, dashes, quotation marks, the ellipsis.
 KNOWN_TO_PDFLATEX = re.compile(
     "[\\x00-\\x7f\u00a1-\u0148\u014a-\u017e\u2013\u2014\u2018-\u201a\u201c-\u201e\u2026\u20ac]"
 )
@@ -95,7 +95,7 @@ def assemble_publication(
         figures: PDF figures below ``{root}/figures``.
         methods: The methods section as LaTeX, in the same folder as the document.
         root: Folder that the names of tables and figures are relative to.
-        titles: What entries of the config are called: kind -> name -> title.
+        titles: Titles of the entries of the config: kind -> name -> title.
         title: Title of the document.
         outputs: ``tables`` and ``figures`` (folders) and ``document`` (main.tex).
 
@@ -138,7 +138,7 @@ def collect(
         parts = file.relative_to(root).with_suffix("").parts
         copy = Path(folder) / ("-".join(parts) + file.suffix)
         if copy in copies.values():
-            raise BlastfoldError(f"{file}: another file is called {copy.name} already")
+            raise BlastfoldError(f"{file}: another file has the name {copy.name} already")
         shutil.copyfile(file, copy)
         copies[parts] = copy
     return copies
@@ -189,7 +189,7 @@ def figure_caption(parts: tuple[str, ...], titles: dict[str, dict[str, str]]) ->
 
 
 def figure_size(path: str | os.PathLike) -> tuple[float, float] | None:
-    """Return the width and height of a PDF page in mm; None when the file does not say."""
+    """Return the width and height of a PDF page in mm; None when the file does not state it."""
     box = MEDIA_BOX.search(Path(path).read_bytes())
     if not box:
         return None

@@ -42,26 +42,26 @@ def write_methods(records: Records, paths: list[str | os.PathLike]) -> None:
 
 def methods_sections(records: Records) -> dict[str, list[str]]:
     """Return the sentences of the methods section by heading; an empty section is left out."""
-    told = records.without_canaries()
+    described = records.without_canaries()
     sections = {
-        "Images": data_facts.data_sentences(told),
-        "Splits": data_facts.split_sentences(told),
-        "Pre-processing": training_facts.preprocessing_sentences(told),
-        "Augmentation": training_facts.augmentation_sentences(told),
+        "Images": data_facts.data_sentences(described),
+        "Splits": data_facts.split_sentences(described),
+        "Pre-processing": training_facts.preprocessing_sentences(described),
+        "Augmentation": training_facts.augmentation_sentences(described),
         "Networks": [
-            *training_facts.network_sentences(told),
-            *training_facts.start_sentences(told),
+            *training_facts.network_sentences(described),
+            *training_facts.start_sentences(described),
         ],
         "Training": [
-            *training_facts.optimisation_sentences(told),
-            *training_facts.selection_sentences(told),
-            *training_facts.seed_sentences(told),
+            *training_facts.optimisation_sentences(described),
+            *training_facts.selection_sentences(described),
+            *training_facts.seed_sentences(described),
         ],
         "Evaluation": [
-            *evaluation_sentences(told),
-            *interval_sentences(told),
-            *comparison_sentences(told),
-            *calibration_sentences(told),
+            *evaluation_sentences(described),
+            *interval_sentences(described),
+            *comparison_sentences(described),
+            *calibration_sentences(described),
         ],
         "Canaries": canary_sentences(records),
         "Software and devices": training_facts.software_sentences(records),
@@ -151,7 +151,7 @@ def canary_sentences(records: Records) -> list[str]:
             f"same way under {listing(protocols)} ({count(len(runs), 'training')})."
         )
     if sentences:
-        sentences.insert(0, "Permuted labels say nothing about the disease.")
+        sentences.insert(0, "Permuted labels carry no information about the disease.")
     return sentences
 
 

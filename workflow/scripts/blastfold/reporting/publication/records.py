@@ -1,4 +1,4 @@
-"""What an experiment left behind: the stored records that methods and checklists are made from.
+"""The stored records of an experiment, from which methods and checklists are made.
 
 The standard library alone: nothing here needs a network, a GPU or TensorFlow. Records that are
 missing are left out, so that nothing is reported that was not carried out.
@@ -142,7 +142,7 @@ def read_records(
         fitted: Files ``{dataset}/{protocol}/{model}/fitted.json``.
 
     Raises:
-        InputError: When a file is there but is not what its name says.
+        InputError: When a file exists but does not hold what its name promises.
     """
     asked = [tuple(entry) for entry in asked]
     return Records(

@@ -184,9 +184,7 @@ def device_sentences(records: Records) -> list[str]:
 def _by_model(records: Records, describe) -> list[tuple[str, str]]:
     """Group the models with the same text; one model may need two texts."""
     runs = list({(run.model, describe(run)): run for run in records.runs}.values())
-    return grouped(
-        runs, describe, lambda run: records.title("model", run.model), "all networks alike"
-    )
+    return grouped(runs, describe, lambda run: records.title("model", run.model), "all networks")
 
 
 def _shape(records: Records, run: Run) -> tuple[int, int]:

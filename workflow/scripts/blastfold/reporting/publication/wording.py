@@ -46,13 +46,13 @@ def grouped(
     title: Callable[[object], str],
     everything: str,
 ) -> list[tuple[str, str]]:
-    """Put together what is described alike.
+    """Put together items with the same description.
 
     Args:
         items: What is described, for instance names of models.
         describe: Gives the description of an item.
-        title: Gives what an item is called.
-        everything: What all items together are called, where one description fits all.
+        title: Returns the title of an item.
+        everything: The words for all items together, where one description fits all.
 
     Returns:
         Pairs of whom it is about and the description, in the order of the items.

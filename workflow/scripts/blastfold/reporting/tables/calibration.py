@@ -70,7 +70,7 @@ def tabulate_calibration(
     caption = (
         f"Operating points on {title}: pooled test images, with 95 % intervals over groups. "
         "Thresholds are chosen on the validation images of each fold; the sensitivity at a "
-        "fixed specificity is read off the ROC curve of the test images."
+        "fixed specificity is read from the ROC curve of the test images."
     )
     _write(points, shown_operating, outputs["operating_points"], caption, f"tab:operating-{label}")
 

@@ -24,8 +24,9 @@ SHOWN = ("auc", "accuracy")
 NAMES = ("dataset", "dataset_title", "protocol", "protocol_title", "model", "model_title")
 
 CAPTION = (
-    "Canaries: the same models on labels that say nothing about the disease. AUC and accuracy of "
-    "the test images of all folds taken together. In brackets: 95 % interval over leakage groups."
+    "Canaries: the same models on labels without information about the disease. AUC and accuracy "
+    "of the test images of all folds taken together. In brackets: 95 % interval over leakage "
+    "groups."
 )
 
 

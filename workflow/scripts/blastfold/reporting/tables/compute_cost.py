@@ -59,7 +59,7 @@ def training_cost(names: tuple[str, str, str], records: Sequence[dict], benchmar
 
     Returns:
         The columns of :data:`COLUMNS`, jobs, seconds, peak_memory_mb, gpu_memory_mb (None on a
-        CPU), images (met in all epochs), epoch_seconds and note.
+        CPU), images (of all epochs), epoch_seconds and note.
     """
     rule = records[0]["job"]
     recorded = _recorded_jobs(rule, records)

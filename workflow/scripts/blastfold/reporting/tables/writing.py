@@ -50,7 +50,7 @@ HEADINGS = {name: metric.heading for name, metric in METRIC_FACTS.items()} | {
 """Headings that are not simply the column's name with its first letter in upper case."""
 
 MISSING = "n/a"
-"""What LaTeX and Markdown show for a missing number, with a note that says why."""
+"""What LaTeX and Markdown show for a missing number, with a note that gives the reason."""
 
 LONGEST = 40
 """Rows of the longest table that still fits on a page; a longer one breaks across pages."""
@@ -89,13 +89,13 @@ def write_table(
     """Write one table in every format that is asked for.
 
     Some columns belong together and share one cell in LaTeX and Markdown, while the TSV keeps
-    them apart: ``x_title`` is shown in place of ``x``, ``x_sd`` behind ``x`` or, where there is
+    them apart: ``x_title`` is shown in place of ``x``, ``x_sd`` after ``x`` or, where there is
     none, ``x_lower`` and ``x_upper`` as its interval, ``x_min`` and ``x_max`` as a range. The
     text of the column ``note`` is set below the table.
 
     Args:
         table: Plain column names; fractions, counts and text as they are.
-        paths: Files to write; the suffix of each (.tsv, .tex or .md) says its format.
+        paths: Files to write; the suffix of each (.tsv, .tex or .md) gives its format.
         caption: Caption in plain text.
         label: LaTeX label, for instance ``"tab:datasets"``.
 
