@@ -65,12 +65,13 @@ def test_sentences_name_what_they_are_about():
     note = (
         "few_groups:6.6@auc; few_groups:7.12@accuracy; threshold_without_validation@fold-0,fold-2"
     )
-    few = "the interval is wide, and its coverage depends on how similar the groups are"
+    few = "it is wide, and its coverage depends on how similar the groups are"
+    rests = "the interval rests on few groups"
     validation = "fold 0, 2: no validation images: the threshold stays 0.5"
-    assert sentences(note, short=True) == f"AUC, Accuracy: few groups: {few}; {validation}"
+    assert sentences(note, short=True) == f"Accuracy, AUC: {rests}: {few}; {validation}"
     assert sentences(note) == (
-        f"AUC: few groups (as informative as 6.6 equal groups): {few}; "
-        f"Accuracy: few groups (as informative as 7.1 equal groups): {few}; {validation}"
+        f"AUC: {rests} (as informative as 6.6 equal ones): {few}; "
+        f"Accuracy: {rests} (as informative as 7.1 equal ones): {few}; {validation}"
     )
     titles = {"by_image": "5 folds by image"}
     text = sentences("no_negative_image@by_image", names=titles)

@@ -89,7 +89,7 @@ def test_undefined_values_are_reported(tmp_path):
     assert "nan" not in printed
     tabulate_cells(tmp_path / "cells.tsv", TITLES, "A title", "tab:y", paths)
     assert (
-        "AUC, Accuracy, Sensitivity, Specificity: undefined: the test images"
+        "Accuracy, Sensitivity, Specificity, AUC: undefined: the test images"
         in paths[2].read_text()
     )
     figure = tmp_path / "f.png"
@@ -146,4 +146,4 @@ def test_notes_of_metrics_are_put_together():
     rows.loc[rows["metric"] == "accuracy", "note"] = "few_groups:7.4"
     wide = metrics_aside(rows, ["weights", "train"])
     assert len(wide) == 6
-    assert wide["note"].str.startswith("AUC, Accuracy: few groups: the interval is wide").all()
+    assert wide["note"].str.startswith("Accuracy, AUC: the interval rests on few groups").all()

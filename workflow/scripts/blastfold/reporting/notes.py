@@ -7,6 +7,7 @@ sentence of each.
 from collections.abc import Mapping, Sequence
 
 from blastfold.core.errors import BlastfoldError
+from blastfold.core.names import METRICS
 from blastfold.core.notes import (
     FIRST_HIGHER,
     NO_DIFFERENCE,
@@ -37,8 +38,8 @@ SENTENCES = {
     "folds_agree": "all folds have the same value: no spread between folds",
     "no_interval": "no interval",
     "few_groups": (
-        "few groups (as informative as {effective_groups:.1f} equal groups): the interval is wide, "
-        "and its coverage depends on how similar the groups are"
+        "the interval rests on few groups (as informative as {effective_groups:.1f} equal ones): "
+        "it is wide, and its coverage depends on how similar the groups are"
     ),
     "too_narrow": (
         "the interval is narrower than that of independent images, because the few groups agree by "
@@ -165,7 +166,8 @@ SENTENCES = {
 
 SHORT = {
     "few_groups": (
-        "few groups: the interval is wide, and its coverage depends on how similar the groups are"
+        "the interval rests on few groups: it is wide, and its coverage depends on how similar the "
+        "groups are"
     ),
     "one_class_resamples": "of {resamples:.0f} resamples those with one class only are left out",
 }
@@ -236,5 +238,6 @@ def _titles(about: Sequence[str], names: Mapping[str, str]) -> str:
     """Return the titles of metrics, protocols and models, and the numbers of folds."""
     folds = [name.removeprefix("fold-") for name in about if name.startswith("fold-")]
     others = [name for name in dict.fromkeys(about) if not name.startswith("fold-")]
+    others.sort(key=lambda name: METRICS.index(name) if name in METRICS else -1)
     titles = [names.get(name, heading_of(name).removesuffix(" (%)")) for name in others]
     return ", ".join(titles + ([f"fold {', '.join(folds)}"] if folds else []))
