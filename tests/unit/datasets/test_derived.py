@@ -11,8 +11,6 @@ from blastfold.core.errors import InputError
 from blastfold.core.files import digest_file, link_or_copy
 from blastfold.core.manifest import COLUMNS, class_names, read_manifest
 from blastfold.datasets import copies, importing, permuted_labels
-from blastfold.reporting.tables.canaries import canary_row, meaning
-from blastfold.reporting.tables.writing import require_notes
 
 SUBJECTS = {"a": 0, "b": 0, "c": 0, "d": 0, "e": 0, "f": 1, "g": 1, "h": 1, "i": 1}
 AUGMENTATION = {
@@ -268,45 +266,3 @@ def test_grown_images_are_augmented_originals(base, outputs):
     assert summary["derived"] == (
         "83 of the 110 images are augmented copies of the 27 images of base."
     )
-
-
-RUN = {"labels": "subject", "group_by": "image"} | {
-    f"{kind}{ending}": kind
-    for kind in ("dataset", "protocol", "model")
-    for ending in ("", "_title")
-}
-
-
-def metrics_of(auc, note=""):
-    return pd.DataFrame({"auc": [auc], "accuracy": [0.5], "note": [note]}, index=["pooled"])
-
-
-def intervals_of(lower=0.4, upper=0.9, note=""):
-    index = pd.MultiIndex.from_product([["pooled"], ["auc", "accuracy"]])
-    return pd.DataFrame({"lower": lower, "upper": upper, "note": note}, index=index)
-
-
-def test_row_of_the_table_of_canaries():
-    row = canary_row(metrics_of(0.85), intervals_of(), RUN)
-    assert (row["labels"], row["auc"], row["accuracy"]) == ("permuted among subjects", 0.85, 0.5)
-    assert (row["auc_lower"], row["accuracy_upper"]) == (0.4, 0.9)
-    assert "recognition of subjects" in row["note"]
-    true = RUN | {"labels": "true"}
-    assert canary_row(metrics_of(0.9), intervals_of(), true)["note"] == ""
-
-
-def test_missing_numbers_of_the_table_of_canaries_have_a_note():
-    nan, true = float("nan"), RUN | {"labels": "true"}
-    undefined = canary_row(metrics_of(nan, "AUC: one class"), intervals_of(), RUN)
-    assert undefined["note"].endswith("Not defined: AUC: one class.")
-    silent = canary_row(metrics_of(0.9), intervals_of(nan, nan, "one group"), true)
-    assert silent["note"] == "No interval of AUC: one group. No interval of Accuracy: one group."
-    few = canary_row(metrics_of(0.9), intervals_of(note="few groups: 5"), true)
-    assert few["note"] == "Few groups: the interval of AUC and Accuracy is wide."
-    require_notes(pd.DataFrame([undefined, silent]))
-
-
-def test_meaning_depends_on_what_a_split_keeps_together():
-    assert "recognition" in meaning("subject", "picture")
-    assert "nothing to learn" in meaning("subject", "group")
-    assert meaning("image", "image") == meaning("image", "subject")
