@@ -24,7 +24,6 @@ rule estimate_ablation:
         "<logs>/estimate_ablation/{ablation}.log",
     conda:
         "../envs/evaluation.yaml"
-    threads: 1
     resources:
         mem_mb=4000,
         runtime="30m",
@@ -68,7 +67,6 @@ rule describe_ablation:
         "<logs>/describe_ablation/{ablation}.log",
     conda:
         "../envs/comparison.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime="10m",
@@ -104,7 +102,6 @@ rule describe_learning_curve:
         "<logs>/describe_learning_curve/{ablation}.log",
     conda:
         "../envs/comparison.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime="10m",

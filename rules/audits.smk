@@ -14,7 +14,6 @@ rule tabulate_fitted_artefacts:
         "<logs>/tabulate_fitted_artefacts.log",
     conda:
         "../envs/comparison.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime="10m",
@@ -46,7 +45,6 @@ rule audit_results:
         "<logs>/audit_results.log",
     conda:
         "../envs/comparison.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime="10m",

@@ -43,7 +43,6 @@ rule describe_dataset:
         "<logs>/describe_dataset/{dataset}.log",
     conda:
         "../envs/comparison.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime="10m",
@@ -72,7 +71,6 @@ rule plot_augmented_images:
         "<logs>/plot_augmented_images/{dataset}.log",
     conda:
         "../envs/comparison.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime="10m",
@@ -125,7 +123,6 @@ rule describe_splits:
         "<logs>/describe_splits.log",
     conda:
         "../envs/comparison.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime="10m",
@@ -156,7 +153,6 @@ rule plot_architecture:
         "<logs>/plot_architecture/{dataset}/{model}.log",
     conda:
         "../envs/comparison.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime="10m",
@@ -201,7 +197,6 @@ rule describe_model:
         "<logs>/describe_model/{dataset}/{protocol}/{model}.log",
     conda:
         "../envs/comparison.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime="10m",
@@ -281,7 +276,6 @@ rule describe_protocol:
         "<logs>/describe_protocol/{dataset}/{protocol}.log",
     conda:
         "../envs/comparison.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime="10m",
@@ -321,7 +315,6 @@ rule describe_comparisons:
         "<logs>/describe_comparisons/{dataset}/{protocol}.log",
     conda:
         "../envs/comparison.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime="10m",
@@ -359,7 +352,6 @@ rule describe_protocol_gap:
         "<logs>/describe_protocol_gap/{dataset}.log",
     conda:
         "../envs/comparison.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime="10m",
@@ -399,7 +391,6 @@ rule describe_results:
         "<logs>/describe_results/{dataset}.log",
     conda:
         "../envs/comparison.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime="10m",
@@ -445,7 +436,6 @@ rule compare_with_literature:
         "<logs>/compare_with_literature.log",
     conda:
         "../envs/comparison.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime="10m",

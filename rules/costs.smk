@@ -18,7 +18,6 @@ rule collect_costs:
         "<logs>/collect_costs.log",
     conda:
         "../envs/comparison.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime="10m",

@@ -5,7 +5,6 @@ rule generate_demo:
         "<logs>/generate_demo/{dataset}.log",
     conda:
         "../envs/datasets.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime="10m",

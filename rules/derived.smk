@@ -86,7 +86,6 @@ rule plot_selected_tiles:
         dataset=one_of(experiment.inputs.of_format("selected")),
     conda:
         "../envs/comparison.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime="10m",
@@ -118,7 +117,6 @@ rule permute_labels:
         dataset=one_of(experiment.inputs.of_format("permuted")),
     conda:
         "../envs/datasets.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime="20m",
@@ -152,7 +150,6 @@ rule tabulate_canaries:
         "<logs>/tabulate_canaries.log",
     conda:
         "../envs/comparison.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime="10m",

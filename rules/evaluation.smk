@@ -37,7 +37,6 @@ rule evaluate_model:
         "<logs>/evaluate_model/{dataset}/{protocol}/{model}.log",
     conda:
         "../envs/evaluation.yaml"
-    threads: 1
     resources:
         mem_mb=4000,
         runtime="1h",
@@ -62,7 +61,6 @@ rule compare_models:
         "<logs>/compare_models/{dataset}/{protocol}.log",
     conda:
         "../envs/evaluation.yaml"
-    threads: 1
     resources:
         mem_mb=4000,
         runtime="1h",
@@ -87,7 +85,6 @@ rule estimate_protocol_gap:
         "<logs>/estimate_protocol_gap/{dataset}.log",
     conda:
         "../envs/evaluation.yaml"
-    threads: 1
     resources:
         mem_mb=4000,
         runtime="30m",

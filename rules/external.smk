@@ -39,7 +39,6 @@ rule estimate_external_intervals:
         "<logs>/estimate_external_intervals/{dataset}/{protocol}/{model}/{external}.log",
     conda:
         "../envs/evaluation.yaml"
-    threads: 1
     resources:
         mem_mb=4000,
         runtime="30m",
@@ -79,7 +78,6 @@ rule describe_external_test:
         "<logs>/describe_external_test.log",
     conda:
         "../envs/comparison.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime="10m",

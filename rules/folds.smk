@@ -8,7 +8,6 @@ rule assign_folds:
         "<logs>/assign_folds/{dataset}/{protocol}.log",
     conda:
         "../envs/folds.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime="20m",
@@ -36,7 +35,6 @@ rule audit_split:
         "<logs>/audit_split/{dataset}/{protocol}.log",
     conda:
         "../envs/folds.yaml"
-    threads: 1
     resources:
         mem_mb=4000,
         runtime="20m",
@@ -62,7 +60,6 @@ rule compute_mean_images:
         "<logs>/compute_mean_images/{dataset}/{protocol}.log",
     conda:
         "../envs/folds.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime="1h",

@@ -6,7 +6,6 @@ rule download_weights:
         "<logs>/download_weights/{architecture}.log",
     conda:
         "../envs/training.yaml"
-    threads: 1
     resources:
         mem_mb=8000,
         runtime="1h",
@@ -29,7 +28,6 @@ rule export_backbone:
         "<logs>/export_backbone/{source}/{architecture}.log",
     conda:
         "../envs/training.yaml"
-    threads: 1
     resources:
         mem_mb=4000,
         runtime="20m",

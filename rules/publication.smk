@@ -39,7 +39,6 @@ rule write_publication:
         "<logs>/write_publication.log",
     conda:
         "../envs/comparison.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime="10m",
@@ -71,7 +70,6 @@ rule assemble_publication:
         "<logs>/assemble_publication.log",
     conda:
         "../envs/comparison.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime="10m",

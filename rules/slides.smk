@@ -6,7 +6,6 @@ rule generate_slide:
         "<logs>/generate_slide/{slide}.log",
     conda:
         "../envs/slides.yaml"
-    threads: 1
     resources:
         mem_mb=4000,
         runtime="30m",
@@ -68,7 +67,6 @@ rule plot_slide:
         "<logs>/plot_slide/{slide}.log",
     conda:
         "../envs/comparison.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime="10m",

@@ -12,7 +12,6 @@ rule fit_stain:
         "<benchmarks>/fit_stain/{dataset}/{protocol}/{stain}.tsv"
     conda:
         "../envs/folds.yaml"
-    threads: 1
     resources:
         mem_mb=3000,
         runtime="4h",
@@ -43,7 +42,6 @@ rule plot_stain:
         "<logs>/plot_stain/{dataset}/{protocol}/{stain}.log",
     conda:
         "../envs/comparison.yaml"
-    threads: 1
     resources:
         mem_mb=2000,
         runtime="10m",

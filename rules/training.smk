@@ -84,7 +84,6 @@ rule assemble_model:
         model=one_of(experiment.runs.head_models),
     conda:
         "../envs/training.yaml"
-    threads: 1
     resources:
         mem_mb=4000,
         runtime="20m",
@@ -148,7 +147,6 @@ rule sample_augmentations:
         "<logs>/sample_augmentations/{dataset}.log",
     conda:
         "../envs/training.yaml"
-    threads: 1
     resources:
         mem_mb=4000,
         runtime="20m",

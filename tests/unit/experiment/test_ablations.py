@@ -11,7 +11,8 @@ from blastfold.experiment.ablations import (
     level_word,
     share_protocol,
 )
-from blastfold.experiment.config import check_config, combinations
+from blastfold.experiment.combinations import combinations
+from blastfold.experiment.config import check_config
 
 
 def config_with(models=None, protocols=None, **changes):

@@ -5,7 +5,9 @@ import yaml
 from support.repository import REPOSITORY, SCHEMA
 
 from blastfold.core.errors import InputError
-from blastfold.experiment.config import canary_runs, check_config, combinations, fold_count
+from blastfold.experiment.canaries import canary_runs
+from blastfold.experiment.combinations import combinations, fold_count
+from blastfold.experiment.config import check_config
 
 
 def minimal(**changes):

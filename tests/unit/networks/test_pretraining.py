@@ -12,7 +12,8 @@ from support.trainings import blobs, model_settings, run_job, write_job
 
 from blastfold.core.errors import InputError
 from blastfold.core.files import digest_file
-from blastfold.experiment.config import check_config, combinations
+from blastfold.experiment.combinations import combinations
+from blastfold.experiment.config import check_config
 from blastfold.experiment.pretraining import pretraining_name, source_of
 from blastfold.networks import architectures
 from blastfold.training.backbone_export import export_backbone

@@ -13,7 +13,8 @@ from blastfold.core.errors import BlastfoldError, InputError
 from blastfold.core.noted_tables import write_noted
 from blastfold.core.predictions import read_predictions
 from blastfold.evaluation.intervals import interval_table
-from blastfold.experiment.config import check_config, external_runs
+from blastfold.experiment.combinations import external_runs
+from blastfold.experiment.config import check_config
 from blastfold.reporting.figures.external_test import plot_external_test
 from blastfold.reporting.tables.external_test import external_rows, tabulate_external_test
 from blastfold.training.external_application import apply_models, predict_with

@@ -12,6 +12,7 @@ import yaml
 
 from blastfold.core.errors import InputError
 from blastfold.experiment.ablations import check_ablations, expand_ablations
+from blastfold.experiment.canaries import check_canaries, expand_canaries
 from blastfold.experiment.folders import STAGES
 from blastfold.experiment.pretraining import (
     check_pretraining,
@@ -25,9 +26,6 @@ DERIVED = {"grown": "grow", "selected": "select"}
 
 OF_DERIVED = ("title", "format", "of", "reproduces", "duplicates")
 """Their other keys; they take all that is left from the data set that they are made from."""
-
-CANARIES = {"subject": "subjects", "image": "images"}
-"""Among what the labels of a canary are permuted, with its plural."""
 
 TAKEN = ("comparisons", "calibration", "operating_points")
 """Names that no model may have: tables that are in the same folder as those of the models."""
@@ -83,111 +81,6 @@ def check_config(config: dict, schema_path: str | Path, source: str = "config") 
     return expand_canaries(filled)
 
 
-def expand_canaries(config: dict) -> dict:
-    """Add the data sets with permuted labels that experiments with ``canaries: true`` ask for.
-
-    Args:
-        config: A valid config with all defaults.
-
-    Returns:
-        A copy. Each data set of such an experiment is followed there by two others of format
-        ``permuted``, ``of`` it, whose labels are permuted among subjects and among images
-        (``permute_among``: subject, image); they are under ``datasets`` too.
-    """
-    expanded = copy.deepcopy(config)
-    for experiment in expanded["experiments"]:
-        if not experiment["canaries"]:
-            continue
-        canaries = []
-        for dataset in experiment["datasets"]:
-            base = expanded["datasets"][dataset]
-            for unit, plural in CANARIES.items():
-                name = canary_name(dataset, unit)
-                canaries.append(name)
-                expanded["datasets"][name] = {
-                    "title": f"{base['title']}, labels permuted among {plural}",
-                    "format": "permuted",
-                    "of": dataset,
-                    "permute_among": unit,
-                    "image_size": base["image_size"],
-                    "duplicates": base["duplicates"],
-                    "reproduces": None,
-                }
-        experiment["datasets"] = [*experiment["datasets"], *canaries]
-    return expanded
-
-
-def canary_name(dataset: str, unit: str) -> str:
-    """Return the name of a data set whose labels are permuted among ``unit`` (subject, image)."""
-    return f"{dataset}_labels_permuted_by_{unit}"
-
-
-def canary_runs(config: dict) -> list[dict[str, str]]:
-    """List every run on permuted labels behind the run on the true ones.
-
-    Args:
-        config: A config as :func:`check_config` returns it.
-
-    Returns:
-        Dicts with dataset (that with the true labels), protocol, model, labels (true, subject or
-        image) and run (name of the data set that was trained on).
-    """
-    asked = combinations(config)
-    runs = []
-    for dataset, protocol, model in asked:
-        names = {unit: canary_name(dataset, unit) for unit in CANARIES}
-        names = {unit: name for unit, name in names.items() if (name, protocol, model) in asked}
-        if names:
-            place = {"dataset": dataset, "protocol": protocol, "model": model}
-            for labels, name in {"true": dataset, **names}.items():
-                runs.append({**place, "labels": labels, "run": name})
-    return runs
-
-
-def combinations(config: dict) -> list[tuple[str, str, str]]:
-    """List every (data set, protocol, model) that the experiments ask for, each once, in order."""
-    wanted = {
-        (dataset, protocol, model): None
-        for experiment in config["experiments"]
-        for dataset in experiment["datasets"]
-        for protocol in experiment["protocols"]
-        for model in experiment["models"]
-    }
-    return list(wanted)
-
-
-def external_runs(config: dict) -> list[dict[str, str]]:
-    """List every test of trained networks on another data set, each once.
-
-    Args:
-        config: A config as :func:`check_config` returns it.
-
-    Returns:
-        Dicts with dataset (trained on), protocol, model and external (tested on). Canaries have
-        no external test.
-    """
-    wanted = {
-        (dataset, protocol, model, external): None
-        for experiment in config["experiments"]
-        for dataset in experiment["datasets"]
-        if config["datasets"][dataset]["format"] != "permuted"
-        for protocol in experiment["protocols"]
-        for model in experiment["models"]
-        for external in experiment["external_test"]
-    }
-    names = ("dataset", "protocol", "model", "external")
-    return [dict(zip(names, run, strict=True)) for run in wanted]
-
-
-def fold_count(protocol: dict) -> int:
-    """Return the number of folds of a protocol, known before any data are read."""
-    if protocol["kind"] == "holdout":
-        return 1
-    if protocol["kind"] == "kfold":
-        return protocol["folds"]
-    return len(protocol["test_parts"])
-
-
 def _validator(schema: dict) -> Any:
     base = jsonschema.Draft202012Validator
 
@@ -237,7 +130,7 @@ def _cross_check(config: dict, given: dict) -> Iterator[str]:
         )
     for position, experiment in enumerate(config["experiments"]):
         if experiment["canaries"]:
-            yield from _check_canaries(f"experiments.{position}.canaries", experiment, config)
+            yield from check_canaries(f"experiments.{position}.canaries", experiment, config)
         for kind in ("datasets", "protocols", "models"):
             for name in experiment[kind]:
                 if name not in config[kind]:
@@ -255,13 +148,6 @@ def _cross_check(config: dict, given: dict) -> Iterator[str]:
     for name, model in config["models"].items():
         yield from _check_model(f"models.{name}", model)
     yield from check_pretraining(config)
-
-
-def _check_canaries(key: str, experiment: dict, config: dict) -> Iterator[str]:
-    for dataset in experiment["datasets"]:
-        for name in (canary_name(dataset, unit) for unit in CANARIES):
-            if name in config["datasets"]:
-                yield f"{key}: makes a data set {name}, but datasets.{name} exists; rename it"
 
 
 def _check_external(key: str, experiment: dict, config: dict) -> Iterator[str]:

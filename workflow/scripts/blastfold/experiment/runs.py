@@ -17,7 +17,8 @@ from blastfold.experiment.ablations import (
     share_protocol,
     training_shares,
 )
-from blastfold.experiment.config import canary_runs, combinations, external_runs, fold_count
+from blastfold.experiment.canaries import canary_runs
+from blastfold.experiment.combinations import combinations, external_runs, fold_count
 
 
 class Split(NamedTuple):
@@ -74,7 +75,7 @@ class Runs:
         """The runs on permuted labels, each after the same run on the true ones.
 
         Dicts with dataset, protocol and model, their titles, group_by, labels and run, as
-        :func:`blastfold.experiment.config.canary_runs` describes the last two.
+        :func:`blastfold.experiment.canaries.canary_runs` describes the last two.
         """
         return [
             {**run, **self.titles_of(run), "group_by": self._group_by(run["protocol"])}

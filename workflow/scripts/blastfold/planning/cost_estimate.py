@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from blastfold.experiment.config import combinations, external_runs, fold_count
+from blastfold.experiment.combinations import combinations, external_runs, fold_count
 from blastfold.experiment.feature_sets import depends_on_fold, feature_set_name
 
 TIMED = (

@@ -24,7 +24,8 @@ from blastfold.core.errors import BlastfoldError
 from blastfold.core.files import digest_settings, write_json
 from blastfold.core.hardware import has_gpu
 from blastfold.experiment.code import code_digest
-from blastfold.experiment.config import check_config, combinations
+from blastfold.experiment.combinations import combinations
+from blastfold.experiment.config import check_config
 from blastfold.experiment.folders import experiment_folders
 from blastfold.planning.cost_estimate import Speed, count_images, estimate, timed_settings
 
