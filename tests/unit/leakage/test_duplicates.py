@@ -173,7 +173,7 @@ def test_wrong_input_is_named():
 def test_audit_dataset_writes_both_tables(tmp_path):
     np.save(tmp_path / "images.npy", np.stack([cell(1), cell(2), np.fliplr(cell(1))]))
     manifest = pd.DataFrame(
-        {"image_id": ["a", "b", "c"], "subject": "", "picture": "", "parent": ""}
+        {"image_id": ["a", "b", "c"], "label": 0, "subject": "", "picture": "", "parent": ""}
     )
     manifest.to_csv(tmp_path / "manifest.tsv", sep="\t", index=False)
     outputs = tmp_path / "duplicates.tsv", tmp_path / "groups.tsv"

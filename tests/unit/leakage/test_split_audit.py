@@ -14,8 +14,8 @@ def write(folder, name, columns, rows):
 @pytest.fixture
 def data_set(tmp_path):
     """Six images of three subjects; image f is a copy of image a."""
-    rows = [(name, subject, "", "") for name, subject in zip("abcdef", "112233", strict=True)]
-    write(tmp_path, "manifest.tsv", ["image_id", "subject", "picture", "parent"], rows)
+    rows = [(name, 0, subject, "", "") for name, subject in zip("abcdef", "112233", strict=True)]
+    write(tmp_path, "manifest.tsv", ["image_id", "label", "subject", "picture", "parent"], rows)
     groups = [(name, group) for name, group in zip("abcdef", "aaccaa", strict=True)]
     write(tmp_path, "groups.tsv", ["image_id", "group"], groups)
     write(tmp_path, "duplicates.tsv", ["first", "second"], [("a", "f")])
@@ -23,8 +23,8 @@ def data_set(tmp_path):
 
 
 def run(folder, roles, leakage):
-    rows = [(name, 0, role) for name, role in zip("abcdef", roles, strict=True)]
-    write(folder, "folds.tsv", ["image_id", "fold", "role"], rows)
+    rows = [(name, 0, 0, role) for name, role in zip("abcdef", roles, strict=True)]
+    write(folder, "folds.tsv", ["image_id", "repeat", "fold", "role"], rows)
     names = ("folds", "manifest", "groups", "duplicates")
     outputs = {name: folder / f"{name}.out.tsv" for name in ("summary", "crossings")}
     inputs = {name: folder / f"{name}.tsv" for name in names}

@@ -63,34 +63,40 @@ class Metric(NamedTuple):
         lower: Smallest possible value; the largest is 1.
         percent: Whether it is a fraction, which is shown in percent.
         proportion: Whether it is one count of images divided by another.
+        both_classes: Whether it needs images of both classes.
     """
 
     heading: str
     lower: float = 0.0
     percent: bool = True
     proportion: bool = False
+    both_classes: bool = False
 
 
 METRIC_FACTS = {
     "accuracy": Metric("Accuracy (%)", proportion=True),
     "sensitivity": Metric("Sensitivity (%)", proportion=True),
     "specificity": Metric("Specificity (%)", proportion=True),
-    "auc": Metric("AUC (%)"),
+    "auc": Metric("AUC (%)", both_classes=True),
     "precision": Metric("Precision (%)", proportion=True),
     "f1": Metric("F1 (%)"),
     "weighted_f1": Metric("Weighted F1 (%)"),
-    "balanced_accuracy": Metric("Balanced accuracy (%)"),
-    "mcc": Metric("MCC", lower=-1.0, percent=False),
+    "balanced_accuracy": Metric("Balanced accuracy (%)", both_classes=True),
+    "mcc": Metric("MCC", lower=-1.0, percent=False, both_classes=True),
 }
 """All metrics, in the order of the thesis' Tables 5.2 to 5.9, then the others."""
 
 METRICS = tuple(METRIC_FACTS)
 PROPORTIONS = tuple(name for name, metric in METRIC_FACTS.items() if metric.proportion)
+BOTH_CLASSES = tuple(name for name, metric in METRIC_FACTS.items() if metric.both_classes)
 RATES = ("accuracy", "sensitivity", "specificity")
 """The metrics of one threshold that a study prints."""
 
 SHOWN_METRICS = ("auc", *RATES)
 """The metrics of tables that have no room for all."""
+
+OPERATING_METRICS = ("sensitivity", "specificity", "accuracy")
+"""The metrics of an operating point, in the order of its table."""
 
 
 def fold_scope(fold: int) -> str:

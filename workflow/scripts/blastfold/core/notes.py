@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from blastfold.core.errors import BlastfoldError
+from blastfold.core.names import RATES
 
 NOTES: dict[str, tuple[str, ...]] = {
     # A metric that is not defined.
@@ -81,8 +82,8 @@ NOTES: dict[str, tuple[str, ...]] = {
     "images_without_subject": ("missing", "images"),
     "images_without_picture": ("missing", "images"),
     # Printed results.
-    "accuracy_below_both_rates": ("accuracy", "sensitivity", "specificity"),
-    "accuracy_above_both_rates": ("accuracy", "sensitivity", "specificity"),
+    "accuracy_below_both_rates": RATES,
+    "accuracy_above_both_rates": RATES,
     "no_count_gives_accuracy": (
         *("accuracy", "images", "fewer", "more", "fewer_percent", "more_percent"),
     ),

@@ -55,10 +55,17 @@ def read_table(
     return table.astype(dict.fromkeys(words, object)).fillna(dict.fromkeys(words, ""))
 
 
-def write_table(table: pd.DataFrame, path: str | os.PathLike) -> None:
-    """Write a table as tab-separated text, whole or not at all."""
+def format_table(table: pd.DataFrame, float_format: str | None = None) -> str:
+    """Return a table as tab-separated text; numbers have all digits unless a format is given."""
+    return table.to_csv(sep="\t", index=False, lineterminator="\n", float_format=float_format)
+
+
+def write_table(
+    table: pd.DataFrame, path: str | os.PathLike, float_format: str | None = None
+) -> None:
+    """Write a table as tab-separated text, whole or not at all (see :func:`format_table`)."""
     with written_whole(path) as partial:
-        table.to_csv(partial, sep="\t", index=False, lineterminator="\n")
+        partial.write_text(format_table(table, float_format), "utf-8", newline="")
 
 
 def require_columns(

@@ -20,6 +20,7 @@ from numpy.random import Generator
 
 from blastfold.core.errors import InputError
 from blastfold.core.seeds import generator
+from blastfold.core.tables import write_table
 
 logger = logging.getLogger(__name__)
 
@@ -395,5 +396,5 @@ def generate_demo(folder: str | Path, settings: dict, seed: int) -> None:
     add_duplicates(generator(seed, "demo", "duplicates"), folder, rows, settings)
     table = pd.DataFrame(rows).sort_values("image_id")
     table.insert(0, "path", "cells/" + table.image_id + ".png")
-    table.to_csv(folder / "cells.tsv", sep="\t", index=False, lineterminator="\n")
+    write_table(table, folder / "cells.tsv")
     logger.info("demo: wrote %d crops of leukocytes to %s", len(table), folder)

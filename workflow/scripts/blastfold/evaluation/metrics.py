@@ -23,6 +23,9 @@ logger = logging.getLogger(__name__)
 EVALUATED = ("metrics", "confusion", "roc", "precision_recall", "report")
 """The tables of :func:`evaluate_model`."""
 
+REPORTED = {"precision": "precision", "recall": "sensitivity", "f1": "f1"}
+"""Columns of the classification report with their metrics: a class's recall is its sensitivity."""
+
 
 def evaluate_model(
     predictions: Sequence[str | os.PathLike], outputs: Mapping[str, str | os.PathLike]
@@ -217,12 +220,8 @@ def report_table(tested: pd.DataFrame) -> pd.DataFrame:
         # Exchanging the classes exchanges right with right and wrong with wrong predictions.
         of_class = (totals[[3, 2, 1, 0, 4]], totals)
         for name, counts in zip(predicted_classes(tested), of_class, strict=True):
-            values = [float(metric_values(metric, counts)) for metric in REPORTED]
+            values = [float(metric_values(metric, counts)) for metric in REPORTED.values()]
             note = make_note("undefined") if np.isnan(values).any() else ""
             rows.append((scope, name, *values, int(counts[2] + counts[3]), note))
-    columns = ["scope", "class", "precision", "recall", "f1", "support", "note"]
+    columns = ["scope", "class", *REPORTED, "support", "note"]
     return pd.DataFrame(rows, columns=columns)
-
-
-REPORTED = ("precision", "sensitivity", "f1")
-"""The metrics of a class in the classification report; its recall is the sensitivity for it."""

@@ -13,12 +13,13 @@ import numpy as np
 import pandas as pd
 
 from blastfold.core.errors import InputError
-from blastfold.core.files import write_json, written_whole
+from blastfold.core.files import write_json
 from blastfold.core.group_table import read_groups
-from blastfold.core.names import POOLED, THRESHOLD
+from blastfold.core.names import OPERATING_METRICS, POOLED, THRESHOLD
 from blastfold.core.notes import join_notes, make_note, notes_about
 from blastfold.core.predictions import read_test_predictions, read_validation_predictions
 from blastfold.core.seeds import generator
+from blastfold.core.tables import write_table
 from blastfold.evaluation.metrics import scopes
 from blastfold.evaluation.validation_fits import (
     CHOSEN,
@@ -44,8 +45,6 @@ FIXED = "threshold-0.5"
 
 SPECIFICITIES = (0.90, 0.95)
 """Specificities at which the sensitivity is read from the ROC curve."""
-
-MEASURES = ("sensitivity", "specificity", "accuracy")
 
 BEFORE, AFTER = "before", "after"
 """States of the probabilities: as the network gives them, and after temperature scaling."""
@@ -88,8 +87,7 @@ def calibrate_model(
         "risk_coverage": risk_coverage_table(tested, scaled),
     }
     for name, table in tables.items():
-        with written_whole(outputs[name]) as partial:
-            table.to_csv(partial, sep="\t", index=False)
+        write_table(table, outputs[name])
     write_json(records_of(fitted), outputs["fitted"])
     pooled = tables["calibration"].iloc[-1]
     logger.info(
@@ -127,8 +125,7 @@ def estimate_roc_band(
     if not both:
         logger.warning("the test images are of one class only: no curve and no band")
         band = band.head(0)
-    with written_whole(output) as partial:
-        band.to_csv(partial, sep="\t", index=False)
+    write_table(band, output)
 
 
 def groups_of(tested: pd.DataFrame, groups: str) -> np.ndarray:
@@ -264,7 +261,7 @@ def _measured(
     images: pd.DataFrame, thresholds: np.ndarray, pooled: bool
 ) -> tuple[dict[str, float], str]:
     row, notes = {}, {}
-    for measure in MEASURES:
+    for measure in OPERATING_METRICS:
         found = interval(measure, images, images["group"].to_numpy(), threshold=thresholds)
         independent = interval(measure, images, None, "wilson", threshold=thresholds)
         limits = (found.lower, found.upper) if pooled else (math.nan, math.nan)

@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import stats
 
 from blastfold.core.group_table import read_groups
-from blastfold.core.names import METRICS
+from blastfold.core.names import GROUPINGS, METRICS
 from blastfold.core.noted_tables import write_noted
 from blastfold.core.notes import join_notes, make_note, notes_about
 from blastfold.core.predictions import read_test_predictions
@@ -43,9 +43,6 @@ OWN, COMMON = "own images", "common images"
 
 ENOUGH = 0.5
 """The common images are quoted where they are at least this share of the smaller test set."""
-
-COARSENESS = ("image", "picture", "subject", "group")
-"""What a protocol keeps together, from the least to the most."""
 
 GAP_COLUMNS = (
     *("model", "first_protocol", "second_protocol", "first_group_by", "second_group_by"),
@@ -87,7 +84,7 @@ def gap_table(
 
     Args:
         tested: (model, protocol) -> test predictions (image_id, fold, label, probability).
-        group_by: What every protocol keeps together, one of :data:`COARSENESS`.
+        group_by: What every protocol keeps together, one of :data:`blastfold.core.names.GROUPINGS`.
         groups: Leakage group by image_id.
 
     Returns:
@@ -95,7 +92,7 @@ def gap_table(
         keeps less together comes first, and a difference is first minus second: what it adds to
         the result. ``adjusted_p_value`` is Holm's over the rows of one metric, view and method.
     """
-    protocols = sorted(group_by, key=lambda name: COARSENESS.index(group_by[name]))
+    protocols = sorted(group_by, key=lambda name: GROUPINGS.index(group_by[name]))
     rows = []
     for model in dict.fromkeys(model for model, _ in tested):
         run_under = [name for name in protocols if (model, name) in tested]

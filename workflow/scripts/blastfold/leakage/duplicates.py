@@ -19,7 +19,9 @@ import numpy as np
 import pandas as pd
 
 from blastfold.core.errors import InputError
+from blastfold.core.manifest import read_manifest
 from blastfold.core.names import DUPLICATE_KINDS
+from blastfold.core.tables import write_table
 from blastfold.leakage.duplicate_candidates import find_candidates
 from blastfold.leakage.duplicate_images import REFERENCE_SIZE, orient, orientations_of
 from blastfold.leakage.duplicate_verification import (
@@ -240,7 +242,7 @@ def audit_dataset(
         InputError: The manifest and the images do not belong together.
     """
     array = np.load(images, mmap_mode="r")
-    table = pd.read_csv(manifest, sep="\t", dtype=str, keep_default_na=False)
+    table = read_manifest(manifest)
     if len(table) != len(array):
         raise InputError(f"{manifest}: {len(table)} rows, but {images} has {len(array)} images")
     found = find_duplicates(array, table["image_id"].tolist(), settings, threads)
@@ -253,5 +255,5 @@ def audit_dataset(
         assigned["group"].nunique(),
         len(table),
     )
-    found.to_csv(duplicates, sep="\t", index=False)
-    assigned.to_csv(groups, sep="\t", index=False)
+    write_table(found, duplicates)
+    write_table(assigned, groups)

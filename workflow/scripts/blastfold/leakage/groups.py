@@ -11,6 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from blastfold.core.errors import InputError
+from blastfold.core.names import TEST, TRAIN, VALIDATION
 
 REASONS = ("copy", "subject", "picture", "parent", "group")
 SUMMARY = ["fold", "against", "reason", "test_images", "crossing", "share"]
@@ -75,8 +76,8 @@ def audit_folds(
     partners = _direct_partners(duplicates)
     summary, crossings = [], []
     for fold, part in folds.groupby("fold", sort=True):
-        test = part.loc[part["role"] == "test", "image_id"]
-        for against in ("train", "validation"):
+        test = part.loc[part["role"] == TEST, "image_id"]
+        for against in (TRAIN, VALIDATION):
             others = part.loc[part["role"] == against, "image_id"]
             for reason in REASONS:
                 found = _meet(labels[reason], test, others)

@@ -1,12 +1,12 @@
 """Audit of a split before anything is trained: which test images are related to training images?"""
 
 import logging
-from pathlib import Path
-
-import pandas as pd
 
 from blastfold.core.errors import InputError
-from blastfold.core.files import written_whole
+from blastfold.core.fold_table import read_folds
+from blastfold.core.manifest import read_manifest
+from blastfold.core.names import TRAIN
+from blastfold.core.tables import read_text_table, write_table
 from blastfold.leakage.groups import audit_folds
 
 logger = logging.getLogger(__name__)
@@ -40,13 +40,10 @@ def audit_split(
     Raises:
         InputError: With ``forbid``, when anything crosses from test to training.
     """
-    tables = [
-        pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-        for path in (folds, manifest, groups, duplicates)
-    ]
-    counted, listed = audit_folds(*tables)
-    against_training = listed[listed["against"] == "train"]
-    crossing = counted[(counted["against"] == "train") & (counted["crossing"] > 0)]
+    related = (read_text_table(path) for path in (groups, duplicates))
+    counted, listed = audit_folds(read_folds(folds), read_manifest(manifest), *related)
+    against_training = listed[listed["against"] == TRAIN]
+    crossing = counted[(counted["against"] == TRAIN) & (counted["crossing"] > 0)]
     for row in crossing.itertuples():
         logger.warning(
             "%s fold %s: %d of %d test images have their %s in training",
@@ -66,5 +63,4 @@ def audit_split(
             "Expected none: group_by: group keeps all of these together; leakage: report continues."
         )
     for table, path in ((counted, summary), (listed, crossings)):
-        with written_whole(Path(path)) as partial:
-            table.to_csv(partial, sep="\t", index=False)
+        write_table(table, path)

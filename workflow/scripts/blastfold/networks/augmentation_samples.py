@@ -1,10 +1,10 @@
 """A few images with their augmented copies, for the figure of thesis Fig. 4.4."""
 
 import numpy as np
-import pandas as pd
 from keras import ops
 
 from blastfold.core.files import written_whole
+from blastfold.core.manifest import read_manifest
 from blastfold.core.seeds import generator
 from blastfold.core.settings import AugmentationSettings
 from blastfold.networks.augmentation import COLUMNS, augment, draw_augmentations, identity_draws
@@ -30,7 +30,7 @@ def sample_augmentations(
     samples: str,
     each: int = 2,
 ) -> None:
-    """Write images of both classes, and each of them as changed by every operation.
+    """Write images of every class, and each of them as changed by every operation.
 
     Args:
         images: Image store, uint8 (n, h, w, 3).
@@ -42,12 +42,12 @@ def sample_augmentations(
         each: Images of each class.
     """
     store = np.load(images, mmap_mode="r")
-    table = pd.read_csv(manifest, sep="\t", dtype=str, keep_default_na=False)
+    labels = read_manifest(manifest)["label"].astype(int)
     random = generator(seed, "sample_augmentations")
     rows = [
         row
-        for label in ("0", "1")
-        for row in random.permutation(np.flatnonzero(table["label"] == label))[:each]
+        for label in range(labels.max() + 1)
+        for row in random.permutation(np.flatnonzero(labels == label))[:each]
     ]
     original = store[rows]
     augmented = {

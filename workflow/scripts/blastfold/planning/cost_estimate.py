@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from blastfold.core.names import LEUKAEMIA_CLASSES
 from blastfold.experiment.combinations import combinations, external_runs, fold_count
 from blastfold.experiment.feature_sets import depends_on_fold, feature_set_name
 
@@ -79,7 +80,7 @@ def _expected_parts(entry: Mapping, expected: Mapping) -> dict[str, int] | None:
         subjects = 2 * demo["subjects_per_class"] * demo["pictures_per_subject"]
         return {"": subjects * demo["cells_per_picture"] + demo["duplicates"]}
     if entry["format"] == "grown":
-        return {"": entry["grow"]["normal"] + entry["grow"]["blast"]}
+        return {"": sum(entry["grow"][name] for name in LEUKAEMIA_CLASSES)}
     known = expected.get(entry["format"], {})
     if "parts" in known:
         wanted = entry.get("parts", known["parts"])

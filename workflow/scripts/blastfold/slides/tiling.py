@@ -13,6 +13,7 @@ import pandas as pd
 
 from blastfold.core.errors import InputError
 from blastfold.core.files import digest_file, digest_settings, written_whole
+from blastfold.core.tables import write_table
 from blastfold.images.decoding import one_opencv_thread
 from blastfold.slides.grid import TilePlan, plan_tiles, tile_grid, to_level_zero
 from blastfold.slides.reading import Slide, UnusableSlideError, open_slide
@@ -245,10 +246,7 @@ def _settings_facts(settings: Mapping) -> dict:
 
 
 def _write_table(table: pd.DataFrame, path: str | os.PathLike) -> None:
-    with written_whole(path) as partial:
-        table.astype(COLUMNS)[list(COLUMNS)].to_csv(
-            partial, sep="\t", index=False, float_format="%.6g", lineterminator="\n"
-        )
+    write_table(table.astype(COLUMNS)[list(COLUMNS)], path, float_format="%.6g")
 
 
 def _write_arrays(arrays: Mapping[str, np.ndarray], path: str | os.PathLike) -> None:

@@ -16,6 +16,7 @@ from scipy import stats
 from scipy.special import ndtr, stdtrit
 from statsmodels.stats.proportion import proportion_confint
 
+from blastfold.core.names import BOTH_CLASSES
 from blastfold.core.notes import join_notes, make_note
 from blastfold.statistics.grouped import GroupedPredictions
 from blastfold.statistics.metrics import metric_bounds, metric_values
@@ -112,7 +113,7 @@ def contributions(metric: str, counts: np.ndarray) -> list[np.ndarray]:
         needs both classes.
     """
     normals, blasts = counts[:, :2].sum(axis=1), counts[:, 2:].sum(axis=1)
-    if metric in ("auc", "balanced_accuracy", "mcc"):
+    if metric in BOTH_CLASSES:
         return [blasts, normals]
     return [
         {

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from blastfold.core.names import CELLS, METRIC_FACTS
+from blastfold.core.names import BOTH_CLASSES, CELLS, METRIC_FACTS
 from blastfold.core.notes import make_note
 
 TOTALS = (*CELLS, "ordered_pairs")
@@ -57,7 +57,7 @@ def undefined_reason(metric: str, totals: np.ndarray) -> str:
     true_negative, false_positive, false_negative, true_positive = totals[:4]
     if not np.any(totals[:4]):
         return make_note("no_images")
-    needs_both_classes = metric in ("auc", "balanced_accuracy", "mcc")
+    needs_both_classes = metric in BOTH_CLASSES
     if true_positive + false_negative == 0 and (needs_both_classes or metric == "sensitivity"):
         return make_note("no_positive_image")
     if true_negative + false_positive == 0 and (needs_both_classes or metric == "specificity"):

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from blastfold.core.errors import InputError
+from blastfold.core.names import CELLS
 from blastfold.core.notes import join_notes, make_note, notes_about
 
 TOLERANCE = 0.01
@@ -97,15 +98,9 @@ def _matrices(
     last = np.minimum(last, highest - true_positive)
     kept, true_negative = _spread_out(np.arange(len(positives)), first, last)
     positives, true_positive = positives[kept], true_positive[kept]
-    return pd.DataFrame(
-        {
-            "true_negative": true_negative,
-            "false_positive": images - positives - true_negative,
-            "false_negative": positives - true_positive,
-            "true_positive": true_positive,
-            "positives": positives,
-        }
-    )
+    false_positive = images - positives - true_negative
+    counts = (true_negative, false_positive, positives - true_positive, true_positive)
+    return pd.DataFrame({**dict(zip(CELLS, counts, strict=True)), "positives": positives})
 
 
 def _counts(

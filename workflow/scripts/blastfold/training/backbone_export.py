@@ -10,7 +10,9 @@ import pandas as pd
 
 from blastfold.core.arrays import write_array
 from blastfold.core.files import digest_file, write_json, written_whole
+from blastfold.core.names import POOLED
 from blastfold.core.settings import ModelSettings
+from blastfold.core.tables import read_table
 
 # Reading a stored network needs the classes of its layers.
 from blastfold.networks import (
@@ -48,8 +50,8 @@ def export_backbone(
     with written_whole(outputs["weights"]) as partial:
         rebuilt.backbone.save_weights(partial)
     write_array(mean_image_of(network), outputs["mean_image"])
-    table = pd.read_csv(metrics, sep="\t")
-    pooled = table[table["scope"] == "pooled"].set_index("metric")["value"]
+    table = read_table(metrics, ("scope", "metric", "value"))
+    pooled = table[table["scope"] == POOLED].set_index("metric")["value"]
     record = {
         "trained_as": trained,
         "run": facts,

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from blastfold.core.errors import InputError
+from blastfold.core.names import plain_name
 from blastfold.core.raw_files import find_files
 from blastfold.datasets.formats.common import is_image, records_table
 
@@ -64,7 +65,7 @@ def list_pictures(root: Path, settings: Mapping) -> pd.DataFrame:
 def _pictures(files: list[str], other: str) -> Iterator[dict]:
     for file in filter(is_image, files):
         name = PurePosixPath(file)
-        folders = {re.sub("[^a-z0-9]", "", part.lower()) for part in name.parts[:-1]}
+        folders = {plain_name(part) for part in name.parts[:-1]}
         if other in folders:
             continue
         record = {"image_id": name.stem, "file": file, "label": 0}

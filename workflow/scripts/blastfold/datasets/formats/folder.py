@@ -16,10 +16,18 @@ from blastfold.core.names import LEUKAEMIA_CLASSES
 from blastfold.core.raw_files import find_files
 from blastfold.datasets.formats.common import class_labels, is_image, records_table
 
-DEFAULT_CLASSES = {
-    "normal": ("normal", "hem", "healthy", "benign", "negative"),
-    "blast": ("blast", "all", "lymphoblast", "leukemia", "leukaemia", "malignant", "positive"),
-}
+DEFAULT_CLASSES = dict(
+    zip(
+        LEUKAEMIA_CLASSES,
+        (
+            ("normal", "hem", "healthy", "benign", "negative"),
+            ("blast", "all", "lymphoblast", "leukemia", "leukaemia", "malignant", "positive"),
+        ),
+        strict=True,
+    )
+)
+"""Words of folders and sheets for each class."""
+
 DEMO_SHEET = "cells.tsv"
 REQUIRED_COLUMNS = ("path", "label")
 OPTIONAL_COLUMNS = ("image_id", "subject", "picture", "parent", "part")

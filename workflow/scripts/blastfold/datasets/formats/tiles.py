@@ -8,14 +8,13 @@ import numpy as np
 import pandas as pd
 
 from blastfold.core.errors import InputError
+from blastfold.core.names import LEUKAEMIA_CLASSES
 from blastfold.core.tables import read_text_table
 from blastfold.datasets.formats.common import class_labels, records_table
 from blastfold.datasets.formats.folder import DEFAULT_CLASSES
 
-CLASSES = {
-    "normal": DEFAULT_CLASSES["normal"],
-    "blast": (*DEFAULT_CLASSES["blast"], "tumor", "tumour", "cancer"),
-}
+POSITIVE = LEUKAEMIA_CLASSES[-1]
+CLASSES = DEFAULT_CLASSES | {POSITIVE: (*DEFAULT_CLASSES[POSITIVE], "tumor", "tumour", "cancer")}
 PLACE = ["x", "y", "width", "height"]
 
 

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Polygon
 
+from blastfold.core.tables import read_table
 from blastfold.reporting.figures import style
 
 MOST_STAGES = 12
@@ -74,7 +75,7 @@ def plot_architecture(
         title: Title of the model.
         paths: Figures to write (see :func:`blastfold.reporting.figures.style.save_figure`).
     """
-    table = pd.read_csv(layers, sep="\t", dtype={"output_shape": str}, keep_default_na=False)
+    table = read_table(layers, text=("name", "kind", "output_shape", "block"))
     style.save_figure(architecture(table, image_size, title), paths)
 
 

@@ -12,6 +12,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from blastfold.core.errors import InputError
+from blastfold.core.names import TRAIN, VALIDATION
+from blastfold.core.tables import read_table
 from blastfold.reporting.figures import style
 from blastfold.reporting.figures.datasets import read_manifest
 from blastfold.reporting.tables.leakage import KIND_TITLES
@@ -63,9 +65,7 @@ def plot_duplicates(
         paths: Figures to write (see :func:`blastfold.reporting.figures.style.save_figure`).
     """
     known = read_manifest(manifest)
-    pairs = pd.read_csv(
-        duplicates, sep="\t", dtype={"first": str, "second": str}, keep_default_na=False
-    )
+    pairs = read_table(duplicates, text=("first", "second", "kind", "transform"))
     row_of = pd.Series(known.index, index=known["image_id"])
     subject_of = known.set_index("image_id")["subject"]
     chosen = choose_pairs(pairs, PAIRS).copy()
@@ -224,7 +224,7 @@ def plot_leakage(leakage: str | os.PathLike, paths: Paths) -> None:
         leakage: ``results/tables/leakage.tsv``.
         paths: Figures to write.
     """
-    style.save_figure(leakage_shares(pd.read_csv(leakage, sep="\t")), paths)
+    style.save_figure(leakage_shares(read_table(leakage)), paths)
 
 
 @style.styled
@@ -245,7 +245,7 @@ def leakage_shares(table: pd.DataFrame) -> Figure:
     for axes, reason in zip(panels, reasons, strict=True):
         known_to = [
             splits.merge(table[table["against"] == against], on=names, how="left")
-            for against in ("train", "validation")
+            for against in (TRAIN, VALIDATION)
         ]
         _draw_shares(axes, places, *(rows[f"{reason}_share"].to_numpy(float) for rows in known_to))
         axes.set_title(heading_of(reason))

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from blastfold.core.names import POOLED
+from blastfold.core.tables import read_table
 from blastfold.reporting.figures import style
 from blastfold.reporting.figures.curves import draw_curves, legend_below, square_axes
 
@@ -43,8 +44,8 @@ def plot_calibration(
         title: Title of the figure.
         paths: Figures to write (see :func:`blastfold.reporting.figures.style.save_figure`).
     """
-    bins = [pd.read_csv(path, sep="\t") for path in reliabilities]
-    errors = [pd.read_csv(path, sep="\t") for path in calibrations]
+    bins = [read_table(path) for path in reliabilities]
+    errors = [read_table(path) for path in calibrations]
     style.save_figure(reliability(bins, errors, models, title), paths)
 
 
@@ -100,7 +101,7 @@ def plot_risk_coverage(curves: Paths, models: Sequence[str], title: str, paths: 
         title: Title of the figure.
         paths: Figures to write.
     """
-    loaded = [pd.read_csv(path, sep="\t", dtype={"scope": str}) for path in curves]
+    loaded = [read_table(path) for path in curves]
     style.save_figure(risk_coverage(loaded, models, title), paths)
 
 

@@ -9,6 +9,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from blastfold.core.tables import read_table
 from blastfold.reporting.figures import style
 
 KEPT = "kept"
@@ -37,7 +38,7 @@ def plot_slide(
         thumbnail: ``thumbnail.npz`` of the slide.
         paths: Figures to write (see :func:`blastfold.reporting.figures.style.save_figure`).
     """
-    tiles = pd.read_csv(table, sep="\t", keep_default_na=False, na_values={"sharpness": [""]})
+    tiles = read_table(table, text=("label",))
     with np.load(thumbnail) as stored:
         arrays = {name: stored[name] for name in ("thumbnail", "tissue", "pen")}
         figure = slide_figure(tiles, float(stored["step"]), **arrays)

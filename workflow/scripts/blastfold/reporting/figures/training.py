@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from blastfold.core.tables import read_table
 from blastfold.reporting.figures import style
 
 MEASURES = {"accuracy": "Accuracy (%)", "loss": "Loss (cross-entropy)", "f1": "F1 (%)"}
@@ -26,7 +27,7 @@ def plot_training_curves(
         title: Title of the figure.
         paths: Figures to write (see :func:`blastfold.reporting.figures.style.save_figure`).
     """
-    by_fold = pd.read_csv(history, sep="\t").groupby(["repeat", "fold"])
+    by_fold = read_table(history).groupby(["repeat", "fold"])
     style.save_figure(training_curves([table for _, table in by_fold], title), paths)
 
 

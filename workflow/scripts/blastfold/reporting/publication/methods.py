@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from blastfold.core.files import written_whole
+from blastfold.core.names import FOLDS, POOLED
 from blastfold.reporting.publication import data_facts, training_facts
 from blastfold.reporting.publication.records import Records
 from blastfold.reporting.publication.wording import count, listing, sentence
@@ -18,7 +19,7 @@ from blastfold.reporting.tables.writing import escape_latex, heading_of
 THRESHOLD = "0.5"
 """Probability from which an image is predicted as blast (:data:`evaluation.metrics.THRESHOLD`)."""
 
-VIEWS = {"pooled": "the pooled test images' values", "folds": "the mean of the folds' values"}
+VIEWS = {POOLED: "the pooled test images' values", FOLDS: "the mean of the folds' values"}
 """What an interval or a test is of, by its ``view``."""
 
 STATISTICS = {

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from blastfold.core.errors import InputError
-
-ROLES = ("train", "validation", "test")
+from blastfold.core.names import ROLES, TRAIN
 
 Paths = Iterable[str | os.PathLike]
 
@@ -235,7 +234,7 @@ def _read_audit(path: Path) -> dict:
     tested: dict[str, int] = {}
     for row in read_rows(path, *columns):
         # A leakage group only takes together what the other reasons name.
-        if row["against"] == "train" and row["reason"] != "group":
+        if row["against"] == TRAIN and row["reason"] != "group":
             crossings[row["reason"]] = crossings.get(row["reason"], 0) + int(row["crossing"])
             tested[row["fold"]] = int(row["test_images"])
     return {"crossings": crossings, "tested": sum(tested.values())}

@@ -7,6 +7,7 @@ import pandas as pd
 
 from blastfold.core.names import SHOWN_METRICS
 from blastfold.core.notes import notes_about
+from blastfold.core.tables import read_text_table
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.comparisons import difference_cells
 from blastfold.reporting.tables.writing import write_table
@@ -139,7 +140,7 @@ def read_table(path: str | os.PathLike) -> pd.DataFrame:
     numbers = ("value", "lower", "upper", "first", "second", "difference", "share", "cells")
     numbers += ("p_value", "adjusted_p_value", "minimum_detectable", "images", "groups")
     numbers += ("training_groups", "training_images")
-    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    table = read_text_table(path)
     for column in table.columns.intersection(numbers):
         table[column] = table[column].where(table[column] != "", None).astype("float64")
     return table

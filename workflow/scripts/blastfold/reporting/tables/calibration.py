@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from blastfold.core.errors import InputError
-from blastfold.core.names import POOLED
+from blastfold.core.names import OPERATING_METRICS, POOLED
 from blastfold.core.notes import without_notes
+from blastfold.core.tables import read_table
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.writing import MISSING, write_table
 
@@ -31,8 +32,6 @@ SHOWN_CALIBRATION = {
     "brier_after": "brier_score_after",
 }
 """What LaTeX and Markdown call the columns of numbers."""
-
-MEASURES = ("sensitivity", "specificity", "accuracy")
 
 
 def tabulate_calibration(
@@ -140,7 +139,7 @@ def shown_operating(table: pd.DataFrame) -> pd.DataFrame:
     shown["operating_point"] = [POINT_TITLES.get(name, name) for name in points]
     pairs = zip(table["threshold_min"], table["threshold_max"], strict=True)
     shown["threshold"] = [_span(smallest, largest, 3) for smallest, largest in pairs]
-    for measure in MEASURES:
+    for measure in OPERATING_METRICS:
         columns = [measure, f"{measure}_lower", f"{measure}_upper"]
         shown[columns] = table[columns]
     return shown.assign(note=table["note"])
@@ -159,8 +158,7 @@ def _write(table: pd.DataFrame, layout, paths: Paths, caption: str, label: str) 
 
 
 def _read(path: str | os.PathLike) -> pd.DataFrame:
-    table = pd.read_csv(path, sep="\t", dtype={"scope": str})
-    return table.assign(note=table["note"].fillna(""))
+    return read_table(path, ("scope", "note"))
 
 
 def _pooled(table: pd.DataFrame, model: str) -> pd.DataFrame:

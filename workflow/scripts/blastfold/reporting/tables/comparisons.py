@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from blastfold.core.errors import InputError
 from blastfold.core.names import FOLDS, RATES
+from blastfold.core.tables import read_table
 from blastfold.reporting.notes import outcome_words, sentences
 from blastfold.reporting.tables.writing import heading_of, write_table
 
@@ -123,11 +123,9 @@ def read_recommended(path: str | os.PathLike) -> pd.DataFrame:
     Raises:
         InputError: The file has no column ``recommended``.
     """
-    table = pd.read_csv(path, sep="\t")
-    if "recommended" not in table:
-        raise InputError(f"{path}: the column 'recommended' is missing, got {list(table.columns)}")
+    table = read_table(path, ("recommended", "metric", "view"), text=("outcome",))
     chosen = table["recommended"].astype(bool) & table["metric"].isin(COMPARED_METRICS)
-    table = table[chosen & (table["view"] != FOLDS)].fillna({"note": "", "outcome": ""})
+    table = table[chosen & (table["view"] != FOLDS)]
     order = table["metric"].map({metric: place for place, metric in enumerate(COMPARED_METRICS)})
     return table.iloc[order.argsort(kind="stable")].reset_index(drop=True)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from blastfold.core.errors import InputError
+from blastfold.core.tables import read_table
 from blastfold.reporting.tables.writing import write_table
 
 TRAINING_RULES = ("train_model", "train_heads")
@@ -167,10 +169,10 @@ def read_benchmark(path: str | os.PathLike) -> dict[str, float] | None:
         without a file that can be read.
     """
     try:
-        table = pd.read_csv(path, sep="\t")
+        table = read_table(path, ("s", "max_rss"))
         seconds = pd.to_numeric(table["s"])
         memory = pd.to_numeric(table["max_rss"], errors="coerce")
-    except (OSError, KeyError, ValueError):
+    except (OSError, InputError, ValueError):
         return None
     if seconds.empty or seconds.isna().any():
         return None

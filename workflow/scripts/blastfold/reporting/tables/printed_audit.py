@@ -5,8 +5,9 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from blastfold.core.files import written_whole
+from blastfold.core import tables as core_tables
 from blastfold.core.names import RATES
+from blastfold.core.tables import read_table
 from blastfold.evaluation.printed_results import audit_published
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.reproduction import MODEL_TITLES, read_published
@@ -35,11 +36,10 @@ def tabulate_printed_audit(
         matrices: Output, the confusion matrices that could print each row.
         paths: Tables to write (see :func:`blastfold.reporting.tables.writing.write_table`).
     """
-    sizes = pd.read_csv(split_sizes, sep="\t").set_index("dataset")
+    sizes = read_table(split_sizes, ("dataset", "test_images")).set_index("dataset")
     rows = read_published(published)
     audit, listed = audit_published(rows, sizes)
-    with written_whole(matrices) as partial:
-        listed.to_csv(partial, sep="\t", index=False)
+    core_tables.write_table(listed, matrices)
     figures = audit.drop_duplicates(["dataset", *RATES])
     impossible = int((figures["verdict"] == "impossible").sum())
     caption = (

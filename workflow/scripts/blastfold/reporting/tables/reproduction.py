@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import pandas as pd
 
 from blastfold.core.names import RATES
+from blastfold.core.tables import read_text_table
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.results import headline_scope, read_metrics
 from blastfold.reporting.tables.writing import heading_of, write_table
@@ -59,12 +60,12 @@ def tabulate_literature(literature: str | os.PathLike, paths: Paths) -> None:
 
 def read_published(path: str | os.PathLike) -> pd.DataFrame:
     """Read the thesis' printed results, every value as the text that is printed."""
-    return pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    return read_text_table(path)
 
 
 def read_literature(path: str | os.PathLike) -> pd.DataFrame:
     """Read the literature, best accuracy (percent, as the text that is printed) first."""
-    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    table = read_text_table(path)
     order = table["accuracy"].astype(float).sort_values(ascending=False, kind="stable").index
     return table.loc[order].reset_index(drop=True)
 

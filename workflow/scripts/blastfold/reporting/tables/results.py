@@ -8,9 +8,21 @@ from pathlib import Path
 import pandas as pd
 
 from blastfold.core.errors import InputError
+from blastfold.core.fold_table import read_folds
 from blastfold.core.interval_table import read_intervals
-from blastfold.core.names import MEAN, METRICS, fold_scopes
+from blastfold.core.names import (
+    FOLDS,
+    MEAN,
+    METRICS,
+    POOLED,
+    SD,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    fold_scopes,
+)
 from blastfold.core.notes import join_notes, make_note, notes_about, only_notes
+from blastfold.core.tables import read_text_table
 from blastfold.datasets.summary import compare_counts
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.writing import write_table
@@ -98,7 +110,7 @@ def tabulate_splits(
             "protocol": protocol,
             "protocol_title": titles["protocol"][protocol],
         }
-        rows.append(names | split_counts(pd.read_csv(path, sep="\t", dtype={"image_id": str})))
+        rows.append(names | split_counts(read_folds(path)))
     caption = (
         "Images of each split. Where a protocol has several folds, the numbers are the "
         "smallest and the largest of its folds."
@@ -118,7 +130,7 @@ def split_counts(folds: pd.DataFrame) -> dict[str, int]:
     """
     counts = folds.groupby(["fold", "role"]).size().unstack(fill_value=0)
     result = {"folds": len(counts), "images": folds["image_id"].nunique()}
-    for role in ("train", "test", "validation"):
+    for role in (TRAIN, TEST, VALIDATION):
         of_role = counts[role] if role in counts else counts.iloc[:, 0] * 0
         result |= {f"{role}_min": int(of_role.min()), f"{role}_max": int(of_role.max())}
     return result
@@ -169,18 +181,18 @@ def result_rows(metrics: pd.DataFrame, intervals: pd.DataFrame | None = None) ->
     folds = fold_scopes(metrics.index)
     views = {"single test set": folds[0]}
     if len(folds) > 1:
-        views = {"mean of folds": "mean", "pooled folds": "pooled"}
+        views = {"mean of folds": MEAN, "pooled folds": POOLED}
     rows = []
     for view, scope in views.items():
         row = {"view": view, "folds": len(folds)}
         note = metrics.at[scope, "note"]
         limits = None
         if intervals is not None:
-            limits = intervals.loc["folds" if scope == "mean" else "pooled"]
+            limits = intervals.loc[FOLDS if scope == MEAN else POOLED]
             note = join_notes(note, _limits_note(limits))
         for metric in METRICS:
             row[metric] = metrics.at[scope, metric]
-            row[f"{metric}_sd"] = metrics.at["sd", metric] if scope == "mean" else float("nan")
+            row[f"{metric}_sd"] = metrics.at[SD, metric] if scope == MEAN else float("nan")
             if limits is not None:
                 row[f"{metric}_lower"] = limits.at[metric, "lower"]
                 row[f"{metric}_upper"] = limits.at[metric, "upper"]
@@ -213,7 +225,7 @@ def performance_table(metrics: pd.DataFrame) -> pd.DataFrame:
     """
     titles = {scope: scope.replace("-", " ").capitalize() for scope in fold_scopes(metrics.index)}
     if len(titles) > 1:
-        titles |= {"mean": "Mean", "sd": "Standard deviation", "pooled": "Pooled folds"}
+        titles |= {MEAN: "Mean", SD: "Standard deviation", POOLED: "Pooled folds"}
     else:
         titles = dict.fromkeys(titles, "Test set")
     table = metrics.loc[list(titles)].rename_axis("scope").reset_index()
@@ -237,7 +249,7 @@ def read_metrics(path: str | os.PathLike) -> pd.DataFrame:
     Raises:
         InputError: A metric is missing from the file.
     """
-    text = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    text = read_text_table(path)
     scopes = list(dict.fromkeys(text["scope"]))
     values = text.assign(value=pd.to_numeric(text["value"], errors="coerce"))
     table = values.pivot(index="scope", columns="metric", values="value").reindex(scopes)

@@ -19,6 +19,7 @@ import pandas as pd
 from blastfold.core.errors import BlastfoldError
 from blastfold.core.names import METRIC_FACTS
 from blastfold.core.noted_tables import require_notes
+from blastfold.core.tables import format_table
 
 FRACTIONS = frozenset(name for name, metric in METRIC_FACTS.items() if metric.percent) | {
     "first",
@@ -104,7 +105,7 @@ def write_table(
     """
     require_notes(table)
     writers = {
-        ".tsv": lambda: table.to_csv(sep="\t", index=False, lineterminator="\n"),
+        ".tsv": lambda: format_table(table),
         ".tex": lambda: to_latex(table, caption, label),
         ".md": lambda: to_markdown(table, caption),
     }
