@@ -208,7 +208,7 @@ def test_raw_files_count_by_content_and_not_by_place(tmp_path, monkeypatch):
     assert moved.import_settings(cells) == first.import_settings(cells)
     assert moved.raw_place(cells).folder == "elsewhere"
     Path("elsewhere/1.png").write_bytes(b"two")
-    # A run that goes on keeps to what it was planned by; the import itself looks again.
+    # A continued run keeps its plan; the import itself looks again.
     assert moved.raw_digest(cells) == digest
     again = make(datasets={"cells": {"format": "folder", "path": "elsewhere"}}).inputs
     assert again.raw_digest(cells) != digest

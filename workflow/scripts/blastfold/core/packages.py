@@ -33,8 +33,8 @@ def check_versions(
     with other versions would mix results of two versions in one table.
 
     Args:
-        pinned: Version by package; a version such as 1.8 stands for 1.8.0 and 1.8.1 too.
-        other_versions: What to do about others: error or warn.
+        pinned: Version by package; a version such as 1.8 includes 1.8.0 and 1.8.1.
+        other_versions: What happens with others: error or warn.
         installed: Returns the version of a package here; an absent package is not compared.
 
     Raises:

@@ -63,7 +63,7 @@ class DatasetInputs:
             config: A config as :func:`blastfold.experiment.config.check_config` returns it.
             slide_schema: JSON schema of a row of the sheet, as YAML.
             results: The folder of results.
-            public_counts: resources/datasets.yaml; None knows no public data set.
+            public_counts: resources/datasets.yaml; None for no public data sets.
             progress: Is given a line every few seconds while raw files are read.
 
         Raises:
