@@ -10,7 +10,7 @@ rule evaluate_model:
         groups="<results>/datasets/{dataset}/groups.tsv",
         folds="<results>/folds/{dataset}/{protocol}.tsv",
     output:
-        # Of all folds: what follows needs to know of one file per model, however many folds it has.
+        # Of all folds: later rules read one file per model, for any number of folds.
         predictions="<results>/evaluation/{dataset}/{protocol}/{model}/predictions.tsv",
         runs="<results>/evaluation/{dataset}/{protocol}/{model}/runs.json",
         history="<results>/evaluation/{dataset}/{protocol}/{model}/history.tsv",

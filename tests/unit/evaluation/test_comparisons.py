@@ -284,7 +284,7 @@ def test_the_same_seed_gives_the_same_intervals_and_another_model_another_stream
     assert texts[0] == texts[1] != texts[2]
 
 
-def test_no_model_may_be_named_like_the_table_beside_the_models():
+def test_no_model_may_be_named_like_a_table_of_models():
     model = {"models": {"comparisons": {"architecture": "simple_cnn"}}}
     names = {"datasets": ["cells"], "protocols": ["split"], "models": ["comparisons"]}
     entries = {

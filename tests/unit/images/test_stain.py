@@ -172,7 +172,7 @@ def test_agrees_with_torchstain_on_real_patches(patches, method):
 
 
 @both_methods
-def test_beside_background_it_is_torchstain_of_the_tissue_alone(training, sources, method):
+def test_next_to_background_it_is_torchstain_of_the_tissue_alone(training, sources, method):
     with_both = np.stack([with_background(image) for image in training])
     shown = stain.is_shown(with_both)
     assert 0.45 < shown.mean() < 0.55
@@ -267,7 +267,7 @@ def test_images_of_a_batch_do_not_influence_one_another(training, sources, metho
 
 
 @both_methods
-def test_saved_model_needs_nothing_beside_it(training, sources, method, tmp_path):
+def test_saved_model_needs_nothing_else(training, sources, method, tmp_path):
     reference = fitted_on(training, method)
     image = keras.Input((64, 64, 3), dtype="uint8")
     record = {"stain": method, "reference": reference}

@@ -20,7 +20,7 @@ def test_cpu_is_taken_without_a_word(caplog):
 
 
 @pytest.mark.parametrize("gpu", [0, 1])
-def test_auto_says_loudly_that_it_trains_on_the_cpu(caplog, gpu):
+def test_auto_warns_that_it_trains_on_the_cpu(caplog, gpu):
     with caplog.at_level(logging.WARNING):
         assert device.set_up_device("auto", threads=1, gpu=gpu) == "CPU"
     assert "training on the CPU" in caplog.text

@@ -98,7 +98,7 @@ RUN = {
 }
 
 
-def test_both_tests_stand_beside_each_other_in_table_and_figure(tmp_path):
+def test_both_tests_are_in_table_and_figure(tmp_path):
     inside = write_intervals(tmp_path / "inside.tsv", np.arange(60) % 2)
     outside = write_intervals(tmp_path / "outside.tsv", np.arange(30) % 2, seed=1)
     rows = external_rows([inside], [outside], [RUN])

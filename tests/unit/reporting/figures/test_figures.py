@@ -105,7 +105,7 @@ def test_example_images_are_the_chosen_ones(tmp_path):
     assert (tmp_path / "f.png").stat().st_size > 1000
 
 
-def test_augmented_images_stand_beside_their_original(tmp_path):
+def test_augmented_images_are_next_to_their_original(tmp_path):
     original = np.arange(2 * 3 * 5 * 3, dtype="uint8").reshape(2, 3, 5, 3)
     augmented = np.stack([original + 100, original + 150, original], axis=1)
     figure = datasets.augmented_images(original, augmented, ["flip_up", "hue", "all"])

@@ -1,6 +1,6 @@
 """The tables of config/README.md, made from the config schema, so that both always agree.
 
-Run as ``make manual``: it replaces what stands between the markers in config/README.md.
+Run as ``make manual``: it replaces the text between the markers in config/README.md.
 """
 
 import json
@@ -47,7 +47,7 @@ def key_tables(schema: dict) -> str:
 
 
 def insert_tables(manual: str, schema: dict) -> str:
-    """Replace what stands between the markers of a manual by the tables of a schema."""
+    """Replace the text between the markers of a manual by the tables of a schema."""
     before, rest = manual.split(BEGIN)
     after = rest.split(END)[1]
     return f"{before}{BEGIN}\n\n{key_tables(schema)}\n{END}{after}"

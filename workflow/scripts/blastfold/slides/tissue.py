@@ -67,7 +67,7 @@ def covered_fraction(mask: np.ndarray, boxes: np.ndarray, step: float) -> np.nda
         step: Pixels of level 0 for one pixel of the mask.
 
     Returns:
-        float64 (n,) in [0, 1]; what lies beyond the mask counts as not covered.
+        float64 (n,) in [0, 1]; places beyond the mask count as not covered.
     """
     sums = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1))
     sums[1:, 1:] = mask.cumsum(axis=0, dtype=np.float64).cumsum(axis=1)
