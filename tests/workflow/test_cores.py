@@ -1,4 +1,4 @@
-"""The same numbers whatever --cores says, from the import of images to intervals."""
+"""The same numbers with any --cores, from the import of images to intervals."""
 
 import pytest
 from support.workflow import small_experiment, snakemake, write_cells
