@@ -2,10 +2,11 @@
 
 import re
 import subprocess
+import tomllib
 
 import pytest
 import yaml
-from support.repository import REPOSITORY, SCHEMA
+from support.repository import REPOSITORY, SCHEMA, SCRIPTS
 
 from blastfold.experiment.config import check_config
 
@@ -88,3 +89,20 @@ def test_every_example_of_the_manual_is_yaml():
     for document in DOCUMENTS:
         for example in YAML.findall(document.read_text("utf-8")):
             assert isinstance(yaml.safe_load(example), dict), document
+
+
+def test_architecture_lists_the_rooms_in_their_order():
+    text = (REPOSITORY / "docs" / "ARCHITECTURE.md").read_text("utf-8")
+    listed = re.findall(
+        r"`(\w+)/`", "\n".join(re.findall(r"^\| (`\w+/`.*?) \|", text, re.MULTILINE))
+    )
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
+    layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    assert [room for room in listed if room in layers] == layers[::-1]
+
+
+def test_modules_named_in_the_architecture_exist():
+    text = (REPOSITORY / "docs" / "ARCHITECTURE.md").read_text("utf-8")
+    modules = set(re.findall(r"`(?:workflow/scripts/blastfold/)?(\w+/(?:\w+/)?\w+\.py)`", text))
+    assert modules
+    assert {name for name in modules if not (SCRIPTS / "blastfold" / name).exists()} == set()
