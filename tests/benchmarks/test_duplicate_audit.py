@@ -13,9 +13,11 @@ from xml.etree import ElementTree
 import cv2
 import numpy as np
 import pytest
+from support.schema_defaults import defaults_of
 
-from blastfold.leakage.duplicates import find_duplicates
+from blastfold.leakage.duplicates import DuplicateSettings, find_duplicates
 
+DEFAULTS = DuplicateSettings(**defaults_of("duplicates"))
 DATA = os.environ.get("BLASTFOLD_TEST_DATA")
 pytestmark = pytest.mark.skipif(not DATA, reason="BLASTFOLD_TEST_DATA is not set")
 
@@ -161,7 +163,7 @@ def build(crops, size, copies_of_a_kind):
 
 def measure(images, names, truth):
     """Return the recall of each kind and the pairs of originals."""
-    found = find_duplicates(images, names, None, threads=2)
+    found = find_duplicates(images, names, DEFAULTS, threads=2)
     pairs = {frozenset(pair) for pair in zip(found["first"], found["second"], strict=True)}
     recall = {}
     for kind in KINDS:
@@ -206,7 +208,7 @@ def test_ten_thousand_images():
         bent = cv2.remap(cell, columns + 2 * field(8), rows + 2 * field(8), cv2.INTER_LINEAR)
         image[...] = clip(bent * (1 + 0.12 * field(2)[..., None]))
     started, worked = time.perf_counter(), time.process_time()
-    found = find_duplicates(images, [str(number) for number in range(len(images))], None, 2)
+    found = find_duplicates(images, [str(number) for number in range(len(images))], DEFAULTS, 2)
     seconds, work = time.perf_counter() - started, time.process_time() - worked
     print(f"10,000 images: {seconds:.0f} s, {work:.0f} s of processor time, {len(found)} pairs")
     assert len(found) <= 10

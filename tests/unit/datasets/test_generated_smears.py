@@ -4,11 +4,14 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from support.repository import SCHEMA
+from support.schema_defaults import defaults_of
 
 from blastfold.core.errors import InputError
-from blastfold.datasets.generated_smears import DUPLICATE_KINDS, SETTINGS, generate_demo
+from blastfold.datasets.generated_smears import DUPLICATE_KINDS, generate_demo
+from blastfold.experiment.config import check_config
 
-SMALL = {
+SMALL = defaults_of("demo") | {
     "subjects_per_class": 2,
     "pictures_per_subject": 2,
     "cells_per_picture": 3,
@@ -74,7 +77,7 @@ def test_counts_are_as_asked(demo):
 
 
 def test_the_default_has_about_three_hundred_cells():
-    defaults = {key: default for key, (default, _, _) in SETTINGS.items()}
+    defaults = defaults_of("demo")
     pictures = 2 * defaults["subjects_per_class"] * defaults["pictures_per_subject"]
     assert pictures * defaults["cells_per_picture"] + defaults["duplicates"] == 294
 
@@ -179,20 +182,37 @@ def test_without_subject_effect_all_subjects_share_one_light(tmp_path):
     ("settings", "named"),
     [
         ({"crop_size": [256, 256], "photograph_size": [200, 300]}, "crop_size"),
-        ({"subjects_per_class": 0}, "subjects_per_class"),
-        ({"subjects_per_class": 2.5}, "subjects_per_class"),
-        ({"pictures_per_subject": True}, "pictures_per_subject"),
-        ({"photograph_size": 480}, "photograph_size"),
-        ({"photograph_size": [480, 640, 3]}, "photograph_size"),
-        ({"difficulty": float("nan")}, "difficulty"),
-        ({"noise": "much"}, "noise"),
-        ({"noise": None}, "noise"),
+        ({"crop_size": [15, 64]}, "crop_size"),
+        ({"photograph_size": [31, 640]}, "photograph_size"),
         ({"cells_per_picture": 60, "photograph_size": [160, 160]}, "cells_per_picture"),
         ({"duplicates": 25}, "duplicates"),
-        ({"subject": 4}, "subject"),
     ],
 )
-def test_hostile_settings_are_named(tmp_path, settings, named):
-    with pytest.raises(InputError, match=rf"demo: (unknown key )?{named}\b.*expected"):
+def test_settings_that_do_not_fit_together_are_named(tmp_path, settings, named):
+    with pytest.raises(InputError, match=rf"demo: {named}\b.*expected"):
         generate_demo(tmp_path, SMALL | settings, seed=1)
     assert not (tmp_path / "cells.tsv").exists()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"subjects_per_class": 0},
+        {"subjects_per_class": 2.5},
+        {"pictures_per_subject": True},
+        {"photograph_size": 480},
+        {"photograph_size": [480, 640, 3]},
+        {"noise": "much"},
+        {"noise": None},
+        {"subject": 4},
+    ],
+)
+def test_hostile_settings_do_not_pass_the_config_check(settings):
+    config = {
+        "datasets": {"demo": {"format": "demo", "demo": settings}},
+        "protocols": {"holdout": {"kind": "holdout"}},
+        "models": {"model": {"architecture": "simple_cnn"}},
+        "experiments": [{"datasets": ["demo"], "protocols": ["holdout"], "models": ["model"]}],
+    }
+    with pytest.raises(InputError, match=rf"datasets\.demo\.demo.*{next(iter(settings))}"):
+        check_config(config, SCHEMA)

@@ -1,11 +1,16 @@
+from dataclasses import asdict, replace
+
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from support.schema_defaults import defaults_of
 
 from blastfold.core.errors import InputError
 from blastfold.leakage.duplicate_images import ORIENTATION_NAMES, orient
-from blastfold.leakage.duplicates import audit_dataset, find_duplicates
+from blastfold.leakage.duplicates import DuplicateSettings, audit_dataset, find_duplicates
+
+DEFAULTS = DuplicateSettings(**defaults_of("duplicates"))
 
 # The eight orientations as NumPy's own functions make them.
 ORACLE = {
@@ -44,7 +49,8 @@ def jpeg(image, quality):
 
 
 def find(*images, **settings):
-    return find_duplicates(np.stack(images), [f"i{k}" for k in range(len(images))], settings)
+    names = [f"i{k}" for k in range(len(images))]
+    return find_duplicates(np.stack(images), names, replace(DEFAULTS, **settings))
 
 
 def only(*images):
@@ -144,14 +150,14 @@ def test_many_equal_images_are_linked_to_one():
 def test_threads_do_not_change_the_result():
     images = np.stack([cell(k % 9) + np.uint8(k // 9) for k in range(27)])
     names = [f"i{k}" for k in range(27)]
-    one, two = (find_duplicates(images, names, None, threads) for threads in (1, 2))
+    one, two = (find_duplicates(images, names, DEFAULTS, threads) for threads in (1, 2))
     assert len(one) == 27
     pd.testing.assert_frame_equal(one, two)
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_fewer_than_two_images_have_no_pairs(count):
-    found = find_duplicates(np.zeros((count, 8, 8, 3), np.uint8), ["a"] * count)
+    found = find_duplicates(np.zeros((count, 8, 8, 3), np.uint8), ["a"] * count, DEFAULTS)
     assert found.empty
     assert list(found.columns) == ["first", "second", "kind", "transform", "similarity"]
 
@@ -159,15 +165,11 @@ def test_fewer_than_two_images_have_no_pairs(count):
 def test_wrong_input_is_named():
     images = np.zeros((2, 8, 8, 3), np.uint8)
     with pytest.raises(InputError, match="1 names for 2 images"):
-        find_duplicates(images, ["a"])
+        find_duplicates(images, ["a"], DEFAULTS)
     with pytest.raises(InputError, match="float32"):
-        find_duplicates(images.astype(np.float32), ["a", "b"])
+        find_duplicates(images.astype(np.float32), ["a", "b"], DEFAULTS)
     with pytest.raises(InputError, match="twice"):
-        find_duplicates(images, ["a", "a"])
-    with pytest.raises(InputError, match="'similarity'"):
-        find_duplicates(images, ["a", "b"], {"similarity": 0.5})
-    with pytest.raises(InputError, match="minimum_overlap"):
-        find_duplicates(images, ["a", "b"], {"minimum_overlap": 70})
+        find_duplicates(images, ["a", "a"], DEFAULTS)
 
 
 def test_audit_dataset_writes_both_tables(tmp_path):
@@ -177,9 +179,11 @@ def test_audit_dataset_writes_both_tables(tmp_path):
     )
     manifest.to_csv(tmp_path / "manifest.tsv", sep="\t", index=False)
     outputs = tmp_path / "duplicates.tsv", tmp_path / "groups.tsv"
-    audit_dataset(tmp_path / "images.npy", tmp_path / "manifest.tsv", *outputs)
+    audit_dataset(tmp_path / "images.npy", tmp_path / "manifest.tsv", *outputs, asdict(DEFAULTS))
     assert pd.read_csv(outputs[0], sep="\t").loc[0, ["first", "second"]].tolist() == ["a", "c"]
     assert pd.read_csv(outputs[1], sep="\t")["group"].tolist() == ["a", "b", "a"]
     manifest.iloc[:2].to_csv(tmp_path / "manifest.tsv", sep="\t", index=False)
     with pytest.raises(InputError, match="2 rows"):
-        audit_dataset(tmp_path / "images.npy", tmp_path / "manifest.tsv", *outputs)
+        audit_dataset(
+            tmp_path / "images.npy", tmp_path / "manifest.tsv", *outputs, asdict(DEFAULTS)
+        )

@@ -9,6 +9,7 @@ until pixels are cut; positions are (x, y) from the upper left corner.
 
 import logging
 import math
+from collections.abc import Mapping
 from itertools import cycle, product
 from pathlib import Path
 from typing import NamedTuple
@@ -24,22 +25,9 @@ from blastfold.core.tables import write_table
 
 logger = logging.getLogger(__name__)
 
-# Every setting: default, least value, greatest value. Sizes are (height, width) in pixels.
-SETTINGS = {
-    "subjects_per_class": (8, 1, 99),  # healthy subjects, and as many patients
-    "pictures_per_subject": (2, 1, 99),
-    "cells_per_picture": (9, 1, 99),  # leukocytes
-    "normal_cells_in_patients": (0.0, 0, 1),  # share; at 0 label = diagnosis, as in C-NMC
-    "duplicates": (6, 0, 9999),  # further crops of known cells, DUPLICATE_KINDS in turn
-    "photograph_size": ((480, 640), 32, 8192),
-    "crop_size": ((64, 64), 16, 1024),
-    "pixels_per_micrometre": (4.4, 1, 40),
-    "red_cell_cover": (0.5, 0, 1),  # area of the red cells / area of the photograph
-    "difficulty": (0.15, 0, 1),  # 0: blasts are distinct, 1: they look like lymphocytes
-    "subject_effect": (1.0, 0, 3),  # spread of staining, light and cells between subjects
-    "defocus": (0.7, 0, 20),  # mean standard deviation of the blur in pixels
-    "noise": (2.0, 0, 100),  # standard deviation of the camera's noise in grey levels
-}
+SMALLEST_SIZES = {"photograph_size": 32, "crop_size": 16}
+"""Least height and width in pixels."""
+
 DUPLICATE_KINDS = ("exact", "flipped", "rotated", "brightness", "jpeg", "shifted")
 MAXIMAL_SHIFT = 4  # pixels, of a shifted duplicate
 SMALLEST_MARGIN = 2 * MAXIMAL_SHIFT + 3  # pixels of a photograph beyond the crop
@@ -302,27 +290,25 @@ def change_crop(rng: Generator, crop: np.ndarray, kind: str) -> np.ndarray:
     return crop
 
 
-def check_settings(settings: dict) -> dict:
-    """Return the settings completed with defaults; an InputError names the key that is wrong."""
-    if unknown := sorted(set(settings) - set(SETTINGS)):
-        raise InputError(f"demo: unknown key {unknown[0]}; expected one of {', '.join(SETTINGS)}")
-    complete = {key: settings.get(key, default) for key, (default, _, _) in SETTINGS.items()}
-    for key, (default, least, greatest) in SETTINGS.items():
-        values = np.array(complete[key])
-        kinds = "iuf" if isinstance(default, float) else "iu"
-        right_type = values.shape == np.shape(default) and values.dtype.kind in kinds
-        if not right_type or not ((values >= least) & (values <= greatest)).all():
-            expected = f"a value like {default}, from {least} to {greatest}"
-            raise InputError(f"demo: {key} is {complete[key]!r}; expected {expected}")
-    crop, largest = complete["crop_size"], np.array(complete["photograph_size"]) - SMALLEST_MARGIN
-    if (crop > largest).any():
+def check_settings(settings: Mapping) -> None:
+    """Check what the config's schema cannot: whether the settings fit together.
+
+    Raises:
+        InputError: Names the key, what was received and what is expected.
+    """
+    for key, least in SMALLEST_SIZES.items():
+        if min(settings[key]) < least:
+            expected = f"at least {least} pixels each way"
+            raise InputError(f"demo: {key} is {settings[key]}; expected {expected}")
+    crop, largest = settings["crop_size"], np.array(settings["photograph_size"]) - SMALLEST_MARGIN
+    if (np.array(crop) > largest).any():
         expected = f"at most {largest.tolist()}, to be cut from photograph_size"
         raise InputError(f"demo: crop_size is {crop}; expected {expected}")
-    cells = 2 * math.prod(complete[key] for key in list(SETTINGS)[:3])
-    if complete["duplicates"] > cells:
+    counts = ("subjects_per_class", "pictures_per_subject", "cells_per_picture")
+    cells = 2 * math.prod(settings[key] for key in counts)
+    if settings["duplicates"] > cells:
         expected = f"at most {cells}, one of each cell"
-        raise InputError(f"demo: duplicates is {complete['duplicates']}; expected {expected}")
-    return complete
+        raise InputError(f"demo: duplicates is {settings['duplicates']}; expected {expected}")
 
 
 def write_png(path: Path, image: np.ndarray) -> None:
@@ -379,13 +365,14 @@ def generate_demo(folder: str | Path, settings: dict, seed: int) -> None:
 
     Args:
         folder: Where to write; made when it does not exist.
-        settings: Any of the keys of `SETTINGS`; the others take their defaults.
+        settings: All keys of the config's ``demo`` (see config/README.md), checked.
         seed: The experiment's seed.
 
     Raises:
         InputError: When a setting is unknown or impossible.
     """
-    settings, folder = check_settings(settings), Path(folder)
+    check_settings(settings)
+    folder = Path(folder)
     for name in ("photographs", "cells"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     rows = []

@@ -12,7 +12,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -41,7 +41,7 @@ MOST_PAIRS_OF_COPIES = 1000
 
 @dataclass(frozen=True)
 class DuplicateSettings:
-    """When two images count as near duplicates.
+    """When two images count as near duplicates: the config's ``duplicates`` of a data set.
 
     Attributes:
         minimum_similarity: Correlation of the inner detail, 0-1.
@@ -49,38 +49,15 @@ class DuplicateSettings:
         candidates: The most hypotheses that are checked on pixels for one image.
     """
 
-    minimum_similarity: float = 0.8
-    minimum_overlap: float = 0.5
-    candidates: int = 60
-
-    @classmethod
-    def of(cls, settings: "Mapping[str, float] | DuplicateSettings | None") -> "DuplicateSettings":
-        """Check settings from a configuration.
-
-        Raises:
-            InputError: A key is unknown or a value is out of range.
-        """
-        if isinstance(settings, cls):
-            return settings
-        settings = dict(settings or {})
-        known = [field.name for field in fields(cls)]
-        if unknown := sorted(set(settings) - set(known)):
-            raise InputError(f"duplicate settings: unknown key {unknown[0]!r}, expected {known}")
-        checked = cls(**settings)
-        for name in ("minimum_similarity", "minimum_overlap"):
-            if not 0 < getattr(checked, name) <= 1:
-                raise InputError(
-                    f"duplicate settings: {name} is {getattr(checked, name)!r}, expected 0-1"
-                )
-        if checked.candidates < 1:
-            raise InputError(f"duplicate settings: candidates is {checked.candidates}, expected 1+")
-        return checked
+    minimum_similarity: float
+    minimum_overlap: float
+    candidates: int
 
 
 def find_duplicates(
     images: np.ndarray,
     image_ids: Sequence[str],
-    settings: Mapping[str, float] | DuplicateSettings | None = None,
+    settings: DuplicateSettings,
     threads: int = 1,
 ) -> pd.DataFrame:
     """Find identical and nearly identical images.
@@ -99,7 +76,6 @@ def find_duplicates(
     Raises:
         InputError: The images have another shape or type, or not one name each.
     """
-    settings = DuplicateSettings.of(settings)
     _check_images(images, image_ids)
     if len(images) < 2:
         return pd.DataFrame(columns=COLUMNS).astype({"similarity": float})
@@ -225,7 +201,7 @@ def audit_dataset(
     manifest: str | os.PathLike,
     duplicates: str | os.PathLike,
     groups: str | os.PathLike,
-    settings: Mapping[str, float] | None = None,
+    settings: Mapping[str, float],
     threads: int = 1,
 ) -> None:
     """Write a data set's duplicates and its leakage groups.
@@ -235,7 +211,7 @@ def audit_dataset(
         manifest: ``manifest.tsv``, one row per image.
         duplicates: Output, the table of :func:`find_duplicates`.
         groups: Output, the table of :func:`blastfold.leakage.groups.leakage_groups`.
-        settings: See :class:`DuplicateSettings`.
+        settings: Values of :class:`DuplicateSettings` by name.
         threads: Worker threads.
 
     Raises:
@@ -245,7 +221,8 @@ def audit_dataset(
     table = read_manifest(manifest)
     if len(table) != len(array):
         raise InputError(f"{manifest}: {len(table)} rows, but {images} has {len(array)} images")
-    found = find_duplicates(array, table["image_id"].tolist(), settings, threads)
+    names = table["image_id"].tolist()
+    found = find_duplicates(array, names, DuplicateSettings(**settings), threads)
     assigned = leakage_groups(table, found)
     counts = found["kind"].value_counts()
     logger.info(
