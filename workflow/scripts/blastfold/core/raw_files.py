@@ -1,14 +1,14 @@
 """The raw files of a data set: which of them count, and digests of what is in them.
 
 A digest decides whether a data set is imported again. It depends on the names and the content of
-the files and on nothing else: a new date, a copy to another disk or a link in place of the folder
-changes nothing, and a file that was overwritten by another one of the same size changes it.
+the files and on nothing else. A new date, a copy to another disk or a link in place of the folder
+changes nothing. A file that was overwritten by another one of the same size changes it.
 
 Reading every file for every plan would take too long. A cache therefore keeps the digest of each
 file with its size, its inode and the two dates that a change moves: that of its content (mtime)
 and that of its inode (ctime), which ``cp --preserve`` and ``touch`` cannot set back. Git's index
-works in the same way, and like Git the cache does not trust a file that was changed in the moments
-before it was read, because the clock of a file system is coarse.
+works in the same way. Like Git, the cache does not trust a file that was changed just before it was
+read, because the clock of a file system is coarse.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """Randomness by name: one seed in the config, one independent stream for every purpose.
 
-A stream depends on its names alone, never on the order in which jobs run, so that adding a
-data set, a fold or a model changes no other result.
+A stream depends on its names alone, never on the order in which jobs run. Adding a data
+set, a fold or a model therefore changes no other result.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
 """Generate the demo data set: blood-smear photographs with known cells, subjects and duplicates.
 
 The smear is drawn as a light microscope sees it. Every cell adds amounts of three dyes to a
-canvas, the dyes absorb light by the law of Beer and Lambert, and the camera blurs, darkens the
-corners and adds noise. Each subject has its own staining and illumination, so a network can
+canvas. The dyes absorb light by the law of Beer and Lambert. The camera blurs, darkens the corners
+and adds noise. Each subject has its own staining and illumination, so a network can
 recognise subjects: the leakage that the default experiment shows. Lengths are in micrometres
 until pixels are cut; positions are (x, y) from the upper left corner.
 """

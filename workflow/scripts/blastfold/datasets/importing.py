@@ -1,7 +1,7 @@
 """Import a data set: decode every image once into one array, and list the images.
 
-The store is a plain NumPy file that is written from front to back, so that memory does not
-grow with the data set, and that is opened without being read (``np.load(mmap_mode="r")``).
+The store is a plain NumPy file. It is written from front to back, so that memory does not grow with
+the data set. It is opened without being read (``np.load(mmap_mode="r")``).
 """
 
 import collections

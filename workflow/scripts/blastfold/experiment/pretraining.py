@@ -21,8 +21,8 @@ def expand_pretraining(config: dict) -> dict:
     """Add the source tasks that models in the experiments start from, as models and experiments.
 
     Each network that starts from ``{pretrained_on: <source>}`` is first trained on the source's
-    data set under the source's protocol, as any other model, so that its history, its test
-    metrics and its record are there like those of every training.
+    data set under the source's protocol. It is a model like any other, with history, test metrics
+    and record.
 
     Args:
         config: The config as read from YAML, not checked yet.

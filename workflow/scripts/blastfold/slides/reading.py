@@ -1,8 +1,8 @@
 """Open a slide: tiled and pyramidal TIFF, BigTIFF, Aperio SVS, OME-TIFF, flat photographs.
 
-Whatever the format, a slide is a pyramid of levels, and a level is a grid of segments that are
-decoded one at a time, in any order and from several threads, so that no level is ever in memory
-as a whole. Formats of other vendors are read through OpenSlide where it is installed.
+In every format, a slide is a pyramid of levels, and a level is a grid of segments. Segments are
+decoded one at a time, in any order and from several threads. No level is ever in memory as a
+whole. Formats of other vendors are read through OpenSlide where it is installed.
 """
 
 import dataclasses

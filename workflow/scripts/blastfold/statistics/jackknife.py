@@ -64,8 +64,8 @@ def metric_spread(metric: str, grouped: GroupedPredictions) -> Spread:
 def spread(changes: np.ndarray, parts: list[np.ndarray], size_power: float = VALUE_POWER) -> Spread:
     """Turn the changes of leaving groups out into a standard error.
 
-    The changes are taken from the full value, not from their mean, which makes the jackknife
-    conservative (Efron and Stein 1981) and equal to the CR3 cluster-robust variance of a mean
+    The changes are taken from the full value, not from their mean. This makes the jackknife
+    conservative (Efron and Stein 1981). For a mean it then equals the CR3 cluster-robust variance
     (Bell and McCaffrey 2002).
 
     The variance of a group's sum grows with its images to a power between 1 (independent

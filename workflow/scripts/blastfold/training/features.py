@@ -1,8 +1,8 @@
 """Features of images by a frozen backbone: computed once, for every fold, head and epoch.
 
 View 0 of an image is the unchanged image. Where a training changes its images, view e holds the
-features of the image as it is changed in epoch e, with the same draws as a training of the whole
-network (:mod:`blastfold.networks.augmentation`), so that a head learns the same from either.
+features of the image as changed in epoch e. The draws are those of a training of the whole network
+(:mod:`blastfold.networks.augmentation`), so that a head learns the same from both.
 
 A folder of features holds ``fold-0.npy`` and ``fold-0.json`` and so on, or ``shared.npy`` and
 ``shared.json`` where all folds have the same features.
