@@ -67,7 +67,7 @@ def test_two_experiments_are_not_mixed_in_one_folder(tmp_path):
 def test_results_of_an_older_version_are_refused(tmp_path):
     place = tmp_path / "results" / "datasets" / "cells"
     place.mkdir(parents=True)
-    (place / "manifest.tsv").write_text("image_id\tfile\tlabel\n", "utf-8")
+    (place / "dataset.json").write_text('{"normal": 3, "blast": 2}', "utf-8")
     run = snakemake(tmp_path, "--dry-run", config=small_experiment())
     assert run.returncode != 0
     assert "older version of Blastfold" in run.stdout

@@ -70,20 +70,20 @@ def test_the_first_record_stays(tmp_path):
     assert json.loads((tmp_path / "experiment.json").read_text("utf-8"))["config"] == ["a.yaml"]
 
 
-def write_manifest(results, columns):
+def write_summary(results, **facts):
     place = results / "datasets" / "cells"
     place.mkdir(parents=True)
-    (place / "manifest.tsv").write_text("\t".join(columns) + "\n", "utf-8")
+    (place / "dataset.json").write_text(json.dumps({"name": "cells", **facts}), "utf-8")
 
 
 def test_results_of_an_older_layout_are_refused(tmp_path):
-    write_manifest(tmp_path, ["image_id", "file", "label"])
-    with pytest.raises(InputError, match=r"older version.*manifest.tsv.*move or delete"):
+    write_summary(tmp_path, normal=3, blast=2)
+    with pytest.raises(InputError, match=r"older version.*dataset.json.*move or delete"):
         check_results_folder(tmp_path, ["a.yaml"])
 
 
 def test_imported_data_sets_may_be_copied_without_the_record(tmp_path):
-    write_manifest(tmp_path, ["image_id", "file", "label", "class"])
+    write_summary(tmp_path, classes=["normal", "blast"])
     check_results_folder(tmp_path, ["a.yaml"])
 
 

@@ -1,6 +1,5 @@
 """The folders of one experiment, and the refusal to mix two experiments in one folder."""
 
-import csv
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -70,10 +69,11 @@ def check_results_folder(results: str | Path, configs: list[str]) -> None:
     """
     path = Path(results) / RECORD
     if not path.exists():
-        if (manifest := _older_manifest(Path(results))) is not None:
+        # Only final files are asked for: Snakemake would take old tables for finished results.
+        if (summary := _older_summary(Path(results))) is not None:
             raise InputError(
-                f"'{results}' holds results of an older version of Blastfold: '{manifest}' has no "
-                f"column class. {_remedy(results)}"
+                f"'{results}' holds results of an older version of Blastfold: '{summary}' has no "
+                f"key classes. {_remedy(results)}"
             )
         return
     record = _read_record(path)
@@ -113,12 +113,10 @@ def _read_record(path: Path) -> dict:
         ) from None
 
 
-def _older_manifest(results: Path) -> Path | None:
-    """Return a manifest whose columns are those of the first layout; None without one."""
-    for path in sorted(results.glob("datasets/*/manifest.tsv")):
-        with path.open(encoding="utf-8", newline="") as file:
-            columns = next(csv.reader(file, delimiter="\t"), [])
-        if "class" not in columns:
+def _older_summary(results: Path) -> Path | None:
+    """Return the summary of a data set without the names of its classes; None without one."""
+    for path in sorted(results.glob("datasets/*/dataset.json")):
+        if '"classes"' not in path.read_text("utf-8"):
             return path
     return None
 

@@ -177,10 +177,6 @@ class Runs:
         """Return the number of folds of a protocol."""
         return fold_count(self.config["protocols"][protocol])
 
-    def folds_of(self, run: Run) -> list[tuple[Run, int]]:
-        """Return a run with each of its folds."""
-        return [(run, fold) for fold in range(self.fold_count(run.protocol))]
-
     def with_fold_counts(self) -> list[tuple[str, str, str, int]]:
         """Return dataset, protocol, model and number of folds of every run."""
         return [(*run, self.fold_count(run.protocol)) for run in self.asked]
