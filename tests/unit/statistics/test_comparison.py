@@ -18,9 +18,7 @@ from blastfold.statistics.comparison import (
     METHODS,
     compare,
     compare_pairs,
-    holm,
     model_pair,
-    outcome,
 )
 from blastfold.statistics.delong import area_difference, estimate_areas
 from blastfold.statistics.mcnemar import (
@@ -28,6 +26,7 @@ from blastfold.statistics.mcnemar import (
     minimum_detectable_difference,
     paired_accuracy,
 )
+from blastfold.statistics.outcomes import holm, outcome
 from blastfold.statistics.pairing import pair_groups, pair_predictions
 
 

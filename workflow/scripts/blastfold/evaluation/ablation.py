@@ -23,10 +23,10 @@ from blastfold.core.noted_tables import write_noted
 from blastfold.core.notes import join_notes, make_note
 from blastfold.core.predictions import read_test_predictions
 from blastfold.evaluation.intervals import LEVEL
-from blastfold.statistics.comparison import add_outcomes
 from blastfold.statistics.grouped import GroupedPredictions, group_predictions
 from blastfold.statistics.jackknife import contributions, jackknife_test
 from blastfold.statistics.metrics import metric_values, undefined_reason
+from blastfold.statistics.outcomes import add_outcomes
 from blastfold.statistics.pairing import pair_groups
 
 Paths = Iterable[str | os.PathLike]

@@ -21,6 +21,7 @@ from blastfold.core.seeds import generator
 from blastfold.evaluation.intervals import BY_GROUP, BY_IMAGE, LEVEL, Paths
 from blastfold.statistics import comparison
 from blastfold.statistics.mcnemar import PairedAccuracy, paired_accuracy
+from blastfold.statistics.outcomes import add_outcomes
 from blastfold.statistics.pairing import pair_predictions
 
 logger = logging.getLogger(__name__)
@@ -151,7 +152,7 @@ def _clustered_mcnemar(
     undefined = table["p_value"].isna()
     table["note"] = make_note("test_without_interval")
     table.loc[undefined, "note"] = make_note("test_needs_two_groups")
-    return comparison.add_outcomes(table, ["metric"], LEVEL)
+    return add_outcomes(table, ["metric"], LEVEL)
 
 
 def _effect_sizes(tested: Mapping[str, pd.DataFrame], groups: pd.Series) -> pd.DataFrame:

@@ -34,6 +34,7 @@ from blastfold.statistics.jackknife import (
     spread,
 )
 from blastfold.statistics.metrics import metric_values, undefined_reason
+from blastfold.statistics.outcomes import add_outcomes
 from blastfold.statistics.pairing import pair_groups, pair_predictions
 
 Paths = Iterable[str | os.PathLike]
@@ -103,7 +104,7 @@ def gap_table(
             rows += [names | row for row in _gaps(first, second, pair, groups)]
     if not rows:
         return pd.DataFrame(columns=list(GAP_COLUMNS))
-    table = comparison.add_outcomes(pd.DataFrame(rows), ["metric", "view", "method"], LEVEL)
+    table = add_outcomes(pd.DataFrame(rows), ["metric", "view", "method"], LEVEL)
     return table[list(GAP_COLUMNS)]
 
 

@@ -1,8 +1,8 @@
-"""How fast this machine is: a few timed steps of one network, in a process of its own.
+"""Speed of this machine: a few timed steps of one network, in a separate process.
 
 Run as a program it reads what to time from its standard input, as JSON, and writes what it measured
-to the file that its argument names. All else that the process takes is what a job pays before its
-first image: imports, building and tracing the network.
+to the file that its argument names. The rest of the time of the process is what a job needs before
+its first image: imports, building and tracing the network.
 """
 
 import json
@@ -39,7 +39,7 @@ def measure_speed(
         threads: Threads to use.
 
     Returns:
-        device; seconds an image of a pass forward (``forward``) and of a training step (``train``:
+        device; seconds per image of a pass forward (``forward``) and of a training step (``train``:
         through the whole network, or the head alone on features where only it is trained);
         ``timed``, the seconds of all steps that were timed; ``peak_memory_mb``.
     """
@@ -49,21 +49,7 @@ def measure_speed(
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (batch, *shape), dtype=np.uint8)
     labels = np.arange(batch) % 2
-    head = head_of(settings)
-    backbone, application = architectures.build_backbone(
-        settings["architecture"], head["pooling"], shape
-    )
-    backbone.trainable = settings["train"] != "head"
-    network = architectures.Network(
-        backbone,
-        architectures.build_head(
-            backbone.output.shape[1:],
-            settings["architecture"],
-            head["dense_units"],
-            head["dropout"],
-        ),
-        application,
-    )
+    network = _build_network(settings, shape)
     image = keras.Input(shape, name="image", dtype="uint8")
     draws = keras.Input((len(COLUMNS),), name="draws")
     augmented = Augmentation()([image, draws])
@@ -98,6 +84,16 @@ def measure_speed(
         "timed": sum(sum(each) for each in seconds.values()),
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
     }
+
+
+def _build_network(settings: Mapping, shape: tuple[int, int, int]) -> architectures.Network:
+    head = head_of(settings)
+    architecture = settings["architecture"]
+    backbone, application = architectures.build_backbone(architecture, head["pooling"], shape)
+    backbone.trainable = settings["train"] != "head"
+    features = backbone.output.shape[1:]
+    built = architectures.build_head(features, architecture, head["dense_units"], head["dropout"])
+    return architectures.Network(backbone, built, application)
 
 
 def time_step(step: Callable[[], None]) -> list[float]:

@@ -1,22 +1,16 @@
 """Model against model on the same images: every metric, every pair, one family of tests."""
 
 import itertools
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from blastfold.core.errors import InputError
 from blastfold.core.names import METRICS, THRESHOLD
 from blastfold.core.notes import (
-    FIRST_HIGHER,
-    NO_DIFFERENCE,
-    SECOND_HIGHER,
-    UNDEFINED,
     join_notes,
     make_note,
     note_codes,
@@ -35,6 +29,7 @@ from blastfold.statistics.jackknife import (
 )
 from blastfold.statistics.mcnemar import paired_accuracy, risk_difference_limits
 from blastfold.statistics.metrics import metric_values, undefined_reason
+from blastfold.statistics.outcomes import add_outcomes
 from blastfold.statistics.pairing import pair_groups, pair_predictions
 
 Thresholds = tuple[float | np.ndarray, float | np.ndarray]
@@ -217,7 +212,8 @@ def compare_pairs(
 
     Returns:
         One row per metric and pair: the fields of :class:`Comparison`, ``first_model``,
-        ``second_model``, ``adjusted_p_value`` and :func:`outcome`.
+        ``second_model``, ``adjusted_p_value`` and ``outcome`` (see
+        :func:`blastfold.statistics.outcomes.add_outcomes`).
 
     Raises:
         InputError: For fewer than two models and as :func:`compare`.
@@ -239,61 +235,6 @@ def compare_pairs(
             rows.append({"first_model": first, "second_model": second, **vars(result)})
     table = add_outcomes(pd.DataFrame(rows), ["metric"], level)
     return table.sort_values("metric", key=lambda names: names.map(METRICS.index), kind="stable")
-
-
-def holm(p_values: np.ndarray) -> np.ndarray:
-    """Adjust p values by Holm's (1979) step-down method; NaN stays NaN and is not counted.
-
-    Args:
-        p_values: (tests,) of one family.
-
-    Returns:
-        (tests,) adjusted p values.
-    """
-    adjusted = np.asarray(p_values, dtype=np.float64).copy()
-    defined = ~np.isnan(adjusted)
-    if defined.any():
-        adjusted[defined] = multipletests(adjusted[defined], method="holm")[1]
-    return adjusted
-
-
-def outcome(difference: float, adjusted_p_value: float, significance: float = 0.05) -> str:
-    """Return what a test of a difference found.
-
-    Args:
-        difference: First minus second.
-        adjusted_p_value: Of the family of tests; NaN where the test is not defined.
-        significance: The family's error rate.
-
-    Returns:
-        ``first_higher`` or ``second_higher`` where a difference was detected, ``no_difference``
-        where none was, or ``undefined``.
-    """
-    if math.isnan(adjusted_p_value):
-        return UNDEFINED
-    if adjusted_p_value >= significance:
-        return NO_DIFFERENCE
-    return FIRST_HIGHER if difference > 0 else SECOND_HIGHER
-
-
-def add_outcomes(table: pd.DataFrame, family: Sequence[str], level: float = 0.95) -> pd.DataFrame:
-    """Adjust the p values of a table of differences and add what each test found.
-
-    Args:
-        table: ``difference``, ``p_value`` and the columns of ``family``.
-        family: Rows that are equal in these columns are one family of tests.
-        level: 1 - level is the error rate of a family.
-
-    Returns:
-        The table with ``adjusted_p_value`` (:func:`holm`) and ``outcome`` (:func:`outcome`).
-    """
-    families = table.groupby(list(family), sort=False)["p_value"]
-    adjusted = families.transform(lambda p_values: holm(p_values.to_numpy()))
-    found = [
-        outcome(difference, p_value, 1 - level)
-        for difference, p_value in zip(table["difference"], adjusted, strict=True)
-    ]
-    return table.assign(adjusted_p_value=adjusted, outcome=found)
 
 
 def _model(paired: pd.DataFrame, side: str) -> pd.DataFrame:
