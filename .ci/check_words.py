@@ -12,6 +12,8 @@ ROOT = Path(__file__).parents[1]
 WORDS = Path(__file__).with_name("words.txt")
 SUFFIXES = {".py", ".smk", ".md", ".yaml", ".rst", ".tsv", ".in", ".toml", ".sh", ".cff"}
 NAMES = {"Makefile", "Snakefile", "run"}
+# The names of tests are sentences.
+TEST_NAME = re.compile(r"(?<=def )test_\w+")
 # White space, a line break in a comment, or the gap between two parts of a string.
 GAP = r"""(?:\s+#?\s*|\s*["']\s*f?["']\s*)"""
 
@@ -49,7 +51,7 @@ def main() -> None:
     wanted = phrases()
     found = 0
     for path in files(sys.argv[1:]):
-        text = path.read_text("utf-8")
+        text = TEST_NAME.sub(lambda name: name.group().replace("_", " "), path.read_text("utf-8"))
         for pattern, better in wanted:
             for match in pattern.finditer(text):
                 line = text.count("\n", 0, match.start()) + 1

@@ -147,7 +147,7 @@ def test_gpu_rules_ask_for_exactly_one_gpu_and_others_for_none(experiment):
         assert "gpu" not in " ".join(value for name, value in job.items() if "TRES" in name.upper())
 
 
-def test_a_job_whose_gpu_is_not_there_fails_and_says_what_it_was_given(experiment):
+def test_a_job_whose_gpu_is_not_there_fails_and_names_what_it_was_given(experiment):
     assert experiment.demanded.returncode != 0
     assert "device: gpu, but" in experiment.demanded_log, experiment.demanded.stdout
     # SLURM has handed out its one GPU.
@@ -169,7 +169,7 @@ def test_folds_are_jobs_of_their_own_that_queue_on_the_one_gpu(experiment):
         assert end <= start
 
 
-def test_a_cancelled_training_is_submitted_again_and_goes_on(experiment):
+def test_a_cancelled_training_is_submitted_again_and_continues(experiment):
     assert experiment.returncode == 0, experiment.output
     states = [job["JobState"] for job in of_rule(experiment.jobs, "train_model")]
     assert sorted(states) == ["CANCELLED", "COMPLETED", "COMPLETED"]

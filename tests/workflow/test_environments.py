@@ -95,5 +95,5 @@ def test_lock_holds_what_the_requirements_ask_for(lock):
     assert {name: locked.get(name) for name in asked} == asked
 
 
-def test_names_of_conda_forge_stand_for_locked_packages():
+def test_names_of_conda_forge_mean_locked_packages():
     assert set(PYPI_NAMES.values()) <= set(read_lock(REPOSITORY / "requirements.lock"))

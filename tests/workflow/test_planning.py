@@ -93,7 +93,7 @@ def test_a_stage_can_be_asked_for_alone(tmp_path):
         ({"seed": "three"}, "seed: received 'three', expected integer"),
     ],
 )
-def test_bad_config_is_told_at_once(tmp_path, changes, expected):
+def test_bad_config_is_reported_at_once(tmp_path, changes, expected):
     run = snakemake(tmp_path, "--dry-run", config=small_experiment(**changes))
     assert run.returncode != 0
     assert expected in run.stdout
@@ -142,7 +142,7 @@ def test_bad_data_stop_the_run_before_training(tmp_path, broken, expected):
     assert "Traceback" not in run.stdout
 
 
-def test_protocol_that_cannot_be_had_says_what_would_work(tmp_path):
+def test_protocol_that_is_impossible_names_what_would_work(tmp_path):
     write_cells(tmp_path / "resources" / "raw" / "cells", subjects=3)
     config = small_experiment()
     config["protocols"]["subject_folds"]["folds"] = 10

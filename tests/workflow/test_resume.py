@@ -11,7 +11,7 @@ FOLD = "results/training/cells/holdout/simple_cnn/fold-0"
 EPOCHS = 60
 
 
-def test_killed_workflow_goes_on_with_its_training(tmp_path):
+def test_killed_workflow_continues_its_training(tmp_path):
     write_cells(tmp_path / "resources/raw/cells")
     config = small_experiment()
     config["models"]["simple_cnn"]["epochs"] = EPOCHS

@@ -92,7 +92,7 @@ def test_slide_without_tissue_is_left_out_and_listed(finished, tmp_path):
         ([("a", "x", "l", "s", "")] * 2, "row 3: slide 'a' is listed twice"),
     ],
 )
-def test_what_is_wrong_with_a_sheet_is_told_before_anything_runs(tmp_path, rows, message):
+def test_what_is_wrong_with_a_sheet_is_reported_before_anything_runs(tmp_path, rows, message):
     write_sheet(tmp_path, rows)
     run = snakemake(tmp_path, "--dry-run", "tiles", config=SHEET)
     assert run.returncode != 0

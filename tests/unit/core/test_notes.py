@@ -61,7 +61,7 @@ def test_a_code_can_be_taken_out():
         "too_narrow;",
     ],
 )
-def test_what_is_no_code_is_refused(text):
+def test_what_is_not_a_code_is_refused(text):
     with pytest.raises(BlastfoldError, match="note '"):
         parse_notes(text)
 

@@ -105,7 +105,7 @@ def test_crops_are_the_pixels_of_the_photograph(tmp_path, crop_size):
         assert np.array_equal(crop, cut(photograph, row.x, row.y, *crop_size))
 
 
-def test_a_nucleus_lies_at_the_stated_place(demo):
+def test_a_nucleus_is_at_the_stated_place(demo):
     table = read_table(demo)
     for picture, cells in table[table.duplicate_of == ""].groupby("picture"):
         red = read_image(demo / "photographs" / f"{picture}.png")[..., 2]
@@ -114,7 +114,7 @@ def test_a_nucleus_lies_at_the_stated_place(demo):
             assert np.percentile(inside, 20) < 0.7 * np.median(red)
 
 
-def test_leukocytes_lie_in_the_photograph_and_apart(demo):
+def test_leukocytes_are_in_the_photograph_and_apart(demo):
     table = read_table(demo)
     for _, cells in table[table.duplicate_of == ""].groupby("picture"):
         places, radii = cells[["x", "y"]].to_numpy(), cells.radius.to_numpy()

@@ -200,7 +200,7 @@ def planned(raw, cache):
     return RawContent(digest_raw_folder(raw, cache), str(cache))
 
 
-def test_the_record_says_which_raw_files_were_imported(tmp_path):
+def test_the_record_names_the_imported_raw_files(tmp_path):
     folder_of_cells(tmp_path / "raw")
     raw = planned(tmp_path / "raw", tmp_path / "cache.json")
     summary = run_import(tmp_path / "raw", tmp_path / "out", raw=raw)[-1]

@@ -172,7 +172,7 @@ def test_slides_of_one_subject_stay_together():
     assert manifest.assign(fold=folds.number).groupby("subject")["fold"].nunique().max() == 1
 
 
-def test_slides_of_a_single_subject_are_told_apart_with_a_note():
+def test_slides_of_a_single_subject_are_distinguished_with_a_note():
     manifest = manifest_of(SLIDES, subject=lambda slide: str(SLIDES[slide]))
     folds = tile_selection.assign_probe_folds(manifest, seed=0)
     assert folds.unit == "slide"

@@ -54,7 +54,7 @@ def compared():
     return tested, groups, comparisons(tested, groups)
 
 
-def test_one_group_a_class_falls_back_to_independent_images_and_says_so():
+def test_one_group_a_class_falls_back_to_independent_images_and_reports_it():
     tested = make_tested(folds=1)
     groups = groups_of(tested, size=2)
     table = intervals(tested, groups)

@@ -77,7 +77,7 @@ def test_constants_of_different_types_differ(tmp_path):
     assert len(digests) == 4
 
 
-def test_a_string_is_data_unless_it_stands_alone(tmp_path):
+def test_a_string_is_data_unless_it_is_alone(tmp_path):
     assert digest_of("value = 'a'\n", tmp_path) != digest_of("value = 'b'\n", tmp_path)
     assert digest_of("print('a')\n", tmp_path) != digest_of("print('b')\n", tmp_path)
 

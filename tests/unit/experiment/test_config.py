@@ -119,7 +119,7 @@ def test_fault_names_the_key_and_what_is_expected(changes, expected):
     assert expected in message
 
 
-def test_all_faults_are_told_at_once():
+def test_all_faults_are_reported_at_once():
     message = fault_of(minimal(sead=1, device="tpu"))
     assert "sead" in message
     assert "device" in message
@@ -287,7 +287,7 @@ def test_canaries_are_two_more_data_sets_of_their_experiment():
     assert {(entry["format"], entry["of"]) for entry in entries} == {("permuted", "cells")}
 
 
-def test_canary_runs_stand_behind_the_true_ones():
+def test_canary_runs_are_after_the_true_ones():
     runs = canary_runs(check_config(with_canaries(), SCHEMA))
     assert [(run["labels"], run["run"]) for run in runs] == [
         ("true", "cells"),

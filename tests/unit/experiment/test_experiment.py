@@ -484,7 +484,7 @@ def test_titles_of_wildcards():
     assert shown.titled_models(RUN) == [("cnn", "CNN"), ("vgg", "vgg")]
 
 
-def test_names_that_contain_one_another_are_told_apart():
+def test_names_that_contain_one_another_are_distinguished():
     constraint = make().wildcard_constraints()["protocol"]
     assert re.fullmatch(constraint, "folds")
     assert not re.fullmatch(constraint, "folds_subject")

@@ -34,7 +34,7 @@ def test_rows_by_slide(tmp_path):
     }
 
 
-def test_columns_may_stand_in_any_order_and_optional_ones_be_absent(tmp_path):
+def test_columns_may_be_in_any_order_and_optional_ones_absent(tmp_path):
     rows = read(tmp_path, "\ufeffsubject\tlabel\tpath\tslide\np\tblast\tx.svs\tx\n")
     assert rows["x"]["mpp"] is None
     assert rows["x"]["picture"] == "x"

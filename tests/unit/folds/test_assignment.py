@@ -135,7 +135,7 @@ def test_no_validation_part_when_its_fraction_is_zero():
         assert set(table["role"]) == {"train", "test"}
 
 
-def test_too_many_folds_is_an_error_that_says_what_would_work():
+def test_too_many_folds_is_an_error_that_names_what_would_work():
     images = images_of([(f"h{i}", 0, 30) for i in range(3)] + [(f"p{i}", 1, 9) for i in range(20)])
     with pytest.raises(InputError) as caught:
         assignment.split(images, protocol(folds=10, group_by="subject"), seed=1)

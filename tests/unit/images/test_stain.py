@@ -117,7 +117,7 @@ def test_reinhard_statistics_equal_torchstains(training):
 
 
 @both_methods
-def test_reference_lies_within_the_images(training, method):
+def test_reference_is_within_the_images(training, method):
     reference = fitted_on(training, method)
     each = [stain.fit_image(image, method) for image in training]
     for name, values in reference.items():
@@ -419,7 +419,7 @@ def test_training_images_without_tissue_are_an_error(training, tmp_path, method)
     assert not (tmp_path / "fit").exists()
 
 
-def test_stains_of_one_colour_cannot_be_told(training, tmp_path):
+def test_stains_of_one_colour_cannot_be_found(training, tmp_path):
     images = training.copy()
     images[:] = (120, 60, 150)
     with pytest.raises(InputError, match="of several colours"):

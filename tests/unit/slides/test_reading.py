@@ -355,7 +355,7 @@ def test_damaged_segment_gives_no_box_and_the_others_are_read(tmp_path, picture,
     assert "row 1, column 1 is damaged" in caplog.text
 
 
-def test_vendor_format_without_openslide_says_what_to_do(tmp_path, picture, monkeypatch):
+def test_vendor_format_without_openslide_names_what_to_do(tmp_path, picture, monkeypatch):
     path = tmp_path / "slide.mrxs"
     path.write_bytes(cv2.imencode(".jpg", picture)[1].tobytes())
     with pytest.raises(UnusableSlideError, match="OpenSlide cannot read it"), open_slide(path):

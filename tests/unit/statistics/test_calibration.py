@@ -133,7 +133,7 @@ def test_wanted_sensitivity_is_reached_at_the_best_specificity(wanted):
     assert 1 - found.specificity == pytest.approx(across[along >= wanted].min(), abs=1e-12)
 
 
-def test_threshold_lies_between_neighbours_and_near_one_half():
+def test_threshold_is_between_neighbours_and_near_one_half():
     table = pd.DataFrame({"label": [0, 0, 1, 1], "probability": [0.1, 0.3, 0.8, 0.9]})
     assert choose_threshold(table).value == pytest.approx(0.55)
     ties = pd.DataFrame({"label": [1, 0, 1, 0], "probability": [0.9, 0.6, 0.4, 0.1]})

@@ -164,7 +164,7 @@ def test_bootstrap_of_the_difference_is_paired():
     assert found.p_value == pytest.approx(2 * (below + 1) / 101)
 
 
-def test_fold_comparison_is_scipys_t_test_but_for_the_correction():
+def test_fold_comparison_is_scipys_t_test_except_the_correction():
     first, second, _ = two_models(gap=0.5)
     folds = np.arange(len(first)) % 10
     paired = pair_predictions(first.assign(fold=folds), second.assign(fold=folds))

@@ -421,7 +421,7 @@ def test_one_fold_and_equal_folds_are_noted():
     assert (equal.mean, equal.p_value) == (0, 1)
 
 
-def test_roc_curve_agrees_with_scikit_learn_and_lies_in_its_bands():
+def test_roc_curve_agrees_with_scikit_learn_and_is_in_its_bands():
     table, group = some_predictions()
     band = roc_band(table, group, generator(), resamples=300)
     across, along, _ = oracle.roc_curve(table["label"], table["probability"])

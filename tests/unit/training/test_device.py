@@ -62,7 +62,7 @@ def test_a_cpu_computes_in_single_precision_and_tensorflow_without_xla():
     assert device.default_jit_compile("GPU NVIDIA A100")
 
 
-def test_memory_that_is_full_is_told_from_other_errors():
+def test_memory_that_is_full_is_distinguished_from_other_errors():
     too_large = 2**60
     with pytest.raises(Exception) as caught:  # noqa: PT011
         # No machine has an exabyte; what is raised is the framework's own kind of error.

@@ -23,7 +23,7 @@ def picture(seed, height=6, width=6):
 
 @pytest.mark.parametrize("orientation", range(8))
 @pytest.mark.parametrize("shift", [(0, 0), (2, -1), (-3, 0), (0, 4)])
-def test_the_second_image_lies_on_the_first(orientation, shift):
+def test_the_second_image_is_on_the_first(orientation, shift):
     first = picture(1)
     turned = np.array(orient(first, orientation))
     second = np.zeros_like(turned)
@@ -96,7 +96,7 @@ def write_data_set(folder, found, subjects):
     return paths
 
 
-def test_figure_of_pairs_says_what_they_are_and_how_many_more_there_are(tmp_path):
+def test_figure_of_pairs_names_their_kinds_and_how_many_more_there_are(tmp_path):
     found = many(recompressed=14)
     found.loc[0, ["first", "transform"]] = ["NA", "turn_90 shift (3, -5)"]
     subjects = ["s1"] * 14 + ["s2", *["s1"] * 13]
@@ -110,7 +110,7 @@ def test_figure_of_pairs_says_what_they_are_and_how_many_more_there_are(tmp_path
     assert imread(tmp_path / "f.png").shape[1] == pytest.approx(180 / 25.4 * 300, abs=1)
 
 
-def test_data_set_without_duplicates_says_so(tmp_path):
+def test_data_set_without_duplicates_reports_it(tmp_path):
     svg = write_data_set(tmp_path, many(), None)[1].read_text()
     assert "Cells $x_1$: no duplicates were found." in svg
     assert "<image" not in svg

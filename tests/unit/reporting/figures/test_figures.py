@@ -173,7 +173,7 @@ def test_confusion_matrix_writes_counts_and_row_percent():
     np.testing.assert_allclose(figure.axes[0].images[0].get_array().sum(axis=1), 1)
 
 
-def test_confusion_matrix_of_one_class_says_so():
+def test_confusion_matrix_of_one_class_reports_it():
     figure = curves.confusion_matrix(np.array([[0, 0], [1, 2]]), ["normal", "blast"], 1, "t")
     assert texts(figure).count("no images") == 2
 
@@ -250,7 +250,7 @@ def test_accuracy_comparison_draws_mean_deviation_folds_and_printed_values():
     assert {(0.85, 0.85), (0.87, 0.87)} <= heights
 
 
-def test_literature_bars_are_sorted_and_told_apart():
+def test_literature_bars_are_sorted_and_distinguished():
     entries = [
         {"name": "b", "kind": "measured", "accuracy": 0.8},
         {"name": "a", "kind": "literature", "accuracy": 0.9},

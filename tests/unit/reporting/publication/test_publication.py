@@ -182,7 +182,7 @@ def text_of(config, stored, heading=None):
     return " ".join(" ".join(sections[name]) for name in chosen)
 
 
-def test_methods_tell_what_the_records_hold(stored):
+def test_methods_report_what_the_records_hold(stored):
     text = text_of(write_config(), stored)
     assert "10 images (6 normal and 4 blast) of 5 subjects." in text
     assert "2 files were rejected" in text
@@ -215,7 +215,7 @@ def test_augmentation_stands_with_its_true_values(stored):
         assert unused not in text
 
 
-def test_stain_normalisation_is_told_with_its_method(stored, tmp_path):
+def test_stain_normalisation_is_reported_with_its_method(stored, tmp_path):
     runs = [run_of(fold, stain="macenko") for fold in range(2)]
     stored["runs"] = [write_runs(tmp_path, "small", *runs)]
     text = text_of(write_config(), stored)
@@ -231,7 +231,7 @@ def test_images_that_are_not_square_are_not_said_to_be_transposed(stored):
     assert "transposition" not in text_of(write_config(), stored, "Augmentation")
 
 
-def test_no_augmentation_is_told_as_none(stored, tmp_path):
+def test_no_augmentation_is_reported_as_none(stored, tmp_path):
     off = {key: type(value)(0) for key, value in AUGMENTATION.items()}
     runs = [run_of(fold, augmentation=off) for fold in (0, 1)]
     stored["runs"] = [write_runs(tmp_path, "big", *runs)]
@@ -264,7 +264,7 @@ def test_devices_are_counted_apart(stored, tmp_path):
     assert "2 trainings on a CPU and 1 training on a GPU NVIDIA H200" in text
 
 
-def test_early_stopping_is_told_only_with_validation_images(stored, tmp_path):
+def test_early_stopping_is_reported_only_with_validation_images(stored, tmp_path):
     runs = [run_of(fold, early_stopping=2) for fold in (0, 1)]
     stored["runs"] = [write_runs(tmp_path, "big", *runs)]
     text = text_of(write_config(), stored, "Training")
@@ -272,7 +272,7 @@ def test_early_stopping_is_told_only_with_validation_images(stored, tmp_path):
     assert "stopped after 2 epochs without a smaller validation loss" in text
 
 
-def test_intervals_are_told_only_when_there_are_some(stored, tmp_path):
+def test_intervals_are_reported_only_when_there_are_some(stored, tmp_path):
     assert "Intervals" not in text_of(write_config(), stored)
     rows = [
         {"view": view, "metric": "auc", "method": method, "level": 0.95, "recommended": shown}
@@ -289,7 +289,7 @@ def test_intervals_are_told_only_when_there_are_some(stored, tmp_path):
     assert "delong" not in text
 
 
-def test_comparisons_and_what_was_fitted_are_told_only_when_there_are_some(stored, tmp_path):
+def test_comparisons_and_what_was_fitted_are_reported_only_when_there_are_some(stored, tmp_path):
     assert "Pairs" not in text_of(write_config(), stored)
     rows = [{"view": "pooled", "method": "jackknife-t", "recommended": True}]
     stored["comparisons"] = [write_tsv(rows, tmp_path / "comparisons.tsv")]
@@ -315,7 +315,7 @@ def test_derived_data_say_what_they_were_made_from(stored):
     assert "A central crop of 30 \N{MULTIPLICATION SIGN} 30 pixels" in text
 
 
-def test_canaries_are_told_apart_from_the_experiment(stored):
+def test_canaries_are_distinguished_from_the_experiment(stored):
     config = write_config()
     config["datasets"]["base"] = config["datasets"]["cells"]
     config["datasets"]["cells"] = {"title": "Permuted cells", "format": "permuted", "of": "base"}
@@ -333,12 +333,12 @@ def test_canaries_are_told_apart_from_the_experiment(stored):
     assert "Canaries" not in methods_sections(read_records(write_config(), ASKED, **stored))
 
 
-def test_no_leakage_is_told_only_after_an_audit(stored):
+def test_no_leakage_is_reported_only_after_an_audit(stored):
     del stored["leakage"]
     assert "audit" not in text_of(write_config(), stored)
 
 
-def test_generated_and_incomplete_data_are_called_so(stored):
+def test_generated_and_incomplete_data_are_named_as_such(stored):
     description = json.loads(stored["datasets"][0].read_text())
     changes = {"format": "demo", "subjects": 0, "parts": {}}
     write_json(description | changes, stored["datasets"][0])
@@ -352,7 +352,7 @@ def test_generated_and_incomplete_data_are_called_so(stored):
     )
 
 
-def test_tiles_of_slides_are_told_with_how_they_were_cut(stored):
+def test_tiles_of_slides_are_reported_with_how_they_were_cut(stored):
     config = write_config()
     config["datasets"]["cells"]["format"] = "tiles"
     config["slides"] = {

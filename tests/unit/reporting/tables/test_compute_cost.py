@@ -116,7 +116,7 @@ def test_job_too_short_for_its_memory_has_a_note(records, tmp_path):
     assert "too short" in short["note"]
 
 
-def test_interrupted_training_is_told(records, tmp_path):
+def test_interrupted_training_is_reported(records, tmp_path):
     write_benchmark(tmp_path, "train_model/cells/kfold/cnn/fold-0", 5)
     write_benchmark(tmp_path, "train_model/cells/kfold/cnn/fold-1", 5)
     cnn = row(records(), job="train_model", model="cnn")

@@ -291,7 +291,7 @@ def test_contradictions_have_a_row_for_each_version():
     ]
 
 
-def test_reproduction_subtracts_the_printed_value_and_says_what_was_not_run(tmp_path):
+def test_reproduction_subtracts_the_printed_value_and_names_what_was_not_run(tmp_path):
     (tmp_path / "published.tsv").write_text(
         PUBLISHED + "Table 3\tALL_IDB\tvgg19\t99\t98\t97\t96\t\n"
     )
@@ -328,7 +328,7 @@ def test_the_shipped_published_results_hold_the_thesis_contradictions():
     assert set(printed["model"]) == set(reproduction.MODEL_TITLES)
 
 
-def test_literature_is_sorted_and_printed_as_it_stands(tmp_path):
+def test_literature_is_sorted_and_printed_as_it_is(tmp_path):
     paths = [tmp_path / "t.tsv", tmp_path / "t.md"]
     reproduction.tabulate_literature(RESOURCES / "literature.tsv", paths)
     table = pd.read_csv(paths[0], sep="\t", dtype=str, keep_default_na=False)
