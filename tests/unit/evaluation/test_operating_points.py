@@ -118,7 +118,7 @@ def test_calibration_agrees_with_scikit_learn(experiment):
             share, mean = calibration_curve(tested["label"], probability, n_bins=15, strategy=name)
             chosen = (reliability["state"] == state) & (reliability["strategy"] == strategy)
             bins = reliability[chosen]
-            np.testing.assert_allclose(bins["blast_share"], share, atol=1e-12)
+            np.testing.assert_allclose(bins["positive_share"], share, atol=1e-12)
             np.testing.assert_allclose(bins["mean_probability"], mean, atol=1e-9)
             column = f"calibration_error_{strategy}" + ("_after" if state == "after" else "")
             expected = np.average(abs(share - mean), weights=bins["images"])
@@ -355,7 +355,7 @@ def test_reliability_diagram_draws_the_pooled_bins(calibrated):
     for container, state in zip(containers, ("before", "after"), strict=True):
         drawn = pooled[pooled["state"] == state]
         points, _, (intervals,) = container
-        np.testing.assert_allclose(points.get_ydata(orig=False), drawn["blast_share"])
+        np.testing.assert_allclose(points.get_ydata(orig=False), drawn["positive_share"])
         ends = np.array([segment[:, 1] for segment in intervals.get_segments()])
         np.testing.assert_allclose(ends, drawn[["lower", "upper"]], atol=1e-12)
     histogram = figure.axes[3]

@@ -35,7 +35,7 @@ def test_bins_agree_with_scikit_learn(strategy, bins):
     share, mean = calibration_curve(
         table["label"], table["probability"], n_bins=bins, strategy=names[strategy]
     )
-    np.testing.assert_allclose(found["blast_share"], share, atol=1e-12)
+    np.testing.assert_allclose(found["positive_share"], share, atol=1e-12)
     np.testing.assert_allclose(found["mean_probability"], mean, atol=1e-12)
     assert found["images"].sum() == 400
     ece = expected_calibration_error(table, bins, strategy)
@@ -57,7 +57,7 @@ def test_bins_hold_edges_ties_and_constants():
     for strategy in ("width", "mass"):
         found = reliability_bins(constant, 10, strategy)
         assert found["images"].tolist() == [3]
-        assert found["blast_share"].iloc[0] == pytest.approx(2 / 3)
+        assert found["positive_share"].iloc[0] == pytest.approx(2 / 3)
         assert found["lower"].iloc[0] < 2 / 3 < found["upper"].iloc[0]
 
 

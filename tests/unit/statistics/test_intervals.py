@@ -330,7 +330,7 @@ def test_undefined_resamples_are_counted_in_the_note():
     [
         ({"probability": np.nan}, "'probability' must be a number from 0 to 1; 1 of 240 .*image_7"),
         ({"probability": 1.2}, r"image_7 \(1.2\)"),
-        ({"label": 2}, "'label' must be 0 .normal. or 1 .blast.; 1 of 240"),
+        ({"label": 2}, "'label' must be 0 .negative. or 1 .positive.; 1 of 240"),
         ({"label": np.nan}, "image_7"),
     ],
 )
@@ -459,5 +459,5 @@ def test_sensitivity_at_specificity():
     assert found.lower < found.value < found.upper
     with pytest.raises(InputError, match="specificity must be"):
         sensitivity_at_specificity(table, 90, group, generator())
-    with pytest.raises(InputError, match="both classes, got 0 blast and 240 normal"):
+    with pytest.raises(InputError, match="both classes, got 0 positive and 240 negative"):
         roc_band(table.assign(label=0), group, generator())

@@ -17,7 +17,11 @@ from blastfold.core.files import write_json
 from blastfold.core.group_table import read_groups
 from blastfold.core.names import OPERATING_METRICS, POOLED, THRESHOLD
 from blastfold.core.notes import join_notes, make_note, notes_about
-from blastfold.core.predictions import read_test_predictions, read_validation_predictions
+from blastfold.core.predictions import (
+    predicted_classes,
+    read_test_predictions,
+    read_validation_predictions,
+)
 from blastfold.core.seeds import generator
 from blastfold.core.tables import write_table
 from blastfold.evaluation.metrics import scopes
@@ -186,8 +190,8 @@ def reliability_table(tested: pd.DataFrame, scaled: pd.DataFrame) -> pd.DataFram
     """Bin the probabilities before and after temperature scaling, by fold and pooled.
 
     Returns:
-        scope, state (before, after), strategy (width, mass) and the columns of
-        :func:`blastfold.statistics.calibration.reliability_bins`.
+        scope, state (before, after), strategy (width, mass), the columns of
+        :func:`blastfold.statistics.calibration.reliability_bins` and positive_class (name).
     """
     tables = []
     for state, predictions in ((BEFORE, tested), (AFTER, scaled)):
@@ -196,7 +200,8 @@ def reliability_table(tested: pd.DataFrame, scaled: pd.DataFrame) -> pd.DataFram
                 bins = reliability_bins(images, strategy=strategy)
                 named = {"scope": scope, "state": state, "strategy": strategy}
                 tables.append(pd.DataFrame(named, index=bins.index).join(bins))
-    return pd.concat(tables, ignore_index=True)
+    table = pd.concat(tables, ignore_index=True)
+    return table.assign(positive_class=predicted_classes(tested)[-1])
 
 
 def risk_coverage_table(tested: pd.DataFrame, scaled: pd.DataFrame) -> pd.DataFrame:

@@ -44,7 +44,7 @@ class Temperature:
 def reliability_bins(
     predictions: pd.DataFrame, bins: int = BINS, strategy: str = "width"
 ) -> pd.DataFrame:
-    """Compare the mean probability of blast with the share of blasts, bin by bin.
+    """Compare the mean probability of the positive class with the share of positives, bin by bin.
 
     Args:
         predictions: One row per image: ``label``, ``probability``.
@@ -54,7 +54,7 @@ def reliability_bins(
 
     Returns:
         One row per bin that holds images: ``left``, ``right`` (edges; a bin holds its right
-        edge), ``images``, ``mean_probability``, ``blast_share``, ``lower``, ``upper`` (Wilson
+        edge), ``images``, ``mean_probability``, ``positive_share``, ``lower``, ``upper`` (Wilson
         95 %, images taken as independent).
 
     Raises:
@@ -72,8 +72,8 @@ def reliability_bins(
     index = np.clip(np.searchsorted(edges, probability, side="left") - 1, 0, len(edges) - 2)
     images = np.bincount(index, minlength=len(edges) - 1)
     held = images > 0
-    blasts = np.bincount(index, label, len(edges) - 1)[held]
-    lower, upper = proportion_confint(blasts, images[held], method="wilson")
+    positives = np.bincount(index, label, len(edges) - 1)[held]
+    lower, upper = proportion_confint(positives, images[held], method="wilson")
     return pd.DataFrame(
         {
             "left": edges[:-1][held],
@@ -81,7 +81,7 @@ def reliability_bins(
             "images": images[held],
             "mean_probability": np.bincount(index, probability, len(edges) - 1)[held]
             / images[held],
-            "blast_share": blasts / images[held],
+            "positive_share": positives / images[held],
             "lower": lower,
             "upper": upper,
         }
@@ -91,9 +91,9 @@ def reliability_bins(
 def expected_calibration_error(
     predictions: pd.DataFrame, bins: int = BINS, strategy: str = "width"
 ) -> float:
-    """Compute the expected calibration error of the probability of blast.
+    """Compute the expected calibration error of the probability of the positive class.
 
-    The mean over images of |mean probability - share of blasts| of their bin (Naeini, Cooper
+    The mean over images of |mean probability - share of positives| of their bin (Naeini, Cooper
     and Hauskrecht 2015, binary form). Depends on the bins; report strategy and number.
 
     Args:
@@ -105,7 +105,7 @@ def expected_calibration_error(
         A number from 0 to 1.
     """
     table = reliability_bins(predictions, bins, strategy)
-    gaps = (table["mean_probability"] - table["blast_share"]).abs()
+    gaps = (table["mean_probability"] - table["positive_share"]).abs()
     return float(np.average(gaps, weights=table["images"]))
 
 

@@ -37,8 +37,8 @@ def estimate_areas(
     hold both classes. Every image its own group gives DeLong's result exactly.
 
     Args:
-        label: (images,), 0 normal or 1 blast.
-        probabilities: (models, images), of blast.
+        label: (images,), 0 negative or 1 positive.
+        probabilities: (models, images), of the positive class.
         groups: (images,) names of the groups.
 
     Returns:
@@ -60,7 +60,7 @@ def estimate_areas(
         unknown = np.full((models, models), np.nan)
         return AreaEstimates(undefined, unknown, make_note("one_class"))
     placed = [placements(label, row) for row in probabilities]
-    areas = np.array([of_blast.mean() for of_blast, _ in placed])
+    areas = np.array([of_positive.mean() for of_positive, _ in placed])
     covariance, note = _clustered_covariance(label, group, placed, areas)
     return AreaEstimates(areas, covariance, note)
 
@@ -105,21 +105,21 @@ def _clustered_covariance(
     areas: np.ndarray,
 ) -> tuple[np.ndarray, str]:
     number = group.max() + 1
-    blasts = np.bincount(group[label == 1], minlength=number)
-    normals = np.bincount(group[label == 0], minlength=number)
-    blast_groups, normal_groups = np.count_nonzero(blasts), np.count_nonzero(normals)
-    if min(blast_groups, normal_groups) < 2:
-        few = "positive" if blast_groups < 2 else "negative"
+    positives = np.bincount(group[label == 1], minlength=number)
+    negatives = np.bincount(group[label == 0], minlength=number)
+    positive_groups, negative_groups = np.count_nonzero(positives), np.count_nonzero(negatives)
+    if min(positive_groups, negative_groups) < 2:
+        few = "positive" if positive_groups < 2 else "negative"
         note = make_note(f"one_group_with_{few}_images")
         return np.full((len(areas), len(areas)), np.nan), note
-    of_blast = np.array([np.bincount(group[label == 1], row, number) for row, _ in placed])
-    of_normal = np.array([np.bincount(group[label == 0], row, number) for _, row in placed])
-    of_blast = (of_blast - np.outer(areas, blasts)) / blasts.sum()
-    of_normal = (of_normal - np.outer(areas, normals)) / normals.sum()
-    cross = number / (number - 1) * (of_blast @ of_normal.T)
+    of_positive = np.array([np.bincount(group[label == 1], row, number) for row, _ in placed])
+    of_negative = np.array([np.bincount(group[label == 0], row, number) for _, row in placed])
+    of_positive = (of_positive - np.outer(areas, positives)) / positives.sum()
+    of_negative = (of_negative - np.outer(areas, negatives)) / negatives.sum()
+    cross = number / (number - 1) * (of_positive @ of_negative.T)
     covariance = (
-        blast_groups / (blast_groups - 1) * (of_blast @ of_blast.T)
-        + normal_groups / (normal_groups - 1) * (of_normal @ of_normal.T)
+        positive_groups / (positive_groups - 1) * (of_positive @ of_positive.T)
+        + negative_groups / (negative_groups - 1) * (of_negative @ of_negative.T)
         + cross
         + cross.T
     )

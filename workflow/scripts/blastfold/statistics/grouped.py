@@ -26,14 +26,14 @@ class GroupedPredictions:
     """Checked predictions of one model with the group of every image.
 
     Attributes:
-        label: int64 (images,), 0 normal or 1 blast.
-        probability: float64 (images,), of blast.
+        label: int64 (images,), 0 negative or 1 positive.
+        probability: float64 (images,), of the positive class.
         predicted: bool (images,), whether the probability reaches the threshold.
         group: int64 (images,), position of the image's group among ``groups``.
         groups: Number of groups.
         counts: float64 (groups, 4), confusion matrix cells of every group.
         pairs: float64 (groups, groups) or None where that would be too large: correctly
-            ordered pairs of a blast of the row's group and a normal of the column's group.
+            ordered pairs of a positive of the row's group and a negative of the column's group.
     """
 
     label: np.ndarray
@@ -99,25 +99,25 @@ class GroupedPredictions:
     def _ordered_pairs(self, weights: np.ndarray) -> np.ndarray:
         if self.pairs is not None:
             return np.einsum("rg,rg->r", weights @ self.pairs, weights)
-        blast, normal = self.label == 1, self.label == 0
-        order = np.argsort(self.probability[normal], kind="stable")
-        lower, upper = _places(self.probability[blast], self.probability[normal][order])
-        below = np.zeros((len(weights), normal.sum() + 1))
-        np.cumsum(weights[:, self.group[normal][order]], axis=1, out=below[:, 1:])
-        weight_of_blast = weights[:, self.group[blast]]
-        return ((below[:, lower] + below[:, upper]) * weight_of_blast).sum(axis=1) / 2
+        positive, negative = self.label == 1, self.label == 0
+        order = np.argsort(self.probability[negative], kind="stable")
+        lower, upper = _places(self.probability[positive], self.probability[negative][order])
+        below = np.zeros((len(weights), negative.sum() + 1))
+        np.cumsum(weights[:, self.group[negative][order]], axis=1, out=below[:, 1:])
+        weight_of_positive = weights[:, self.group[positive]]
+        return ((below[:, lower] + below[:, upper]) * weight_of_positive).sum(axis=1) / 2
 
     def _pairs_of_each_group(self) -> np.ndarray:
-        blast_place, normal_place = placements(self.label, self.probability)
-        blast, normal = self.label == 1, self.label == 0
-        touched = np.bincount(self.group[blast], blast_place * normal.sum(), self.groups)
-        touched += np.bincount(self.group[normal], normal_place * blast.sum(), self.groups)
+        positive_place, negative_place = placements(self.label, self.probability)
+        positive, negative = self.label == 1, self.label == 0
+        touched = np.bincount(self.group[positive], positive_place * negative.sum(), self.groups)
+        touched += np.bincount(self.group[negative], negative_place * positive.sum(), self.groups)
         # Pairs within a group were counted from both of their ends.
         mixed = self.counts[:, :2].any(axis=1) & self.counts[:, 2:].any(axis=1)
         for member in np.flatnonzero(mixed):
             inside = self.group == member
             lower, upper = _places(
-                self.probability[inside & blast], np.sort(self.probability[inside & normal])
+                self.probability[inside & positive], np.sort(self.probability[inside & negative])
             )
             touched[member] -= (lower + upper).sum() / 2
         return touched
@@ -131,10 +131,10 @@ def group_predictions(
     """Check predictions and condense them.
 
     Args:
-        predictions: One row per image; columns ``label`` (0 normal, 1 blast), ``probability``
-            (of blast, 0 to 1) and, for messages, ``image_id``.
+        predictions: One row per image; columns ``label`` (0 negative, 1 positive), ``probability``
+            (of the positive class, 0 to 1) and, for messages, ``image_id``.
         groups: The group of every row; every image is its own group when None.
-        threshold: A probability of at least the threshold predicts blast; a number, or one
+        threshold: A probability of at least the threshold predicts positive; a number, or one
             for every row (folds may have chosen different ones).
 
     Returns:
@@ -172,7 +172,7 @@ def checked_columns(predictions: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     if len(predictions) == 0:
         raise InputError("predictions: no rows, expected one row per image")
     label = pd.to_numeric(predictions["label"], errors="coerce").to_numpy(np.float64)
-    _reject(predictions, ~np.isin(label, (0, 1)), "label", "0 (normal) or 1 (blast)")
+    _reject(predictions, ~np.isin(label, (0, 1)), "label", "0 (negative) or 1 (positive)")
     probability = pd.to_numeric(predictions["probability"], errors="coerce")
     probability = probability.to_numpy(np.float64)
     invalid = ~((probability >= 0) & (probability <= 1))
@@ -188,14 +188,15 @@ def placements(label: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, 
         probability: (images,) numbers.
 
     Returns:
-        For every blast the share of normals below it (V10 of the paper), and for every normal
-        the share of blasts above it (V01); their means are the AUC.
+        For every positive the share of negatives below it (V10 of the paper), and for every
+        negative
+        the share of positives above it (V01); their means are the AUC.
     """
-    blast, normal = probability[label == 1], probability[label == 0]
-    lower, upper = _places(blast, np.sort(normal))
-    of_blast = (lower + upper) / (2 * len(normal))
-    lower, upper = _places(normal, np.sort(blast))
-    return of_blast, 1 - (lower + upper) / (2 * len(blast))
+    positive, negative = probability[label == 1], probability[label == 0]
+    lower, upper = _places(positive, np.sort(negative))
+    of_positive = (lower + upper) / (2 * len(negative))
+    lower, upper = _places(negative, np.sort(positive))
+    return of_positive, 1 - (lower + upper) / (2 * len(positive))
 
 
 def bootstrap_weights(
@@ -246,14 +247,14 @@ def _reject(predictions: pd.DataFrame, invalid: np.ndarray, column: str, expecte
 def _pair_table(
     label: np.ndarray, probability: np.ndarray, group: np.ndarray, number: int
 ) -> np.ndarray:
-    normal = label == 0
-    order = np.argsort(probability[normal], kind="stable")
-    lower, upper = _places(probability[~normal], probability[normal][order])
+    negative = label == 0
+    order = np.argsort(probability[negative], kind="stable")
+    lower, upper = _places(probability[~negative], probability[negative][order])
     below = np.zeros((len(order) + 1, number))
-    below[np.arange(1, len(order) + 1), group[normal][order]] = 1
+    below[np.arange(1, len(order) + 1), group[negative][order]] = 1
     np.cumsum(below, axis=0, out=below)
-    by_group = np.argsort(group[~normal], kind="stable")
-    members, starts = np.unique(group[~normal][by_group], return_index=True)
+    by_group = np.argsort(group[~negative], kind="stable")
+    members, starts = np.unique(group[~negative][by_group], return_index=True)
     table = np.zeros((number, number))
     if len(members):
         ordered = (below[lower] + below[upper])[by_group] / 2

@@ -85,7 +85,7 @@ def interval(
             independent of the others.
         method: One of :data:`METHODS` or ``auto``: without groups Wilson for proportions,
             otherwise ``jackknife-t``.
-        threshold: Probabilities of at least this predict blast; one value or one a row.
+        threshold: Probabilities of at least this predict positive; one value or one per row.
         level: Confidence level.
         resamples: Number of bootstrap resamples.
         random_generator: Needed by the bootstrap methods.

@@ -70,7 +70,7 @@ def spread(changes: np.ndarray, parts: list[np.ndarray], size_power: float = VAL
 
     The variance of a group's sum grows with its images to a power between 1 (independent
     images; Kish 1965) and 2 (identical ones; Carter, Schnepel and Steigerwald 2017). Where a
-    metric has a part from blasts and one from normals, the parts are joined as by Welch (1947)
+    metric has a part from positives and one from negatives, the parts are joined as by Welch (1947)
     and Satterthwaite (1946).
 
     Args:
@@ -109,19 +109,19 @@ def contributions(metric: str, counts: np.ndarray) -> list[np.ndarray]:
         counts: (groups, 4) cells of the confusion matrix of every group.
 
     Returns:
-        Arrays (groups,): one, or one of the blasts and one of the normals where the metric
+        Arrays (groups,): one, or one of the positives and one of the negatives where the metric
         needs both classes.
     """
-    normals, blasts = counts[:, :2].sum(axis=1), counts[:, 2:].sum(axis=1)
+    negatives, positives = counts[:, :2].sum(axis=1), counts[:, 2:].sum(axis=1)
     if metric in BOTH_CLASSES:
-        return [blasts, normals]
+        return [positives, negatives]
     return [
         {
-            "sensitivity": blasts,
-            "specificity": normals,
+            "sensitivity": positives,
+            "specificity": negatives,
             "precision": counts[:, 1] + counts[:, 3],
             "f1": counts[:, 1:].sum(axis=1),
-        }.get(metric, normals + blasts)
+        }.get(metric, negatives + positives)
     ]
 
 

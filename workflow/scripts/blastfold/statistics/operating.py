@@ -17,11 +17,11 @@ class ChosenThreshold:
     """A threshold chosen on validation predictions.
 
     Attributes:
-        value: Probabilities of at least this predict blast.
+        value: Probabilities of at least this predict positive.
         rule: How it was chosen.
         images: Number of validation images.
-        sensitivity: On the validation part; NaN without a blast.
-        specificity: On the validation part; NaN without a normal.
+        sensitivity: On the validation part; NaN without a positive.
+        specificity: On the validation part; NaN without a negative.
         note: What is special; empty otherwise.
     """
 
@@ -59,19 +59,19 @@ def choose_threshold(
     if rule == "sensitivity" and (wanted is None or not 0 <= wanted <= 1):
         raise InputError(f"rule 'sensitivity' needs a wanted value from 0 to 1, got {wanted}")
     label, probability = checked_columns(validation)
-    blasts, normals = probability[label == 1], probability[label == 0]
+    positives, negatives = probability[label == 1], probability[label == 0]
     name = rule if wanted is None else f"{rule} {wanted:g}"
-    if len(blasts) == 0 or (rule == "youden" and len(normals) == 0):
-        missing = "positive" if len(blasts) == 0 else "negative"
+    if len(positives) == 0 or (rule == "youden" and len(negatives) == 0):
+        missing = "positive" if len(positives) == 0 else "negative"
         note = make_note(f"threshold_without_{missing}_images")
-        shares = _shares(blasts, normals, np.array([THRESHOLD]))
+        shares = _shares(positives, negatives, np.array([THRESHOLD]))
         return ChosenThreshold(
             THRESHOLD, name, len(label), shares[0].item(), shares[1].item(), note
         )
     levels = np.unique(probability)
     # Below all images, between two neighbours, and above all (no image is predicted as positive).
     candidates = np.concatenate([levels[:1], (levels[1:] + levels[:-1]) / 2, [np.nextafter(1, 2)]])
-    sensitivity, specificity = _shares(blasts, normals, candidates)
+    sensitivity, specificity = _shares(positives, negatives, candidates)
     if rule == "youden":
         index = _best(candidates, sensitivity + specificity)
     else:
@@ -117,13 +117,13 @@ def risk_coverage(
 
 
 def _shares(
-    blasts: np.ndarray, normals: np.ndarray, thresholds: np.ndarray
+    positives: np.ndarray, negatives: np.ndarray, thresholds: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    missed = np.searchsorted(np.sort(blasts), thresholds, side="left")
-    rejected = np.searchsorted(np.sort(normals), thresholds, side="left")
+    missed = np.searchsorted(np.sort(positives), thresholds, side="left")
+    rejected = np.searchsorted(np.sort(negatives), thresholds, side="left")
     unknown = np.full(len(thresholds), np.nan)
-    sensitivity = 1 - missed / len(blasts) if len(blasts) else unknown
-    specificity = rejected / len(normals) if len(normals) else unknown
+    sensitivity = 1 - missed / len(positives) if len(positives) else unknown
+    specificity = rejected / len(negatives) if len(negatives) else unknown
     return sensitivity, specificity
 
 

@@ -24,7 +24,7 @@ def pair_predictions(
 
     Returns:
         Columns ``image_id``, (``fold``), ``label``, ``first``, ``second`` (probabilities of
-        blast), in the order of the first model's rows.
+        positive), in the order of the first model's rows.
 
     Raises:
         InputError: When an image is missing from one model, occurs twice, has two labels, or

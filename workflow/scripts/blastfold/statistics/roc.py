@@ -125,13 +125,13 @@ def _rates(grouped: GroupedPredictions, weights: np.ndarray, grid: np.ndarray) -
     order = np.argsort(-grouped.probability, kind="stable")
     ordered = grouped.probability[order]
     last_of_tie = np.append(ordered[1:] != ordered[:-1], True)
-    blast, group = grouped.label[order] == 1, grouped.group[order]
+    positive, group = grouped.label[order] == 1, grouped.group[order]
     rates = np.full((len(weights), len(grid)), np.nan)
     step = max(1, _CHUNK_ELEMENTS // len(order))
     for start in range(0, len(weights), step):
         drawn = weights[start : start + step, group]
-        true_positives = np.cumsum(drawn * blast, axis=1)[:, last_of_tie]
-        false_positives = np.cumsum(drawn * ~blast, axis=1)[:, last_of_tie]
+        true_positives = np.cumsum(drawn * positive, axis=1)[:, last_of_tie]
+        false_positives = np.cumsum(drawn * ~positive, axis=1)[:, last_of_tie]
         for row, (true, false) in enumerate(zip(true_positives, false_positives, strict=True)):
             if true[-1] > 0 and false[-1] > 0:
                 across, along = np.append(0, false / false[-1]), np.append(0, true / true[-1])
@@ -140,11 +140,11 @@ def _rates(grouped: GroupedPredictions, weights: np.ndarray, grid: np.ndarray) -
 
 
 def _require_both_classes(grouped: GroupedPredictions) -> None:
-    blasts = int(grouped.label.sum())
-    if not 0 < blasts < len(grouped.label):
+    positives = int(grouped.label.sum())
+    if not 0 < positives < len(grouped.label):
         raise InputError(
-            f"an ROC curve needs both classes, got {blasts} blast and "
-            f"{len(grouped.label) - blasts} normal images"
+            f"an ROC curve needs both classes, got {positives} positive and "
+            f"{len(grouped.label) - positives} negative images"
         )
 
 

@@ -59,8 +59,8 @@ def reliability(
     """Draw one reliability diagram per model, with the histogram of its probabilities below.
 
     Args:
-        bins: scope, state, strategy, left, right, images, mean_probability, blast_share, lower
-            and upper of each model; the pooled bins of equal width are drawn.
+        bins: scope, state, strategy, left, right, images, mean_probability, positive_share, lower,
+            upper and positive_class of each model; the pooled bins of equal width are drawn.
         errors: scope, temperature, calibration_error_width and calibration_error_width_after.
         models: Title of each model.
         title: Title of the figure.
@@ -135,7 +135,7 @@ def _draw_diagram(axes: Axes, bins: pd.DataFrame, leftmost: bool) -> None:
     axes.plot([0, 1], [0, 1], color=style.GREY, lw=0.8, ls=(0, (4, 3)), label="Perfect")
     for state, look in LOOKS.items():
         points = bins[bins["state"] == state]
-        share = points["blast_share"]
+        share = points["positive_share"]
         # Rounding may put an end on the wrong side of its value by the last bit.
         reach = np.clip([share - points["lower"], points["upper"] - share], 0, None)
         axes.errorbar(
@@ -152,7 +152,7 @@ def _draw_diagram(axes: Axes, bins: pd.DataFrame, leftmost: bool) -> None:
     axes.grid()
     style.set_percent_axis(axes)
     if leftmost:
-        axes.set_ylabel("Share of blasts (%)")
+        axes.set_ylabel(f"Share of {bins['positive_class'].iloc[0]} (%)")
 
 
 def _draw_histogram(axes: Axes, bins: pd.DataFrame, leftmost: bool) -> None:
@@ -173,7 +173,7 @@ def _draw_histogram(axes: Axes, bins: pd.DataFrame, leftmost: bool) -> None:
     style.set_percent_axis(axes)
     style.set_percent_axis(axes, "x")
     axes.tick_params(labelbottom=True)
-    axes.set_xlabel("Probability of blast (%)")
+    axes.set_xlabel(f"Probability of {bins['positive_class'].iloc[0]} (%)")
     if leftmost:
         axes.set_ylabel("Images (%)")
 
