@@ -4,6 +4,8 @@ import re
 import subprocess
 import tomllib
 
+import docutils.core
+import jinja2
 import pytest
 import yaml
 from support.repository import REPOSITORY, SCHEMA, SCRIPTS
@@ -19,6 +21,7 @@ DOCUMENTS = sorted(
 )
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+CAPTIONS = sorted((REPOSITORY / "workflow" / "report").glob("*.rst"))
 YAML = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Files of the repository in code: config/thesis.yaml, tests/unit/training/test_features.py.
 NAMED = re.compile(
@@ -106,3 +109,17 @@ def test_modules_named_in_the_architecture_exist():
     modules = set(re.findall(r"`(?:workflow/scripts/blastfold/)?(\w+/(?:\w+/)?\w+\.py)`", text))
     assert modules
     assert {name for name in modules if not (SCRIPTS / "blastfold" / name).exists()} == set()
+
+
+@pytest.mark.parametrize("caption", CAPTIONS, ids=lambda path: path.stem)
+def test_captions_are_used_and_free_of_faults(caption):
+    rules = [REPOSITORY / "Snakefile", *(REPOSITORY / "rules").glob("*.smk")]
+    assert any(f"workflow/report/{caption.name}" in rule.read_text("utf-8") for rule in rules)
+    names = ("ablation", "dataset", "model", "protocol", "slide", "stain")
+    wildcards = dict.fromkeys(names, "name")
+    job = {"wildcards": wildcards, "config": {"title": "T", "datasets": {"d": {}}, "seed": 1}}
+    template = jinja2.Template(caption.read_text("utf-8"), undefined=jinja2.StrictUndefined)
+    # Level 2 is a warning: docutils raises an error for it.
+    docutils.core.publish_string(
+        template.render(snakemake=job), writer="null", settings_overrides={"halt_level": 2}
+    )
