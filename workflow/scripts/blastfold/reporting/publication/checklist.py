@@ -14,6 +14,7 @@ from pathlib import Path
 
 from blastfold.core.errors import InputError
 from blastfold.core.files import written_whole
+from blastfold.core.names import THRESHOLD
 from blastfold.reporting.publication import data_facts, methods, training_facts
 from blastfold.reporting.publication.records import Records, read_rows
 from blastfold.reporting.publication.wording import count, listing, sentence
@@ -145,8 +146,8 @@ def _technique(records: Records) -> list[str]:
     if not models:
         return []
     return [
-        "Deep learning: convolutional networks that distinguish blasts from normal cells on images "
-        f"of single cells or smears ({listing(models)})."
+        "Deep learning: convolutional networks that distinguish the classes of images of single "
+        f"cells or smears ({listing(models)})."
     ]
 
 
@@ -195,6 +196,7 @@ def _output(records: Records) -> list[str]:
     if not records.runs:
         return []
     return [
-        "A network gives the probability of blast for one image; an image is predicted as blast "
-        f"when it is at least {methods.THRESHOLD}."
+        "A network gives the probability of each class for one image; an image is predicted as "
+        f"positive ({data_facts.positive_classes(records)}) when the probability of that class is "
+        f"at least {THRESHOLD}."
     ]

@@ -84,6 +84,12 @@ def audit_finding(split: Split) -> str:
     )
 
 
+def positive_classes(records: Records) -> str:
+    """Return the positive class of the data sets (their last one), or several where they differ."""
+    names = dict.fromkeys(data["classes"][-1] for data in records.datasets.values())
+    return listing([f"'{name}'" for name in names]) or "the last one of each data set"
+
+
 def _describe_dataset(records: Records, name: str, description: dict) -> Iterator[str]:
     title = records.title("dataset", name)
     counts = description["class_images"].items()

@@ -10,14 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from blastfold.core.files import written_whole
-from blastfold.core.names import FOLDS, POOLED
+from blastfold.core.names import FOLDS, POOLED, THRESHOLD
 from blastfold.reporting.publication import data_facts, training_facts
 from blastfold.reporting.publication.records import Records
 from blastfold.reporting.publication.wording import count, listing, sentence
 from blastfold.reporting.tables.writing import escape_latex, heading_of
-
-THRESHOLD = "0.5"
-"""Probability from which an image is predicted as blast (:data:`evaluation.metrics.THRESHOLD`)."""
 
 VIEWS = {POOLED: "the pooled test images' values", FOLDS: "the mean of the folds' values"}
 """What an interval or a test is of, by its ``view``."""
@@ -81,8 +78,9 @@ def evaluation_sentences(records: Records) -> list[str]:
         for metric, name in zip(records.metrics, plain, strict=True)
     ]
     sentences = [
-        "Blast is the positive class.",
-        f"An image was predicted as blast when its probability was at least {THRESHOLD}.",
+        f"The positive class is {data_facts.positive_classes(records)}.",
+        "An image was predicted as positive when the probability of the positive class was at "
+        f"least {THRESHOLD}.",
         f"Measured on test images alone were {listing(names)}.",
     ]
     if any(count > 1 for *_, count in records.asked):
