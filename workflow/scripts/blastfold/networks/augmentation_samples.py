@@ -42,7 +42,8 @@ def sample_augmentations(
         each: Images of each class.
     """
     store = np.load(images, mmap_mode="r")
-    labels = read_manifest(manifest)["label"].astype(int)
+    table = read_manifest(manifest)
+    labels = table["label"].astype(int)
     random = generator(seed, "sample_augmentations")
     rows = [
         row
