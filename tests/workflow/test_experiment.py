@@ -24,12 +24,14 @@ AWKWARD = 'Zelle nr. 1\'s "größe" (ß, é)'
 
 HOSTILE = "Zellen_1: 50 % & größe #2 {x}"
 FOLDS = "training/cells/subject_folds/simple_cnn"
+RESULTS = "results/mine"
 EXTERNAL = "external/cells/subject_folds/simple_cnn/others"
 
 
 def experiment():
     """Two protocols, one of them with an external test, and two slides."""
     config = small_experiment(
+        name="mine",
         title=HOSTILE,
         slides={"tile_size": 64, "demo": {"slides": 2, "size": [256, 256]}},
     )
@@ -73,7 +75,7 @@ def finished(tmp_path_factory, run):
 
 
 def read(folder, *path):
-    return pd.read_csv(folder.joinpath("results", *path), sep="\t", keep_default_na=False)
+    return pd.read_csv(folder.joinpath(RESULTS, *path), sep="\t", keep_default_na=False)
 
 
 def test_bad_image_is_rejected_with_its_reason(finished):
@@ -83,8 +85,18 @@ def test_bad_image_is_rejected_with_its_reason(finished):
     assert rejected["reason"].iloc[0] != ""
     manifest = read(folder, "datasets", "cells", "manifest.tsv")
     assert sorted(manifest["file"]) == sorted(row[0] for row in rows[1:])
-    images = np.load(folder / "results" / "datasets" / "cells" / "images.npy")
+    images = np.load(folder / RESULTS / "datasets" / "cells" / "images.npy")
     assert images.shape == (47, 20, 20, 3)
+
+
+def test_everything_is_below_folders_of_the_experiment_s_name(finished):
+    folder, _, _ = finished
+    for kind in ("results", "logs", "benchmarks"):
+        assert [path.name for path in (folder / kind).iterdir()] == ["mine"]
+    assert json.loads((folder / RESULTS / "experiment.json").read_text("utf-8"))["layout"] == 2
+    costs = read(folder, "tables", "compute_cost.tsv")
+    # Benchmark files are found there too.
+    assert {"train_model", "import_dataset", "audit_dataset"} <= set(costs["job"])
 
 
 def test_progress_is_visible(finished):
@@ -127,7 +139,7 @@ def test_tables_agree_with_scikit_learn_on_the_predictions(finished):
 def test_an_evaluation_puts_the_folds_together_as_they_are(finished):
     folder, _, _ = finished
     training, evaluation = (
-        folder / "results" / kind / "cells/subject_folds/simple_cnn"
+        folder / RESULTS / kind / "cells/subject_folds/simple_cnn"
         for kind in ("training", "evaluation")
     )
     folds = [training / f"fold-{fold}" for fold in range(2)]
@@ -146,9 +158,9 @@ def test_an_evaluation_puts_the_folds_together_as_they_are(finished):
 
 def test_run_record_ties_the_result_to_its_data(finished):
     folder, _, _ = finished
-    place = folder / "results" / "training" / "cells" / "holdout" / "simple_cnn" / "fold-0"
+    place = folder / RESULTS / "training" / "cells" / "holdout" / "simple_cnn" / "fold-0"
     record = json.loads((place / "run.json").read_text("utf-8"))
-    summary = json.loads((folder / "results/datasets/cells/dataset.json").read_text("utf-8"))
+    summary = json.loads((folder / RESULTS / "datasets/cells/dataset.json").read_text("utf-8"))
     assert record["digests"]["images"] == summary["images_sha256"]
     assert record["digests"]["manifest"] == summary["manifest_sha256"]
     assert (
@@ -159,11 +171,11 @@ def test_run_record_ties_the_result_to_its_data(finished):
 
 def test_mean_image_was_fitted_on_the_training_images_of_the_run(finished):
     folder, _, _ = finished
-    path = folder / "results/mean_images/cells/subject_folds.json"
+    path = folder / RESULTS / "mean_images/cells/subject_folds.json"
     for fold, record in enumerate(json.loads(path.read_text("utf-8"))):
         run = json.loads(
             (
-                folder / f"results/training/cells/subject_folds/simple_cnn/fold-{fold}/run.json"
+                folder / f"{RESULTS}/training/cells/subject_folds/simple_cnn/fold-{fold}/run.json"
             ).read_text()
         )
         assert record["fitted_on"] == run["trained_on"]
@@ -194,8 +206,8 @@ def test_external_table_shows_both_tests_and_nothing_was_fitted_on_the_other_dat
     positive = predictions["probability_blast"] >= 0.5
     accuracy = (positive == (predictions["label"] == 1)).mean()
     assert float(table["accuracy"].iloc[1]) == pytest.approx(accuracy)
-    assert not (folder / "results/mean_images/others").exists()
-    assert not (folder / "results/folds/others").exists()
+    assert not (folder / RESULTS / "mean_images/others").exists()
+    assert not (folder / RESULTS / "folds/others").exists()
 
 
 def test_the_other_data_set_is_described(finished):
@@ -205,7 +217,7 @@ def test_the_other_data_set_is_described(finished):
 
 def test_publication_holds_what_was_computed(finished):
     folder, _, _ = finished
-    pack = folder / "results" / "publication"
+    pack = folder / RESULTS / "publication"
     checklists = {
         f"checklist_{name}.{end}" for name in ("claim", "tripod_ai") for end in ("md", "tsv")
     }
@@ -224,7 +236,7 @@ def test_publication_holds_what_was_computed(finished):
     assert len(files) > 15
     assert all(f"{{{path.parent.name}/{path.name}}}" in document for path in files)
     provenance = json.loads((pack / "provenance.json").read_text("utf-8"))
-    records = folder.glob("results/training/cells/*/simple_cnn/fold-*/run.json")
+    records = folder.glob(f"{RESULTS}/training/cells/*/simple_cnn/fold-*/run.json")
     seeds = {json.loads(path.read_text("utf-8"))["seed"] for path in records}
     assert {entry["seed"] for entry in provenance["runs"]} == seeds
     assert len(provenance["runs"]) == 3
@@ -253,8 +265,8 @@ def test_a_changed_setting_runs_what_depends_on_it_alone(finished, run):
 
 def test_tables_and_publication_need_no_raw_data_no_network_and_no_tensorflow(finished, run):
     folder, _, _ = finished
-    (folder / "results" / "tables" / "cells" / "results.tsv").unlink()
-    absent = [folder / "resources", *folder.glob("results/training/**/model.keras")]
+    (folder / RESULTS / "tables" / "cells" / "results.tsv").unlink()
+    absent = [folder / "resources", *folder.glob(f"{RESULTS}/training/**/model.keras")]
     assert len(absent) == 4
     for path in absent:
         path.rename(path.with_suffix(".elsewhere"))
@@ -266,7 +278,7 @@ def test_tables_and_publication_need_no_raw_data_no_network_and_no_tensorflow(fi
             path.with_suffix(".elsewhere").rename(path)
     assert again.returncode == 0, again.stdout
     assert "rule train_model" not in again.stdout
-    assert (folder / "results" / "tables" / "cells" / "results.tsv").is_file()
+    assert (folder / RESULTS / "tables" / "cells" / "results.tsv").is_file()
     rules = stage_rules()
     environments = {rules[name][1] for name in planned_jobs(planned) if name in rules}
     assert REPOSITORY / "envs" / "evaluation.yaml" in environments
