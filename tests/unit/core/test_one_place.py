@@ -138,6 +138,35 @@ def test_every_fact_is_written_in_one_place():
     assert misplaced == []
 
 
+READERS = {
+    *("read_manifest", "read_folds", "read_predictions", "read_intervals", "read_groups"),
+    *("class_names", "plain_name", "fold_scopes", "link_or_copy", "written_whole"),
+    *("compare_models", "compare_pairs", "signed_points", "metric_values"),
+}
+"""Functions that once had several definitions, or would be copied first."""
+
+
+def definitions(sources):
+    """Every definition of one of these functions, by name."""
+    found = {}
+    for path, source in sources.items():
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef) and node.name.lstrip("_") in READERS:
+                found.setdefault(node.name.lstrip("_"), []).append(path)
+    return found
+
+
+def test_every_reader_is_defined_once():
+    found = definitions(sources())
+    assert {name: paths for name, paths in found.items() if len(paths) > 1} == {}
+    assert found.keys() == READERS
+
+
+def test_a_second_definition_is_found():
+    copied = {"one.py": "def read_folds(path): ...", "two.py": "def _read_folds(path): ..."}
+    assert definitions(copied) == {"read_folds": ["one.py", "two.py"]}
+
+
 PLANTED = {
     "metrics": 'SHOWN = ("auc", "accuracy", "sensitivity", "specificity")',
     "cells": 'COUNTS = ["true_negative", "false_positive", "false_negative", "true_positive"]',
