@@ -319,7 +319,7 @@ rule describe_comparisons:
         mem_mb=2000,
         runtime="10m",
     params:
-        titles=experiment.runs.titles["model"],
+        titles=experiment.shown.titles_of_models,
         title=experiment.shown.title,
         code=code_digest("describe_comparisons"),
     message:
@@ -357,7 +357,7 @@ rule describe_protocol_gap:
         runtime="10m",
     params:
         runs=experiment.shown.described(experiment.runs.gap_of),
-        titles=experiment.runs.titles,
+        titles=experiment.shown.titles_of_gap,
         title=experiment.shown.title,
         code=code_digest("describe_protocol_gap"),
     message:

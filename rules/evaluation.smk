@@ -89,7 +89,7 @@ rule estimate_protocol_gap:
         mem_mb=4000,
         runtime="30m",
     params:
-        runs=experiment.shown.described(experiment.runs.gap_of),
+        runs=experiment.shown.grouped(experiment.runs.gap_of),
         packages=pinned("evaluation", "numpy", "scikit-learn", "scipy", "statsmodels"),
         code=code_digest("estimate_protocol_gap"),
     message:

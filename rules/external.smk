@@ -21,6 +21,8 @@ rule apply_models:
         runtime="2h",
     params:
         job=experiment.training.application_job,
+        place=experiment.training.place,
+        packages=pinned("training", "keras", "numpy", "tensorflow"),
         code=code_digest("apply_models"),
     message:
         "Testing {wildcards.model} of {wildcards.dataset}, {wildcards.protocol} on {wildcards.external}"

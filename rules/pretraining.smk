@@ -19,7 +19,6 @@ rule export_backbone:
     input:
         model=experiment.training.of_source("<results>/training/{run}/fold-0/model.keras"),
         run=experiment.training.of_source("<results>/training/{run}/fold-0/run.json"),
-        metrics=experiment.training.of_source("<results>/evaluation/{run}/metrics.tsv"),
     output:
         weights="<results>/pretraining/{source}/{architecture}.weights.h5",
         mean_image="<results>/pretraining/{source}/{architecture}.mean_image.npy",

@@ -23,6 +23,8 @@ rule extract_features:
         features=experiment.training.feature_settings,
         image_source=experiment.training.image_source,
         job=experiment.training.extraction_job,
+        place=experiment.training.place,
+        packages=pinned("training", "keras", "numpy", "onnxruntime", "tensorflow"),
         code=code_digest("extract_features"),
     message:
         "Extracting features of {wildcards.dataset}: {wildcards.features}"
@@ -64,6 +66,8 @@ rule train_heads:
         model=experiment.training.model_settings,
         image_source=experiment.training.image_source,
         job=experiment.training.heads_job,
+        place=experiment.training.place,
+        packages=pinned("training", "keras", "numpy", "tensorflow"),
         code=code_digest("train_heads"),
     message:
         "Training the heads of {wildcards.model} on {wildcards.dataset}, {wildcards.protocol}, all folds"
@@ -91,6 +95,7 @@ rule assemble_model:
         model=experiment.training.model_settings,
         image_source=experiment.training.image_source,
         job=experiment.training.assembly_job,
+        place=experiment.training.place,
         code=code_digest("assemble_model"),
     message:
         "Assembling {wildcards.model} of {wildcards.dataset}, {wildcards.protocol}, fold {wildcards.fold}"
@@ -130,6 +135,8 @@ rule train_model:
         model=experiment.training.model_settings,
         image_source=experiment.training.image_source,
         job=experiment.training.training_job,
+        place=experiment.training.place,
+        packages=pinned("training", "keras", "numpy", "tensorflow"),
         code=code_digest("train_model"),
     message:
         "Training {wildcards.model} on {wildcards.dataset}, {wildcards.protocol}, fold {wildcards.fold}"

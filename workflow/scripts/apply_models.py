@@ -3,11 +3,13 @@
 from typing import TYPE_CHECKING
 
 from blastfold.core.logs import log_to
+from blastfold.core.packages import check_versions
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with log_to(snakemake.log[0]):
+    check_versions(snakemake.params.packages, snakemake.config["other_versions"])
     # Imported here so that whatever TensorFlow prints lands in the log.
     from blastfold.core.settings import JobSettings
     from blastfold.training.external_application import apply_models
@@ -15,6 +17,11 @@ with log_to(snakemake.log[0]):
     params = snakemake.params
     apply_models(
         **dict(snakemake.input.items()),
-        compute=JobSettings(**params.job, code=params.code, gpu=snakemake.resources.get("gpu", 1)),
+        compute=JobSettings(
+            **params.job,
+            **vars(params.place),
+            code=params.code,
+            gpu=snakemake.resources.get("gpu", 1),
+        ),
         outputs=dict(snakemake.output.items()),
     )

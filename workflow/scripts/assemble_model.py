@@ -19,7 +19,7 @@ with log_to(snakemake.log[0]):
         snakemake.input.heads,
         int(names.fold),
         ModelSettings.read(params.model),
-        JobSettings(**params.job, code=params.code, gpu=0),
+        JobSettings(**params.job, **vars(params.place), code=params.code, gpu=0),
         Run(names.dataset, names.protocol, names.model, params.image_source),
         snakemake.output.model,
     )

@@ -12,7 +12,8 @@ with log_to(snakemake.log[0]):
     from blastfold.training.backbone_export import export_backbone
 
     export_backbone(
-        **{name: snakemake.input[name] for name in ("model", "run", "metrics")},
+        snakemake.input.model,
+        snakemake.input.run,
         trained=snakemake.params.trained,
         outputs=dict(snakemake.output.items()),
     )

@@ -426,7 +426,8 @@ def test_settings_that_a_job_does_not_use_never_run_it_again():
     assert first.assembly_job == second.assembly_job
     assert first.training_job != second.training_job
     assert first.extraction_job != second.extraction_job
-    assert first.training_job["states"] == "r/unfinished_training"
+    assert first.place.states == "r/unfinished_training"
+    assert (first.place.device, second.place.device) == ("cpu", "gpu")
     keys = set(first.training_job)
     assert all(set(job) == keys for job in (first.heads_job, first.application_job))
 

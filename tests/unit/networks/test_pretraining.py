@@ -5,7 +5,6 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import pandas as pd
 import pytest
 from support.repository import SCHEMA
 from support.trainings import blobs, model_settings, run_job, write_job
@@ -144,17 +143,10 @@ def exported(request, tmp_path_factory):
     write_job(folder, images, labels)
     settings = model_settings(epochs=1, preprocessing=request.param)
     trained = run_job(folder, "job", settings)
-    metrics = pd.DataFrame(
-        [("fold-0", "auc", 0.5, ""), ("pooled", "auc", 0.75, ""), ("pooled", "mcc", None, "none")],
-        columns=["scope", "metric", "value", "note"],
-    )
-    metrics.to_csv(folder / "metrics.tsv", sep="\t", index=False)
     names = {"weights": "b.weights.h5", "mean_image": "mean.npy", "record": "b.json"}
     outputs = {name: str(folder / "out" / file) for name, file in names.items()}
     (folder / "out").mkdir()
-    export_backbone(
-        trained.model, trained.run, folder / "metrics.tsv", "cells/holdout/net", outputs
-    )
+    export_backbone(trained.model, trained.run, "cells/holdout/net", outputs)
     return folder, images, settings, trained, outputs
 
 
@@ -185,6 +177,5 @@ def test_record_says_where_the_backbone_comes_from(exported):
     _, _, _, trained, outputs = exported
     record = json.loads(Path(outputs["record"]).read_text("utf-8"))
     assert record["trained_as"] == "cells/holdout/net"
-    assert record["test"] == {"auc": 0.75, "mcc": None}
     assert record["weights_sha256"] == digest_file(outputs["weights"])
     assert record["run"] == json.loads(trained.run.read_text("utf-8"))

@@ -211,8 +211,8 @@ def digest_slide(
         InputError: The slide cannot be read, or changes while it is read.
     """
     known = DigestCache(cache)
-    path = Path(path)
-    name = str(path.absolute())
+    # By its path as the sheet has it, so that the whole experiment may be moved.
+    name, path = str(path), Path(path)
     if not path.exists():
         return known.last(name)
     digest = known.digests({name: path}, digest_samples, report)[name]

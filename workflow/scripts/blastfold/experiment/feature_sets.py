@@ -45,11 +45,13 @@ def feature_sets(models: Iterable[Mapping]) -> dict[str, dict]:
             selections.
 
     Returns:
-        Settings of :func:`feature_settings`, with the epochs of the longest training.
+        Settings of :func:`feature_settings`, with the epochs of the longest training. They are 0
+        without augmentation: one view of each image serves any number of epochs.
     """
     sets: dict[str, dict] = {}
     for model in models:
         name = feature_set_name(model)
         settings = sets.setdefault(name, {**feature_settings(model), "epochs": 0})
-        settings["epochs"] = max(settings["epochs"], model["epochs"])
+        if any(settings["augmentation"].values()):
+            settings["epochs"] = max(settings["epochs"], model["epochs"])
     return sets

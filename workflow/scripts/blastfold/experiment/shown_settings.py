@@ -44,6 +44,31 @@ class ShownSettings:
         """Return a parameter function: a data set's chosen runs, as :meth:`Runs.described` does."""
         return lambda wildcards: self.runs.described(choose(wildcards.dataset))
 
+    def grouped(self, choose: Callable[[str], list[Run]]) -> Callable:
+        """Return a parameter function: model, protocol and group_by of a data set's chosen runs.
+
+        Without titles, which change no estimate.
+        """
+        keys = ("model", "protocol", "group_by")
+        return lambda wildcards: [
+            {key: run[key] for key in keys}
+            for run in self.runs.described(choose(wildcards.dataset))
+        ]
+
+    def titles_of_models(self, wildcards) -> dict[str, str]:
+        """Return the titles of the shown models of a split, or of a data set, by name."""
+        titles = self.runs.titles["model"]
+        models = self.runs.models_of(wildcards.dataset, wildcards.get("protocol"))
+        return {model: titles[model] for model in models}
+
+    def titles_of_gap(self, wildcards) -> dict[str, dict[str, str]]:
+        """Return the titles of the models and protocols of a data set's gap, by kind and name."""
+        runs = self.runs.gap_of(wildcards.dataset)
+        return {
+            kind: {getattr(run, kind): self.runs.titles[kind][getattr(run, kind)] for run in runs}
+            for kind in ("protocol", "model")
+        }
+
     @cached_property
     def splits(self) -> list[tuple[str, str]]:
         """Data set and protocol of every split."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import SimpleNamespace
 
 from blastfold.core.errors import InputError
 from blastfold.core.names import plain_name
@@ -15,18 +16,16 @@ from blastfold.experiment.feature_sets import depends_on_fold, feature_set_name,
 from blastfold.experiment.pretraining import pretraining_name, source_of
 from blastfold.experiment.runs import Runs
 
-JOB_KEYS = ("seed", "device", "precision", "xla", "deterministic", "threads", "feature_runtime")
+JOB_KEYS = ("seed", "precision", "xla", "deterministic", "threads", "feature_runtime")
 """Keys of the config that say how jobs compute."""
 
 UNUSED = {
     "seed": 0,
-    "device": "cpu",
     "precision": "float32",
     "xla": False,
     "deterministic": True,
     "threads": 1,
     "feature_runtime": "tensorflow",
-    "states": None,
 }
 """What a job has in place of settings that it does not use, so that they never run it again."""
 
@@ -57,17 +56,17 @@ class TrainingInputs:
     @cached_property
     def extraction_job(self) -> dict:
         """How features are extracted."""
-        return self._job(*JOB_KEYS, "states")
+        return self._job(*JOB_KEYS)
 
     @cached_property
     def training_job(self) -> dict:
         """How networks are trained."""
-        return self._job("seed", "device", "precision", "xla", "deterministic", "threads", "states")
+        return self._job("seed", "precision", "xla", "deterministic", "threads")
 
     @cached_property
     def heads_job(self) -> dict:
         """How heads are trained, on the CPU."""
-        return self._job("seed", "deterministic", "threads", "states")
+        return self._job("seed", "deterministic", "threads")
 
     @cached_property
     def assembly_job(self) -> dict:
@@ -77,18 +76,25 @@ class TrainingInputs:
     @cached_property
     def application_job(self) -> dict:
         """How trained networks predict another data set."""
-        return self._job("device", "threads")
+        return self._job("threads")
 
     def _job(self, *used: str) -> dict:
         """Return one parameter with all settings of a job, constants in place of unused ones.
 
-        One parameter instead of eight, since Snakemake records each parameter of thousands of jobs.
-        The folder of unfinished trainings is no declared output, because Snakemake deletes the
-        outputs of a killed job.
+        One parameter instead of six, since Snakemake records each parameter of thousands of jobs.
         """
-        known = {key: self.config[key] for key in JOB_KEYS}
-        known["states"] = f"{self.results}/unfinished_training"
-        return UNUSED | {key: known[key] for key in used}
+        return UNUSED | {key: self.config[key] for key in used}
+
+    @cached_property
+    def place(self) -> SimpleNamespace:
+        """Where a job computes, in a namespace, which Snakemake does not compare.
+
+        Another machine computes nothing again. The folder of unfinished trainings is no declared
+        output, because Snakemake deletes the outputs of a killed job.
+        """
+        return SimpleNamespace(
+            device=self.config["device"], states=f"{self.results}/unfinished_training"
+        )
 
     def model_settings(self, wildcards) -> dict:
         """Return what of a model's entry changes its training; its weights are an input."""

@@ -6,13 +6,10 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import pandas as pd
 
 from blastfold.core.arrays import write_array
 from blastfold.core.files import digest_file, write_json, written_whole
-from blastfold.core.names import POOLED
 from blastfold.core.settings import ModelSettings
-from blastfold.core.tables import read_table
 
 # Reading a stored network needs the classes of its layers.
 from blastfold.networks import (
@@ -27,7 +24,6 @@ from blastfold.training.device import set_up_device
 def export_backbone(
     model: str | os.PathLike,
     run: str | os.PathLike,
-    metrics: str | os.PathLike,
     trained: str,
     outputs: dict[str, str],
 ) -> None:
@@ -36,7 +32,6 @@ def export_backbone(
     Args:
         model: The network (``model.keras``).
         run: Its record, with the settings of the model.
-        metrics: Metrics of the network on the test images of the source task.
         trained: Data set, protocol and model of the training, for the record.
         outputs: Paths by name: weights (Keras .weights.h5 of the backbone without its top),
             mean_image (float32 (h, w, 3) that is subtracted; zero without subtraction) and record.
@@ -50,12 +45,9 @@ def export_backbone(
     with written_whole(outputs["weights"]) as partial:
         rebuilt.backbone.save_weights(partial)
     write_array(mean_image_of(network), outputs["mean_image"])
-    table = read_table(metrics, ("scope", "metric", "value"))
-    pooled = table[table["scope"] == POOLED].set_index("metric")["value"]
     record = {
         "trained_as": trained,
         "run": facts,
-        "test": {name: None if pd.isna(value) else float(value) for name, value in pooled.items()},
         "weights_sha256": digest_file(outputs["weights"]),
     }
     write_json(record, outputs["record"])

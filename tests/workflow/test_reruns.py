@@ -1,0 +1,354 @@
+"""What a change runs again: exactly the rules that depend on it, nothing stale and nothing more."""
+
+import copy
+import os
+import shutil
+
+import pytest
+from support.finished import Finished
+from support.workflow import write_cells
+
+CONFIG = {
+    "title": "Small",
+    "datasets": {
+        "cells": {"format": "folder", "sheet": "sheet.tsv", "image_size": [32, 32]},
+        "other": {"format": "folder", "image_size": [32, 32]},
+        "tiles": {"format": "tiles", "image_size": [32, 32]},
+    },
+    "slides": {"sheet": "slides.tsv", "tile_size": 32},
+    "protocols": {
+        "holdout": {"kind": "holdout"},
+        "folds": {"kind": "kfold", "folds": 2, "group_by": "subject"},
+    },
+    "models": {
+        "cnn": {"architecture": "simple_cnn", "epochs": 2},
+        "head": {
+            "architecture": "vgg16",
+            "train": "head",
+            "augment": False,
+            "preprocessing": "none",
+            "epochs": 2,
+        },
+        "transferred": {"architecture": "simple_cnn", "weights": {"pretrained_on": "source"}},
+    },
+    "pretraining": {"source": {"dataset": "tiles", "protocol": "holdout"}},
+    "experiments": [
+        {"datasets": ["cells"], "protocols": ["holdout", "folds"], "models": ["cnn", "head"]},
+        {
+            "datasets": ["cells"],
+            "protocols": ["folds"],
+            "models": ["cnn", "transferred"],
+            "external_test": ["other"],
+        },
+    ],
+}
+SHEET = (
+    "slide\tpath\tlabel\tsubject\none\tslides/one.tif\tnormal\tp1\ntwo\tslides/two.tif\tblast\tp2\n"
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    experiment = Finished(tmp_path_factory.mktemp("reruns"), CONFIG)
+    raw = experiment.original / "resources" / "raw"
+    write_cells(raw / "cells")
+    write_cells(raw / "other")
+    (raw / "other" / "sheet.tsv").unlink()
+    slides = experiment.original / "slides"
+    slides.mkdir()
+    for name in ("one", "two"):
+        (slides / f"{name}.tif").write_bytes(f"slide {name}".encode())
+    (experiment.original / "slides.tsv").write_text(SHEET)
+    experiment.finish({"cells": "sheet.tsv", "other": None})
+    return experiment
+
+
+LIBRARY = "workflow/scripts/blastfold"
+
+
+def setting(key, value):
+    """Change one key of the config."""
+
+    def change(finished, config):
+        *parents, last = key.split(".")
+        for name in parents:
+            config = config[name]
+        config[last] = value
+
+    return change
+
+
+def overwrite(path, old, new):
+    """Replace a text in a raw file by another one, and set the date of the file back."""
+
+    def change(finished, config):
+        file = finished.place / path
+        dates = file.stat()
+        content = file.read_bytes()
+        assert old in content
+        file.write_bytes(content.replace(old, new, 1))
+        os.utime(file, ns=(dates.st_atime_ns, dates.st_mtime_ns))
+
+    return change
+
+
+def touched(*patterns, root="place"):
+    """Give files of the experiment (``place``) or of the workflow the date of today."""
+
+    def change(finished, config):
+        for pattern in patterns:
+            found = [path for path in getattr(finished, root).glob(pattern) if path.is_file()]
+            assert found, pattern
+            for path in found:
+                path.touch()
+
+    return change
+
+
+def edited(path, old, new):
+    """Change a file of the workflow."""
+    return lambda finished, config: finished.edit(path, old, new)
+
+
+def written(path, content):
+    def change(finished, config):
+        (finished.place / path).write_bytes(content)
+
+    return change
+
+
+PUBLISHED = {"write_publication", "assemble_publication"}
+GAP = {"estimate_protocol_gap", "describe_protocol_gap"}
+SUMMARISED = {"describe_results", "compare_with_literature", "tabulate_fitted_artefacts"}
+SUMMARISED |= {"collect_costs"} | PUBLISHED
+SHOWN = {"describe_model", "describe_protocol", "plot_architecture"} | SUMMARISED
+EVALUATED = {"evaluate_model", "compare_models", "describe_comparisons"} | GAP | SHOWN
+APPLIED = {"apply_models", "estimate_external_intervals", "describe_external_test"}
+HEADS = {"train_heads"} | EVALUATED
+NETWORKS = {"train_model"} | APPLIED | EVALUATED
+SPLIT = {"assign_folds", "audit_split", "compute_mean_images", "describe_splits"}
+AUGMENTED = {"sample_augmentations", "plot_augmented_images"}
+DATASET = {"audit_dataset", "describe_dataset"} | AUGMENTED | SPLIT
+CELLS = {"import_dataset", "extract_features"} | DATASET | HEADS | NETWORKS
+# One model has one protocol on the tiles; what starts from its weights is compared on the cells.
+TILES = {"import_tiles", "export_backbone"} | DATASET | NETWORKS - GAP
+SLIDE = {"tile_slide", "plot_slide"} | TILES
+EVERYTHING = {"audit_results"} | SLIDE | CELLS
+TITLED = {"describe_model", "describe_protocol", "describe_splits"} | SUMMARISED
+ON_CELLS = {"describe_comparisons", "describe_protocol_gap", "describe_external_test"}
+
+CELLS_SHEET = "resources/raw/cells/sheet.tsv"
+CELL = "resources/raw/cells/blast/cell blast 0-0.png"
+OTHER = "resources/raw/other/blast/cell blast 0-0.png"
+DATE = touched("resources/raw/**/*", "slides/*", "slides.tsv", "experiment.yaml")
+CODE = touched("Snakefile", "rules/*", "workflow/**/*", "resources/*", "envs/*", root="workflow")
+
+
+def without_metadata(finished, config):
+    """Results that were copied with their dates, without what Snakemake knows of them."""
+    shutil.rmtree(finished.place / ".snakemake")
+
+
+def without_raw_files(finished, config):
+    shutil.rmtree(finished.place / "resources" / "raw")
+    shutil.rmtree(finished.place / "slides")
+
+
+def further_model(finished, config):
+    config["models"]["further"] = {"architecture": "simple_cnn", "epochs": 4}
+    config["experiments"][0]["models"] = ["cnn", "head", "further"]
+
+
+def further_slide(finished, config):
+    (finished.place / "slides" / "three.tif").write_bytes(b"slide three")
+    with (finished.place / "slides.tsv").open("a") as sheet:
+        sheet.write("three\tslides/three.tif\tblast\tp3\n")
+
+
+def image_size(finished, config):
+    for name in ("cells", "other"):
+        config["datasets"][name]["image_size"] = [40, 40]
+
+
+def regions(finished, config):
+    (finished.place / "regions.tsv").write_text(
+        "slide\tlabel\tx\ty\twidth\theight\none\tblast\t0\t0\t9\t9\n"
+    )
+    config["slides"]["regions"] = "regions.tsv"
+
+
+def same_content_elsewhere(finished, config):
+    (finished.place / "resources" / "raw" / "cells").rename(finished.place / "elsewhere")
+    config["datasets"]["cells"]["path"] = "elsewhere"
+    (finished.place / "slides").rename(finished.place / "scans")
+    sheet = finished.place / "slides.tsv"
+    sheet.write_text(sheet.read_text().replace("slides/", "scans/"))
+
+
+def two_changes(finished, config):
+    """The audit of a split and a training behind it change in one plan."""
+    config["protocols"]["folds"]["leakage"] = "forbid"
+    config["models"]["cnn"]["epochs"] = 3
+
+
+# Change, rules that run, and for some of them how often.
+CHANGES = {
+    # Nothing that matters.
+    "nothing": (lambda finished, config: None, set()),
+    "dates of raw files, sheets and config": (DATE, set()),
+    "dates of the workflow, as after a branch switch": (CODE, set()),
+    "results copied without Snakemake's records": (without_metadata, set()),
+    "raw files put away": (without_raw_files, set()),
+    "raw files on another disk": (same_content_elsewhere, set()),
+    "a note beside the images": (written("resources/raw/cells/README.txt", b"note"), set()),
+    "a hidden file": (written("resources/raw/cells/.DS_Store", b"note"), set()),
+    "a thumbnail of Windows": (written("resources/raw/cells/blast/Thumbs.db", b"note"), set()),
+    "another device": (setting("device", "cpu"), set()),
+    "what is done about other versions": (setting("other_versions", "warn"), set()),
+    "a docstring of the core": (
+        edited(f"{LIBRARY}/core/errors.py", "Base of every error", "The base of every error"),
+        set(),
+    ),
+    "a comment of the core": (
+        edited(f"{LIBRARY}/core/seeds.py", "import", "# A note.\nimport"),
+        set(),
+    ),
+    "code of the log": (edited(f"{LIBRARY}/core/logs.py", "import", "NOTE = 1\nimport"), set()),
+    "a comment in a script": (
+        edited("workflow/scripts/train_model.py", "with log_to", "# A note.\nwith log_to"),
+        set(),
+    ),
+    "layout of a script": (
+        edited("workflow/scripts/train_model.py", "import TYPE_CHECKING", "import (TYPE_CHECKING)"),
+        set(),
+    ),
+    "a comment in an environment": (
+        edited("envs/training.yaml", "dependencies:", "# A note.\ndependencies:"),
+        set(),
+    ),
+    "a pin of what draws figures": (
+        edited("envs/comparison.yaml", "matplotlib-base =3.11.2", "matplotlib-base =3.11.3"),
+        set(),
+    ),
+    "counts of a public data set that is not used": (
+        edited("resources/datasets.yaml", "pictures: 108", "pictures: 109"),
+        set(),
+    ),
+    # Titles and other words.
+    "title of the experiment": (setting("title", "Large"), PUBLISHED),
+    "title of a data set": (
+        setting("datasets.cells.title", "Cells"),
+        TITLED | ON_CELLS | {"describe_dataset"},
+        {"describe_dataset": 1},
+    ),
+    "title of tiles": (setting("datasets.tiles.title", "Tiles"), TITLED | {"describe_dataset"}),
+    "title of a protocol": (setting("protocols.folds.title", "Folds"), TITLED | ON_CELLS),
+    "title of a model": (
+        setting("models.cnn.title", "CNN"),
+        TITLED | ON_CELLS | {"plot_architecture"},
+    ),
+    "title of a source task": (
+        setting("pretraining.source.title", "Source"),
+        TITLED | {"plot_architecture"},
+    ),
+    "counts of the public data set": (
+        edited("resources/datasets.yaml", "all-idb1:", "folder:\n  images: 3\n\nall-idb1:"),
+        {"describe_splits"} | PUBLISHED,
+    ),
+    "printed results": (
+        edited("resources/published_results.tsv", "ALL_IDB", "ALL_IDX"),
+        {"audit_results", "describe_results", "compare_with_literature", "assemble_publication"},
+    ),
+    # Raw files.
+    "a label in a sheet": (
+        overwrite(CELLS_SHEET, b"\tblast\t", b"\tnorml\t"),
+        CELLS,
+        {"import_dataset": 1},
+    ),
+    "a subject in a sheet": (overwrite(CELLS_SHEET, b"\tnormal 0", b"\tnormal 9"), CELLS),
+    "an image of the same size": (overwrite(CELL, b"IDAT", b"IDAX"), CELLS, {"import_dataset": 1}),
+    "a further image": (written("resources/raw/cells/normal/new.png", b"image"), CELLS),
+    "an image of the external test": (
+        overwrite(OTHER, b"IDAT", b"IDAX"),
+        {"import_dataset", "audit_dataset", "describe_splits", "collect_costs"}
+        | {"assemble_publication"}
+        | APPLIED,
+        {"import_dataset": 1},
+    ),
+    "a label of a slide": (overwrite("slides.tsv", b"blast", b"other"), TILES),
+    "a subject of a slide": (overwrite("slides.tsv", b"p2", b"p3"), TILES),
+    "regions of slides": (regions, TILES),
+    "a slide of the same size": (
+        overwrite("slides/one.tif", b"one", b"two"),
+        SLIDE,
+        {"tile_slide": 1, "plot_slide": 1},
+    ),
+    "a further slide": (further_slide, SLIDE, {"tile_slide": 1, "plot_slide": 1}),
+    # Settings.
+    "size of tiles": (setting("slides.tile_size", 16), SLIDE, {"tile_slide": 2}),
+    "size of images": (image_size, CELLS, {"import_dataset": 2}),
+    "epochs of heads": (setting("models.head.epochs", 3), HEADS, {"train_heads": 2}),
+    "epochs of a network": (setting("models.cnn.epochs", 3), NETWORKS, {"train_model": 3}),
+    "what a split may leak": (
+        setting("protocols.folds.leakage", "forbid"),
+        {"audit_split", "describe_splits"} | PUBLISHED,
+    ),
+    "number of folds": (
+        setting("protocols.folds.folds", 3),
+        SPLIT | HEADS | NETWORKS,
+        {"train_model": 6, "assign_folds": 1},
+    ),
+    "limits of duplicates": (
+        setting("datasets.other.duplicates", {"minimum_similarity": 0.9}),
+        {"audit_dataset", "assemble_publication", "write_publication"} | APPLIED - {"apply_models"},
+    ),
+    "a further model": (
+        further_model,
+        {"train_model", "describe_splits"} | EVALUATED,
+        {"train_model": 3, "evaluate_model": 2},
+    ),
+    # Code and versions.
+    "code of a script": (
+        edited("workflow/scripts/train_model.py", "with log_to", "NOTE = 1\nwith log_to"),
+        {"export_backbone"} | NETWORKS,
+        {"train_model": 6},
+    ),
+    "code of the core": (
+        edited(f"{LIBRARY}/core/errors.py", "class Missing", "NOTE = 1\n\n\nclass Missing"),
+        EVERYTHING,
+    ),
+    "code that is imported inside a function": (
+        edited(f"{LIBRARY}/training/trainer.py", "logger =", "NOTE = 1\nlogger ="),
+        {"export_backbone"} | HEADS | NETWORKS,
+    ),
+    "version of Keras": (
+        edited("envs/training.yaml", "keras =3.15.0", "keras =3.15.1"),
+        {"extract_features", "export_backbone"} | HEADS | NETWORKS,
+        {"train_model": 6, "train_heads": 2},
+    ),
+    "version of ONNX Runtime": (
+        edited("envs/training.yaml", "onnxruntime =1.26.0", "onnxruntime =1.26.1"),
+        {"extract_features"} | HEADS,
+    ),
+    "version of scikit-learn in the evaluation": (
+        edited("envs/evaluation.yaml", "scikit-learn =1.8.0", "scikit-learn =1.8.1"),
+        EVALUATED | {"describe_external_test"},
+        {"evaluate_model": 6},
+    ),
+    "version of scikit-learn in the folds": (
+        edited("envs/folds.yaml", "scikit-learn =1.8.0", "scikit-learn =1.8.1"),
+        {"export_backbone"} | SPLIT | HEADS | NETWORKS,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_runs_what_depends_on_it(finished, name):
+    change, rules, *counts = CHANGES[name]
+    finished.fresh()
+    config = copy.deepcopy(CONFIG)
+    change(finished, config)
+    planned = finished.planned(config)
+    assert set(planned) == rules
+    for rule, count in counts[0].items() if counts else ():
+        assert planned[rule] == count, rule
