@@ -149,7 +149,7 @@ def test_protocol_that_is_impossible_names_what_would_work(tmp_path):
     assert run.returncode != 0
     assert "10 folds by subject are needed" in run.stdout
     assert "only 3 subjects" in run.stdout
-    assert "at most folds: 3 are possible" in run.stdout
+    assert "set folds: 3 at most" in run.stdout
     assert "Traceback" not in run.stdout
 
 
