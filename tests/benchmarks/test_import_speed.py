@@ -60,7 +60,7 @@ names |= {"rejected": "rejected.tsv", "summary": "dataset.json"}
 outputs = {name: target / file for name, file in names.items()}
 settings = {"format": "c-nmc-2019", "image_size": [96, 96], "crop": [300, 300]}
 start, worked = time.perf_counter(), time.process_time()
-import_dataset("c_nmc", root, settings, None, **outputs, threads=threads)
+import_dataset("c_nmc", root, settings, None, None, **outputs, threads=threads)
 measured = {"seconds": time.perf_counter() - start, "work": time.process_time() - worked}
 images = json.loads(outputs["summary"].read_text())["images"]
 # Not ru_maxrss, which a process inherits from the one that started it.

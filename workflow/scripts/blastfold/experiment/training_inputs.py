@@ -164,10 +164,18 @@ class TrainingInputs:
             the features depend on the fold.
         """
         entry = self.feature_sets[wildcards.features]
-        files = {"weights": _weights_file(entry, "models"), "folds": []}
+        key = self._user_of_features(wildcards.features)
+        files = {"weights": _weights_file(entry, key), "folds": []}
         if wildcards.split != SHARED:
             files["folds"] = f"<results>/folds/{wildcards.dataset}/{wildcards.split}.tsv"
         return _present(**files, **_preparation(entry, wildcards))
+
+    def _user_of_features(self, features: str) -> str:
+        """Return the key of the config that asks first for features of a name."""
+        models = self.config["models"]
+        users = {f"models.{name}": models[name] for name in self.runs.head_models}
+        users |= {f"datasets.{name}.select": entry for name, entry in self.selections.items()}
+        return next(key for key, entry in users.items() if feature_set_name(entry) == features)
 
     def feature_leakage(self, wildcards) -> str | list:
         """Return the audit that stops features of a split that may not leak."""

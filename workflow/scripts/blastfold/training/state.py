@@ -163,6 +163,8 @@ def state_of(fold: Fold, setup: Setup, compute: JobSettings) -> TrainingState | 
         return None
     determined_by = {
         **fold.digests,
+        # Two protocols may have equal splits, and their trainings may run at the same time.
+        "names": fold.run.names,
         "seed": fold.seed,
         "precision": setup.precision,
         "jit_compile": setup.jit_compile,
