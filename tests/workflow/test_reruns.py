@@ -200,7 +200,7 @@ CHANGES = {
     "results copied without Snakemake's records": (without_metadata, set()),
     "raw files put away": (without_raw_files, set()),
     "raw files on another disk": (same_content_elsewhere, set()),
-    "a note beside the images": (written("resources/raw/cells/README.txt", b"note"), set()),
+    "a note next to the images": (written("resources/raw/cells/README.txt", b"note"), set()),
     "a hidden file": (written("resources/raw/cells/.DS_Store", b"note"), set()),
     "a thumbnail of Windows": (written("resources/raw/cells/blast/Thumbs.db", b"note"), set()),
     "another device": (setting("device", "cpu"), set()),
