@@ -8,6 +8,7 @@ from snakemake.iocontainers import Wildcards
 from support.repository import SCHEMA
 
 from blastfold.core.errors import InputError
+from blastfold.core.settings import FeatureSettings
 from blastfold.experiment.config import check_config
 from blastfold.experiment.experiment import Experiment, one_of
 from blastfold.experiment.feature_sets import feature_set_name
@@ -415,6 +416,27 @@ def test_features_are_shared_unless_they_depend_on_the_fold(changes, dataset, sp
         assert audit == f"<results>/folds/{dataset}/folds.leakage.tsv"
         assert ("mean_images" in start) == (changes == {})
         assert ("stains" in start) == ("stain" in changes)
+
+
+def test_a_selection_is_scored_by_features_of_unchanged_images():
+    datasets = {
+        "cells": {"format": "folder"},
+        "chosen": {
+            "format": "selected",
+            "of": "cells",
+            "select": {"method": "discriminative", "share": 0.5, "architecture": "vgg16"},
+        },
+    }
+    models = {"cnn": {"architecture": "simple_cnn"}}
+    experiments = asked(datasets=["cells", "chosen"])
+    training = make(datasets=datasets, models=models, experiments=experiments).training
+    [name] = training.feature_sets
+    assert training.selection_features(wildcards(dataset="chosen")) == (
+        f"<results>/features/cells/{name}/shared"
+    )
+    assert training.selection_features(wildcards(dataset="cells")) == []
+    settings = FeatureSettings.read(training.feature_settings(wildcards(features=name)))
+    assert not settings.augmentation.changes_anything()
 
 
 def test_settings_that_a_job_does_not_use_never_run_it_again():

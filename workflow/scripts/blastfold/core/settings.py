@@ -69,6 +69,19 @@ class AugmentationSettings(Settings):
         return any(bool(value) for value in self.plain().values())
 
 
+UNCHANGED = AugmentationSettings(
+    flip_up_down=False,
+    flip_left_right=False,
+    transpose=False,
+    brightness=0.0,
+    contrast=0.0,
+    saturation=0.0,
+    hue=0.0,
+    crop=0.0,
+)
+"""Settings that leave every image as it is."""
+
+
 @dataclasses.dataclass(frozen=True)
 class FeatureSettings(Settings):
     """What determines the features of a frozen backbone, except for its start weights.

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 from blastfold.core.errors import InputError
 from blastfold.core.names import plain_name
+from blastfold.core.settings import UNCHANGED
 from blastfold.experiment.feature_sets import depends_on_fold, feature_set_name, feature_sets
 from blastfold.experiment.pretraining import pretraining_name, source_of
 from blastfold.experiment.runs import Runs
@@ -28,6 +29,9 @@ UNUSED = {
     "feature_runtime": "tensorflow",
 }
 """What a job has in place of settings that it does not use, so that they never run it again."""
+
+UNCHANGED_IMAGES = {"augmentation": UNCHANGED.plain(), "epochs": 0, "stain": "none"}
+"""What a selection has in place of a model's changes of images."""
 
 UNTRAINED = ("title", "weights", "augment")
 """Keys of a model that its training does not read: its weights are an input, and ``augment`` has
@@ -140,7 +144,7 @@ class TrainingInputs:
     def selections(self) -> dict[str, dict]:
         """The data sets that are selected by features, each as a model that changes no image."""
         return {
-            name: {**entry["select"], "augmentation": {}, "epochs": 0, "stain": "none"}
+            name: {**entry["select"], **UNCHANGED_IMAGES}
             for name, entry in self.config["datasets"].items()
             if entry["format"] == "selected" and entry["select"]["method"] == "discriminative"
         }
