@@ -156,8 +156,9 @@ def test_heads_of_several_folds_are_those_of_single_jobs(tmp_path):
     )
     outcome, _ = job.train(1, tmp_path / "features", lambda: False)
     of_fold = [predictions[predictions["fold"] == fold] for fold in (0, 1)]
-    np.testing.assert_array_equal(
-        of_fold[1]["probability_blast"], outcome.predictions["probability_blast"]
+    # Reading a number from text may change its last bit.
+    np.testing.assert_allclose(
+        of_fold[1]["probability_blast"], outcome.predictions["probability_blast"], rtol=1e-15
     )
     alike = of_fold[0].merge(of_fold[1], on="image_id")
     assert (alike["probability_x"] != alike["probability_y"]).all()
@@ -217,7 +218,7 @@ on_tensorflow = pytest.mark.skipif(
 
 
 @on_tensorflow
-@pytest.mark.parametrize("architecture", ["MobileNetV2", "VGG16", "EfficientNetV2B0"])
+@pytest.mark.parametrize("architecture", ["MobileNetV2", "VGG16"])
 def test_all_runtimes_agree_with_keras(architecture):
     backbone = trained_backbone(architecture)
     batch = np.random.default_rng(0).uniform(-1, 1, (8, 32, 32, 3)).astype("float32")
@@ -249,7 +250,21 @@ def test_a_runtime_that_differs_is_an_error():
         "twice", lambda images: 2 * backbone.predict_on_batch(images)
     )
     with pytest.raises(BlastfoldError, match="features of twice differ from those of Keras by"):
-        backbone_runtime.checked(doubled, backbone)
+        backbone_runtime.checked(lambda: doubled, backbone)
+
+
+@on_tensorflow
+def test_a_network_that_onnx_runtime_cannot_run_is_an_error():
+    # Its normalisation has constants that the export turns into inputs.
+    backbone = trained_backbone("EfficientNetV2B0")
+    setup = Setup("CPU", "float32", jit_compile=False)
+    images = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3)).astype("float32")
+    runtime = backbone_runtime.choose_runtime(backbone, setup, job_settings())
+    expected = backbone.predict_on_batch(images)
+    tolerance = 1e-5 * np.abs(expected).max()
+    np.testing.assert_allclose(runtime.run(images), expected, atol=tolerance)
+    with pytest.raises(BlastfoldError, match="Set feature_runtime: tensorflow"):
+        backbone_runtime.choose_runtime(backbone, setup, job_settings(feature_runtime="onnx"))
 
 
 def test_features_that_do_not_fit_on_the_disk_are_refused_before_anything_runs(tmp_path):

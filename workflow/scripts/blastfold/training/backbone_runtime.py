@@ -51,13 +51,14 @@ def choose_runtime(backbone: keras.Model, setup: Setup, compute: JobSettings) ->
         compute: How the job computes.
 
     Raises:
-        BlastfoldError: ONNX Runtime is configured and differs from Keras.
+        BlastfoldError: ONNX Runtime is configured and cannot run the network, or differs from
+            Keras.
     """
     backbone.jit_compile = setup.jit_compile
     if is_gpu(setup.device) or setup.jit_compile or keras.backend.backend() != "tensorflow":
         return Runtime("Keras", backbone.predict_on_batch)
     if compute.feature_runtime == "onnx":
-        return checked(onnx_runtime(backbone, compute.threads), backbone)
+        return checked(lambda: onnx_runtime(backbone, compute.threads), backbone)
     return constant_weights(backbone)
 
 
@@ -107,16 +108,25 @@ def onnx_runtime(backbone: keras.Model, threads: int) -> Runtime:
     return Runtime("ONNX Runtime", lambda images: session.run(None, {name: images})[0])
 
 
-def checked(runtime: Runtime, backbone: keras.Model) -> Runtime:
-    """Return a runtime that agrees with Keras within :data:`TOLERANCE` on images of noise.
+def checked(build: Callable[[], Runtime], backbone: keras.Model) -> Runtime:
+    """Build a runtime that agrees with Keras within :data:`TOLERANCE` on images of noise.
 
     Raises:
-        BlastfoldError: It does not.
+        BlastfoldError: It cannot be built, cannot run the network, or does not agree.
     """
     shape = (COMPARED, *backbone.input_shape[1:])
     images = np.random.default_rng(0).uniform(-1, 1, shape).astype("float32")
     expected = keras.ops.convert_to_numpy(backbone(images, training=False))
-    difference = np.abs(runtime.run(images) - expected).max()
+    try:
+        runtime = build()
+        found = runtime.run(images)
+    except Exception as error:
+        # Converters raise errors of many kinds.
+        raise BlastfoldError(
+            f"feature_runtime: this network runs only with TensorFlow ({error}). Set "
+            "feature_runtime: tensorflow"
+        ) from error
+    difference = np.abs(found - expected).max()
     share = float(difference / max(np.abs(expected).max(), 1e-30))
     if not share <= TOLERANCE:
         raise BlastfoldError(
