@@ -34,7 +34,7 @@ include: "rules/publication.smk"
 # Snakemake takes its default target from this file alone, never from an included one.
 rule all:
     input:
-        experiment.targets.tables(),
-        experiment.targets.figures(),
+        every("tables"),
+        every("figures"),
         experiment.targets.publication(),
     localrule: True

@@ -86,6 +86,7 @@ rule describe_learning_curve:
     output:
         table=table_files(
             "ablations/{ablation}/learning_curve",
+            where="learning curves",
             caption="../workflow/report/learning_curve.rst",
             category="Ablation",
             subcategory="{ablation}",
@@ -93,6 +94,7 @@ rule describe_learning_curve:
         ),
         figure=figure_files(
             "ablations/{ablation}/learning_curve",
+            where="learning curves",
             caption="../workflow/report/learning_curve.rst",
             category="Ablation",
             subcategory="{ablation}",

@@ -32,6 +32,7 @@ from blastfold.experiment.folders import (
     record_experiment,
 )
 from blastfold.experiment.repository import repository_state
+from blastfold.experiment.targets import Product
 
 CONFIGS = config_names(workflow.configfiles or workflow.overwrite_configfiles, Path.cwd(), ROOT)
 try:
@@ -98,13 +99,24 @@ def resource_digests(*names):
     return [digest_file(ROOT / "resources" / name) for name in names]
 
 
-def figure_files(name, shown="svg", **entry):
+# What the rules declare; the targets `tables` and `figures` ask for all of it.
+PRODUCTS = {"tables": [], "figures": []}
+
+
+def every(kind, *endings):
+    """An input function, since rules are still being read: all tables or figures."""
+    return lambda wildcards: experiment.targets.shown(PRODUCTS[kind], endings)
+
+
+def figure_files(name, shown="svg", where=None, **entry):
     """A figure in all its formats, of which one is shown in the report."""
+    PRODUCTS["figures"].append(Product.declared("figures", name, entry["category"], where))
     paths = {ending: f"<results>/figures/{name}.{ending}" for ending in ("pdf", "svg", "png")}
     return list((paths | {shown: report(paths[shown], **entry)}).values())
 
 
-def table_files(name, **entry):
+def table_files(name, where=None, **entry):
     """A table in all its formats, of which the exact one is shown in the report."""
+    PRODUCTS["tables"].append(Product.declared("tables", name, entry["category"], where))
     path = f"<results>/tables/{name}"
     return [report(f"{path}.tsv", **entry), f"{path}.tex", f"{path}.md"]

@@ -61,6 +61,7 @@ rule plot_augmented_images:
     output:
         figure_files(
             "{dataset}/augmented_images",
+            where="original datasets",
             shown="png",
             caption="../workflow/report/augmented_images.rst",
             category="Data sets",
@@ -295,6 +296,7 @@ rule describe_comparisons:
     output:
         table=table_files(
             "{dataset}/{protocol}/comparisons",
+            where="splits of several models",
             caption="../workflow/report/comparisons.rst",
             category="Evaluation",
             subcategory="{dataset}",
@@ -306,6 +308,7 @@ rule describe_comparisons:
         ),
         figure=figure_files(
             "{dataset}/{protocol}/differences",
+            where="splits of several models",
             caption="../workflow/report/differences.rst",
             category="Evaluation",
             subcategory="{dataset}",
@@ -336,6 +339,7 @@ rule describe_protocol_gap:
     output:
         table=table_files(
             "{dataset}/protocol_gap",
+            where="datasets of several protocols",
             caption="../workflow/report/protocol_gap.rst",
             category="Comparison",
             subcategory="{dataset}",
@@ -343,6 +347,7 @@ rule describe_protocol_gap:
         ),
         figure=figure_files(
             "{dataset}/protocol_gap",
+            where="datasets of several protocols",
             caption="../workflow/report/protocol_gap.rst",
             category="Comparison",
             subcategory="{dataset}",

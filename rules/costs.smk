@@ -5,15 +5,13 @@ rule collect_costs:
         others=experiment.files.of_datasets("groups.tsv", experiment.runs.datasets),
         external=experiment.targets.external("predictions.tsv"),
     output:
-        tsv=report(
-            "<results>/tables/compute_cost.tsv",
+        table_files(
+            "compute_cost",
             caption="../workflow/report/compute_cost.rst",
             category="Comparison",
             subcategory="Cost",
             labels={"show": "Cost of computing (table)"},
         ),
-        tex="<results>/tables/compute_cost.tex",
-        md="<results>/tables/compute_cost.md",
     log:
         "<logs>/collect_costs.log",
     conda:

@@ -71,10 +71,10 @@ rule plot_selected_tiles:
         images=experiment.inputs.of_base("images.npy"),
         tiles="<results>/datasets/{dataset}/tiles_selected.tsv",
     output:
-        pdf="<results>/figures/{dataset}/selected_tiles.pdf",
-        svg="<results>/figures/{dataset}/selected_tiles.svg",
-        png=report(
-            "<results>/figures/{dataset}/selected_tiles.png",
+        figure_files(
+            "{dataset}/selected_tiles",
+            shown="png",
+            where="scored datasets",
             caption="../workflow/report/selected_tiles.rst",
             category="Data sets",
             subcategory="{dataset}",
@@ -141,6 +141,7 @@ rule tabulate_canaries:
     output:
         table_files(
             "canaries",
+            where="canaries",
             caption="../workflow/report/canaries.rst",
             category="Audit",
             subcategory="Canaries",

@@ -63,6 +63,7 @@ rule describe_external_test:
     output:
         table=table_files(
             "external_test",
+            where="external tests",
             caption="../workflow/report/external_test.rst",
             category="Comparison",
             subcategory="External test",
@@ -70,6 +71,7 @@ rule describe_external_test:
         ),
         figure=figure_files(
             "external_test",
+            where="external tests",
             shown="png",
             caption="../workflow/report/external_test.rst",
             category="Comparison",

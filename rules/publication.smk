@@ -59,8 +59,8 @@ rule write_publication:
 
 rule assemble_publication:
     input:
-        tables=experiment.targets.tables(["tex"]),
-        figures=experiment.targets.figures(["pdf"]),
+        tables=every("tables", "tex"),
+        figures=every("figures", "pdf"),
         methods="<results>/publication/methods.tex",
     output:
         tables=directory("<results>/publication/tables"),

@@ -55,10 +55,9 @@ rule plot_slide:
         table="<results>/slides/{slide}/tiles.tsv",
         thumbnail="<results>/slides/{slide}/thumbnail.npz",
     output:
-        pdf="<results>/figures/slides/{slide}.pdf",
-        svg="<results>/figures/slides/{slide}.svg",
-        png=report(
-            "<results>/figures/slides/{slide}.png",
+        figure_files(
+            "slides/{slide}",
+            shown="png",
             caption="../workflow/report/slide.rst",
             category="Slides",
             labels={"slide": "{slide}"},

@@ -29,10 +29,9 @@ rule plot_stain:
         manifest="<results>/datasets/{dataset}/manifest.tsv",
         records="<results>/stain/{dataset}/{protocol}/{stain}.json",
     output:
-        pdf="<results>/figures/{dataset}/{protocol}/stain_{stain}.pdf",
-        svg="<results>/figures/{dataset}/{protocol}/stain_{stain}.svg",
-        png=report(
-            "<results>/figures/{dataset}/{protocol}/stain_{stain}.png",
+        figure_files(
+            "{dataset}/{protocol}/stain_{stain}",
+            shown="png",
             caption="../workflow/report/stain.rst",
             category="Data sets",
             subcategory="{dataset}",

@@ -33,12 +33,12 @@ rule models:
 
 rule tables:
     input:
-        experiment.targets.tables(),
+        every("tables"),
 
 
 rule figures:
     input:
-        experiment.targets.figures(),
+        every("figures"),
 
 
 rule publication:

@@ -3,6 +3,7 @@
 The paths begin with Snakemake's path variable ``<results>``.
 """
 
+import string
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,8 +11,64 @@ from blastfold.experiment.dataset_inputs import DatasetInputs
 from blastfold.experiment.runs import Runs
 from blastfold.experiment.stored_files import StoredFiles
 
-TABLE_ENDINGS = ("tsv", "tex", "md")
-FIGURE_ENDINGS = ("pdf", "svg", "png")
+ENDINGS = {"tables": ("tsv", "tex", "md"), "figures": ("pdf", "svg", "png")}
+"""The formats of tables and of figures."""
+
+CATEGORIES = (
+    "Data sets",
+    "Slides",
+    "Audit",
+    "Training",
+    "Evaluation",
+    "Comparison",
+    "Ablation",
+    "Reproduction",
+)
+"""The sections of the report, in its order."""
+
+WILDCARDS = {
+    "once": (),
+    "canaries": (),
+    "external tests": (),
+    "slides": ("slide",),
+    "datasets": ("dataset",),
+    "original datasets": ("dataset",),
+    "scored datasets": ("dataset",),
+    "datasets of several protocols": ("dataset",),
+    "networks": ("dataset", "model"),
+    "splits": ("dataset", "protocol"),
+    "splits of several models": ("dataset", "protocol"),
+    "stains": ("dataset", "protocol", "stain"),
+    "runs": ("dataset", "protocol", "model"),
+    "ablations": ("ablation",),
+    "learning curves": ("ablation",),
+}
+"""Where a product may exist, with the wildcards in its name. A rule that does not say where takes
+the first place with the wildcards of its product's name."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """A table or a figure that a rule declares.
+
+    Attributes:
+        kind: ``tables`` or ``figures``.
+        name: Path below the folder of its kind, without ending, with wildcards in braces.
+        category: Its section of the report, one of :data:`CATEGORIES`.
+        where: The places where it exists, a key of :data:`WILDCARDS`.
+    """
+
+    kind: str
+    name: str
+    category: str
+    where: str
+
+    @classmethod
+    def declared(cls, kind: str, name: str, category: str, where: str | None) -> "Product":
+        """Return a product; without a place, the first one with the wildcards of its name."""
+        wildcards = tuple(field for _, field, _, _ in string.Formatter().parse(name) if field)
+        places = [place for place, fields in WILDCARDS.items() if fields == wildcards]
+        return cls(kind, name, category, where or places[0])
 
 
 @dataclass(frozen=True)
@@ -61,41 +118,61 @@ class Targets:
         pattern = f"external/{{dataset}}/{{protocol}}/{{model}}/{{external}}/{name}"
         return self.files.filled(pattern, self.runs.external)
 
-    def tables(self, endings: Iterable[str] = TABLE_ENDINGS) -> list[str]:
-        """Return every table as TSV, LaTeX and Markdown."""
-        runs = self.runs
-        names = ["datasets", "splits", "reproduction", "literature"]
-        names += ["leakage", "fitted_artefacts", "printed_audit", "compute_cost"]
-        for dataset in runs.true_datasets:
-            names += [f"{dataset}/{name}" for name in ("results", "duplicates")]
-        names += self._protocol_gaps()
-        names += [f"{'/'.join(split)}/comparisons" for split in runs.compared_splits]
-        names += ["/".join(run) for run in runs.shown]
-        names += self._ablations("effects", "cells", "learning_curve")
-        names += ["canaries"] if runs.canaries else []
-        names += ["external_test"] if runs.external else []
-        for split in runs.shown_splits:
-            names += [f"{'/'.join(split)}/{name}" for name in ("calibration", "operating_points")]
-        return [f"<results>/tables/{name}.{ending}" for name in names for ending in endings]
+    def shown(self, products: Iterable[Product], endings: Iterable[str] = ()) -> list[str]:
+        """Return the files of tables or figures, in the order of a report.
 
-    def figures(self, endings: Iterable[str] = FIGURE_ENDINGS) -> list[str]:
-        """Return every figure as PDF, SVG and PNG."""
-        runs = self.runs
-        names = ["literature_comparison", "leakage"]
-        names += ["external_test"] if runs.external else []
-        names += [f"slides/{slide}" for slide in self.inputs.slides]
-        for dataset in runs.true_datasets:
-            names += self._figures_of_dataset(dataset)
-        for dataset, protocol in runs.shown_splits:
-            of_split = ["mean_images", "roc", "precision_recall", "calibration", "risk_coverage"]
-            of_split += [f"stain_{stain}" for stain in runs.stains_of(dataset, protocol)]
-            names += [f"{dataset}/{protocol}/{name}" for name in of_split]
-        names += self._protocol_gaps()
-        names += [f"{'/'.join(split)}/differences" for split in runs.compared_splits]
-        names += self._ablations("effects", "learning_curve")
-        for run in runs.shown:
-            names += [f"{'/'.join(run)}/{name}" for name in ("training_curves", "confusion_matrix")]
-        return [f"<results>/figures/{name}.{ending}" for name in names for ending in endings]
+        Args:
+            products: The tables or the figures that rules declare.
+            endings: The formats; all formats of the products when empty.
+
+        Returns:
+            Paths of every place where a product exists.
+        """
+        ordered = sorted(products, key=lambda product: CATEGORIES.index(product.category))
+        return [
+            f"<results>/{product.kind}/{product.name.format(**place)}.{ending}"
+            for product in ordered
+            for place in self.places(product.where)
+            for ending in endings or ENDINGS[product.kind]
+        ]
+
+    def places(self, where: str) -> list[dict[str, str]]:
+        """Return the values of the wildcards of every place where a product exists.
+
+        Args:
+            where: One of the names below.
+
+        Raises:
+            KeyError: The name is not known.
+        """
+        runs, config = self.runs, self.runs.config
+        datasets = {name: config["datasets"][name] for name in runs.true_datasets}
+        splits = [*runs.shown_splits]
+        listed = {
+            "once": [()],
+            "canaries": [()] if runs.canaries else [],
+            "external tests": [()] if runs.external else [],
+            "slides": [(slide,) for slide in self.inputs.slides],
+            "datasets": [(name,) for name in datasets],
+            # The augmentation of a derived data set is that of the one that it was made from.
+            "original datasets": [
+                (name,) for name, entry in datasets.items() if entry.get("of") not in datasets
+            ],
+            "scored datasets": [
+                (name,)
+                for name, entry in datasets.items()
+                if entry.get("select", {}).get("method") == "discriminative"
+            ],
+            "datasets of several protocols": [(name,) for name in datasets if runs.gap_of(name)],
+            "networks": [(name, model) for name in datasets for model in runs.models_of(name)],
+            "splits": splits,
+            "splits of several models": runs.compared_splits,
+            "stains": [(*split, stain) for split in splits for stain in runs.stains_of(*split)],
+            "runs": runs.shown,
+            "ablations": [(name,) for name in config["ablations"] if runs.cells_of(name)],
+            "learning curves": [(name,) for name in config["ablations"] if runs.curve_of(name)],
+        }
+        return [dict(zip(WILDCARDS[where], place, strict=True)) for place in listed[where]]
 
     def publication(self) -> list[str]:
         """Return the publication pack."""
@@ -106,31 +183,3 @@ class Targets:
             for ending in ("tsv", "md")
         ]
         return [f"<results>/publication/{name}" for name in names]
-
-    def _figures_of_dataset(self, dataset: str) -> list[str]:
-        entry = self.runs.config["datasets"][dataset]
-        names = ["example_images", "class_distribution", "duplicates", "accuracy_comparison"]
-        # The augmentation of a derived data set is that of the one that it was made from.
-        if entry.get("of") not in self.runs.true_datasets:
-            names.append("augmented_images")
-        names += [f"architectures/{model}" for model in self.runs.models_of(dataset)]
-        if entry.get("select", {}).get("method") == "discriminative":
-            names.append("selected_tiles")
-        return [f"{dataset}/{name}" for name in names]
-
-    def _protocol_gaps(self) -> list[str]:
-        datasets = self.runs.true_datasets
-        return [f"{dataset}/protocol_gap" for dataset in datasets if self.runs.gap_of(dataset)]
-
-    def _ablations(self, *names: str) -> list[str]:
-        """Return the pages of every ablation that has cells, or a learning curve, to show."""
-        return [
-            f"ablations/{ablation}/{name}"
-            for ablation in self.runs.config["ablations"]
-            for name in names
-            if (
-                self.runs.curve_of(ablation)
-                if name == "learning_curve"
-                else self.runs.cells_of(ablation)
-            )
-        ]
