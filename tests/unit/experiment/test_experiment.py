@@ -13,6 +13,7 @@ from blastfold.experiment.config import check_config
 from blastfold.experiment.experiment import Experiment, one_of
 from blastfold.experiment.feature_sets import feature_set_name
 from blastfold.experiment.runs import Run
+from blastfold.experiment.targets import WILDCARDS, Product
 
 SLIDE_SCHEMA = SCHEMA.with_name("slides.schema.yaml")
 
@@ -159,7 +160,8 @@ def test_an_ablation_shows_its_reference_and_the_whole_training_alone():
         "<results>/folds/cells/folds_share_50.tsv",
         "<results>/folds/cells/folds.tsv",
     ]
-    assert "<results>/tables/ablations/choice/learning_curve.tsv" in experiment.targets.tables()
+    curves = experiment.targets.places("learning curves")
+    assert curves == experiment.targets.places("ablations") == [{"ablation": "choice"}]
 
 
 def test_described_runs_hold_plain_values():
@@ -463,17 +465,43 @@ def test_a_canary_is_augmented_as_its_base():
 # Files and targets.
 
 
-def test_targets_name_every_table_and_figure_once():
+def shown(targets, kind, name, *endings, where=None, category="Comparison"):
+    return targets.shown([Product.declared(kind, name, category, where)], endings)
+
+
+def test_a_declared_product_is_a_target_wherever_it_exists():
     targets = make().targets
-    for paths in (targets.tables(), targets.figures(), targets.publication(), targets.models()):
-        assert len(paths) == len(set(paths))
-        assert all(path.startswith("<results>/") for path in paths)
-    assert "<results>/tables/cells/folds/cnn.tex" in targets.tables()
-    assert "<results>/tables/cells/folds/comparisons.md" in targets.tables()
-    assert "<results>/tables/cells/protocol_gap.tsv" in targets.tables()
-    assert "<results>/figures/cells/architectures/vgg.svg" in targets.figures()
-    assert not any("canaries" in path or "external" in path for path in targets.tables())
-    assert {path.rsplit(".")[-1] for path in targets.tables(["tex"])} == {"tex"}
+    assert shown(targets, "tables", "datasets", "tsv") == ["<results>/tables/datasets.tsv"]
+    assert shown(targets, "figures", "{dataset}/{protocol}/roc", "svg") == [
+        "<results>/figures/cells/holdout/roc.svg",
+        "<results>/figures/cells/folds/roc.svg",
+    ]
+    runs = shown(targets, "tables", "{dataset}/{protocol}/{model}")
+    assert "<results>/tables/cells/folds/cnn.tex" in runs
+    assert len(runs) == len(set(runs)) == 3 * len(make().runs.shown)
+    networks = shown(targets, "figures", "{dataset}/architectures/{model}")
+    assert "<results>/figures/cells/architectures/vgg.svg" in networks
+    comparisons = "{dataset}/{protocol}/comparisons"
+    where = "splits of several models"
+    compared = shown(targets, "tables", comparisons, "md", where=where)
+    assert "<results>/tables/cells/folds/comparisons.md" in compared
+    gap = shown(targets, "tables", "{dataset}/gap", "md", where="datasets of several protocols")
+    assert gap == ["<results>/tables/cells/gap.md"]
+    assert shown(targets, "tables", "canaries", where="canaries") == []
+    assert shown(targets, "tables", "external_test", where="external tests") == []
+
+
+def test_products_follow_the_sections_of_the_report():
+    audit = Product.declared("tables", "leakage", "Audit", None)
+    data = Product.declared("tables", "datasets", "Data sets", None)
+    paths = make().targets.shown([audit, data], ["tsv"])
+    assert paths == ["<results>/tables/datasets.tsv", "<results>/tables/leakage.tsv"]
+
+
+def test_every_place_has_the_wildcards_of_its_products():
+    targets = make().targets
+    for where, fields in WILDCARDS.items():
+        assert all(tuple(place) == fields for place in targets.places(where))
 
 
 def test_folds_of_every_split_are_a_target():

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,24 @@ MODELS_ABREAST = 3
 
 SETTLED = 0.2
 """The axis of risk has room for every error from this coverage on."""
+
+
+def plot_probabilities(
+    stored: Mapping[str, Paths], models: Sequence[str], title: str, outputs: Mapping[str, Paths]
+) -> None:
+    """Draw how far the probabilities of the models under one protocol can be trusted.
+
+    Args:
+        stored: One file of each model by kind: reliabilities, calibrations, risk_coverage.
+        models: Title of each model, in the same order.
+        title: Title of the figures.
+        outputs: Figures to write by name: reliability, risk_coverage.
+    """
+    about = (models, title)
+    plot_calibration(
+        stored["reliabilities"], stored["calibrations"], *about, outputs["reliability"]
+    )
+    plot_risk_coverage(stored["risk_coverage"], *about, outputs["risk_coverage"])
 
 
 def plot_calibration(

@@ -1,7 +1,7 @@
 """Figures of the evaluation: confusion matrix, ROC and precision-recall curves."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -66,6 +66,25 @@ def confusion_matrix(matrix: np.ndarray, classes: Sequence[str], folds: int, tit
     axes.set_ylabel("True class")
     axes.set_title(_titled(title, matrix.sum(), folds), fontsize=7.5)
     return figure
+
+
+def plot_curves(
+    stored: Mapping[str, Paths], models: Sequence[str], title: str, outputs: Mapping[str, Paths]
+) -> None:
+    """Draw all curves of the models under one protocol.
+
+    Args:
+        stored: One file of each model by kind: roc, roc_bands, metrics, precision_recall,
+            confusions.
+        models: Title of each model, in the same order.
+        title: Title of the figures.
+        outputs: Figures to write by name: roc, precision_recall.
+    """
+    about = (models, title)
+    plot_roc(stored["roc"], stored["metrics"], stored["roc_bands"], *about, outputs["roc"])
+    plot_precision_recall(
+        stored["precision_recall"], stored["confusions"], *about, outputs["precision_recall"]
+    )
 
 
 def plot_roc(
