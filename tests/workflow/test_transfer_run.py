@@ -16,7 +16,8 @@ from blastfold.networks import (
 from blastfold.training.backbone_export import mean_image_of
 
 SOURCE = "results/training/others/holdout/before_simplecnn/fold-0"
-TARGET = "results/training/cells/by_subject/transferred/fold-0"
+HEADS = "results/training/cells/by_subject/transferred"
+TARGET = f"{HEADS}/fold-0"
 CONVOLUTIONS = ("convolution_1", "convolution_2", "convolution_3")
 
 
@@ -81,7 +82,7 @@ def test_the_source_s_mean_image_is_subtracted(finished):
 def test_the_stored_network_predicts_what_the_table_holds(finished):
     images = np.load(finished / "results/datasets/cells/images.npy")
     manifest = pd.read_csv(finished / "results/datasets/cells/manifest.tsv", sep="\t")
-    predictions = pd.read_csv(finished / TARGET / "predictions.tsv", sep="\t")
+    predictions = pd.read_csv(finished / HEADS / "predictions.tsv", sep="\t")
     rows = pd.Index(manifest["image_id"]).get_indexer(predictions["image_id"])
     probability = load(finished / TARGET).predict(images[rows], verbose=0)[:, -1]
     np.testing.assert_allclose(probability, predictions["probability_blast"], atol=1e-6)
@@ -95,7 +96,7 @@ def test_the_source_task_has_its_record_and_its_test(finished):
     path = finished / "results/evaluation/others/holdout/before_simplecnn/metrics.tsv"
     metrics = pd.read_csv(path, sep="\t").set_index(["scope", "metric"])["value"]
     assert 0 <= metrics["pooled", "accuracy"] <= 1
-    run = json.loads((finished / TARGET / "run.json").read_text("utf-8"))
+    [run] = json.loads((finished / HEADS / "runs.json").read_text("utf-8"))
     assert run["digests"]["weights"] == record["weights_sha256"]
 
 
