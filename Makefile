@@ -21,7 +21,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 UV_COMPILE := uv pip compile --quiet --no-config --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock"
 
-.PHONY: help env results report estimate test test-slurm benchmark lint format manual lock clean
+.PHONY: help env results report estimate test test-faults test-slurm benchmark lint format manual lock clean
 
 help: ## List these commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -69,6 +69,10 @@ estimate: env ## Print the expected hours of an experiment; CONFIG=config/thesis
 test: env ## Run the tests, one process per core (PROCESSES=1); BLASTFOLD_TEST_DATA=<folder> adds real images.
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --maxprocesses 8 --dist loadfile \
 		--no-loadscope-reorder
+
+test-faults: env ## Try damaged files and interrupted runs, under 30 minutes; FULL=1 tries ten times as many.
+	BLASTFOLD_FAULTS=$(if $(filter 1,$(FULL)),full,long) $(BIN)/python -m pytest -rA \
+		--numprocesses $(PROCESSES) --maxprocesses 8 tests/faults
 
 test-slurm: env ## Run the tests on a SLURM of this machine alone; as root, on Debian. Skipped elsewhere.
 	$(BIN)/python -m pytest tests/slurm

@@ -43,6 +43,8 @@ SAMPLES = 1024
 SAMPLE_SIZE = 64 * 2**10
 """Of a slide above so many bytes so many samples of so many bytes are read, evenly spaced."""
 
+NOT_A_FILE = "it is a pipe, a socket or a device, not a file"
+
 SECONDS_BETWEEN_REPORTS = 10.0
 UNREADABLE = "unreadable"
 
@@ -102,6 +104,16 @@ def _walk(root: Path) -> Iterator[str]:
                         yield Path(folder, name).relative_to(root).as_posix()
         # A link to the folder itself or to one above it would list the whole disk.
         waiting = [link for link in links if not _holds(os.path.realpath(link), top)]
+
+
+def is_special(path: str | os.PathLike) -> bool:
+    """Return whether a path is a pipe, a socket or a device, whose reading may never end.
+
+    Raises:
+        OSError: There is nothing, or it cannot be looked at.
+    """
+    mode = Path(path).stat().st_mode
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _is_ignored_folder(name: str) -> bool:

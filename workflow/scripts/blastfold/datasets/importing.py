@@ -34,6 +34,7 @@ from blastfold.images.decoding import (
     fit_image,
     one_opencv_thread,
 )
+from blastfold.images.limits import read_bytes
 
 ROWS_AT_ONCE = 256
 SECONDS_BETWEEN_REPORTS = 5.0
@@ -202,11 +203,8 @@ def _read_file(batch: _Batch, image_size: tuple, crop: tuple | None) -> list[_Ou
     if batch.problem:
         return [_Outcome(reason=batch.problem)]
     try:
-        data = batch.file.read_bytes()
+        data = read_bytes(batch.file)
         picture = decode_image(data)
-    except OSError as error:
-        reason = f"the file cannot be read: {error.strerror}"
-        return [_Outcome(reason=reason) for _ in batch.boxes]
     except ImageError as error:
         return [_Outcome(reason=str(error)) for _ in batch.boxes]
     digest = hashlib.sha256(data).hexdigest()
@@ -233,7 +231,8 @@ def _read_rows(
     stop = batch.first_row + len(batch.boxes)
     try:
         block = read(batch.file, batch.first_row, stop)
-    except OSError as error:
+    except Exception as error:
+        # h5py raises nearly any exception for a damaged file.
         reason = f"rows {batch.first_row} to {stop - 1} cannot be read: {error}"
         return [_Outcome(reason=reason) for _ in batch.boxes]
     return [

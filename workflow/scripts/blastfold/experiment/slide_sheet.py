@@ -1,6 +1,7 @@
 """The sheet of slides and the table of regions: read strictly, before anything is computed."""
 
 import csv
+import io
 import math
 import re
 from collections.abc import Mapping
@@ -131,7 +132,10 @@ def _rows(path: str | Path, key: str, required: list, known: Mapping) -> list[tu
         raise InputError(
             f"'{path}' cannot be read as UTF-8 text ({error}); save it as tab-separated text."
         ) from error
-    lines = list(csv.reader(text.splitlines(), delimiter="\t"))
+    try:
+        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter="\t"))
+    except csv.Error as error:
+        raise InputError(f"'{path}' cannot be read as a table: {error}.") from error
     columns = [name.strip() for name in lines[0]] if lines else []
     for name in required:
         if columns.count(name) != 1:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import h5py
 import numpy as np
 import pandas as pd
 
@@ -103,7 +104,8 @@ def row_reader(
         return tiles.read_tiles
     files = records["file"].unique() if "row" in records else ()
     patches = {
-        root / file: opened.enter_context(pcam.open_patches(root / file))["x"] for file in files
+        root / file: opened.enter_context(h5py.File(root / file, "r", **pcam.CHUNK_CACHE))["x"]
+        for file in files
     }
     return lambda path, start, stop: patches[path][start:stop]
 
