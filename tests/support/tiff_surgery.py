@@ -34,6 +34,14 @@ def with_count(data, tag, count):
     return bytes(content)
 
 
+def with_values(data, tag, values):
+    """The file with other values of a tag, as many of four bytes as there were."""
+    content = bytearray(data)
+    place = struct.unpack_from("<I", content, entry_of(content, tag) + 8)[0]
+    struct.pack_into(f"<{len(values)}I", content, place, *values)
+    return bytes(content)
+
+
 def with_link(data, page, target):
     """The file where a directory is said to follow page ``page`` at a place of its own."""
     content = bytearray(data)

@@ -179,6 +179,13 @@ def test_centroids_that_are_no_pairs_name_the_file(tmp_path, text):
         read_centroids(tmp_path / "Im001_1.xyc")
 
 
+@pytest.mark.parametrize("number", ["1e30", "-2000000", "1e8"])
+def test_centroids_far_from_any_photograph_name_the_file(tmp_path, number):
+    write(tmp_path / "Im001_1.xyc", f"12 13\n40 {number}\n")
+    with pytest.raises(InputError, match=r"Im001_1.xyc.*expected pixels of the photograph"):
+        read_centroids(tmp_path / "Im001_1.xyc")
+
+
 def pcam(root, part="train", labels=(0, 1, 1), patches=None):
     name = f"camelyonpatch_level_2_split_{part}"
     with h5py.File(root / f"{name}_x.h5", "w") as stream:

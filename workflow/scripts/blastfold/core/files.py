@@ -83,16 +83,3 @@ def digest_names(names: Iterable[str]) -> str:
 def digest_settings(settings: Any) -> str:
     """Return the SHA-256 of anything that JSON can hold, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-
-
-def digest_listing(folder: str | os.PathLike) -> str:
-    """Return a SHA-256 over the names and sizes of all files below a folder, links followed."""
-    listing = []
-    for place, _, files in os.walk(folder, followlinks=True):
-        relative = os.path.relpath(place, folder)
-        listing += [
-            f"{relative}/{name}\t{(Path(place) / name).stat().st_size}"
-            for name in files
-            if (Path(place) / name).exists()
-        ]
-    return digest_names(listing)

@@ -228,13 +228,15 @@ def _take(
 def _read_rows(
     read: Callable, batch: _Batch, image_size: tuple, crop: tuple | None
 ) -> list[_Outcome]:
-    stop = batch.first_row + len(batch.boxes)
+    first, count = batch.first_row, len(batch.boxes)
     try:
-        block = read(batch.file, batch.first_row, stop)
+        block = read(batch.file, first, first + count)
     except Exception as error:
-        # h5py raises nearly any exception for a damaged file.
-        reason = f"rows {batch.first_row} to {stop - 1} cannot be read: {error}"
-        return [_Outcome(reason=reason) for _ in batch.boxes]
+        # h5py raises nearly any exception for a damaged file; most rows may still be whole.
+        if count > 1:
+            rows = [_Batch(batch.file, [None], first_row=first + row) for row in range(count)]
+            return [_read_rows(read, row, image_size, crop)[0] for row in rows]
+        return [_Outcome(reason=f"row {first} cannot be read: {error}")]
     return [
         _take(patch, hashlib.sha256(patch).hexdigest(), None, image_size, crop) for patch in block
     ]
