@@ -23,7 +23,7 @@ def directory_of(content, page=0):
 
 
 def link_of(content, directory):
-    """Where a directory says which one follows."""
+    """Where a directory has the place of the next one."""
     return directory + 2 + 12 * struct.unpack_from("<H", content, directory)[0]
 
 

@@ -255,9 +255,9 @@ def _decode_jpeg(data: bytes) -> np.ndarray:
     jpeg.require_scans(data, header)
     image = _decode_with_opencv(data, "JPEG")
     # The orientation is applied, so that the last pixel may be in any corner.
-    jpeg.require_all_blocks(
-        data, header, image[:: max(1, len(image) - 1), :: max(1, image.shape[1] - 1)]
-    )
+    corners = image[:: max(1, len(image) - 1), :: max(1, image.shape[1] - 1)]
+    if jpeg.may_lack_blocks(header, corners):
+        jpeg.require_all_blocks(data)
     return image
 
 

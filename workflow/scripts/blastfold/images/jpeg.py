@@ -40,7 +40,7 @@ class JpegHeader(NamedTuple):
         width: Pixels.
         components: 1 grey, 3 colour, 4 CMYK.
         scan: Where the first scan starts, bytes.
-        frame: Marker of the frame, which says how the samples are coded.
+        frame: Marker of the frame: how the samples are coded.
     """
 
     height: int
@@ -98,24 +98,32 @@ def require_scans(data: bytes, header: JpegHeader) -> None:
             raise ImageError(f"damaged JPEG file: {scans} scans (at most {MAX_SCANS} are accepted)")
 
 
-def require_all_blocks(data: bytes, header: JpegHeader, corners: np.ndarray) -> None:
-    """Find blocks that are missing although the stream has an end marker.
+def may_lack_blocks(header: JpegHeader, corners: np.ndarray) -> bool:
+    """Return whether a decoded image may have blocks without data.
 
-    Missing blocks are grey up to the last one, which is in a corner. Only an image with a grey
-    corner, or a progressive one, whose blocks all exist after the first scan, is parsed block by
-    block: that takes ten times as long as decoding.
+    They are grey up to the last one, which is in a corner. In a progressive image, all blocks
+    exist after the first scan, so that nothing can be seen.
+
+    Args:
+        header: What the stream claims.
+        corners: uint8, last axis colour or grey: the decoded pixels that may be the last one.
+
+    Returns:
+        True for few images that are whole; parsing them takes ten times as long as decoding.
+    """
+    parsed = header.frame in _HUFFMAN and header.height * header.width <= MAX_PARSED
+    return parsed and (header.progressive or _grey(header, corners))
+
+
+def require_all_blocks(data: bytes) -> None:
+    """Parse a stream block by block.
 
     Args:
         data: The stream, with its tables.
-        header: What it claims.
-        corners: uint8, last axis colour or grey: the decoded pixels that may be the last one.
 
     Raises:
-        ImageError: Blocks are missing.
+        ImageError: Blocks are missing although the stream has an end marker.
     """
-    suspicious = header.progressive or _grey(corners, header)
-    if not suspicious or header.frame not in _HUFFMAN or header.height * header.width > MAX_PARSED:
-        return
     try:
         imagecodecs.jpegxl_encode_jpeg(data)
     except imagecodecs.JpegxlError as error:
@@ -124,7 +132,7 @@ def require_all_blocks(data: bytes, header: JpegHeader, corners: np.ndarray) -> 
         ) from error
 
 
-def _grey(corners: np.ndarray, header: JpegHeader) -> bool:
+def _grey(header: JpegHeader, corners: np.ndarray) -> bool:
     """Return whether one of the corners may be a block without data."""
     samples = corners.reshape(-1, corners.shape[-1])
     if (header.height - 1) % 8 and (header.width - 1) % 8:

@@ -147,13 +147,14 @@ def require_all_blocks(page: tifffile.TiffPage, data: bytes, corner: np.ndarray)
     Raises:
         ImageError: Blocks are missing.
     """
-    if page.compression in JPEG and not page.jpegheader:
-        whole = page.jpegtables[:-2] + data[2:] if page.jpegtables else data
-        jpeg.require_all_blocks(whole, jpeg.read_header(whole), corner)
+    if page.compression not in JPEG or page.jpegheader:
+        return
+    if jpeg.may_lack_blocks(jpeg.read_header(data), corner):
+        jpeg.require_all_blocks(page.jpegtables[:-2] + data[2:] if page.jpegtables else data)
 
 
 def _jpeg2000_size(data: bytes) -> tuple[int, int]:
-    """Return height and width from the marker SIZ (ISO/IEC 15444-1, A.5.1)."""
+    """Return height and width of a JPEG 2000 codestream (ISO/IEC 15444-1, A.5.1)."""
     start = data.find(b"\xff\x4f\xff\x51")
     if start < 0 or start + 42 > len(data):
         raise ImageError("damaged TIFF file: a JPEG 2000 segment without its header")

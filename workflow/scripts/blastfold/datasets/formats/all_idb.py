@@ -129,7 +129,7 @@ def read_centroids(sheet: Path) -> list[tuple[int, int]]:
     """
     try:
         if is_special(sheet) or sheet.stat().st_size > MAX_SHEET:
-            raise InputError(f"'{sheet}' is no file of at most {MAX_SHEET} bytes.")
+            raise InputError(f"'{sheet}' is a pipe or has more than {MAX_SHEET} bytes.")
         text = sheet.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise InputError(f"'{sheet}' cannot be read: {error.strerror}.") from error
