@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 from support import damaged_files as damaged
+from support.repository import SCHEMAS
 
 from blastfold.core.errors import InputError
 from blastfold.core.manifest import read_manifest
 from blastfold.core.tables import read_text_table
 from blastfold.datasets.formats import c_nmc_2019, list_records, pcam
 from blastfold.datasets.importing import import_dataset
+from blastfold.experiment.slide_sheet import read_regions, read_slides
 
 X, Y = (f"camelyonpatch_level_2_split_train_{ending}.h5" for ending in "xy")
 
@@ -175,6 +177,22 @@ BAD_TABLES = [b"\xff\xfe\x00", b'a,"b\n', b"a\0b\n", b"", b"x" * 200_000 + b",la
 def test_tables_that_are_none_are_named(tmp_path, content, read):
     (tmp_path / "sheet.csv").write_bytes(content)
     with pytest.raises(InputError, match=r"sheet\.csv"):
+        read(tmp_path / "sheet.csv")
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        c_nmc_2019.read_labels,
+        lambda path: pcam.read_slides(path, 2),
+        lambda path: list_records("folder", path.parent, {"sheet": path.name}),
+        lambda path: read_slides(path, SCHEMAS / "slides.schema.yaml"),
+        lambda path: read_regions(path, {}),
+    ],
+)
+def test_sheets_that_are_pipes_are_refused_at_once(tmp_path, read):
+    os.mkfifo(tmp_path / "sheet.csv")
+    with pytest.raises(InputError, match=r"sheet\.csv.*a pipe"):
         read(tmp_path / "sheet.csv")
 
 

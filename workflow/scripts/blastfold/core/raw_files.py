@@ -11,6 +11,7 @@ works in the same way. Like Git, the cache does not trust a file that was change
 read, because the clock of a file system is coarse.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -114,6 +115,17 @@ def is_special(path: str | os.PathLike) -> bool:
     """
     mode = Path(path).stat().st_mode
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def refuse_special(path: str | os.PathLike) -> None:
+    """Refuse what :func:`is_special` finds; what is missing is left to its reader.
+
+    Raises:
+        InputError: Names the path.
+    """
+    with contextlib.suppress(OSError):
+        if is_special(path):
+            raise InputError(f"'{path}' cannot be read: {NOT_A_FILE}.")
 
 
 def _is_ignored_folder(name: str) -> bool:

@@ -12,6 +12,7 @@ import yaml
 
 from blastfold.core.errors import InputError
 from blastfold.core.names import LEUKAEMIA_CLASSES
+from blastfold.core.raw_files import refuse_special
 
 REGION_COLUMNS = ("slide", "label", "x", "y", "width", "height")
 
@@ -124,6 +125,7 @@ def check_chosen_slides(datasets: Mapping[str, Mapping], slides: Mapping[str, di
 
 def _rows(path: str | Path, key: str, required: list, known: Mapping) -> list[tuple[int, dict]]:
     """Read a TSV with a header: number of the row (the header is 1) and its cells by column."""
+    refuse_special(path)
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:

@@ -16,6 +16,9 @@ from blastfold.images.limits import ImageError
 MAX_PAGES = 1000
 """Pages and sub-images of one file."""
 
+MAX_TAGS = 50_000
+"""Tags of all pages; a page of a slide has about 20."""
+
 JPEG = (6, 7, 34892, 33007)
 JPEG2000 = (33003, 33004, 33005, 34712)
 WEBP = (50001,)
@@ -44,12 +47,14 @@ def list_pages(tiff: tifffile.TiffFile) -> list[tifffile.TiffPage]:
     """
     pages = []
     places = set()
+    tags = 0
     for page in _chain(tiff):
         if page.offset in places:
             raise ImageError("damaged TIFF file: its chain of pages runs in a circle")
         places.add(page.offset)
-        if len(places) > MAX_PAGES:
-            raise ImageError(f"the TIFF file holds more than {MAX_PAGES} pages")
+        tags += len(page.tags)
+        if len(places) > MAX_PAGES or tags > MAX_TAGS:
+            raise ImageError(f"the TIFF file holds {len(places)} pages with {tags} tags or more")
         if len(page.treeindex) == 1:
             pages.append(page)
     if _place_of_next(tiff):
@@ -67,7 +72,7 @@ def _with_sub_images(page: tifffile.TiffPage, length: int) -> Iterator[tifffile.
     if not page.subifds:
         return
     if len(page.subifds) > MAX_PAGES:
-        raise ImageError(f"the TIFF file holds more than {MAX_PAGES} pages")
+        raise ImageError(f"the TIFF file holds {len(page.subifds)} sub-images")
     if max(page.subifds) >= length:
         raise ImageError("truncated or damaged TIFF file: a sub-image cannot be read")
     for sub_image in page.pages:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from blastfold.core.errors import InputError
 from blastfold.core.names import plain_name
-from blastfold.core.raw_files import find_files, is_special
+from blastfold.core.raw_files import find_files, refuse_special
 from blastfold.datasets.formats.common import is_image, records_table
 
 MAX_SHEET = 2**20
@@ -127,9 +127,10 @@ def read_centroids(sheet: Path) -> list[tuple[int, int]]:
         InputError: The file cannot be read, something is not a number or no place in a
             photograph, or the numbers do not make pairs.
     """
+    refuse_special(sheet)
     try:
-        if is_special(sheet) or sheet.stat().st_size > MAX_SHEET:
-            raise InputError(f"'{sheet}' is a pipe or has more than {MAX_SHEET} bytes.")
+        if sheet.stat().st_size > MAX_SHEET:
+            raise InputError(f"'{sheet}' has more than {MAX_SHEET} bytes.")
         text = sheet.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise InputError(f"'{sheet}' cannot be read: {error.strerror}.") from error

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from blastfold.core.errors import InputError
-from blastfold.core.raw_files import find_files
+from blastfold.core.raw_files import find_files, refuse_special
 from blastfold.datasets.formats.common import is_image, records_table
 
 LABELS = {"hem": 0, "all": 1}
@@ -118,6 +118,7 @@ def read_labels(sheet: Path) -> dict[str, tuple[str, int]]:
     Raises:
         InputError: The file is no table, lacks a column, or has an unknown label.
     """
+    refuse_special(sheet)
     try:
         with sheet.open(encoding="utf-8-sig", newline="") as stream:
             return _labels_of(sheet, csv.DictReader(stream, restval=""))

@@ -13,7 +13,7 @@ import pandas as pd
 
 from blastfold.core.errors import InputError
 from blastfold.core.names import LEUKAEMIA_CLASSES
-from blastfold.core.raw_files import find_files
+from blastfold.core.raw_files import find_files, refuse_special
 from blastfold.datasets.formats.common import class_labels, is_image, records_table
 
 DEFAULT_CLASSES = dict(
@@ -126,6 +126,7 @@ def read_sheet(sheet: Path) -> list[tuple[int, dict[str, str]]]:
     Raises:
         InputError: The sheet is missing, no text, lacks a column, or a row is too long.
     """
+    refuse_special(sheet)
     try:
         text = sheet.read_text(encoding="utf-8-sig")
     except FileNotFoundError:

@@ -8,7 +8,7 @@ from pathlib import Path
 import h5py
 
 from blastfold.core.errors import InputError
-from blastfold.core.raw_files import NOT_A_FILE, is_special
+from blastfold.core.raw_files import refuse_special
 
 MAX_CHUNK = 2**28
 """Bytes of a chunk, which is read as a whole."""
@@ -29,8 +29,7 @@ def opened_hdf5(path: Path, **options) -> Iterator[h5py.File]:
         InputError: The file is not HDF5, is truncated or damaged, also while it is open.
     """
     with naming(path):
-        if is_special(path):
-            raise InputError(f"'{path}' cannot be read: {NOT_A_FILE}.")
+        refuse_special(path)
         with path.open("rb") as file:
             if file.read(2) == b"\x1f\x8b":
                 raise InputError(f"'{path}' is compressed; unpack it with gunzip.")

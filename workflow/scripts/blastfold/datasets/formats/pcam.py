@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from blastfold.core.errors import InputError
-from blastfold.core.raw_files import find_files
+from blastfold.core.raw_files import find_files, refuse_special
 from blastfold.datasets.formats.hdf5 import opened_hdf5, stored_array
 
 PARTS = ("train", "valid", "test")
@@ -135,6 +135,7 @@ def read_slides(path: Path, count: int) -> list[str]:
     Raises:
         InputError: The file is no table, or has another number of rows.
     """
+    refuse_special(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             rows = list(csv.DictReader(stream))
