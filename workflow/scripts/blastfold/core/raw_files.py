@@ -44,7 +44,7 @@ SAMPLES = 1024
 SAMPLE_SIZE = 64 * 2**10
 """Of a slide above so many bytes so many samples of so many bytes are read, evenly spaced."""
 
-NOT_A_FILE = "it is a pipe, a socket or a device, not a file"
+NOT_A_FILE = "it is not a regular file, but a pipe, a socket or a device"
 
 SECONDS_BETWEEN_REPORTS = 10.0
 UNREADABLE = "unreadable"
