@@ -44,7 +44,8 @@ SAMPLES = 1024
 SAMPLE_SIZE = 64 * 2**10
 """Of a slide above so many bytes so many samples of so many bytes are read, evenly spaced."""
 
-NOT_A_FILE = "it is not a regular file, but a pipe, a socket or a device"
+NOT_A_FILE = "is not a regular file"
+"""Why pipes, sockets and devices are not read."""
 
 SECONDS_BETWEEN_REPORTS = 10.0
 UNREADABLE = "unreadable"
@@ -125,7 +126,7 @@ def refuse_special(path: str | os.PathLike) -> None:
     """
     with contextlib.suppress(OSError):
         if is_special(path):
-            raise InputError(f"'{path}' cannot be read: {NOT_A_FILE}.")
+            raise InputError(f"'{path}' {NOT_A_FILE}, but a pipe, a socket or a device.")
 
 
 def _is_ignored_folder(name: str) -> bool:

@@ -135,7 +135,7 @@ def open_slide(path: str | os.PathLike) -> Iterator[Slide]:
 def _open(path: Path, opened: ExitStack) -> Slide:
     try:
         if is_special(path):
-            raise UnusableSlideError(f"'{path}': the slide cannot be read: {NOT_A_FILE}")
+            raise UnusableSlideError(f"'{path}' {NOT_A_FILE}, but a pipe, a socket or a device.")
         with path.open("rb") as file:
             start = file.read(16)
     except OSError as error:
