@@ -21,10 +21,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 UV_COMPILE := uv pip compile --quiet --no-config --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock"
 
-.PHONY: help env results report estimate test test-faults test-slurm benchmark lint format manual lock clean
+.PHONY: help env results report estimate test test-slurm benchmark lint format manual lock clean
 
 help: ## List these commands.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 env: ## Create the locked environment in .venv (GPU=1: with CUDA); does nothing when it is up to date.
 	@cmp -s "$(LOCK)" "$(INSTALLED)" || "$(MAKE)" --no-print-directory install
@@ -70,6 +70,7 @@ test: env ## Run the tests, one process per core (PROCESSES=1); BLASTFOLD_TEST_D
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --maxprocesses 8 --dist loadfile \
 		--no-loadscope-reorder
 
+.PHONY: test-faults
 test-faults: env ## Try damaged files and interrupted runs, under 30 minutes; FULL=1 tries ten times as many.
 	BLASTFOLD_FAULTS=$(if $(filter 1,$(FULL)),full,long) $(BIN)/python -m pytest -rA \
 		--numprocesses $(PROCESSES) --maxprocesses 8 tests/faults
