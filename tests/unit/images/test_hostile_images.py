@@ -98,6 +98,15 @@ def test_tiffs_that_list_fewer_segments_than_they_need_are_rejected(layout, comp
         decode_image(data)
 
 
+def test_tiffs_with_short_segments_are_rejected():
+    image = damaged.draw(64, 64)
+    for data in (damaged.encode_tiff(image), damaged.encode_tiff(image, image[::2, ::2])):
+        content = bytearray(data)
+        struct.pack_into("<I", content, entry_of(data, 279) + 8, image.size // 2)
+        with pytest.raises(ImageError, match="image data are missing"):
+            decode_image(bytes(content))
+
+
 def test_tiffs_with_empty_segments_are_rejected():
     with pytest.raises(ImageError, match="image data are missing"):
         decode_image(damaged.sparse_tiff(damaged.draw(150, 210)))
