@@ -22,10 +22,10 @@ READERS = ("yaml", "svs", "hdf5", "bmp", "png", "jpeg", "tiff", "sheet", "xyc")
 KILLED = {signal.SIGPROF: "hang", signal.SIGALRM: "hang"}
 
 
-def run_worker(reader, first, count, folder):
+def run_worker(reader, first, count, folder, *seconds):
     """Read inputs from number ``first`` in a process; return its results and its exit status."""
     run = subprocess.run(
-        [sys.executable, WORKER, reader, str(SEED), str(first), str(count), folder],
+        [sys.executable, WORKER, reader, str(SEED), str(first), str(count), folder, *seconds],
         env={
             **os.environ,
             "PYTHONPATH": os.pathsep.join((str(SCRIPTS), str(REPOSITORY / "tests"))),
@@ -37,6 +37,14 @@ def run_worker(reader, first, count, folder):
     )
     assert run.returncode <= 0, run.stderr
     return [json.loads(line) for line in run.stdout.splitlines()], -run.returncode
+
+
+@pytest.mark.parametrize("fault", ["turn", "wait", "memory", "uncaught", "crash"])
+def test_faults_of_a_reader_are_found(fault, tmp_path):
+    results, status = run_worker(fault, 0, 1, tmp_path, "0.2")
+    killed = {"turn": signal.SIGPROF, "wait": signal.SIGALRM, "crash": signal.SIGSEGV}
+    assert status == killed.get(fault, 0)
+    assert [result["outcome"] for result in results] == ([] if status else [fault])
 
 
 def read_all(reader, folder):

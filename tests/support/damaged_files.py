@@ -291,4 +291,4 @@ def inputs(files, change, seed, first, count):
     """Yield ``count`` damaged files from number ``first``, the same ones for the same seed."""
     for number in range(first, first + count):
         rng = random.Random(f"{seed} {number}")
-        yield change(rng.choice(files), files, rng)
+        yield change(rng.choice(files) if files else b"", files, rng)

@@ -1,6 +1,6 @@
 """Read damaged files one after another; run by tests/faults/test_readers.py as a process.
 
-    python reader_worker.py READER SEED FIRST COUNT FOLDER
+    python reader_worker.py READER SEED FIRST COUNT FOLDER [SECONDS]
 
 Writes one line of JSON per input: what became of it. Each input may take 5 s of processor time and
 1 GB of memory; the system kills the process that takes more time. Reading that waits for
@@ -9,6 +9,7 @@ something is killed after a minute.
 
 import contextlib
 import json
+import os
 import resource
 import signal
 import sys
@@ -21,7 +22,9 @@ from support.repository import SCHEMA, SCHEMAS
 from blastfold.core.errors import BlastfoldError
 
 SECONDS = 5
-SECONDS_WAITING = 60
+WAITING = 12
+"""How many times as long reading may take that waits for something, or for a busy machine."""
+
 MEMORY = 10**9
 
 
@@ -114,6 +117,41 @@ def read_config(path):
     check_config(config, SCHEMA)
 
 
+def turn_for_ever(path):
+    while path.read_bytes():
+        pass
+
+
+def wait_for_ever(path):
+    path.with_suffix(".pipe").unlink(missing_ok=True)
+    os.mkfifo(path.with_suffix(".pipe"))
+    path.with_suffix(".pipe").read_bytes()
+
+
+def take_much(path):
+    try:
+        bytes(2 * MEMORY)
+    except MemoryError as error:
+        raise BlastfoldError("the file cannot be read") from error
+
+
+def raise_nothing_known(path):
+    raise KeyError(path)
+
+
+def kill_itself(path):
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+FAULTY = {
+    "turn": (lambda: [], lambda *_: b"x", turn_for_ever),
+    "wait": (lambda: [], lambda *_: b"x", wait_for_ever),
+    "memory": (lambda: [], lambda *_: b"x", take_much),
+    "uncaught": (lambda: [], lambda *_: b"x", raise_nothing_known),
+    "crash": (lambda: [], lambda *_: b"x", kill_itself),
+}
+"""Readers as none may be, to test that their faults are found."""
+
 READERS = {
     "bmp": (damaged.bmp_files, damaged.damage, read_image),
     "png": (damaged.png_files, damaged.damage_png, read_image),
@@ -162,8 +200,8 @@ def _of_memory(error):
     return False
 
 
-def main(reader, seed, first, count, folder):
-    write, change, read = READERS[reader]
+def main(reader, seed, first, count, folder, seconds=SECONDS):
+    write, change, read = (READERS | FAULTY)[reader]
     files = write()
     path = Path(folder) / f"input.{reader}"
     for whole in files:
@@ -174,8 +212,8 @@ def main(reader, seed, first, count, folder):
     limit_memory()
     for data in damaged.inputs(files, change, seed, int(first), int(count)):
         path.write_bytes(data)
-        signal.setitimer(signal.ITIMER_PROF, SECONDS)
-        signal.setitimer(signal.ITIMER_REAL, SECONDS_WAITING)
+        signal.setitimer(signal.ITIMER_PROF, float(seconds))
+        signal.setitimer(signal.ITIMER_REAL, float(seconds) * WAITING)
         result = outcome_of(read, path)
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
