@@ -88,7 +88,6 @@ rule describe_splits:
         descriptions=experiment.files.of_datasets(
             "dataset.json", experiment.runs.described_datasets
         ),
-        manifests=experiment.files.of_datasets("manifest.tsv", experiment.runs.true_datasets),
         folds=experiment.files.of_splits("tsv"),
         leakage=experiment.files.of_splits("leakage.tsv"),
     output:

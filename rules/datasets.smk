@@ -71,6 +71,7 @@ rule audit_dataset:
         runtime="2h",
     params:
         duplicates=experiment.inputs.key("duplicates"),
+        independent=experiment.inputs.independent_images,
         code=code_digest("audit_dataset"),
     message:
         "Looking for duplicates and leakage groups in {wildcards.dataset}"

@@ -40,6 +40,7 @@ rule audit_split:
         runtime="20m",
     params:
         leakage=experiment.inputs.leakage_rule,
+        independent=experiment.inputs.independent_images,
         code=code_digest("audit_split"),
     message:
         "Looking for leakage in {wildcards.dataset}, {wildcards.protocol}"

@@ -12,11 +12,10 @@ if TYPE_CHECKING:
 
 stored, outputs = snakemake.input, snakemake.output
 splits, titles = snakemake.params.splits, snakemake.params.titles
-manifests = dict(zip(snakemake.params.datasets, stored.manifests, strict=True))
 with log_to(snakemake.log[0]):
     tabulate_datasets(
         stored.descriptions, titles["dataset"], snakemake.params.expected, outputs.datasets
     )
     tabulate_splits(stored.folds, splits, titles, outputs.splits)
-    tabulate_leakage(stored.leakage, manifests, splits, titles, outputs.leakage)
+    tabulate_leakage(stored.leakage, splits, titles, outputs.leakage)
     plot_leakage(outputs.leakage[0], outputs.leakage_figure)

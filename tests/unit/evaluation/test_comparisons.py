@@ -27,6 +27,7 @@ from blastfold.core.fold_table import write_folds
 from blastfold.core.names import METRICS
 from blastfold.core.noted_tables import require_notes
 from blastfold.core.predictions import read_test_predictions
+from blastfold.core.tables import read_text_table
 from blastfold.evaluation import protocol_gap
 from blastfold.evaluation.comparisons import COMPARISON_COLUMNS, compare_models
 from blastfold.evaluation.intervals import estimate_intervals
@@ -185,14 +186,40 @@ def files(tmp_path):
             path.parent.mkdir(exist_ok=True)
             write_stored_predictions(tested, path)
     tested = make_tested()
-    groups_of(tested).rename("group").rename_axis("image_id").reset_index().to_csv(
-        tmp_path / "groups.tsv", sep="\t", index=False
-    )
+    table = groups_of(tested).rename("group").rename_axis("image_id").reset_index()
+    table.assign(relations="known").to_csv(tmp_path / "groups.tsv", sep="\t", index=False)
     roles = ["train"] * 200 + ["test"] * 100
     names = [f"image {place}" for place in range(300)]
     folds = pd.DataFrame({"image_id": names, "repeat": 0, "fold": 0, "role": roles})
     write_folds(folds, tmp_path / "folds.tsv")
     return tmp_path
+
+
+def test_intervals_and_tests_say_that_groups_of_unknown_subjects_may_be_incomplete(files):
+    path = files / "groups.tsv"
+    table = read_text_table(path)
+    table.loc[:9, "relations"] = "unknown"
+    table.to_csv(path, sep="\t", index=False)
+    common = {"groups": path, "folds": files / "folds.tsv", "seed": 1}
+    estimate_intervals(
+        predictions_of(files, "by_subject", ["sharp"]),
+        names=["x"],
+        output=files / "i.tsv",
+        **common,
+    )
+    compare_models(
+        predictions_of(files, "by_subject"),
+        list(LEARNT),
+        names=["x"],
+        output=files / "c.tsv",
+        **common,
+    )
+    code = f"groups_of_unknown_subjects:10:{len(table)}"
+    for name in ("i.tsv", "c.tsv"):
+        found = read_text_table(files / name)
+        pooled = found["view"] == "pooled"
+        assert found.loc[pooled, "note"].str.contains(code, regex=False).all()
+        assert not found.loc[~pooled, "note"].str.contains("unknown_subjects").any()
 
 
 def predictions_of(files, protocol, models=tuple(LEARNT)):

@@ -154,7 +154,12 @@ def test_subject_protocol_without_subjects_is_an_error():
     images["subject"] = ""
     with pytest.raises(InputError, match="60 of 60 images have no subject") as caught:
         assignment.split(images, protocol(group_by="subject"), seed=1)
-    assert "'image', 'picture', 'group'" in str(caught.value)
+    message = str(caught.value)
+    assert "Supply subjects: a sheet with the columns path, label and subject" in message
+    assert "{subject}" in message
+    # A split by image would hide the leakage instead of preventing it.
+    assert "group_by: image" not in message
+    assert "'image'" not in message
 
 
 def test_one_class_alone_is_an_error():

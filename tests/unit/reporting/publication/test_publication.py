@@ -338,6 +338,20 @@ def test_no_leakage_is_reported_only_after_an_audit(stored):
     assert "audit" not in text_of(write_config(), stored)
 
 
+def test_an_audit_reports_what_it_cannot_know(stored):
+    rows = [
+        {"fold": 0, "against": "train", "reason": reason, "test_images": 4, "crossing": crossing}
+        for reason, crossing in (("copy", "0"), ("subject", ""), ("picture", ""), ("group", ""))
+    ]
+    write_tsv(rows, stored["leakage"][0])
+    text = text_of(write_config(), stored, "Splits")
+    assert (
+        "The audit before training found no test image with a copy among the training images; "
+        "whether subjects or pictures are shared is unknown."
+    ) in text
+    assert "its subject" not in text
+
+
 def test_generated_and_incomplete_data_are_named_as_such(stored):
     description = json.loads(stored["datasets"][0].read_text())
     changes = {"format": "demo", "subjects": 0, "parts": {}}

@@ -198,6 +198,17 @@ class DatasetInputs:
         name = entry.get("same_folds_as", wildcards.protocol)
         return _without({**entry, "name": name}, NOT_SPLIT)
 
+    def independent_images(self, wildcards) -> bool:
+        """Return whether images without a named subject are independent.
+
+        The config declares it for a data set or for its base. Generated images have
+        no relations but the named ones.
+        """
+        entry = self.config["datasets"][wildcards.dataset]
+        while "of" in entry and not entry.get("independent_images"):
+            entry = self.config["datasets"][entry["of"]]
+        return bool(entry.get("independent_images")) or entry["format"] == "demo"
+
     def leakage_rule(self, wildcards) -> str:
         """Return what a protocol does about leakage: forbid or report."""
         return self.config["protocols"][wildcards.protocol]["leakage"]

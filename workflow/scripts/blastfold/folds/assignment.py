@@ -14,6 +14,7 @@ from blastfold.core.manifest import class_names, read_manifest
 from blastfold.core.names import REPEAT, TEST, TRAIN, VALIDATION
 from blastfold.core.seeds import derive_seed, generator
 from blastfold.core.tables import read_text_table
+from blastfold.leakage.relations import SUPPLY
 
 logger = logging.getLogger(__name__)
 
@@ -89,8 +90,9 @@ def group_of_images(images: pd.DataFrame, protocol: dict) -> np.ndarray:
         known = [name for name in ("subject", "picture") if (images[name] != "").all()]
         raise InputError(
             f"{_key(protocol)}.group_by: received {group_by!r}, but {missing} of {len(images)} "
-            f"images have no {group_by} in the manifest's column {group_by!r}; "
-            f"expected one of {['image', *known, 'group']}"
+            f"images have no {group_by} in the manifest's column {group_by!r}. "
+            + SUPPLY[group_by]
+            + (f" All images have a {' and a '.join(known)}." if known else "")
         )
     if group_by == "picture":
         # Subjects may have pictures of the same name.

@@ -20,6 +20,9 @@ SHARED = {
 """What a test image may have in training, by the audit's name for it."""
 
 
+PLURALS = {"copy": "copies", "subject": "subjects", "picture": "pictures", "parent": "originals"}
+
+
 def data_sentences(records: Records) -> list[str]:
     """Describe the images of each data set that was imported: source, counts, subjects."""
     return [
@@ -73,15 +76,24 @@ def audit_finding(split: Split) -> str:
         for reason, crossing in split.crossings.items()
         if crossing
     ]
-    if not found:
-        return (
-            "the audit before training found no test image with a copy, its subject or its picture "
-            "among the training images, as far as the data set names them"
-        )
-    return (
+    unknown = [PLURALS[reason] for reason, crossing in split.crossings.items() if crossing is None]
+    text = (
         f"of {count(split.tested, 'test image')} of all folds, {listing(found)} "
         "among the training images"
     )
+    if not found:
+        looked = [
+            SHARED.get(reason, reason)
+            for reason, crossing in split.crossings.items()
+            if crossing is not None
+        ]
+        text = (
+            f"the audit before training found no test image with {' or '.join(looked)} among the "
+            "training images"
+        )
+    if unknown:
+        text += f"; whether {' or '.join(unknown)} are shared is unknown"
+    return text
 
 
 def positive_classes(records: Records) -> str:

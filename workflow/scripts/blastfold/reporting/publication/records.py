@@ -33,12 +33,13 @@ class Split(NamedTuple):
     Attributes:
         counts: By fold, the images of each role that the fold has.
         crossings: Images of the test parts that share something with their training part, by
-            what they share (copy, subject, picture, parent); None without an audit.
+            what they share (copy, subject, picture, parent), None where that is unknown; None
+            without an audit.
         tested: Test images of all folds together, as the audit counted them.
     """
 
     counts: dict[int, dict[str, int]]
-    crossings: dict[str, int] | None = None
+    crossings: dict[str, int | None] | None = None
     tested: int = 0
 
 
@@ -230,12 +231,14 @@ def _read_splits(folds: list[Path], leakage: list[Path]) -> dict[tuple[str, str]
 
 def _read_audit(path: Path) -> dict:
     columns = ("fold", "against", "reason", "test_images", "crossing")
-    crossings: dict[str, int] = {}
+    crossings: dict[str, int | None] = {}
     tested: dict[str, int] = {}
     for row in read_rows(path, *columns):
         # A leakage group only takes together what the other reasons name.
         if row["against"] == TRAIN and row["reason"] != "group":
-            crossings[row["reason"]] = crossings.get(row["reason"], 0) + int(row["crossing"])
+            found = int(float(row["crossing"])) if row["crossing"] else None
+            known = crossings.get(row["reason"])
+            crossings[row["reason"]] = known if found is None else found + (known or 0)
             tested[row["fold"]] = int(row["test_images"])
     return {"crossings": crossings, "tested": sum(tested.values())}
 
