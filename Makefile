@@ -21,7 +21,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 UV_COMPILE := uv pip compile --quiet --no-config --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock"
 
-.PHONY: help env results report estimate test test-slurm benchmark lint format manual lock clean
+.PHONY: help env results report estimate audit test test-slurm benchmark lint format manual lock clean
 
 help: ## List these commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -62,6 +62,12 @@ report: env ## Write the report of the finished default experiment; REPORT=repor
 estimate: env ## Print the expected hours of an experiment; CONFIG=config/thesis.yaml, DEVICE=cpu or gpu.
 	PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.estimate "$(CONFIG)" \
 		$(if $(DEVICE),--device $(DEVICE))
+
+audit: env ## Judge a split without training: IMAGES=<folder> SPLIT=<sheet or folder with train and test>.
+	@test -n "$(IMAGES)" || { echo "Name the images: make audit IMAGES=<folder> SPLIT=<split>"; exit 1; }
+	@PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.reporting.split_verdict "$(IMAGES)" \
+		$(if $(SPLIT),--split "$(SPLIT)") $(if $(OUTPUT),--output "$(OUTPUT)") \
+		$(if $(PATTERN),--pattern '$(PATTERN)')
 
 # A file of tests stays in one process, since its tests share what they computed; the files are
 # taken in the order of pyproject.toml, where the longest come first. More than 8 processes would

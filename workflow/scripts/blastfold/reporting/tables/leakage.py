@@ -59,7 +59,7 @@ def tabulate_leakage(
         "group there. Test images are counted over all folds."
     )
     table = pd.concat(tables, ignore_index=True)
-    write_both(table, _with_shares(table), paths, caption, "tab:leakage")
+    write_both(table, show_crossings(table), paths, caption, "tab:leakage")
 
 
 def leakage_rows(crossings: pd.DataFrame) -> pd.DataFrame:
@@ -76,7 +76,7 @@ def leakage_rows(crossings: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _with_shares(table: pd.DataFrame) -> pd.DataFrame:
+def show_crossings(table: pd.DataFrame) -> pd.DataFrame:
     """Put counts and shares into one cell for print."""
     shown = table.copy()
     for share in [column for column in table if column.endswith("_share")]:
