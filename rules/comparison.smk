@@ -445,6 +445,7 @@ rule compare_with_literature:
         runtime="10m",
     params:
         runs=experiment.runs.described(experiment.runs.shown),
+        comparable=[run._asdict() for run in experiment.runs.comparable],
         resources=resource_digests("literature.tsv", "published_results.tsv"),
         code=code_digest("compare_with_literature"),
     message:

@@ -54,11 +54,37 @@ rule estimate_external_intervals:
         "../workflow/scripts/estimate_intervals.py"
 
 
+# The same networks one by one, to be compared with the single networks of the cross-validation.
+rule estimate_network_intervals:
+    input:
+        predictions=["<results>/external/{dataset}/{protocol}/{model}/{external}/networks.tsv"],
+        groups="<results>/datasets/{external}/groups.tsv",
+        folds="<results>/folds/{dataset}/{protocol}.tsv",
+    output:
+        intervals="<results>/external/{dataset}/{protocol}/{model}/{external}/network_intervals.tsv",
+    log:
+        "<logs>/estimate_network_intervals/{dataset}/{protocol}/{model}/{external}.log",
+    conda:
+        "../envs/evaluation.yaml"
+    resources:
+        mem_mb=4000,
+        runtime="30m",
+    params:
+        seed=config["seed"],
+        packages=pinned("evaluation", "numpy", "scipy", "statsmodels"),
+        code=code_digest("estimate_intervals"),
+    message:
+        "Estimating the intervals of single networks of {wildcards.dataset} on {wildcards.external}"
+    script:
+        "../workflow/scripts/estimate_intervals.py"
+
+
 rule describe_external_test:
     input:
         internal=experiment.files.filled(
             "evaluation/{dataset}/{protocol}/{model}/intervals.tsv", experiment.runs.external
         ),
+        single=experiment.targets.external("network_intervals.tsv"),
         external=experiment.targets.external("intervals.tsv"),
     output:
         table=table_files(

@@ -28,7 +28,7 @@ SUPPLY = {
 def relations_of(manifest: pd.DataFrame, independent: bool) -> pd.Series:
     """Return for every image whether what ties it to other images is known.
 
-    The subject decides: whoever knows the subject of two images knows whether they are related.
+    The subject decides: two images of known subjects are related if these are equal.
     A picture alone is not enough, because a subject may have several.
 
     Args:

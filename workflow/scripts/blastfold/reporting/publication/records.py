@@ -43,6 +43,22 @@ class Split(NamedTuple):
     tested: int = 0
 
 
+class ExternalTest(NamedTuple):
+    """Networks of one training, tested on another data set.
+
+    Attributes:
+        dataset, protocol, model: Names of the training.
+        external: Name of the data set tested on.
+        networks: Number of networks that predicted.
+    """
+
+    dataset: str
+    protocol: str
+    model: str
+    external: str
+    networks: int
+
+
 class Records(NamedTuple):
     """Everything that is known of an experiment.
 
@@ -58,6 +74,10 @@ class Records(NamedTuple):
         intervals: Rows of all tables of intervals; empty where there are none.
         comparisons: Rows of all tables that compare models; empty where there are none.
         fitted: What was fitted on validation images in each fold (``fitted.json``).
+        gaps: Rows of the protocol gap by data set.
+        banded: (data set, protocol, model) with a band of its ROC curve.
+        points: Rows of all tables of operating points; empty where there are none.
+        external: Tests on other data sets that ran.
     """
 
     config: dict
@@ -71,6 +91,10 @@ class Records(NamedTuple):
     intervals: list[dict[str, str]]
     comparisons: list[dict[str, str]]
     fitted: list[dict]
+    gaps: dict[str, list[dict[str, str]]]
+    banded: list[tuple[str, str, str]]
+    points: list[dict[str, str]]
+    external: list[ExternalTest]
 
     def title(self, kind: str, name: str) -> str:
         """Return the title of an entry; ``kind`` is dataset, protocol or model."""
@@ -100,6 +124,11 @@ class Records(NamedTuple):
             layers={key: rows for key, rows in self.layers.items() if not self.is_canary(key[0])},
         )
 
+    def origin(self, name: str) -> dict:
+        """Return the config's entry of the data set that a derived one was made from in the end."""
+        entry = self.config["datasets"][name]
+        return self.origin(entry["of"]) if "of" in entry else entry
+
     def missing(self) -> list[tuple[str, str, str, list[int]]]:
         """List (data set, protocol, model, folds) that were asked for and did not finish."""
         found = {run[:4] for run in self.runs}
@@ -124,6 +153,11 @@ def read_records(
     intervals: Paths = (),
     comparisons: Paths = (),
     fitted: Paths = (),
+    gaps: Paths = (),
+    roc_bands: Paths = (),
+    operating_points: Paths = (),
+    external: Paths = (),
+    external_intervals: Paths = (),
 ) -> Records:
     """Read the records of an experiment; whatever is not there is left out.
 
@@ -140,6 +174,11 @@ def read_records(
         intervals: Files ``{dataset}/{protocol}/{model}/intervals.tsv``.
         comparisons: Files ``{dataset}/{protocol}/comparisons.tsv``.
         fitted: Files ``{dataset}/{protocol}/{model}/fitted.json``.
+        gaps: Files ``{dataset}/protocol_gap.tsv``.
+        roc_bands: Files ``{dataset}/{protocol}/{model}/roc_band.tsv``.
+        operating_points: Files ``{dataset}/{protocol}/{model}/operating_points.tsv``.
+        external: Files ``{dataset}/{protocol}/{model}/{external}/record.json``.
+        external_intervals: Files ``{dataset}/{protocol}/{model}/{external}/intervals.tsv``.
 
     Raises:
         InputError: When a file exists but does not hold what its name promises.
@@ -154,9 +193,18 @@ def read_records(
         runs=_sort([run for path in _there(runs) for run in _read_runs(path)], asked),
         layers={path.parts[-4:-1:2]: read_rows(path, "kind") for path in _there(layers)},
         metrics=_metric_names(_there(metrics)),
-        intervals=_read_all(intervals, "view", "method", "level", "recommended"),
+        intervals=_read_all(
+            [*intervals, *external_intervals], "view", "method", "level", "recommended"
+        ),
         comparisons=_read_all(comparisons, "view", "method", "recommended"),
         fitted=[fold for path in _there(fitted) for fold in read_json(path, list)],
+        gaps={
+            path.parent.name: read_rows(path, "view", "method", "recommended", "common_images")
+            for path in _there(gaps)
+        },
+        banded=[path.parts[-4:-1] for path in _there(roc_bands)],
+        points=_read_all(operating_points, "operating_point", "sensitivity_lower"),
+        external=[_read_external(path) for path in _there(external)],
     )
 
 
@@ -206,6 +254,13 @@ def _read_runs(path: Path) -> Iterator[Run]:
                 f"{path}: the keys {absent} are missing, expected a record of a training"
             )
         yield Run(*path.parts[-4:-1], record["fold"], record)
+
+
+def _read_external(path: Path) -> ExternalTest:
+    networks = read_json(path).get("networks")
+    if not isinstance(networks, list):
+        raise InputError(f"{path}: the key 'networks' is missing, expected a record of a test")
+    return ExternalTest(*path.parts[-5:-1], len(networks))
 
 
 def _sort(runs: list[Run], asked: list[tuple[str, str, str, int]]) -> list[Run]:
