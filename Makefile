@@ -21,7 +21,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 UV_COMPILE := uv pip compile --quiet --no-config --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock"
 
-.PHONY: help env results report estimate audit test test-slurm benchmark lint format manual lock clean
+.PHONY: help env results report estimate doctor audit test test-slurm benchmark lint format manual lock clean
 
 help: ## List these commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -62,6 +62,10 @@ report: env ## Write the report of the finished default experiment; REPORT=repor
 estimate: env ## Print the expected hours of an experiment; CONFIG=config/thesis.yaml, DEVICE=cpu or gpu.
 	PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.estimate "$(CONFIG)" \
 		$(if $(DEVICE),--device $(DEVICE))
+
+doctor: env ## Check this machine for an experiment; CONFIG=config/thesis.yaml, PROFILE=profiles/slurm.
+	@PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.doctor "$(CONFIG)" \
+		$(if $(PROFILE),--profile "$(PROFILE)")
 
 audit: env ## Judge a split without training: IMAGES=<folder> SPLIT=<sheet or folder with train and test>.
 	@test -n "$(IMAGES)" || { echo "Name the images: make audit IMAGES=<folder> SPLIT=<split>"; exit 1; }

@@ -33,6 +33,7 @@ from blastfold.experiment.folders import (
 )
 from blastfold.experiment.repository import repository_state
 from blastfold.experiment.targets import Product
+from blastfold.planning.machine_checks import urgent_findings
 
 CONFIGS = config_names(workflow.configfiles or workflow.overwrite_configfiles, Path.cwd(), ROOT)
 try:
@@ -61,6 +62,8 @@ except BlastfoldError as error:
 # Neither in a dry run nor in the processes of single jobs.
 onstart:
     record_experiment(experiment.results, CONFIGS)
+    for finding in urgent_findings(ROOT.resolve(), Path(experiment.results)):
+        logger.warning(str(finding))
 
 
 wildcard_constraints:

@@ -103,7 +103,7 @@ def test_a_sheet_of_bytes_a_missing_split_and_a_folder_without_parts_are_named(t
     ):
         with pytest.raises(InputError, match=message):
             read_given_split(tmp_path, split)
-    with pytest.raises(InputError, match="is no folder"):
+    with pytest.raises(InputError, match="is not a folder"):
         read_given_split(tmp_path / "absent", binary)
 
 

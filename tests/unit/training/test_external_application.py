@@ -109,7 +109,7 @@ def test_both_tests_are_in_table_and_figure(tmp_path):
     assert rows["tested"].tolist() == ["same data set", "other data set", "other data set"]
     assert rows["networks"].tolist() == ["single networks", "single networks", "mean of 3 networks"]
     assert rows["images"].tolist() == [60, 30, 30]
-    # Single networks are compared with single networks, and the mean of networks stands alone.
+    # Single networks are compared with single networks, and the mean of networks with nothing.
     for row, path in zip(rows.to_dict("records"), (inside, single, outside), strict=True):
         stored = pd.read_csv(path, sep="\t")
         chosen = stored[stored["recommended"] & (stored["view"] == "pooled")].set_index("metric")

@@ -63,7 +63,7 @@ def read_given_split(
     """
     images, split = Path(images), Path(split)
     if not images.is_dir():
-        raise InputError(f"IMAGES: '{images}' is no folder. Name the folder of the images.")
+        raise InputError(f"IMAGES: '{images}' is not a folder. Name the folder of the images.")
     if split.is_dir():
         table = _from_folders(split)
     elif split.is_file():

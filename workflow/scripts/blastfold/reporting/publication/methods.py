@@ -201,7 +201,7 @@ def external_sentences(records: Records) -> list[str]:
 
 
 def _networks_compared(records: Records) -> list[str]:
-    """Report which predictions of an external test stand against those of the own test images."""
+    """Report which predictions of both data sets are compared with each other."""
     texts = []
     numbers = sorted({test.networks for test in records.external})
     if numbers[0] == 1:
