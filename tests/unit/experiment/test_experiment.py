@@ -557,3 +557,17 @@ def test_generated_images_tiles_and_source_tasks_are_not_compared_with_the_liter
     source = "discriminative_tiles_simplecnn"
     assert source in {run.model for run in runs.shown}
     assert source not in {run.model for run in runs.comparable}
+
+
+def test_images_are_independent_where_the_config_or_the_generator_says_so():
+    datasets = {
+        "cells": {"format": "folder"},
+        "declared": {"format": "folder", "independent_images": True},
+        "grown": {"format": "grown", "of": "declared", "grow": {"normal": 9, "blast": 9}},
+        "smears": {"format": "demo"},
+    }
+    inputs = make(datasets=datasets, experiments=asked()).inputs
+    found = {
+        name: inputs.independent_images(Wildcards(fromdict={"dataset": name})) for name in datasets
+    }
+    assert found == {"cells": False, "declared": True, "grown": True, "smears": True}
