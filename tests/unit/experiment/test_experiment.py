@@ -559,7 +559,7 @@ def test_generated_images_tiles_and_source_tasks_are_not_compared_with_the_liter
     assert source not in {run.model for run in runs.comparable}
 
 
-def test_images_are_independent_where_the_config_or_the_generator_says_so():
+def test_images_are_independent_by_the_config_or_the_generator():
     datasets = {
         "cells": {"format": "folder"},
         "declared": {"format": "folder", "independent_images": True},

@@ -112,7 +112,7 @@ def test_odd_lists_of_mounts_give_an_unknown_file_system(machine, text):
     assert checks.file_system_of(machine.results, machine.root / "absent") == "unknown"
 
 
-def test_mounts_with_spaces_and_similar_names_are_told_apart(machine):
+def test_mounts_with_spaces_and_similar_names_are_distinguished(machine):
     spaced = machine.root / "my disk"
     similar = machine.root / "my disk2"
     for folder in (spaced, similar):
