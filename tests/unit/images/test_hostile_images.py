@@ -4,6 +4,7 @@ import io
 import os
 import socket
 import struct
+import sys
 
 import numpy as np
 import pytest
@@ -42,6 +43,17 @@ def test_a_cut_jpeg_with_an_end_marker_is_rejected(options, share):
     assert decode_image(data).shape == (113, 97, 3)
     with pytest.raises(ImageError, match=r"end marker comes before|damaged JPEG"):
         decode_image(cut(data, share))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP"])
+def test_any_number_of_damaged_files_can_be_rejected(kind):
+    whole = damaged.encode(damaged.draw(), kind)
+    before = sys.getrefcount(None)
+    for _ in range(1000):
+        with pytest.raises(ImageError):
+            decode_image(whole[: len(whole) // 2])
+    # Python 3.11 aborts when a library has given up all references to None.
+    assert sys.getrefcount(None) > before - 200
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -12,6 +12,7 @@ The rules of reading, the same for every data set:
 """
 
 import contextlib
+import ctypes
 import hashlib
 import io
 import math
@@ -239,6 +240,9 @@ def _decode_png(data: bytes) -> np.ndarray:
     try:
         image = imagecodecs.png_decode(data)
     except (imagecodecs.PngError, ValueError) as error:
+        # imagecodecs 2026.3.6 gives up a reference to None that it does not own. Python 3.11 aborts
+        # after some ten thousand of them.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(None))
         raise ImageError(f"truncated or damaged PNG file: {error}") from error
     return _to_rgb(image)
 
