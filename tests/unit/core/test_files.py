@@ -31,6 +31,12 @@ def test_digests(tmp_path):
     assert files.digest_settings({"a": 1, "b": 2}) == files.digest_settings({"b": 2, "a": 1})
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "a/" * 3000, "nul\0", "", "absent"])
+def test_names_that_no_file_can_have_are_no_files(tmp_path, name):
+    assert not files.is_file(tmp_path / name)
+    assert files.exists(tmp_path / name) == (name == "")
+
+
 def test_streams_depend_on_their_names_alone():
     one = seeds.generator(1, "order", 3).uniform(size=5)
     np.testing.assert_array_equal(one, seeds.generator(1, "order", 3).uniform(size=5))

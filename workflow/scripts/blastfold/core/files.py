@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,24 @@ def write_json(content: Any, path: str | os.PathLike) -> None:
     """Write JSON that is fit to be read by people, whole or not at all."""
     with written_whole(path) as partial:
         partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def is_file(path: str | os.PathLike) -> bool:
+    """Return whether a path is a file, also for names that no file can have."""
+    return _holds(path, Path.is_file)
+
+
+def exists(path: str | os.PathLike) -> bool:
+    """Return whether there is something at a path, also for names that no file can have."""
+    return _holds(path, Path.exists)
+
+
+def _holds(path: str | os.PathLike, question: Callable[[Path], bool]) -> bool:
+    try:
+        return question(Path(path))
+    except OSError:
+        # A name of more than 255 bytes, or a folder that may not be looked into.
+        return False
 
 
 def digest_file(path: str | os.PathLike) -> str:

@@ -23,7 +23,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from blastfold.core.errors import InputError
-from blastfold.core.files import digest_file, written_whole
+from blastfold.core.files import digest_file, exists, written_whole
 from blastfold.core.progress import Progress
 
 IGNORED_FOLDERS = ("__MACOSX", "@eaDir")
@@ -238,7 +238,7 @@ def digest_slide(
     known = DigestCache(cache)
     # By its path as the sheet has it, so that the whole experiment may be moved.
     name, path = str(path), Path(path)
-    if not path.exists():
+    if not exists(path):
         return known.last(name)
     digest = known.digests({name: path}, digest_samples, report)[name]
     if digest.startswith(UNREADABLE):

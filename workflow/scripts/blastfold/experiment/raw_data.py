@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from blastfold.core.errors import InputError
+from blastfold.core.files import exists
 from blastfold.core.raw_files import digest_raw_folder, digest_slide
 
 CACHE = Path(".snakemake", "blastfold")
@@ -54,7 +55,7 @@ class RawData:
         entry = self.config["datasets"][dataset]
         if entry["format"] == "demo":
             return None
-        if Path(entry["path"]).exists():
+        if exists(entry["path"]):
             cache_file = self.dataset_cache(dataset)
             return digest_raw_folder(entry["path"], cache_file, entry.get("sheet"), self.progress)
         imported = Path(self.results, "datasets", dataset, "dataset.json")
@@ -80,7 +81,7 @@ class RawData:
         if "demo" in self.config["slides"]:
             return None
         path = Path(self.slides[slide]["path"])
-        if not path.exists() and not Path(self.results, "slides", slide, "tiles.h5").exists():
+        if not exists(path) and not Path(self.results, "slides", slide, "tiles.h5").exists():
             raise InputError(
                 f"'{self.config['slides']['sheet']}', slide {slide}: the file {path} does not "
                 "exist. Correct the column path, or put the slide or a link to it there."

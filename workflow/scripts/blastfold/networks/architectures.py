@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from blastfold.core.errors import InputError
+from blastfold.core.files import is_file
 from blastfold.core.names import plain_name
 from blastfold.core.settings import ModelSettings, is_simple_cnn
 
@@ -200,7 +201,7 @@ def load_backbone_weights(backbone: keras.Model, path: str | Path) -> None:
     Raises:
         InputError: The file is missing or was not written for this backbone.
     """
-    if not Path(path).is_file():
+    if not is_file(path):
         raise InputError(f"weights: the file {path} does not exist; see resources/README.md")
     try:
         backbone.load_weights(path)

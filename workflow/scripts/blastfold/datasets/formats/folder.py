@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from blastfold.core.errors import InputError
+from blastfold.core.files import is_file
 from blastfold.core.names import LEUKAEMIA_CLASSES
 from blastfold.core.raw_files import find_files, refuse_special
 from blastfold.datasets.formats.common import class_labels, is_image, records_table
@@ -170,7 +171,7 @@ def _existing_file(root: Path, path: str) -> str | None:
     """Find a file also when its accents are coded differently or backslashes divide its path."""
     spellings = [path, path.strip(), path.strip().replace("\\", "/")]
     spellings += [unicodedata.normalize(form, spellings[-1]) for form in ("NFC", "NFD")]
-    return next((name for name in spellings if name and (root / name).is_file()), None)
+    return next((name for name in spellings if name and is_file(root / name)), None)
 
 
 def _expected(labels: Mapping[str, int]) -> str:
