@@ -39,7 +39,7 @@ def note_unknown(
     """Add to intervals over leakage groups that the groups of some images may be incomplete.
 
     Args:
-        table: note (codes) and, where the table has intervals of folds too, view.
+        table: note (codes) and, where the table has intervals of folds too, view or scope.
         groups: ``groups.tsv`` of the data sets.
         image_ids: The tested images.
 
@@ -54,6 +54,8 @@ def note_unknown(
     if not missing:
         return table
     note = make_note("groups_of_unknown_subjects", missing, len(names))
-    pooled = table["view"] == POOLED if "view" in table else pd.Series(True, index=table.index)
+    pooled = pd.Series(True, index=table.index)
+    for column in ("view", "scope"):
+        pooled &= table[column] == POOLED if column in table else True
     notes = table["note"].fillna("")
     return table.assign(note=notes.where(~pooled, [join_notes(old, note) for old in notes]))
