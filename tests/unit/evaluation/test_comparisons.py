@@ -198,6 +198,7 @@ def files(tmp_path):
 def test_intervals_and_tests_say_that_groups_of_unknown_subjects_may_be_incomplete(files):
     path = files / "groups.tsv"
     table = read_text_table(path)
+    table.to_csv(files / "known.tsv", sep="\t", index=False)
     table.loc[:9, "relations"] = "unknown"
     table.to_csv(path, sep="\t", index=False)
     common = {"groups": path, "folds": files / "folds.tsv", "seed": 1}
@@ -220,6 +221,26 @@ def test_intervals_and_tests_say_that_groups_of_unknown_subjects_may_be_incomple
         pooled = found["view"] == "pooled"
         assert found.loc[pooled, "note"].str.contains(code, regex=False).all()
         assert not found.loc[~pooled, "note"].str.contains("unknown_subjects").any()
+    metrics = [write_metrics(predictions_of(files, "by_subject", ["sharp"]), files / "m.tsv")]
+    run = {"model": "sharp", "model_title": "Sharp", "protocol": "p", "protocol_title": "P"}
+    result_tables.tabulate_results(
+        metrics, [files / "i.tsv"], [run], "Title", "tab:r", [files / "r.md"]
+    )
+    shown = (files / "r.md").read_text()
+    assert "interval over leakage groups as far as they are known" in shown
+    assert "the subjects of test images are unknown" in shown
+    estimate_intervals(
+        predictions_of(files, "by_subject", ["sharp"]),
+        names=["x"],
+        output=files / "i.tsv",
+        **common | {"groups": files / "known.tsv"},
+    )
+    result_tables.tabulate_results(
+        metrics, [files / "i.tsv"], [run], "Title", "tab:r", [files / "r.md"]
+    )
+    shown = (files / "r.md").read_text()
+    assert "interval over leakage groups." in shown
+    assert "unknown" not in shown
 
 
 def predictions_of(files, protocol, models=tuple(LEARNT)):

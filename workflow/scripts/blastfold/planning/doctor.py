@@ -110,11 +110,10 @@ def check_data(config: Mapping, known: Mapping) -> Iterator[Finding]:
         if entry["format"] not in FORMATS or entry["format"] in ("demo", "tiles"):
             continue
         try:
-            listing = list_records(entry["format"], entry["path"], entry)
+            records = list_records(entry["format"], entry["path"], entry)
         except BlastfoldError as error:
             yield Finding(PROBLEM, f"{name}: {error}", "see resources/README.md")
             continue
-        records = getattr(listing, "records", listing)
         usable = records
         if "problem" in records:
             usable = records[records["problem"] == ""]

@@ -75,6 +75,12 @@ def dataset_table(
         unknown = [kind for kind in ("subjects", "pictures") if not description.get(kind)]
         if unknown:
             notes.append(f"The source does not name its {' and '.join(unknown)}.")
+        for kind, missing in description.get("unnamed", {}).items():
+            if 0 < missing < description["images"]:
+                notes.append(
+                    f"The {kind} of {missing} of {description['images']} images is unknown, so "
+                    f"that there may be more {kind}s."
+                )
         sizes = sorted(description["source_sizes"], key=lambda size: -size[2])
         if len(sizes) > 1:
             notes.append(f"Source images have {len(sizes)} sizes; the most frequent is shown.")
