@@ -87,7 +87,6 @@ def group_of_images(images: pd.DataFrame, protocol: dict) -> np.ndarray:
     column = images[group_by].fillna("")
     missing = int((column == "").sum())
     if missing:
-        known = [name for name in ("subject", "picture") if (images[name] != "").all()]
         raise InputError(
             f"{_key(protocol)}.group_by: received {group_by!r}, but {missing} of {len(images)} "
             f"images have no {group_by} in the manifest's column {group_by!r}. "
@@ -242,13 +241,13 @@ def _require_groups(images, groups, protocol, needed, what) -> None:
         return
     unit = by if fewest == 1 else f"{by}s"
     if what == "parts":
-        advice = "set validation_group_by: image or validation_fraction: 0, or group_by: image"
+        advice = "set validation_group_by: image or validation_fraction: 0"
         if protocol["validation_group_by"] == "image" and fewest >= 2:
             return
     elif fewest >= 2:
-        advice = f"set folds: {fewest} at most, or group_by: image"
+        advice = f"set folds: {fewest} at most"
     else:
-        advice = f"no cross-validation by {by} is possible; set group_by: image"
+        advice = f"no cross-validation by {by} is possible without two in each class"
     raise InputError(
         f"{_key(protocol)}: {needed} {what} by {by} are needed, "
         f"but the class {name} has only {fewest} {unit}; {advice}"
@@ -261,8 +260,8 @@ def _check_roles(roles, labels, groups, protocol, fold, classes) -> None:
             if not ((roles == role) & (labels == label)).any():
                 raise InputError(
                     f"{_key(protocol)}: fold {fold} has no {name} image to {role} on; "
-                    "use fewer folds, a smaller validation_fraction, "
-                    "validation_group_by: image or group_by: image"
+                    "use fewer folds, a smaller validation_fraction or "
+                    "validation_group_by: image"
                 )
     crossing = set(groups[roles == TEST]) & set(groups[roles == TRAIN])
     if crossing and protocol["kind"] == "predefined":

@@ -12,7 +12,7 @@ import numpy as np
 from blastfold.core.errors import InputError
 from blastfold.core.files import is_file
 from blastfold.core.names import plain_name
-from blastfold.core.settings import ModelSettings, is_simple_cnn
+from blastfold.core.settings import SIMPLE_CNN_SMALLEST, ModelSettings, is_simple_cnn
 
 
 class Network(NamedTuple):
@@ -144,9 +144,10 @@ def build_convolutions(shape: tuple[int, int, int]) -> keras.Model:
     Raises:
         InputError: The images are too small.
     """
-    if min(shape[:2]) < 18:
+    if min(shape[:2]) < SIMPLE_CNN_SMALLEST:
         raise InputError(
-            f"simple_cnn: received image_size {list(shape[:2])}, expected at least 18x18 pixels"
+            f"simple_cnn: received image_size {list(shape[:2])}, expected at least "
+            f"{SIMPLE_CNN_SMALLEST}x{SIMPLE_CNN_SMALLEST} pixels"
         )
     image = maps = keras.Input(shape, name="image")
     for number, filters in enumerate((32, 64), start=1):
