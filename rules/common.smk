@@ -23,6 +23,7 @@ from blastfold.core.files import digest_file
 from blastfold.core.hardware import declared_threads, has_gpu, installed_memory
 from blastfold.experiment.code import rule_digest
 from blastfold.experiment.config import check_config
+from blastfold.experiment.config_file import check_config_files
 from blastfold.experiment.environments import pinned_versions
 from blastfold.experiment.experiment import Experiment, one_of
 from blastfold.experiment.folders import (
@@ -34,6 +35,21 @@ from blastfold.experiment.folders import (
 from blastfold.experiment.repository import repository_state
 from blastfold.experiment.targets import Product
 from blastfold.planning.machine_checks import urgent_findings
+
+DEFAULT_CONFIG = "config.yaml"
+
+try:
+    check_config_files(workflow.overwrite_configfiles or workflow.configfiles or [DEFAULT_CONFIG])
+except BlastfoldError as error:
+    raise WorkflowError(str(error)) from None
+
+
+# A config file given on the command line is complete in itself: nothing of the default
+# experiment shines through.
+if not workflow.overwrite_configfiles:
+
+    configfile: DEFAULT_CONFIG
+
 
 CONFIGS = config_names(workflow.configfiles or workflow.overwrite_configfiles, Path.cwd(), ROOT)
 try:

@@ -35,7 +35,50 @@ def ready(path):
     return config
 
 
-BASES = {
+EVERY_KIND = """
+name: mine
+datasets:
+  cells:
+    format: folder
+    sheet: sheet.tsv
+    image_size: [80, 96]
+    crop: [96, 96]
+    classes: {normal: ["0", hem], blast: ["1", 2]}
+  smears: {format: all-idb1, path: raw/smears, image_size: [80, 96], reproduces: ALL_IDB}
+  official: {format: c-nmc-2019, parts: [fold_0, fold_1], duplicates: {candidates: 5}}
+  cut: {format: tiles, slides: [normal-01, blast-01], image_size: [80, 80]}
+  more: {format: grown, of: cells, grow: {normal: 9, blast: 9, augmentation: {hue: 0}}}
+  chosen: {format: selected, of: cut, select: {share: 0.5, architecture: VGG16}}
+protocols:
+  held_out: {kind: holdout, group_by: group, leakage: forbid}
+  folds: {kind: kfold, folds: 3, validation_group_by: image}
+  fewer: {kind: kfold, folds: 3, validation_group_by: image, same_folds_as: folds}
+  official: {kind: predefined, test_parts: [fold_0], train_parts: [fold_1]}
+models:
+  cnn: {architecture: simple_cnn, stain: macenko, early_stopping: 3, dense_units: [8]}
+  head: {architecture: Xception, train: head, weights: imagenet, preprocessing: weights}
+  moved: {architecture: InceptionV3, weights: {pretrained_on: second}, preprocessing: weights}
+pretraining:
+  first: {dataset: smears, protocol: held_out, training: {epochs: 2, train: all}}
+  second: {dataset: cut, protocol: held_out, training: {weights: {pretrained_on: first}}}
+ablations:
+  what:
+    datasets: [cells]
+    protocols: [folds]
+    model: head
+    vary: {weights: [none, imagenet, {pretrained_on: first}], dropout: [0, 0.5]}
+    contrasts: {weights: [[imagenet, first]]}
+    training_shares: [0.25, 0.5]
+experiments:
+  - {datasets: [cells, more], protocols: [folds, fewer], models: [cnn, moved], canaries: true}
+  - {datasets: [official], protocols: [official], models: [head]}
+  - {datasets: [cells], protocols: [held_out], models: [cnn], external_test: [smears]}
+  - {datasets: [chosen], protocols: [held_out], models: [cnn]}
+slides: {demo: {slides: 2, size: [512, 512]}, tile_size: 64, overlap: -8, mpp: 0.5}
+"""
+"""A config with every kind of entry, most of which the shipped ones do not have."""
+
+BASES = {"every_kind": yaml.safe_load(EVERY_KIND)} | {
     path.name: ready(path)
     for path in (REPOSITORY / "config.yaml", *sorted((REPOSITORY / "config").glob("*.yaml")))
 }
@@ -118,7 +161,8 @@ CHANGE = (replace, replace, remove, take_another, wrap, respell, respell, rename
 def mutate(seed):
     """Return the name of a shipped config and a changed copy of it."""
     draw = random.Random(seed)
-    name = draw.choice(sorted(BASES))
+    # The shipped ones are read most often, and have fewer kinds of entries.
+    name = draw.choice([*sorted(BASES), *["every_kind"] * 4])
     config = copy.deepcopy(BASES[name])
     for _ in range(draw.choice(CHANGES)):
         place = draw.choice(list(places(config)))

@@ -80,7 +80,9 @@ def check_config(config: dict, schema_path: str | Path, source: str = "config") 
         if "same_folds_as" in protocol:
             protocol["same_folds_as"] = _fold_origins(protocol, filled["protocols"])[-1]
     resolve_weights(filled)
-    return expand_canaries(filled)
+    expanded = expand_canaries(filled)
+    _refuse(list(check_names(expanded)), source)
+    return expanded
 
 
 @functools.cache

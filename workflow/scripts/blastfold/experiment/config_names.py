@@ -7,6 +7,7 @@ two rules write one file.
 from collections.abc import Iterator, Mapping
 
 from blastfold.experiment.combinations import combinations
+from blastfold.experiment.config_values import shown
 from blastfold.experiment.folders import STAGES
 
 RESERVED = {
@@ -31,6 +32,9 @@ RESERVED = {
 
 LONGEST_FILE_NAME = 255
 """Bytes of the longest name on the usual file systems."""
+
+LONGEST_PATH = 4000
+"""Bytes of a path; Linux allows 4095."""
 
 PARTIAL = len(".1234567.partial.")
 """Characters that a file that is being written has in addition to its name."""
@@ -60,6 +64,23 @@ def check_names(config: dict) -> Iterator[str]:
             if name in config[kind]:
                 yield f"{kind}.{name}: {user} have this name, expected another one"
     yield from _too_long(config)
+    for key, path in _paths(config).items():
+        parts = path.encode().split(b"/")
+        if max(map(len, parts)) > LONGEST_FILE_NAME or sum(map(len, parts)) > LONGEST_PATH:
+            yield f"{key}: received {shown(path)}, which is too long for the path of a file"
+
+
+def _paths(config: Mapping) -> dict[str, str]:
+    """Return every path that the config names, by key."""
+    slides = config.get("slides", {})
+    paths = {f"slides.{key}": slides.get(key) for key in ("sheet", "regions")}
+    for name, entry in config["datasets"].items():
+        paths |= {f"datasets.{name}.{key}": entry.get(key) for key in ("path", "sheet")}
+        paths[f"datasets.{name}.select.weights"] = entry.get("select", {}).get("weights")
+    paths |= {
+        f"models.{name}.weights": entry["weights"] for name, entry in config["models"].items()
+    }
+    return {key: path for key, path in paths.items() if isinstance(path, str)}
 
 
 def _too_long(config: Mapping) -> Iterator[str]:

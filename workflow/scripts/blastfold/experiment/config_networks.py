@@ -45,7 +45,7 @@ def check_networks(config: dict) -> Iterator[str]:
 def _name_faults(key: str, architecture: str, simple: bool) -> Iterator[str]:
     if plain_name(architecture) in APPLICATIONS or (simple and is_simple_cnn(architecture)):
         return
-    close = difflib.get_close_matches(plain_name(architecture), APPLICATIONS, n=1)
+    close = difflib.get_close_matches(plain_name(architecture), APPLICATIONS, n=1, cutoff=0.75)
     if close:
         yield f"{key}: received {architecture!r}; did you mean {APPLICATIONS[close[0]]}?"
         return

@@ -124,7 +124,7 @@ def _type_hint(error: jsonschema.ValidationError) -> str:
     """Return how to write a value so that YAML reads it as what is expected."""
     value, expected = error.instance, error.validator_value
     numeric = expected in ("integer", "number")
-    if expected in STRUCTURES:
+    if isinstance(expected, str) and expected in STRUCTURES:
         return STRUCTURES[expected]
     if isinstance(value, bool):
         return _word_hint(value)

@@ -42,7 +42,7 @@ def value_faults(config: object) -> Iterator[str]:
             return
         if isinstance(value, Mapping):
             yield from _key_faults(key, value)
-            waiting += [((*place, str(name)), entry) for name, entry in value.items()]
+            waiting += [((*place, _word(name)), entry) for name, entry in value.items()]
         elif isinstance(value, list):
             waiting += [((*place, str(number)), entry) for number, entry in enumerate(value)]
         elif fault := _scalar_fault(value):
@@ -59,6 +59,10 @@ def shown(value: object) -> str:
         # Python prints no integer of more than 4300 digits.
         text = f"a very long {type(value).__name__}"
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
+
+
+def _word(name: object) -> str:
+    return name if isinstance(name, str) else shown(name)
 
 
 def _key_faults(key: str, entries: Mapping) -> Iterator[str]:

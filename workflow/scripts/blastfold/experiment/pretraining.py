@@ -219,6 +219,9 @@ def _preprocessing(model: Mapping, config: dict) -> str:
     source = source_of(model)
     if source is None:
         return model["weights"]
-    trained = config["models"][pretraining_name(source, model["architecture"])]
-    belonging = _preprocessing(trained, config)
+    name = pretraining_name(source, model["architecture"])
+    # A model that no experiment asks for has no source task that is trained.
+    defaults = {"weights": "none", "preprocessing": "mean_image"}
+    unasked = {**model, **defaults, **config["pretraining"][source]["training"]}
+    belonging = _preprocessing(config["models"].get(name, unasked), config)
     return "source_mean_image" if belonging == "mean_image" else belonging

@@ -26,6 +26,7 @@ from blastfold.core.hardware import has_gpu
 from blastfold.experiment.code import code_digest
 from blastfold.experiment.combinations import combinations
 from blastfold.experiment.config import check_config
+from blastfold.experiment.config_file import read_config_file
 from blastfold.experiment.folders import experiment_folders
 from blastfold.planning.cost_estimate import Speed, count_images, estimate, timed_settings
 
@@ -159,8 +160,7 @@ def main(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     schema = ROOT / "workflow" / "schemas" / "config.schema.yaml"
-    given = yaml.safe_load(Path(chosen.config).read_text("utf-8"))
-    config = check_config(given, schema, chosen.config)
+    config = check_config(read_config_file(chosen.config), schema, chosen.config)
     device = chosen.device or config["device"]
     if device == "auto":
         device = "gpu" if has_gpu() else "cpu"
