@@ -16,6 +16,7 @@ from support.repository import REPOSITORY, RESOURCES, SCHEMA
 from blastfold.core.errors import InputError
 from blastfold.experiment.config import check_config
 from blastfold.experiment.experiment import Experiment
+from blastfold.experiment.targets import WILDCARDS, Product
 
 SLIDE_SCHEMA = SCHEMA.with_name("slides.schema.yaml")
 MUTATED = 1500
@@ -172,6 +173,13 @@ def mutate(seed):
     return name, config
 
 
+PRODUCTS = [
+    Product("tables", "/".join([where, *(f"{{{field}}}" for field in fields)]), "Audit", where)
+    for where, fields in WILDCARDS.items()
+]
+"""One table for each place where a rule may declare some."""
+
+
 class Wildcards(dict):
     """Wildcards of a job: read as attributes and as a mapping."""
 
@@ -187,9 +195,9 @@ def plan(config):
     for pattern in experiment.wildcard_constraints().values():
         re.compile(pattern)
     targets, training = experiment.targets, experiment.training
-    for stage in ("datasets", "tiles", "folds", "models", "tables", "figures", "publication"):
-        paths = getattr(targets, stage)()
-        assert len(set(paths)) == len(paths), stage
+    stages = ("datasets", "tiles", "folds", "models", "publication")
+    for paths in (targets.shown(PRODUCTS), *(getattr(targets, stage)() for stage in stages)):
+        assert len(set(paths)) == len(paths)
         assert all(len(part) <= 255 for path in paths for part in path.split("/"))
     for run in experiment.runs.asked:
         wildcards = Wildcards(run._asdict())

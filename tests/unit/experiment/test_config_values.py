@@ -22,6 +22,7 @@ def nested(depth):
         ({1: 2}, "top level: received the key 1, expected text; put quotes round it"),
         ({"datasets": {False: {}}}, "datasets: received the key False, expected text; YAML reads"),
         ({"datasets": {"a\n": {}}}, "expected printable text"),
+        ({"datasets": {"x" * 300: {}}}, "xxx... of 300 characters, expected 255 at most"),
         ({"title": "a\nb"}, "title: received 'a\\nb', which has the character '\\n'"),
         ({"title": "a\tb"}, "has the character '\\t'"),
         ({"title": "\ud800"}, "has the character '\\ud800'"),

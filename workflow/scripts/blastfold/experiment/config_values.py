@@ -11,6 +11,9 @@ MOST_VALUES = 100_000
 LARGEST = 2**63
 """Whole numbers are smaller; numpy and file formats cannot hold larger ones."""
 
+LONGEST_KEY = 255
+"""Characters of a key; longer ones fit into no file name."""
+
 LONGEST_SHOWN = 80
 """Characters of a received value in a message."""
 
@@ -70,6 +73,11 @@ def _key_faults(key: str, entries: Mapping) -> Iterator[str]:
         if not isinstance(name, str):
             reason = YES_OR_NO if isinstance(name, bool) else "put quotes round it"
             yield f"{key or 'top level'}: received the key {shown(name)}, expected text; {reason}"
+        elif len(name) > LONGEST_KEY:
+            yield (
+                f"{key or 'top level'}: received the key {shown(name)} of {len(name)} characters, "
+                f"expected {LONGEST_KEY} at most"
+            )
         elif _unprintable(name):
             yield f"{key or 'top level'}: received the key {shown(name)}, expected printable text"
 
