@@ -449,6 +449,15 @@ def with_training(training):
             ),
             "protocols.holdout.validation_parts: 'b' is among test_parts too",
         ),
+        # Settings that do not fit together.
+        (
+            with_entry("datasets", format="demo", demo={"crop_size": [470, 64]}),
+            "datasets.cells.demo: crop_size is [470, 64]; expected at most [469, 629]",
+        ),
+        (
+            with_entry("datasets", format="demo", demo={"duplicates": 289}),
+            "datasets.cells.demo: duplicates is 289; expected at most 288, one of each cell",
+        ),
         # Networks.
         (with_entry("models", architecture="vgg91"), "'vgg91'; did you mean VGG19?"),
         (
@@ -558,3 +567,30 @@ def test_a_model_that_no_experiment_asks_for_may_start_from_a_source_task():
     checked = check_config(config, SCHEMA)
     assert checked["models"]["transferred"]["preprocessing"] == "source_mean_image"
     assert "src_simplecnn" not in checked["models"]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "stops"),
+    [
+        ({"kind": "holdout", "validation_fraction": 0}, False),
+        ({"kind": "holdout"}, True),
+        ({"kind": "predefined", "test_parts": ["a", "b"], "validation_fraction": 0}, False),
+        (
+            {
+                "kind": "predefined",
+                "test_parts": ["a", "b"],
+                "validation_parts": ["c"],
+                "validation_fraction": 0,
+            },
+            True,
+        ),
+    ],
+)
+def test_early_stopping_needs_validation_images(protocol, stops):
+    config = minimal(protocols={"holdout": protocol})
+    check_config(config, SCHEMA)
+    config["models"]["simple_cnn"]["early_stopping"] = 3
+    if stops:
+        check_config(config, SCHEMA)
+    else:
+        assert "models.simple_cnn.early_stopping: needs validation images" in fault_of(config)

@@ -12,10 +12,12 @@ from blastfold.core.errors import InputError
 from blastfold.core.names import LEUKAEMIA_CLASSES
 from blastfold.experiment.ablations import check_ablations, expand_ablations
 from blastfold.experiment.canaries import check_canaries, expand_canaries
+from blastfold.experiment.combinations import combinations
 from blastfold.experiment.config_names import check_names
 from blastfold.experiment.config_networks import check_networks, image_size
 from blastfold.experiment.config_schema import fill_defaults, schema_faults
 from blastfold.experiment.config_values import value_faults
+from blastfold.experiment.demo_settings import demo_faults
 from blastfold.experiment.pretraining import (
     check_pretraining,
     check_source_names,
@@ -127,6 +129,8 @@ def _cross_check(config: dict, given: dict) -> Iterator[str]:
     for name, dataset in config["datasets"].items():
         yield from _check_derived(name, given["datasets"])
         yield from _check_classes(f"datasets.{name}.classes", dataset.get("classes", {}))
+        if dataset["format"] == "demo":
+            yield from demo_faults(f"datasets.{name}.demo", dataset["demo"])
     yield from _check_slides(config)
     for name, protocol in config["protocols"].items():
         yield from _check_protocol(f"protocols.{name}", protocol, config["protocols"])
@@ -134,6 +138,7 @@ def _cross_check(config: dict, given: dict) -> Iterator[str]:
         yield from _check_model(f"models.{name}", model)
     yield from check_pretraining(config)
     yield from check_networks(config)
+    yield from _check_early_stopping(config)
 
 
 def _check_external(key: str, experiment: dict, config: dict) -> Iterator[str]:
@@ -266,6 +271,20 @@ def _check_protocol(key: str, protocol: dict, protocols: dict) -> Iterator[str]:
             yield (
                 f"{key}: test_fraction and validation_fraction add up to {held_out:g}, "
                 "expected less than 1 so that something is left to train on"
+            )
+
+
+def _check_early_stopping(config: dict) -> Iterator[str]:
+    """Check that whatever stops early has validation images to stop by."""
+    protocols = config["protocols"]
+    for _, protocol, model in combinations(config):
+        entry = protocols.get(protocol, {"validation_fraction": 1})
+        validated = entry["validation_fraction"] > 0 or "validation_parts" in entry
+        if not validated and config["models"].get(model, {}).get("early_stopping"):
+            yield (
+                f"models.{model}.early_stopping: needs validation images, but "
+                f"protocols.{protocol}.validation_fraction is 0; expected null, or a fraction "
+                "above 0"
             )
 
 
