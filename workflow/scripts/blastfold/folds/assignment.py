@@ -87,6 +87,7 @@ def group_of_images(images: pd.DataFrame, protocol: dict) -> np.ndarray:
     column = images[group_by].fillna("")
     missing = int((column == "").sum())
     if missing:
+        known = [name for name in ("subject", "picture") if (images[name] != "").all()]
         raise InputError(
             f"{_key(protocol)}.group_by: received {group_by!r}, but {missing} of {len(images)} "
             f"images have no {group_by} in the manifest's column {group_by!r}. "
