@@ -16,7 +16,7 @@ from blastfold.planning import doctor
 from blastfold.planning import machine_checks as checks
 
 CONFIG = {
-    "datasets": {"cells": {"format": "folder", "path": "cells", "image_size": [20, 20]}},
+    "datasets": {"cells": {"format": "folder", "path": "cells", "image_size": [32, 32]}},
     "protocols": {"split": {"kind": "holdout"}},
     "models": {"net": {"architecture": "simple_cnn"}},
     "experiments": [{"datasets": ["cells"], "protocols": ["split"], "models": ["net"]}],
@@ -133,7 +133,7 @@ def test_needed_bytes_are_those_of_all_image_stores(machine):
     folder = machine.results / "datasets" / "cells"
     folder.mkdir(parents=True)
     (folder / "dataset.json").write_text(json.dumps({"images": 7}))
-    assert doctor.needed_bytes(config_of(), {}, machine.results) == 7 * 20 * 20 * 3
+    assert doctor.needed_bytes(config_of(), {}, machine.results) == 7 * 32 * 32 * 3
 
 
 def test_gpu_driver_and_build_of_tensorflow_are_checked(machine):
