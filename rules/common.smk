@@ -21,6 +21,7 @@ sys.path.insert(0, str(SCRIPTS))
 from blastfold.core.errors import BlastfoldError
 from blastfold.core.files import digest_file
 from blastfold.core.hardware import declared_threads, has_gpu, installed_memory
+from blastfold.datasets.accounting import describe_imports
 from blastfold.experiment.code import rule_digest
 from blastfold.experiment.config import check_config
 from blastfold.experiment.config_file import check_config_files
@@ -80,6 +81,12 @@ onstart:
     record_experiment(experiment.results, CONFIGS)
     for finding in urgent_findings(ROOT.resolve(), Path(experiment.results)):
         logger.warning(str(finding))
+
+
+# The account of every import is also the end of the run.
+onsuccess:
+    for line in describe_imports(experiment.results, experiment.inputs.imported):
+        logger.info(line)
 
 
 wildcard_constraints:

@@ -98,6 +98,13 @@ rule describe_splits:
             subcategory="All data sets",
             labels={"table": "Characteristics"},
         ),
+        imports=table_files(
+            "imports",
+            caption="../workflow/report/imports.rst",
+            category="Data sets",
+            subcategory="All data sets",
+            labels={"table": "Imported files"},
+        ),
         splits=table_files(
             "splits",
             caption="../workflow/report/splits.rst",

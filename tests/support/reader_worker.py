@@ -81,6 +81,7 @@ def read_centroids(path):
 def read_sheets(path):
     """The file as each of the sheets that a user writes."""
     from blastfold.datasets.formats import c_nmc_2019, list_records, pcam
+    from blastfold.datasets.formats.boxes import read_box_file
     from blastfold.experiment.slide_sheet import read_regions, read_slides
 
     slides = dict.fromkeys(("s1", "s2"))
@@ -89,6 +90,7 @@ def read_sheets(path):
         (path.parent / "a" / f"{number}.png").touch()
     readers = (
         lambda sheet: list_records("folder", sheet.parent, {"sheet": sheet.name}),
+        read_box_file,
         c_nmc_2019.read_labels,
         lambda sheet: pcam.read_slides(sheet, 2),
         lambda sheet: read_slides(sheet, SCHEMAS / "slides.schema.yaml"),

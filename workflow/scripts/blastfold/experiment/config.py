@@ -10,6 +10,7 @@ import yaml
 
 from blastfold.core.errors import InputError
 from blastfold.core.names import LEUKAEMIA_CLASSES
+from blastfold.core.path_patterns import PathPattern
 from blastfold.experiment.ablations import check_ablations, expand_ablations
 from blastfold.experiment.canaries import check_canaries, expand_canaries
 from blastfold.experiment.combinations import combinations
@@ -31,6 +32,8 @@ DERIVED = {"grown": "grow", "selected": "select"}
 OF_DERIVED = ("title", "format", "of", "reproduces", "duplicates")
 """Their other keys; they take all that is left from the data set that they are made from."""
 
+OF_FOLDERS = ("boxes", "pattern", "ignore")
+"""Keys that only a folder of images has."""
 
 MOST_FAULTS = 20
 """Faults in one message; a single key may have many."""
@@ -131,6 +134,7 @@ def _cross_check(config: dict, given: dict) -> Iterator[str]:
         yield from _check_classes(f"datasets.{name}.classes", dataset.get("classes", {}))
         if dataset["format"] == "demo":
             yield from demo_faults(f"datasets.{name}.demo", dataset["demo"])
+        yield from _check_folder(name, dataset)
     yield from _check_slides(config)
     for name, protocol in config["protocols"].items():
         yield from _check_protocol(f"protocols.{name}", protocol, config["protocols"])
@@ -204,6 +208,23 @@ def _check_derived(name: str, datasets: dict) -> Iterator[str]:
             f"{key}.of: received {dataset['of']!r}, expected a data set that is not made from "
             f"another one itself: {bases}"
         )
+
+
+def _check_folder(name: str, dataset: dict) -> Iterator[str]:
+    """Check the keys that only a folder of images has."""
+    for key in OF_FOLDERS:
+        if key in dataset and dataset["format"] != "folder":
+            yield (
+                f"datasets.{name}.{key}: belongs to format folder, "
+                f"received format {dataset['format']}"
+            )
+    if "sheet" in dataset and "boxes" in dataset:
+        yield f"datasets.{name}.boxes: received sheet and boxes, expected one of them"
+    if "pattern" in dataset:
+        try:
+            PathPattern(dataset["pattern"])
+        except InputError as error:
+            yield f"datasets.{name}.{error}"
 
 
 def _check_slides(config: dict) -> Iterator[str]:

@@ -20,7 +20,10 @@ from blastfold.experiment.slide_sheet import (
     read_slides,
 )
 
-IMPORTED = ("format", "image_size", "crop", "sheet", "classes", "parts")
+IMPORTED = (
+    *("format", "image_size", "crop", "parts", "classes", "sheet", "boxes", "pattern", "ignore"),
+    *("conflicts", "suspicious"),
+)
 """Keys of a data set that change its import."""
 
 NOT_TILED = ("sheet", "demo", "regions")

@@ -57,7 +57,8 @@ class RawData:
             return None
         if exists(entry["path"]):
             cache_file = self.dataset_cache(dataset)
-            return digest_raw_folder(entry["path"], cache_file, entry.get("sheet"), self.progress)
+            sheet = entry.get("sheet") or entry.get("boxes")
+            return digest_raw_folder(entry["path"], cache_file, sheet, self.progress)
         imported = Path(self.results, "datasets", dataset, "dataset.json")
         if not imported.exists():
             raise InputError(

@@ -12,6 +12,7 @@ from blastfold.core.errors import InputError
 from blastfold.core.fold_table import write_folds
 from blastfold.core.manifest import class_names, read_manifest
 from blastfold.core.names import REPEAT, TEST, TRAIN, VALIDATION
+from blastfold.core.parts import parts_of_fold, unknown_parts
 from blastfold.core.seeds import derive_seed, generator
 from blastfold.core.tables import read_text_table
 from blastfold.leakage.relations import SUPPLY
@@ -142,21 +143,18 @@ def _kfold(images, labels, groups, protocol, seed) -> Iterable[np.ndarray]:
 
 def _predefined(images, labels, groups, protocol, seed) -> Iterable[np.ndarray]:
     parts = images["part"].to_numpy(dtype=object)
-    named = [*protocol["test_parts"], *protocol.get("train_parts", [])]
-    named += protocol.get("validation_parts", [])
     known = sorted(set(parts) - {""})
-    if unknown := sorted(set(named) - set(known)):
+    if unknown := unknown_parts(protocol, known):
         raise InputError(
             f"{_key(protocol)}: received the parts {unknown}, "
             f"but the data set has {known or 'no parts'}; expected names among these"
         )
-    for fold, test_part in enumerate(protocol["test_parts"]):
-        train_parts = protocol.get("train_parts", protocol["test_parts"])
-        used = set(train_parts) - {test_part} - set(protocol.get("validation_parts", []))
-        tested = np.flatnonzero(parts == test_part)
-        rest = np.flatnonzero(np.isin(parts, sorted(used)))
-        if "validation_parts" in protocol:
-            validated = np.flatnonzero(np.isin(parts, protocol["validation_parts"]))
+    for fold in range(len(protocol["test_parts"])):
+        chosen = parts_of_fold(protocol, known, fold)
+        tested = np.flatnonzero(np.isin(parts, chosen.test))
+        rest = np.flatnonzero(np.isin(parts, chosen.train))
+        if chosen.validation is not None:
+            validated = np.flatnonzero(np.isin(parts, chosen.validation))
         else:
             size = round(len(rest) * protocol["validation_fraction"])
             validated = _choose_validation(rest, labels, groups, size, protocol, seed, fold)

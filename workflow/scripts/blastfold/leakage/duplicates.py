@@ -247,6 +247,7 @@ def audit_dataset(
             unknown,
             len(table),
         )
+    _warn_of_conflicts(found, table)
     write_table(found, duplicates)
     write_table(assigned, groups)
 
@@ -257,3 +258,17 @@ def _known_groups(assigned: pd.DataFrame) -> str:
     if len(assigned) and unknown.all():
         return "an unknown number of"
     return f"{'at most ' if unknown.any() else ''}{assigned['group'].nunique()}"
+
+
+def _warn_of_conflicts(duplicates: pd.DataFrame, manifest: pd.DataFrame) -> None:
+    """Warn of pairs that show the same cell and have different labels."""
+    labels = manifest.set_index("image_id")["label"]
+    pairs = duplicates[["first", "second"]].apply(lambda column: column.map(labels))
+    conflicts = duplicates[pairs["first"] != pairs["second"]]
+    if len(conflicts):
+        first, second = conflicts.iloc[0][["first", "second"]]
+        logger.warning(
+            "%d pairs of duplicates have different labels, for instance %s (label %s) and %s "
+            "(label %s)",
+            *(len(conflicts), first, labels[first], second, labels[second]),
+        )

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from blastfold.core.names import LEUKAEMIA_CLASSES
+from blastfold.core.parts import parts_of_fold
 from blastfold.experiment.combinations import combinations, external_runs, fold_count
 from blastfold.experiment.feature_sets import depends_on_fold, feature_set_name
 
@@ -108,25 +109,20 @@ def folds_of(protocol: Mapping, parts: Mapping[str, int]) -> list[Fold]:
         test = math.ceil(images * protocol["test_fraction"])
         validation = round(images * protocol["validation_fraction"])
         return [Fold(images - test - validation, validation, test)]
-    folds = []
-    for fold in range(count):
-        if protocol["kind"] == "kfold":
-            test, rest = images / count, images - images / count
-        else:
-            test, rest = _predefined(protocol, parts, fold)
-        validation = rest * protocol["validation_fraction"]
-        if "validation_parts" in protocol:
-            validation = sum(parts.get(part, 0) for part in protocol["validation_parts"])
-            rest += validation
-        folds.append(Fold(round(rest - validation), round(validation), round(test)))
-    return folds
+    if protocol["kind"] == "predefined":
+        return [_predefined(protocol, parts, fold) for fold in range(count)]
+    test, rest = images / count, images - images / count
+    validation = rest * protocol["validation_fraction"]
+    return [Fold(round(rest - validation), round(validation), round(test))] * count
 
 
-def _predefined(protocol: Mapping, parts: Mapping[str, int], fold: int) -> tuple[int, int]:
-    tested = protocol["test_parts"][fold]
-    trained = set(protocol.get("train_parts", protocol["test_parts"])) - {tested}
-    trained -= set(protocol.get("validation_parts", []))
-    return parts.get(tested, 0), sum(parts.get(part, 0) for part in trained)
+def _predefined(protocol: Mapping, parts: Mapping[str, int], fold: int) -> Fold:
+    chosen = parts_of_fold(protocol, parts, fold)
+    train, test = (sum(parts[part] for part in names) for names in (chosen.train, chosen.test))
+    if chosen.validation is not None:
+        return Fold(train, sum(parts[part] for part in chosen.validation), test)
+    validation = round(train * protocol["validation_fraction"])
+    return Fold(train - validation, validation, test)
 
 
 def training_seconds(model: Mapping, folds: list[Fold], speed: Speed) -> float:
