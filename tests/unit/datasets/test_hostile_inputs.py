@@ -35,7 +35,7 @@ def test_names_with_line_ends_stay_one_row_and_pipes_are_rejected(tmp_path):
             image = damaged.draw(12, 16, number)
             Image.fromarray(image).save(tmp_path / "raw" / class_name / f"{name}.png")
     os.mkfifo(tmp_path / "raw" / "blast" / "pipe.png")
-    images, manifest, rejected = run_import(tmp_path / "raw", tmp_path / "out")
+    images, manifest, rejected = run_import(tmp_path / "raw", tmp_path / "out", conflicts="report")
     assert len(images) == len(manifest) == 2 * len(names)
     expected = {f"{folder}/{name}.png" for folder in ("normal", "blast") for name in names}
     assert set(manifest["file"]) == expected

@@ -222,7 +222,7 @@ def test_titles_and_what_no_import_uses_are_no_settings_of_an_import():
     entry = {"format": "folder", "title": "Cells", "reproduces": "C-NMC"}
     inputs = make(datasets={"cells": entry}).inputs
     settings = inputs.import_settings(wildcards(dataset="cells"))
-    assert set(settings) <= {"format", "image_size", "crop"}
+    assert set(settings) <= {"format", "image_size", "crop", "conflicts", "suspicious"}
 
 
 def test_a_derived_data_set_names_files_of_its_base():
