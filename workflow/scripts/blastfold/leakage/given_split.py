@@ -14,17 +14,11 @@ import numpy as np
 import pandas as pd
 
 from blastfold.core.errors import InputError
-from blastfold.core.names import REPEAT, ROLES, TEST, TRAIN, VALIDATION
+from blastfold.core.names import PART_WORDS, REPEAT, ROLES, TEST, TRAIN, VALIDATION
 from blastfold.core.raw_files import find_files
 from blastfold.datasets.formats.common import is_image
 
-PART_NAMES = {role: role for role in ROLES} | {
-    "training": TRAIN,
-    "val": VALIDATION,
-    "valid": VALIDATION,
-    "dev": VALIDATION,
-    "testing": TEST,
-}
+PART_NAMES = PART_WORDS | {"dev": VALIDATION}
 """The role of a part by its name in lower case."""
 
 PATH_COLUMNS = ("path", "file", "image", "filename", "file_name", "image_id", "name", "id")
