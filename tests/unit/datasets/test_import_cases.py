@@ -728,6 +728,9 @@ def test_other_formats_account_for_their_files_too(root):
 def test_reasons_are_counted_by_their_kind():
     reasons = ["truncated BMP file: 30 of 90 bytes", "truncated BMP file: 7 of 9 bytes"]
     assert {reason_kind(reason) for reason in reasons} == {"truncated BMP file"}
+    assert reason_kind("16-bit image whose largest value is 7") == (
+        "16-bit image whose largest value is #"
+    )
     assert reason_kind("the image of 8 x 9 pixels (height x width) is smaller than") == (
         "the image of # x # pixels is smaller than"
     )

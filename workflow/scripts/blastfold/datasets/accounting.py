@@ -105,7 +105,7 @@ def reason_kind(reason: str) -> str:
     Names in quotation marks, text in brackets and what follows a colon are left out.
     """
     short = re.sub(r"\s*\([^()]*\)", "", reason).partition(":")[0]
-    return re.sub(r"\d+", "#", re.sub(r"'[^']*'", "'...'", short)).strip()
+    return re.sub(r"\d+(?!\d|-bit)", "#", re.sub(r"'[^']*'", "'...'", short)).strip()
 
 
 def account_for_files(
