@@ -19,6 +19,7 @@ LIBRARY = SCRIPTS / "blastfold"
 sys.path.insert(0, str(SCRIPTS))
 
 from blastfold.core.errors import BlastfoldError
+from blastfold.core.failures import FailedJob, describe_failures
 from blastfold.core.files import digest_file
 from blastfold.core.hardware import declared_threads, has_gpu, installed_memory
 from blastfold.datasets.accounting import describe_imports
@@ -87,6 +88,16 @@ onstart:
 onsuccess:
     for line in describe_imports(experiment.results, experiment.inputs.imported):
         logger.info(line)
+
+
+onerror:
+    failed_jobs = [
+        FailedJob(job.rule.name, dict(job.wildcards.items()), list(map(str, job.log)))
+        for member in workflow.scheduler.failed
+        for job in getattr(member, "jobs", [member])
+    ]
+    not_done = sum(not workflow.dag.finished(job) for job in workflow.dag.needrun_jobs())
+    logger.error(describe_failures(failed_jobs, not_done - len(failed_jobs)))
 
 
 wildcard_constraints:
