@@ -35,6 +35,7 @@ from blastfold.experiment.folders import (
     record_experiment,
 )
 from blastfold.experiment.repository import repository_state
+from blastfold.experiment.resources import DAY, counted, memory, run_time, training_time
 from blastfold.experiment.targets import Product
 from blastfold.planning.machine_checks import urgent_findings
 
@@ -119,6 +120,10 @@ TRAINING_THREADS = (
         else config["threads"]
     )
 )
+
+# Imports, audits and splits, which check what the config asks of the images: hours of training are
+# not spent before a mistake there is found.
+CHECKED_FIRST = 10
 
 
 def code_digest(script):

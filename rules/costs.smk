@@ -17,8 +17,8 @@ rule collect_costs:
     conda:
         "../envs/comparison.yaml"
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=memory(2000),
+        runtime=run_time(10),
     params:
         trainings=experiment.runs.with_fold_counts(),
         benchmarks=workflow.pathvars.get("benchmarks"),

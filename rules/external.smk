@@ -17,8 +17,8 @@ rule apply_models:
     threads: TRAINING_THREADS
     resources:
         gpu=int(TRAINS_ON_GPU),
-        mem_mb=lambda wildcards, attempt: 16000 * attempt,
-        runtime="2h",
+        mem_mb=memory(14000, of_arrays=1.2),
+        runtime=training_time(experiment.training.application_passes, TRAINS_ON_GPU, base=120),
     params:
         job=experiment.training.application_job,
         place=experiment.training.place,
@@ -42,8 +42,8 @@ rule estimate_external_intervals:
     conda:
         "../envs/evaluation.yaml"
     resources:
-        mem_mb=4000,
-        runtime="30m",
+        mem_mb=memory(3000, of_tables=150),
+        runtime=run_time(30, of_tables=5),
     params:
         seed=config["seed"],
         packages=pinned("evaluation", "numpy", "scipy", "statsmodels"),
@@ -109,8 +109,8 @@ rule describe_external_test:
     conda:
         "../envs/comparison.yaml"
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=memory(2000),
+        runtime=run_time(10),
     params:
         runs=experiment.runs.external,
         code=code_digest("describe_external_test"),

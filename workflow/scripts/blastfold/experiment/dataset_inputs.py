@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import yaml
 
-from blastfold.experiment.raw_data import RawData
+from blastfold.experiment.raw_data import RawData, file_megabytes
 from blastfold.experiment.slide_sheet import (
     check_chosen_slides,
     demo_slides,
@@ -125,6 +125,23 @@ class DatasetInputs:
         name = wildcards.dataset
         return self.raw.dataset_place(name, self.expected.get(name))
 
+    def raw_megabytes(self, wildcards) -> float:
+        """Return the size of what an import reads in MB."""
+        return self.raw.dataset_megabytes(wildcards.dataset)
+
+    def slide_megabytes(self, wildcards) -> float:
+        """Return the size of the file of a slide in MB; 0 where it does not exist yet."""
+        return file_megabytes(Path(self.slides[wildcards.slide]["path"]))
+
+    def demo_cells(self, wildcards) -> int:
+        """Return the number of generated cells."""
+        return demo_images(self.config["datasets"][wildcards.dataset]["demo"])
+
+    def demo_slide_megabytes(self, wildcards) -> float:
+        """Return the size of the pixels of a generated slide in MB."""
+        height, width = self.config["slides"]["demo"]["size"]
+        return 3 * height * width / 2**20
+
     def import_settings(self, wildcards) -> dict:
         """Return what of a data set's entry changes its import."""
         entry = self.config["datasets"][wildcards.dataset]
@@ -218,6 +235,12 @@ class DatasetInputs:
 
     def _chosen_slides(self, dataset: str) -> list[str]:
         return self.config["datasets"][dataset].get("slides") or list(self.slides)
+
+
+def demo_images(demo: Mapping) -> int:
+    """Return how many images a generated data set has."""
+    pictures = 2 * demo["subjects_per_class"] * demo["pictures_per_subject"]
+    return pictures * demo["cells_per_picture"] + demo["duplicates"]
 
 
 def _without(entry: Mapping, keys: tuple[str, ...]) -> dict:

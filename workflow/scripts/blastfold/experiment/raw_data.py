@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 from blastfold.core.errors import InputError
 from blastfold.core.files import exists
-from blastfold.core.raw_files import digest_raw_folder, digest_slide
+from blastfold.core.raw_files import digest_raw_folder, digest_slide, find_files
 
 CACHE = Path(".snakemake", "blastfold")
 """Where the digests of raw files are kept, below the working directory."""
@@ -68,6 +68,14 @@ class RawData:
             )
         return json.loads(imported.read_text("utf-8")).get("raw_sha256")
 
+    @cache  # noqa: B019 - an experiment lives as long as the process
+    def dataset_megabytes(self, dataset: str) -> float:
+        """Return the size of a data set's raw files in MB; 0 for generated or missing ones."""
+        folder = self.config["datasets"][dataset].get("path")
+        if not folder or not Path(folder).exists():
+            return 0.0
+        return sum(file_megabytes(Path(folder, file)) for file in find_files(folder))
+
     def dataset_cache(self, dataset: str) -> str:
         """Return the file with the digests of a data set's raw files."""
         return str(CACHE / f"{dataset}.json")
@@ -100,3 +108,8 @@ class RawData:
     def slide_place(self, slide: str) -> SimpleNamespace:
         """Return the path of a slide, which changes no tile."""
         return SimpleNamespace(path=self.slides[slide]["path"])
+
+
+def file_megabytes(path: Path) -> float:
+    """Return the size of a file in MB; 0 where it does not exist."""
+    return path.stat().st_size / 2**20 if path.exists() else 0.0

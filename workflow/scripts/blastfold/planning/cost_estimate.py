@@ -11,6 +11,7 @@ import pandas as pd
 from blastfold.core.names import LEUKAEMIA_CLASSES
 from blastfold.core.parts import parts_of_fold
 from blastfold.experiment.combinations import combinations, external_runs, fold_count
+from blastfold.experiment.dataset_inputs import demo_images
 from blastfold.experiment.feature_sets import depends_on_fold, feature_set_name
 
 TIMED = (
@@ -77,9 +78,7 @@ def count_images(
 
 def _expected_parts(entry: Mapping, expected: Mapping) -> dict[str, int] | None:
     if entry["format"] == "demo":
-        demo = entry["demo"]
-        subjects = 2 * demo["subjects_per_class"] * demo["pictures_per_subject"]
-        return {"": subjects * demo["cells_per_picture"] + demo["duplicates"]}
+        return {"": demo_images(entry["demo"])}
     if entry["format"] == "grown":
         return {"": sum(entry["grow"][name] for name in LEUKAEMIA_CLASSES)}
     known = expected.get(entry["format"], {})
