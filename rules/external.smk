@@ -67,8 +67,8 @@ rule estimate_network_intervals:
     conda:
         "../envs/evaluation.yaml"
     resources:
-        mem_mb=4000,
-        runtime="30m",
+        mem_mb=memory(3000, of_tables=150),
+        runtime=run_time(30, of_tables=5),
     params:
         seed=config["seed"],
         packages=pinned("evaluation", "numpy", "scipy", "statsmodels"),
