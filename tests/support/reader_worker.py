@@ -109,17 +109,10 @@ def read_sheets(path):
 
 
 def read_config(path):
-    import yaml
-
     from blastfold.experiment.config import check_config
+    from blastfold.experiment.config_file import read_config_file
 
-    try:
-        config = yaml.safe_load(path.read_bytes())
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
-        raise BlastfoldError("Snakemake refuses it") from error
-    if not isinstance(config, dict):
-        raise BlastfoldError("Snakemake refuses it")
-    check_config(config, SCHEMA)
+    check_config(read_config_file(path), SCHEMA)
 
 
 def turn_for_ever(path):
