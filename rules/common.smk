@@ -33,11 +33,14 @@ from blastfold.experiment.folders import (
     config_names,
     experiment_folders,
     record_experiment,
+    settle_dates,
 )
 from blastfold.experiment.repository import repository_state
 from blastfold.experiment.resources import DAY, counted, memory, run_time, training_time
 from blastfold.experiment.targets import Product
 from blastfold.planning.machine_checks import urgent_findings
+
+WEIGHTS = "resources/weights"
 
 DEFAULT_CONFIG = "config.yaml"
 
@@ -67,6 +70,9 @@ pathvars:
 
 try:
     check_results_folder(workflow.pathvars.get("results"), CONFIGS)
+    for folder in () if workflow.remote_exec else (workflow.pathvars.get("results"), WEIGHTS):
+        if settled := settle_dates(folder):
+            logger.warning(f"{folder}: {settled} dates were in the future and are set to now.")
     experiment = Experiment.read(
         config,
         SCHEMAS / "slides.schema.yaml",

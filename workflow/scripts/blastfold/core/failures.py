@@ -29,9 +29,9 @@ MORE_MEMORY = (
     "more memory: --set-resources {rule}:mem_mb=<MB>."
 )
 KILLED = (
-    "Its log ends without an error: the job was killed, mostly because the memory was full. Start "
-    "fewer jobs at a time (a smaller --cores), or on a cluster give more memory: --set-resources "
-    "{rule}:mem_mb=<MB>."
+    "Its log ends without an error. Look for a message of Snakemake about this job above. Without "
+    "one the job was killed, mostly because the memory was full: start fewer jobs at a time (a "
+    "smaller --cores), or on a cluster give more memory: --set-resources {rule}:mem_mb=<MB>."
 )
 CONTINUE = "It was asked to stop. The next run continues it."
 REPORT = "An error of the program. Report it with its log."
