@@ -32,5 +32,5 @@ def test_files_folders_and_links_from_the_future_get_the_present_date(tmp_path):
     assert settle_dates(tmp_path / "results", NOW) == 0
 
 
-def test_there_need_be_no_results(tmp_path):
+def test_without_results_nothing_is_changed(tmp_path):
     assert settle_dates(tmp_path / "results") == 0
