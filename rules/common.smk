@@ -35,6 +35,7 @@ from blastfold.experiment.folders import (
     record_experiment,
     settle_dates,
 )
+from blastfold.experiment.measured_jobs import measured_jobs
 from blastfold.experiment.repository import repository_state
 from blastfold.experiment.resources import DAY, counted, memory, run_time, training_time
 from blastfold.experiment.targets import Product
