@@ -1,4 +1,4 @@
-"""Which jobs beside the trainings an experiment has whose cost is measured.
+"""Jobs of an experiment, other than its trainings, whose cost is measured.
 
 Files of measurements stay when a config changes. A table of costs must not count those of jobs that
 the experiment no longer has.
