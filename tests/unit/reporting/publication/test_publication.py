@@ -264,12 +264,20 @@ def test_devices_are_counted_apart(stored, tmp_path):
     assert "2 trainings on a CPU and 1 training on a GPU NVIDIA H200" in text
 
 
-def test_early_stopping_is_reported_only_with_validation_images(stored, tmp_path):
-    runs = [run_of(fold, early_stopping=2) for fold in (0, 1)]
+@pytest.mark.parametrize("train", ["head", "staged"])
+def test_early_stopping_is_reported_only_with_validation_images(stored, tmp_path, train):
+    runs = [
+        {**run_of(fold, early_stopping=2, train=train), "stopped_early": fold == 1}
+        for fold in (0, 1)
+    ]
     stored["runs"] = [write_runs(tmp_path, "big", *runs)]
     text = text_of(write_config(), stored, "Training")
     assert "at most 3 epochs" in text
-    assert "stopped after 2 epochs without a smaller validation loss" in text
+    where = " of the last stage" if train == "staged" else ""
+    assert (
+        f"was to stop after 2 epochs{where} without a smaller validation loss "
+        "(1 of 2 trainings stopped so)"
+    ) in text
 
 
 def test_intervals_are_reported_only_when_there_are_some(stored, tmp_path):
