@@ -133,6 +133,11 @@ TRAINING_THREADS = (
 CHECKED_FIRST = 10
 
 
+def feature_folder(path):
+    """A folder of features, which is removed after the last head unless the config keeps it."""
+    return directory(path) if config["keep_features"] else temp(directory(path))
+
+
 def code_digest(script):
     """The digest of a rule's script with all of the library that it reaches."""
     return rule_digest(SCRIPTS / f"{script}.py", LIBRARY)

@@ -7,7 +7,7 @@ rule extract_features:
         # A split that may not leak stops here; a new audit of the same split does nothing.
         leakage=ancient(experiment.training.feature_leakage),
     output:
-        features=directory("<results>/features/{dataset}/{features}/{split}"),
+        features=feature_folder("<results>/features/{dataset}/{features}/{split}"),
     log:
         "<logs>/extract_features/{dataset}/{features}/{split}.log",
     benchmark:

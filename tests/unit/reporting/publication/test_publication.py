@@ -266,9 +266,9 @@ def test_devices_are_counted_apart(stored, tmp_path):
 
 @pytest.mark.parametrize("train", ["head", "staged"])
 def test_early_stopping_is_reported_only_with_validation_images(stored, tmp_path, train):
+    trained = {"train": train, "stages": 3, "stage_learning_rate_factor": 0.5}
     runs = [
-        {**run_of(fold, early_stopping=2, train=train), "stopped_early": fold == 1}
-        for fold in (0, 1)
+        {**run_of(fold, early_stopping=2, **trained), "stopped_early": fold == 1} for fold in (0, 1)
     ]
     stored["runs"] = [write_runs(tmp_path, "big", *runs)]
     text = text_of(write_config(), stored, "Training")

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from keras import ops
 
+from blastfold.core.arrays import create_array
 from blastfold.core.files import digest_file, written_whole
 from blastfold.core.manifest import read_manifest
 from blastfold.core.names import LEUKAEMIA_CLASSES
@@ -52,7 +53,7 @@ def grow_dataset(
     augmentation = AugmentationSettings.read(settings["grow"]["augmentation"])
     with written_whole(outputs["images"]) as partial:
         shape = (len(grown), *originals.shape[1:])
-        store = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
+        store = create_array(partial, shape, "uint8")
         for start in range(0, len(originals), BLOCK):
             store[start : min(start + BLOCK, len(originals))] = originals[start : start + BLOCK]
         place = len(originals)

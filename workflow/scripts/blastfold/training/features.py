@@ -29,7 +29,7 @@ from blastfold.training.backbone_runtime import Runtime, choose_runtime
 from blastfold.training.batches import ImageInputs, batches, gather, prepared_ahead, view_count
 from blastfold.training.device import is_gpu
 from blastfold.training.device_setup import set_up
-from blastfold.training.feature_file import FeatureFile
+from blastfold.training.feature_file import FeatureFile, reserve
 from blastfold.training.files import FoldFiles
 from blastfold.training.run_record import describe_process, versions
 from blastfold.training.start import (
@@ -79,31 +79,45 @@ def extract_features(
         InterruptedTrainingError: SIGTERM or SIGINT stopped the job.
     """
     setup = set_up(compute, derive_seed(compute.seed, "extract_features"))
+    computed_by = {**setup._asdict(), "threads": compute.threads}
     images = np.load(files.images, mmap_mode="r")
     backbone, application = frozen_backbone(settings, images.shape[1:], files.weights, compute.seed)
     runtime = choose_runtime(backbone, setup, compute)
+    computed_by["runtime"] = runtime.name
     seed = augmentation_seed(compute.seed, image_source)
     source = ImageInputs(images, settings.augmentation, seed)
     numbers = sorted(set(read_folds(files.folds)["fold"])) if files.folds else [None]
+    determined = [
+        feature_digests(files, number, settings)
+        | {"seed": seed, "code": compute.code, **computed_by, "versions": versions()}
+        for number in numbers
+    ]
+    names = [digest_settings(digests) for digests in determined]
+    shape = (view_count(settings), len(images), *backbone.output.shape[1:])
+    # Two protocols may have equal splits, and their extractions may run at the same time.
+    states = [
+        Path(compute.states) / digest_settings([name, str(outputs), number])
+        for name, number in zip(names, numbers, strict=True)
+    ]
+    works = reserve(dict.fromkeys(states, shape))
+    batch_size = BATCH_SIZE_ON_GPU if is_gpu(setup.device) else BATCH_SIZE
+    records = []
     with stop_requests() as stop:
-        for number in numbers:
+        for number, digests, name, work in zip(numbers, determined, names, works, strict=True):
             start = time.monotonic()
             preparation = read_preparation(files, number or 0, settings.preprocessing, application)
             rows = rows_by_view(files, number, view_count(settings), len(images))
-            batch_size = BATCH_SIZE_ON_GPU if is_gpu(setup.device) else BATCH_SIZE
             extraction = Extraction(preparation, source, rows, stop, batch_size)
-            computed_by = {**setup._asdict(), "runtime": runtime.name, "threads": compute.threads}
-            digests = feature_digests(files, number, settings)
-            digests |= {"seed": seed, "code": compute.code, **computed_by, "versions": versions()}
-            digest = digest_settings(digests)
-            shape = (len(rows), len(images), *backbone.output.shape[1:])
-            work = FeatureFile(Path(compute.states) / digest, shape)
             extraction.run(runtime, work)
-            features, record_file = feature_paths(Path(outputs), number)
-            work.finish(features)
-            record = {"settings": settings.plain(), **computed_by, "digest": digest}
+            work.save()
+            record = {"settings": settings.plain(), **computed_by, "digest": name}
             record |= {"digests": digests, "seconds": round(time.monotonic() - start, 2)}
-            write_json({**record, **extraction.describe(), **describe_process()}, record_file)
+            records.append(record | extraction.describe())
+    # At the end, because Snakemake deletes the outputs of a job that is killed.
+    for number, record, work in zip(numbers, records, works, strict=True):
+        features, record_file = feature_paths(Path(outputs), number)
+        work.finish(features)
+        write_json({**record, **describe_process()}, record_file)
 
 
 def feature_paths(folder: Path, fold: int | None) -> tuple[Path, Path]:

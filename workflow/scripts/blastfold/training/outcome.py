@@ -70,7 +70,7 @@ def describe_training(trainer: Trainer, fold: Fold) -> dict:
 
 
 def describe_epochs(history: pd.DataFrame, trainer: Trainer) -> dict:
-    """Return what the record of a training says of its epochs: how many, why no more, which kept."""
+    """Return what the record of a training says of its epochs and stages."""
     best = epochs.best_epoch(epochs.validation_losses(history))
     kept = best if trainer.settings.early_stopping else None
     return {
