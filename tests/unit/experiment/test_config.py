@@ -182,6 +182,27 @@ def with_grown(**changes):
     return minimal(datasets={"cells": cells, "more": grown | changes})
 
 
+@pytest.mark.parametrize(
+    "grow",
+    [
+        {},
+        {"normal": 10},
+        {"augmentation": {}},
+        {"times": 8, "normal": 10, "blast": 12},
+        {"times": 1},
+        {"times": 2.5},
+    ],
+)
+def test_a_data_set_grows_by_a_factor_or_to_numbers(grow):
+    with pytest.raises(InputError, match=r"datasets.more.grow"):
+        check_config(with_grown(grow=grow), SCHEMA)
+
+
+def test_a_data_set_grows_by_a_factor():
+    config = check_config(with_grown(grow={"times": 8}), SCHEMA)
+    assert config["datasets"]["more"]["grow"]["times"] == 8
+
+
 def test_grown_data_set_takes_what_it_does_not_name_from_its_base():
     config = check_config(with_grown(), SCHEMA)
     grown = config["datasets"]["more"]
@@ -199,7 +220,7 @@ def test_grown_data_set_takes_what_it_does_not_name_from_its_base():
         (with_grown(of="cell"), "datasets.more.of: received 'cell', expected a data set"),
         (with_grown(of="more"), "datasets.more.of: received 'more', expected a data set"),
         (with_grown(image_size=[9, 9]), "datasets.more.image_size: format grown takes this from"),
-        (with_grown(grow={"normal": 3}), "datasets.more.grow: the key 'blast' is missing"),
+        (with_grown(grow={"normal": 3}), "datasets.more.grow: received normal, expected times"),
         (with_grown(format="folder"), "datasets.more.grow: belongs to format grown"),
         (
             minimal(datasets={"cells": {"format": "grown"}}),

@@ -21,6 +21,7 @@ import pandas as pd
 from blastfold.core.errors import InputError
 from blastfold.core.files import written_together
 from blastfold.core.manifest import COLUMNS, OPTIONAL_COLUMNS
+from blastfold.core.names import LEUKAEMIA_CLASSES
 from blastfold.core.progress import Progress
 from blastfold.core.raw_files import RawContent, find_files, find_ignored, require_content
 from blastfold.core.tables import write_table
@@ -40,6 +41,7 @@ from blastfold.datasets.pixel_checks import (
     what_it_shows,
 )
 from blastfold.datasets.summary import compare_counts, count_images
+from blastfold.experiment.known_counts import growth_problems
 from blastfold.images.decoding import (
     ImageError,
     StoreWriter,
@@ -70,6 +72,7 @@ def import_dataset(
     rejected: str | os.PathLike,
     summary: str | os.PathLike,
     threads: int = 1,
+    grown: Mapping[str, Mapping] | None = None,
 ) -> None:
     """Import a data set into the image store.
 
@@ -91,12 +94,14 @@ def import_dataset(
         rejected: Written: TSV with the columns file and reason.
         summary: Written: JSON with counts, sizes and digests.
         threads: Threads that decode.
+        grown: The entry ``grow`` of each data set that is grown from this one, by its name.
 
     Raises:
         InputError: See :func:`datasets.formats.list_files`; or no image of a class is left; or
             the folder does not hold what it held when the import was planned; or two images with
             equal pixels have different labels and ``conflicts`` is not ``report``; or something
-            looks like a mistake and ``suspicious`` is ``error``.
+            looks like a mistake and ``suspicious`` is ``error``; or a data set that is grown from
+            this one is to have fewer images than it.
     """
     sheet = settings.get("sheet") or settings.get("boxes")
     require_content(path, raw, sheet, "since this import was planned")
@@ -108,6 +113,7 @@ def import_dataset(
         kept, refused = _split_records(records, outcomes)
         _require_all_classes(name, records, kept, refused)
         _check_pixels(listing, kept, outcomes, settings, store)
+        _require_growth(kept, grown or {})
         write_table(kept, table)
         write_table(refused, bad)
         facts = describe_manifest(kept, settings, len(refused))
@@ -337,6 +343,15 @@ def _require_no_mistake(name: str, listing: Listing, settings: Mapping) -> None:
             f"Data set '{name}' (suspicious: error): " + ".\n".join(mistakes) + ".\nCorrect the "
             "data or the config, or set suspicious: warn."
         )
+
+
+def _require_growth(kept: pd.DataFrame, grown: Mapping[str, Mapping]) -> None:
+    """Stop here what would fail after the first trainings."""
+    labels = kept["label"].astype(int)
+    counts = {name: int((labels == label).sum()) for label, name in enumerate(LEUKAEMIA_CLASSES)}
+    for name, grow in grown.items():
+        for problem in growth_problems(f"datasets.{name}.grow", grow, counts):
+            raise InputError(problem)
 
 
 def _require_all_classes(

@@ -200,6 +200,13 @@ def _check_derived(name: str, datasets: dict) -> Iterator[str]:
             f"{key}.{unused}: format {dataset['format']} takes this from the data set named under "
             f"of, expected no more than {sorted(known)}"
         )
+    grow = dataset.get("grow") if own == "grow" else None
+    given = {*(grow or {})} - {"augmentation"}
+    if grow is not None and given not in ({"times"}, {*LEUKAEMIA_CLASSES}):
+        yield (
+            f"{key}.grow: received {', '.join(sorted(given)) or 'neither'}, expected times (for "
+            f"instance 8) or the numbers {' and '.join(LEUKAEMIA_CLASSES)}"
+        )
     for missing in sorted({"of", own} - set(dataset)):
         yield f"{key}.{missing}: is missing, format {dataset['format']} needs it"
     bases = sorted(other for other, entry in datasets.items() if entry["format"] not in DERIVED)

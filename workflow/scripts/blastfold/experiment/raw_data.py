@@ -98,11 +98,20 @@ class RawData:
         return digest_slide(path, CACHE / "slides.json", self.progress)
 
     def dataset_place(self, dataset: str, expected: Mapping | None) -> SimpleNamespace:
-        """Return folder, cache and expected counts of a data set, which change no image."""
+        """Return what an import must know and what changes no image.
+
+        Returns:
+            folder, cache, expected (counts) and grown (how data sets are grown from this one).
+        """
         return SimpleNamespace(
             folder=self.config["datasets"][dataset].get("path"),
             cache=self.dataset_cache(dataset),
             expected=expected,
+            grown={
+                name: entry["grow"]
+                for name, entry in self.config["datasets"].items()
+                if entry["format"] == "grown" and entry["of"] == dataset
+            },
         )
 
     def slide_place(self, slide: str) -> SimpleNamespace:

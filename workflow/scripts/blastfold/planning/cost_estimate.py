@@ -73,13 +73,16 @@ def count_images(
     for name, entry in config["datasets"].items():
         if entry["format"] == "permuted":
             counts[name] = counts[entry["of"]]
+        if "times" in entry.get("grow", {}) and counts[name] is None and counts[entry["of"]]:
+            times = entry["grow"]["times"]
+            counts[name] = {part: times * n for part, n in counts[entry["of"]].items()}
     return counts
 
 
 def _expected_parts(entry: Mapping, expected: Mapping) -> dict[str, int] | None:
     if entry["format"] == "demo":
         return {"": demo_images(entry["demo"])}
-    if entry["format"] == "grown":
+    if entry["format"] == "grown" and "times" not in entry["grow"]:
         return {"": sum(entry["grow"][name] for name in LEUKAEMIA_CLASSES)}
     known = expected.get(entry["format"], {})
     if "parts" in known:

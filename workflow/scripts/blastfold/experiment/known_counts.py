@@ -1,0 +1,122 @@
+"""What a config asks of its images, checked at plan time as far as their counts are known.
+
+Counts are known of public data sets (resources/datasets.yaml) and of data sets that were imported
+before. Everything else is checked by the import and by the jobs right after it, which run before
+any training.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from blastfold.experiment.combinations import combinations
+
+TOTALS = ("images", "subjects", "pictures", "parts")
+"""Keys of a public data set's counts that are not classes."""
+
+
+class Counts(NamedTuple):
+    """What is known of a data set.
+
+    Attributes:
+        classes: Images by class; empty where they are not known.
+        parts: Names of its official parts; None where they are not known.
+    """
+
+    classes: Mapping[str, int]
+    parts: tuple[str, ...] | None
+
+
+def known_counts(name: str, config: Mapping, public: Mapping, results: str | Path) -> Counts:
+    """Return what is known of a data set that is not made from another one.
+
+    Args:
+        name: Its name.
+        config: A config as :func:`blastfold.experiment.config.check_config` returns it.
+        public: Counts of public data sets by format.
+        results: The folder of results, where an import left its summary.
+    """
+    entry = config["datasets"][name]
+    summary = Path(results, "datasets", name, "dataset.json")
+    if summary.exists():
+        found = json.loads(summary.read_text("utf-8"))
+        return Counts(found.get("class_images", {}), tuple(found.get("parts", {})))
+    known = public.get(entry["format"], {})
+    if "parts" not in known:
+        return Counts(_classes(known), None)
+    parts = tuple(entry.get("parts") or known["parts"])
+    if not set(parts) <= set(known["parts"]):
+        return Counts({}, None)
+    classes: dict[str, int] = {}
+    for part in parts:
+        for class_name, number in _classes(known["parts"][part]).items():
+            classes[class_name] = classes.get(class_name, 0) + number
+    return Counts(classes, parts)
+
+
+def _classes(counts: Mapping) -> dict[str, int]:
+    return {name: number for name, number in counts.items() if name not in TOTALS}
+
+
+def count_problems(config: Mapping, public: Mapping, results: str | Path) -> Iterator[str]:
+    """Yield a sentence for everything that a config asks for and its images cannot give.
+
+    Args:
+        config: A config as :func:`blastfold.experiment.config.check_config` returns it.
+        public: Counts of public data sets by format.
+        results: The folder of results.
+    """
+    datasets = config["datasets"]
+    for name, entry in datasets.items():
+        if entry["format"] == "grown":
+            counts = known_counts(entry["of"], config, public, results)
+            yield from growth_problems(f"datasets.{name}.grow", entry["grow"], counts.classes)
+    for name, protocol in dict.fromkeys((run[0], run[1]) for run in combinations(config)):
+        entry = datasets[name]
+        counts = known_counts(entry.get("of", name), config, public, results)
+        settings = config["protocols"][protocol]
+        if "of" not in entry:
+            yield from _fold_problems(f"protocols.{protocol}.folds", settings, name, counts)
+        yield from _part_problems(f"protocols.{protocol}", settings, name, counts)
+
+
+def growth_problems(key: str, grow: Mapping, classes: Mapping[str, int]) -> Iterator[str]:
+    """Yield a sentence for each class that has more images than a grown data set is to have.
+
+    Args:
+        key: The config's key.
+        grow: The entry ``grow``: a number for each class, or ``times``.
+        classes: Images of the original data set by class.
+    """
+    for class_name, number in grow.items():
+        found = classes.get(class_name)
+        if class_name not in ("augmentation", "times") and found is not None and found > number:
+            yield (
+                f"{key}.{class_name}: received {number}, but the data set has {found} "
+                f"{class_name} images, and growing keeps all of them. Expected at least {found}, "
+                "or times: 2"
+            )
+
+
+def _fold_problems(key: str, protocol: Mapping, name: str, counts: Counts) -> Iterator[str]:
+    if protocol["kind"] != "kfold" or not counts.classes:
+        return
+    fewest = min(counts.classes, key=counts.classes.get)
+    if counts.classes[fewest] < protocol["folds"]:
+        yield (
+            f"{key}: received {protocol['folds']}, but data set {name} has "
+            f"{counts.classes[fewest]} {fewest} images. Expected no more folds than that"
+        )
+
+
+def _part_problems(key: str, protocol: Mapping, name: str, counts: Counts) -> Iterator[str]:
+    if protocol["kind"] != "predefined" or counts.parts is None:
+        return
+    for kind in ("test_parts", "train_parts", "validation_parts"):
+        unknown = [part for part in protocol.get(kind, []) if part not in counts.parts]
+        if unknown:
+            yield (
+                f"{key}.{kind}: received {unknown}, but data set {name} has "
+                f"{list(counts.parts) or 'no parts'}. Expected names among these"
+            )
