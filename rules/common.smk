@@ -58,6 +58,8 @@ if not workflow.overwrite_configfiles:
     configfile: DEFAULT_CONFIG
 
 
+WEIGHTS = "resources/weights"
+
 CONFIGS = config_names(workflow.configfiles or workflow.overwrite_configfiles, Path.cwd(), ROOT)
 try:
     config = check_config(config, SCHEMAS / "config.schema.yaml", " + ".join(CONFIGS) or "config")

@@ -1,13 +1,14 @@
 """Files that appear whole or not at all, and digests of what a result was made from."""
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 
 @contextlib.contextmanager
@@ -42,6 +43,34 @@ def written_together(*paths: str | os.PathLike) -> Iterator[list[Path]]:
     """
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(written_whole(path)) for path in paths]
+
+
+def claim_file(path: str | os.PathLike) -> IO | None:
+    """Open a file that one process at a time has; wait until no other one has it.
+
+    The kernel frees it when the process ends, even after a crash. Whoever removes the file must
+    do so before it closes it.
+
+    Args:
+        path: The file; it is made with its folder when it does not exist.
+
+    Returns:
+        The open file, to be kept; None where the file system has no locks.
+    """
+    path = Path(path)
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            file = path.open("a")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return None
+        # The one before may have removed the file.
+        if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+            return file
+        file.close()
 
 
 def link_or_copy(source: str | os.PathLike, target: str | os.PathLike) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from blastfold.core.arrays import create_array
 from blastfold.core.errors import InputError
-from blastfold.core.files import written_whole
+from blastfold.core.files import claim_file, written_whole
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,8 @@ the 1e-4 within which predictions agree with those of the whole network."""
 class FeatureFile:
     """Features that are being computed, outside of declared outputs.
 
-    Its place on the disk is reserved from the start.
+    Its place on the disk is reserved from the start. A job whose Snakemake was killed may still
+    compute the same features: this one waits for its end.
 
     Args:
         folder: Folder of this extraction alone, named after a digest of all that determines it.
@@ -44,6 +45,7 @@ class FeatureFile:
 
     def __init__(self, folder: Path, shape: tuple[int, ...]):
         self.folder = folder
+        self.claim = claim_file(folder.with_suffix(".lock"))
         self.path = folder / FILE_NAME
         self.progress = folder / PROGRESS_NAME
         self.done = 0
@@ -55,6 +57,8 @@ class FeatureFile:
             return
         folder.mkdir(parents=True, exist_ok=True)
         self.views = create_array(self.path, shape, FEATURE_TYPE)
+        # A job that is killed at once leaves a place that the next attempt uses.
+        self.save()
 
     @staticmethod
     def begun(folder: Path) -> bool:
@@ -82,6 +86,14 @@ class FeatureFile:
         with written_whole(path) as partial:
             shutil.move(self.path, partial)
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.release()
+
+    def release(self) -> None:
+        """Let another job compute these features."""
+        if self.claim:
+            Path(self.claim.name).unlink(missing_ok=True)
+            self.claim.close()
+            self.claim = None
 
 
 def reserve(shapes: Mapping[Path, tuple[int, ...]]) -> list[FeatureFile]:
@@ -94,9 +106,6 @@ def reserve(shapes: Mapping[Path, tuple[int, ...]]) -> list[FeatureFile]:
         InputError: The disk has not enough room for all of them.
     """
     missing = {folder: shape for folder, shape in shapes.items() if not FeatureFile.begun(folder)}
-    for folder in missing:
-        # Left by a job that was killed before it saved: its place is free again.
-        shutil.rmtree(folder, ignore_errors=True)
     if missing:
         _require_room(next(iter(missing)).parent, list(missing.values()))
     return [FeatureFile(folder, shape) for folder, shape in shapes.items()]

@@ -8,6 +8,7 @@ A folder of features holds ``fold-0.npy`` and ``fold-0.json`` and so on, or ``sh
 ``shared.json`` where all folds have the same features.
 """
 
+import contextlib
 import json
 import logging
 import time
@@ -102,7 +103,9 @@ def extract_features(
     works = reserve(dict.fromkeys(states, shape))
     batch_size = BATCH_SIZE_ON_GPU if is_gpu(setup.device) else BATCH_SIZE
     records = []
-    with stop_requests() as stop:
+    with contextlib.ExitStack() as claims, stop_requests() as stop:
+        for work in works:
+            claims.callback(work.release)
         for number, digests, name, work in zip(numbers, determined, names, works, strict=True):
             start = time.monotonic()
             preparation = read_preparation(files, number or 0, settings.preprocessing, application)
@@ -113,11 +116,11 @@ def extract_features(
             record = {"settings": settings.plain(), **computed_by, "digest": name}
             record |= {"digests": digests, "seconds": round(time.monotonic() - start, 2)}
             records.append(record | extraction.describe())
-    # At the end, because Snakemake deletes the outputs of a job that is killed.
-    for number, record, work in zip(numbers, records, works, strict=True):
-        features, record_file = feature_paths(Path(outputs), number)
-        work.finish(features)
-        write_json({**record, **describe_process()}, record_file)
+        # At the end, because Snakemake deletes the outputs of a job that is killed.
+        for number, record, work in zip(numbers, records, works, strict=True):
+            features, record_file = feature_paths(Path(outputs), number)
+            work.finish(features)
+            write_json({**record, **describe_process()}, record_file)
 
 
 def feature_paths(folder: Path, fold: int | None) -> tuple[Path, Path]:
@@ -184,6 +187,7 @@ class Extraction:
         for view, rows, batch in prepared:
             if self.stop():
                 work.save()
+                work.release()
                 raise InterruptedTrainingError("stopped by a signal; the next attempt continues")
             # The last batch is filled up with rows whose features are already known.
             work.views[view, rows] = runtime.run(batch)
