@@ -21,8 +21,13 @@ TIMED = (
     "dense_units",
     "dropout",
     "batch_size",
+    "stain",
 )
 """Keys of a model entry that decide how fast it is; only these are part of a calibration."""
+
+
+NUMBER_BYTES = 4
+"""Bytes of a stored feature or weight, float32."""
 
 
 class Fold(NamedTuple):
@@ -40,11 +45,15 @@ class Speed(NamedTuple):
         start: Seconds that a job takes before its first image.
         train: Seconds an image of a training step; of the head on features where it alone learns.
         forward: Seconds an image of a pass forward.
+        features: Numbers that the backbone gives for an image.
+        parameters: Numbers that the network consists of.
     """
 
     start: float
     train: float
     forward: float
+    features: int = 0
+    parameters: int = 0
 
 
 def count_images(
@@ -147,11 +156,11 @@ def extraction_seconds(model: Mapping, images: int, folds: int, speed: Speed) ->
     """Return the seconds of extracting the features that a model's heads learn from.
 
     One job takes every image forward once as it is and once per epoch as it is changed; in every
-    fold where the fold's mean image is subtracted, once for all folds otherwise.
+    fold where a mean image or a stain reference of the fold is used, once for all folds otherwise.
     """
     changed = any(model["augmentation"].values())
     views = 1 + (model["epochs"] if changed else 0)
-    times = folds if model["preprocessing"] == "mean_image" else 1
+    times = folds if depends_on_fold(model) else 1
     return speed.start + times * views * images * speed.forward
 
 
@@ -206,6 +215,46 @@ def estimate(
         folds = fold_count(config["protocols"][run["protocol"]])
         row["hours"] += (speed.start + folds * sum(parts.values()) * speed.forward) / 3600
     return pd.DataFrame(list(rows.values()))
+
+
+def disk_needs(
+    config: Mapping,
+    counts: Mapping[str, Mapping[str, int] | None],
+    speeds: Mapping[tuple[str, str], Speed],
+) -> dict[str, float]:
+    """Estimate the disk that an experiment needs at most, in GB.
+
+    Args:
+        config: A config as :func:`blastfold.experiment.config.check_config` returns it.
+        counts: Images by data set and part, see :func:`count_images`; data sets of an unknown size
+            are left out.
+        speeds: What was measured, by data set and model.
+
+    Returns:
+        images, features and networks.
+    """
+    known = {name: sum(parts.values()) for name, parts in counts.items() if parts is not None}
+    needs = {"images": 0.0, "features": 0.0, "networks": 0.0}
+    for name, images in known.items():
+        entry = config["datasets"][name]
+        # A canary has a link to the images of its base.
+        if entry["format"] != "permuted":
+            needs["images"] += images * math.prod(entry["image_size"]) * 3 / 2**30
+    features: dict[str, float] = {}
+    for dataset, protocol, name in combinations(config):
+        model, speed = config["models"][name], speeds[dataset, name]
+        folds = fold_count(config["protocols"][protocol])
+        if not learns_from_features(model):
+            needs["networks"] += folds * speed.parameters * NUMBER_BYTES / 2**30
+        elif dataset in known:
+            key = _features_of(config, dataset, protocol, model)
+            views = 1 + (model["epochs"] if any(model["augmentation"].values()) else 0)
+            views *= folds if depends_on_fold(model) else 1
+            size = views * known[dataset] * speed.features * NUMBER_BYTES / 2**30
+            # Heads that share features take the views of the longest training.
+            features[key] = max(features.get(key, 0.0), size)
+    needs["features"] = sum(features.values())
+    return needs
 
 
 def _new_row(dataset: str, model: str, parts: Mapping[str, int] | None, speed: Speed) -> dict:
