@@ -93,12 +93,11 @@ def extract_features(
         | {"seed": seed, "code": compute.code, **computed_by, "versions": versions()}
         for number in numbers
     ]
-    names = [digest_settings(digests) for digests in determined]
     shape = (view_count(settings), len(images), *backbone.output.shape[1:])
     # Two protocols may have equal splits, and their extractions may run at the same time.
     states = [
-        Path(compute.states) / digest_settings([name, str(outputs), number])
-        for name, number in zip(names, numbers, strict=True)
+        Path(compute.states) / digest_settings([digests, str(outputs), number])
+        for digests, number in zip(determined, numbers, strict=True)
     ]
     works = reserve(dict.fromkeys(states, shape))
     batch_size = BATCH_SIZE_ON_GPU if is_gpu(setup.device) else BATCH_SIZE
@@ -106,16 +105,17 @@ def extract_features(
     with contextlib.ExitStack() as claims, stop_requests() as stop:
         for work in works:
             claims.callback(work.release)
-        for number, digests, name, work in zip(numbers, determined, names, works, strict=True):
+        for number, digests, work in zip(numbers, determined, works, strict=True):
             start = time.monotonic()
             preparation = read_preparation(files, number or 0, settings.preprocessing, application)
             rows = rows_by_view(files, number, view_count(settings), len(images))
             extraction = Extraction(preparation, source, rows, stop, batch_size)
             extraction.run(runtime, work)
             work.save()
-            record = {"settings": settings.plain(), **computed_by, "digest": name}
-            record |= {"digests": digests, "seconds": round(time.monotonic() - start, 2)}
-            records.append(record | extraction.describe())
+            record = {"settings": settings.plain(), **computed_by}
+            record |= {"digest": digest_settings(digests), "digests": digests}
+            record |= {"seconds": round(time.monotonic() - start, 2), **extraction.describe()}
+            records.append(record)
         # At the end, because Snakemake deletes the outputs of a job that is killed.
         for number, record, work in zip(numbers, records, works, strict=True):
             features, record_file = feature_paths(Path(outputs), number)
