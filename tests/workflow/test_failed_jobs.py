@@ -11,7 +11,7 @@ def failed(tmp_path_factory):
     write_cells(folder / "resources/raw/cells")
     write_cells(folder / "resources/raw/others")
     sheet = folder / "resources/raw/others/sheet.tsv"
-    sheet.write_text(sheet.read_text("utf-8").replace("label", "labbel", 1), "utf-8")
+    sheet.write_text(sheet.read_text("utf-8").replace("label", "category", 1), "utf-8")
     config = small_experiment()
     config["datasets"]["others"] = config["datasets"]["cells"]
     config["protocols"]["too_many"] = {"kind": "kfold", "folds": 30, "group_by": "subject"}

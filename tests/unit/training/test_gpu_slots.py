@@ -67,7 +67,7 @@ def test_jobs_take_different_gpus_and_one_too_many_waits(workstation):
     taken = [until(job, "claimed") for job in first]
     assert sorted(taken) == ["claimed 0 0", "claimed 1 1", "claimed 2 2"]
     late = workstation(3)
-    assert "every GPU (0, 1, 2) is taken" in until(late, "waiting until one is free")
+    assert "Every GPU (0, 1, 2) is used" in until(late, "waiting until one is free")
     first[1].communicate()
     assert first[1].returncode == 0
     assert until(late, "claimed") == taken[1]
