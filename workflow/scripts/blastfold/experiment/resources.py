@@ -61,7 +61,7 @@ def memory(base: float, of_tables: float = 30.0, of_arrays: float = 0.1) -> Call
 
     def mem_mb(wildcards, input, attempt):
         size = megabytes(input)
-        return round((base + of_tables * size.tables + of_arrays * size.arrays) * attempt)
+        return round(base + of_tables * size.tables + of_arrays * size.arrays) * attempt
 
     return mem_mb
 
