@@ -31,27 +31,32 @@ def problems(tmp_path, **changes):
     return list(count_problems(config_of(**changes), PUBLIC, tmp_path))
 
 
+def write_import(results, classes, parts=()):
+    """Leave the summary of an import."""
+    folder = results / "datasets" / "cells"
+    folder.mkdir(parents=True)
+    found = {"class_images": classes, "parts": dict.fromkeys(parts)}
+    (folder / "dataset.json").write_text(json.dumps(found))
+
+
 def test_a_grown_data_set_must_have_room_for_its_originals(tmp_path):
-    one_part = {"parts": ["fold_1"]}
-    found = problems(tmp_path, dataset=one_part, grow={"normal": 1000, "blast": 9000})
+    write_import(tmp_path, {"normal": 1163, "blast": 2418})
+    found = problems(tmp_path, grow={"normal": 1000, "blast": 9000})
     assert found == [
         "datasets.more.grow.normal: received 1000, but the data set has 1163 normal images, and "
         "growing keeps all of them. Expected at least 1163, or times: 2"
     ]
-    assert not problems(tmp_path, dataset=one_part, grow={"normal": 1163, "blast": 9000})
-    assert not problems(tmp_path, dataset=one_part, grow={"times": 2})
+    assert not problems(tmp_path, grow={"normal": 1163, "blast": 9000})
+    assert not problems(tmp_path, grow={"times": 2})
 
 
-def test_counts_of_several_parts_are_added(tmp_path):
-    counts = known_counts("cells", config_of({"parts": ["fold_0", "fold_1"]}), PUBLIC, tmp_path)
-    assert counts == Counts({"normal": 1130 + 1163, "blast": 2397 + 2418}, ("fold_0", "fold_1"))
+def test_a_folder_may_hold_a_sample_of_a_public_data_set(tmp_path):
+    assert known_counts("cells", config_of(), PUBLIC, tmp_path).classes == {}
+    assert not problems(tmp_path, grow={"normal": 10, "blast": 10})
 
 
 def test_an_import_decides_where_there_is_one(tmp_path):
-    folder = tmp_path / "datasets" / "cells"
-    folder.mkdir(parents=True)
-    found = {"class_images": {"normal": 7, "blast": 9}, "parts": {"a": {}}}
-    (folder / "dataset.json").write_text(json.dumps(found))
+    write_import(tmp_path, {"normal": 7, "blast": 9}, ["a"])
     assert known_counts("cells", config_of(), PUBLIC, tmp_path) == Counts(
         {"normal": 7, "blast": 9}, ("a",)
     )
@@ -78,7 +83,7 @@ def test_parts_of_a_protocol_must_exist(tmp_path):
         {"dataset": {"format": "folder"}, "protocol": {"kind": "kfold", "folds": 99}},
         {
             "dataset": {"format": "folder"},
-            "protocol": {"kind": "predefined", "test_parts": ["any"]},
+            "protocol": {"kind": "predefined", "test_parts": ["any", "other"]},
         },
     ],
 )

@@ -1,8 +1,8 @@
 """What a config asks of its images, checked at plan time as far as their counts are known.
 
-Counts are known of public data sets (resources/datasets.yaml) and of data sets that were imported
-before. Everything else is checked by the import and by the jobs right after it, which run before
-any training.
+Counts are known of data sets that were imported before. Of a public data set only the names of its
+parts are known: a folder may hold a sample of its images. Everything else is checked by the import
+and by the jobs right after it, which run before any training.
 """
 
 import json
@@ -11,9 +11,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from blastfold.experiment.combinations import combinations
-
-TOTALS = ("images", "subjects", "pictures", "parts")
-"""Keys of a public data set's counts that are not classes."""
 
 
 class Counts(NamedTuple):
@@ -42,21 +39,8 @@ def known_counts(name: str, config: Mapping, public: Mapping, results: str | Pat
     if summary.exists():
         found = json.loads(summary.read_text("utf-8"))
         return Counts(found.get("class_images", {}), tuple(found.get("parts", {})))
-    known = public.get(entry["format"], {})
-    if "parts" not in known:
-        return Counts(_classes(known), None)
-    parts = tuple(entry.get("parts") or known["parts"])
-    if not set(parts) <= set(known["parts"]):
-        return Counts({}, None)
-    classes: dict[str, int] = {}
-    for part in parts:
-        for class_name, number in _classes(known["parts"][part]).items():
-            classes[class_name] = classes.get(class_name, 0) + number
-    return Counts(classes, parts)
-
-
-def _classes(counts: Mapping) -> dict[str, int]:
-    return {name: number for name, number in counts.items() if name not in TOTALS}
+    known = public.get(entry["format"], {}).get("parts")
+    return Counts({}, tuple(entry.get("parts") or known) if known else None)
 
 
 def count_problems(config: Mapping, public: Mapping, results: str | Path) -> Iterator[str]:
