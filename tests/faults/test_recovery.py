@@ -26,14 +26,15 @@ from support.workflow import draw_cell, run_snakemake, small_experiment, write_c
 FULL = bool(os.environ.get("BLASTFOLD_FAULTS"))
 EXPERIMENTS = 10 if FULL else 1
 KILLS = 3 if FULL else 2
+TARGET = "tables" if FULL else "models"
 MOST_SECONDS = 25.0
 """A kill comes at the latest so many seconds after the start of a run."""
 
 TIMED = re.compile(
     r"(^|/)(runs?|experiment|shared|fold-\d+|record|provenance)\.json$"
-    r"|(^|/)history\.tsv$|compute_cost|\.keras$|\.h5$|/publication/"
+    r"|(^|/)history\.tsv$|compute_cost"
 )
-"""Files that hold seconds, dates or the order of threads, and texts that are made of them."""
+"""Files that hold seconds or dates."""
 
 
 def miniature():
@@ -120,11 +121,11 @@ class Folder:
 def expected(tmp_path_factory):
     """The results of an uninterrupted run."""
     folder = Folder(tmp_path_factory.mktemp("uninterrupted"), miniature())
-    run = folder.run(START)
+    run = folder.run(START, TARGET)
     assert run.returncode == 0, run.stdout[-5000:]
     found = folder.results()
-    assert len(found) > 60
-    assert sum(name.endswith("predictions.tsv") for name in found) >= 4
+    assert sum(name.endswith("predictions.tsv") for name in found) >= 2
+    assert any(name.endswith("shared.npy") or name.endswith("fold-0.npy") for name in found)
     return found
 
 
@@ -161,14 +162,14 @@ def test_killed_runs_end_with_the_same_results(tmp_path, expected, seed):
     draw = random.Random(seed)
     folder = Folder(tmp_path, miniature())
     for _ in range(KILLS):
-        process = folder.begin()
+        process = folder.begin(TARGET)
         ends = time.monotonic() + draw.uniform(1.0, MOST_SECONDS)
         while process.poll() is None and time.monotonic() < ends:
             time.sleep(0.05)
         if process.poll() is None:
             kill_something(process, draw)
         assert folder.run(UNLOCK).returncode == 0
-    folder.recover()
+    folder.recover(TARGET)
     assert folder.results() == expected
 
 
@@ -217,7 +218,7 @@ def test_a_full_disk_is_an_error_and_no_loss(small_disk, expected, stage):
     ), run.stdout[-3000:]
     assert "Bus error" not in run.stdout
     (place / "ballast").unlink()
-    folder.recover()
+    folder.recover(TARGET)
     assert folder.results() == expected
 
 
@@ -250,7 +251,7 @@ def test_a_clock_that_was_a_year_ahead(tmp_path, expected):
     for path in sorted((tmp_path / "results").rglob("*")):
         date = path.lstat().st_mtime + year
         os.utime(path, (date, date), follow_symlinks=False)
-    folder.recover()
+    folder.recover(TARGET)
     assert folder.results() == expected
-    again = folder.run(START)
+    again = folder.run(START, TARGET)
     assert "Nothing to be done" in again.stdout, again.stdout[-3000:]
