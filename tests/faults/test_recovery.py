@@ -32,7 +32,7 @@ MOST_SECONDS = 25.0
 
 TIMED = re.compile(
     r"(^|/)(runs?|experiment|shared|fold-\d+|record|provenance)\.json$"
-    r"|(^|/)history\.tsv$|compute_cost"
+    r"|(^|/)history\.tsv$|compute_cost|\.keras$"
 )
 """Files that hold seconds or dates."""
 
