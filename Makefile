@@ -21,10 +21,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 UV_COMPILE := uv pip compile --quiet --no-config --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock"
 
-.PHONY: help env results report estimate test test-slurm benchmark lint format manual lock clean
+.PHONY: help env results report estimate doctor audit test test-slurm benchmark lint format manual lock clean
 
 help: ## List these commands.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 env: ## Create the locked environment in .venv (GPU=1: with CUDA); does nothing when it is up to date.
 	@cmp -s "$(LOCK)" "$(INSTALLED)" || "$(MAKE)" --no-print-directory install
@@ -63,12 +63,27 @@ estimate: env ## Print the expected hours of an experiment; CONFIG=config/thesis
 	PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.estimate "$(CONFIG)" \
 		$(if $(DEVICE),--device $(DEVICE))
 
+doctor: env ## Check this machine for an experiment; CONFIG=config/thesis.yaml, PROFILE=profiles/slurm.
+	@PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.doctor "$(CONFIG)" \
+		$(if $(PROFILE),--profile "$(PROFILE)")
+
+audit: env ## Judge a split without training: IMAGES=<folder> SPLIT=<sheet or folder with train and test>.
+	@test -n "$(IMAGES)" || { echo "Name the images: make audit IMAGES=<folder> SPLIT=<split>"; exit 1; }
+	@PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.reporting.split_verdict "$(IMAGES)" \
+		$(if $(SPLIT),--split "$(SPLIT)") $(if $(OUTPUT),--output "$(OUTPUT)") \
+		$(if $(PATTERN),--pattern '$(PATTERN)')
+
 # A file of tests stays in one process, since its tests share what they computed; the files are
 # taken in the order of pyproject.toml, where the longest come first. More than 8 processes would
 # need more than 16 GB, as most of them load TensorFlow.
 test: env ## Run the tests, one process per core (PROCESSES=1); BLASTFOLD_TEST_DATA=<folder> adds real images.
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --maxprocesses 8 --dist loadfile \
 		--no-loadscope-reorder
+
+.PHONY: test-faults
+test-faults: env ## Try damaged files and interrupted runs, under 30 minutes; FULL=1 tries ten times as many.
+	BLASTFOLD_FAULTS=$(if $(filter 1,$(FULL)),full,long) $(BIN)/python -m pytest -rA \
+		--numprocesses $(PROCESSES) --maxprocesses 8 tests/faults
 
 test-slurm: env ## Run the tests on a SLURM of this machine alone; as root, on Debian. Skipped elsewhere.
 	$(BIN)/python -m pytest tests/slurm

@@ -3,13 +3,6 @@ from snakemake.utils import min_version
 min_version("9.19")
 
 
-# A config file given on the command line is complete in itself: nothing of the default
-# experiment shines through.
-if not workflow.overwrite_configfiles:
-
-    configfile: "config.yaml"
-
-
 report: "workflow/report/workflow.rst"
 
 

@@ -25,8 +25,8 @@ rule estimate_ablation:
     conda:
         "../envs/evaluation.yaml"
     resources:
-        mem_mb=4000,
-        runtime="30m",
+        mem_mb=memory(3000, of_tables=150),
+        runtime=run_time(30, of_tables=5),
     params:
         plan=experiment.shown.ablation_plan,
         packages=pinned("evaluation", "numpy", "scipy", "statsmodels"),
@@ -68,8 +68,8 @@ rule describe_ablation:
     conda:
         "../envs/comparison.yaml"
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=memory(2000),
+        runtime=run_time(10),
     params:
         title=experiment.shown.ablation_title,
         titles=experiment.shown.ablation_titles,
@@ -105,8 +105,8 @@ rule describe_learning_curve:
     conda:
         "../envs/comparison.yaml"
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=memory(2000),
+        runtime=run_time(10),
     params:
         title=experiment.shown.ablation_title,
         titles=experiment.shown.ablation_titles,

@@ -15,8 +15,8 @@ rule tabulate_fitted_artefacts:
     conda:
         "../envs/comparison.yaml"
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=memory(2000),
+        runtime=run_time(10),
     params:
         artefacts=experiment.files.fitted_artefacts,
         splits=experiment.shown.splits,
@@ -46,8 +46,8 @@ rule audit_results:
     conda:
         "../envs/comparison.yaml"
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=memory(2000),
+        runtime=run_time(10),
     params:
         resources=resource_digests("published_results.tsv", "split_sizes.tsv"),
         code=code_digest("audit_results"),

@@ -19,10 +19,13 @@ LIBRARY = SCRIPTS / "blastfold"
 sys.path.insert(0, str(SCRIPTS))
 
 from blastfold.core.errors import BlastfoldError
+from blastfold.core.failures import FailedJob, describe_failures
 from blastfold.core.files import digest_file
 from blastfold.core.hardware import declared_threads, has_gpu, installed_memory
+from blastfold.datasets.accounting import describe_imports
 from blastfold.experiment.code import rule_digest
 from blastfold.experiment.config import check_config
+from blastfold.experiment.config_file import check_config_files
 from blastfold.experiment.environments import pinned_versions
 from blastfold.experiment.experiment import Experiment, one_of
 from blastfold.experiment.folders import (
@@ -30,9 +33,32 @@ from blastfold.experiment.folders import (
     config_names,
     experiment_folders,
     record_experiment,
+    settle_dates,
 )
+from blastfold.experiment.measured_jobs import measured_jobs
 from blastfold.experiment.repository import repository_state
+from blastfold.experiment.resources import DAY, counted, memory, run_time, training_time
 from blastfold.experiment.targets import Product
+from blastfold.planning.machine_checks import urgent_findings
+
+WEIGHTS = "resources/weights"
+
+DEFAULT_CONFIG = "config.yaml"
+
+try:
+    check_config_files(workflow.overwrite_configfiles or workflow.configfiles or [DEFAULT_CONFIG])
+except BlastfoldError as error:
+    raise WorkflowError(str(error)) from None
+
+
+# A config file given on the command line is complete in itself: nothing of the default
+# experiment shines through.
+if not workflow.overwrite_configfiles:
+
+    configfile: DEFAULT_CONFIG
+
+
+WEIGHTS = "resources/weights"
 
 CONFIGS = config_names(workflow.configfiles or workflow.overwrite_configfiles, Path.cwd(), ROOT)
 try:
@@ -47,6 +73,9 @@ pathvars:
 
 try:
     check_results_folder(workflow.pathvars.get("results"), CONFIGS)
+    for folder in () if workflow.remote_exec else (workflow.pathvars.get("results"), WEIGHTS):
+        if settled := settle_dates(folder):
+            logger.warning(f"{folder}: {settled} dates were in the future and are set to now.")
     experiment = Experiment.read(
         config,
         SCHEMAS / "slides.schema.yaml",
@@ -61,6 +90,24 @@ except BlastfoldError as error:
 # Neither in a dry run nor in the processes of single jobs.
 onstart:
     record_experiment(experiment.results, CONFIGS)
+    for finding in urgent_findings(ROOT.resolve(), Path(experiment.results)):
+        logger.warning(str(finding))
+
+
+# The account of every import is also the end of the run.
+onsuccess:
+    for line in describe_imports(experiment.results, experiment.inputs.imported):
+        logger.info(line)
+
+
+onerror:
+    failed_jobs = [
+        FailedJob(job.rule.name, dict(job.wildcards.items()), list(map(str, job.log)))
+        for member in workflow.scheduler.failed
+        for job in getattr(member, "jobs", [member])
+    ]
+    not_done = sum(not workflow.dag.finished(job) for job in workflow.dag.needrun_jobs())
+    logger.error(describe_failures(failed_jobs, not_done - len(failed_jobs)))
 
 
 wildcard_constraints:
@@ -82,6 +129,15 @@ TRAINING_THREADS = (
         else config["threads"]
     )
 )
+
+# Imports, audits and splits, which check what the config asks of the images: hours of training are
+# not spent before a mistake there is found.
+CHECKED_FIRST = 10
+
+
+def feature_folder(path):
+    """A folder of features, which is removed after the last head unless the config keeps it."""
+    return directory(path) if config["keep_features"] else temp(directory(path))
 
 
 def code_digest(script):

@@ -44,8 +44,8 @@ rule describe_dataset:
     conda:
         "../envs/comparison.yaml"
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=memory(2000),
+        runtime=run_time(10),
     params:
         title=experiment.shown.title,
         code=code_digest("describe_dataset"),
@@ -73,8 +73,8 @@ rule plot_augmented_images:
     conda:
         "../envs/comparison.yaml"
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=memory(2000),
+        runtime=run_time(10),
     params:
         code=code_digest("plot_augmented_images"),
     message:
@@ -88,7 +88,6 @@ rule describe_splits:
         descriptions=experiment.files.of_datasets(
             "dataset.json", experiment.runs.described_datasets
         ),
-        manifests=experiment.files.of_datasets("manifest.tsv", experiment.runs.true_datasets),
         folds=experiment.files.of_splits("tsv"),
         leakage=experiment.files.of_splits("leakage.tsv"),
     output:
@@ -98,6 +97,13 @@ rule describe_splits:
             category="Data sets",
             subcategory="All data sets",
             labels={"table": "Characteristics"},
+        ),
+        imports=table_files(
+            "imports",
+            caption="../workflow/report/imports.rst",
+            category="Data sets",
+            subcategory="All data sets",
+            labels={"table": "Imported files"},
         ),
         splits=table_files(
             "splits",
@@ -125,8 +131,8 @@ rule describe_splits:
     conda:
         "../envs/comparison.yaml"
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=memory(2000),
+        runtime=run_time(10),
     params:
         datasets=experiment.runs.true_datasets,
         splits=experiment.shown.true_splits,
@@ -155,8 +161,8 @@ rule plot_architecture:
     conda:
         "../envs/comparison.yaml"
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=memory(2000),
+        runtime=run_time(10),
     params:
         image_size=experiment.inputs.key("image_size"),
         title=experiment.shown.model_title,
@@ -199,8 +205,8 @@ rule describe_model:
     conda:
         "../envs/comparison.yaml"
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=memory(2000),
+        runtime=run_time(10),
     params:
         title=experiment.shown.title,
         code=code_digest("describe_model"),
@@ -278,8 +284,8 @@ rule describe_protocol:
     conda:
         "../envs/comparison.yaml"
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=memory(2000),
+        runtime=run_time(10),
     params:
         models=experiment.shown.titled_models,
         title=experiment.shown.title,
@@ -319,8 +325,8 @@ rule describe_comparisons:
     conda:
         "../envs/comparison.yaml"
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=memory(2000),
+        runtime=run_time(10),
     params:
         titles=experiment.shown.titles_of_models,
         title=experiment.shown.title,
@@ -358,8 +364,8 @@ rule describe_protocol_gap:
     conda:
         "../envs/comparison.yaml"
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=memory(2000),
+        runtime=run_time(10),
     params:
         runs=experiment.shown.described(experiment.runs.gap_of),
         titles=experiment.shown.titles_of_gap,
@@ -397,8 +403,8 @@ rule describe_results:
     conda:
         "../envs/comparison.yaml"
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=memory(2000),
+        runtime=run_time(10),
     params:
         runs=experiment.shown.described(experiment.runs.true_of),
         drawn=experiment.shown.described(experiment.runs.shown_of),
@@ -442,10 +448,11 @@ rule compare_with_literature:
     conda:
         "../envs/comparison.yaml"
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=memory(2000),
+        runtime=run_time(10),
     params:
         runs=experiment.runs.described(experiment.runs.shown),
+        comparable=[run._asdict() for run in experiment.runs.comparable],
         resources=resource_digests("literature.tsv", "published_results.tsv"),
         code=code_digest("compare_with_literature"),
     message:

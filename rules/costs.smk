@@ -17,10 +17,11 @@ rule collect_costs:
     conda:
         "../envs/comparison.yaml"
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=memory(2000),
+        runtime=run_time(10),
     params:
         trainings=experiment.runs.with_fold_counts(),
+        jobs=[list(job) for job in measured_jobs(experiment.runs, experiment.training)],
         benchmarks=workflow.pathvars.get("benchmarks"),
         # A function, because Snakemake would take a brace in a title for a wildcard.
         titles=lambda wildcards: experiment.runs.titles,

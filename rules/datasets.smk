@@ -3,11 +3,12 @@ rule generate_demo:
         folder=directory("<results>/demo/{dataset}"),
     log:
         "<logs>/generate_demo/{dataset}.log",
+    priority: CHECKED_FIRST
     conda:
         "../envs/datasets.yaml"
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=counted(2000, 0.5, experiment.inputs.demo_cells),
+        runtime=counted(10, 0.01, experiment.inputs.demo_cells, DAY),
     params:
         settings=experiment.inputs.key("demo"),
         seed=config["seed"],
@@ -32,12 +33,13 @@ rule import_dataset:
         "<benchmarks>/import_dataset/{dataset}.tsv"
     wildcard_constraints:
         dataset=one_of(experiment.inputs.imported),
+    priority: CHECKED_FIRST
     conda:
         "../envs/datasets.yaml"
     threads: 8
     resources:
-        mem_mb=4000,
-        runtime="4h",
+        mem_mb=counted(4000, 0.1, experiment.inputs.raw_megabytes),
+        runtime=counted(60, 0.02, experiment.inputs.raw_megabytes, DAY),
     params:
         dataset=experiment.inputs.import_settings,
         raw=experiment.inputs.raw_digest,
@@ -63,14 +65,16 @@ rule audit_dataset:
         "<benchmarks>/audit_dataset/{dataset}.tsv"
     wildcard_constraints:
         dataset=one_of(experiment.inputs.except_format("permuted")),
+    priority: CHECKED_FIRST
     conda:
         "../envs/datasets.yaml"
     threads: 8
     resources:
-        mem_mb=8000,
-        runtime="2h",
+        mem_mb=memory(2000, of_tables=60, of_arrays=1.5),
+        runtime=run_time(30, of_arrays=0.1),
     params:
         duplicates=experiment.inputs.key("duplicates"),
+        independent=experiment.inputs.independent_images,
         code=code_digest("audit_dataset"),
     message:
         "Looking for duplicates and leakage groups in {wildcards.dataset}"

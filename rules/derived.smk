@@ -14,12 +14,13 @@ rule grow_dataset:
         "<benchmarks>/grow_dataset/{dataset}.tsv"
     wildcard_constraints:
         dataset=one_of(experiment.inputs.of_format("grown")),
+    priority: CHECKED_FIRST
     conda:
         "../envs/training.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime="1h",
+        mem_mb=memory(3000, of_tables=60),
+        runtime=run_time(60, of_arrays=0.05),
     params:
         dataset=experiment.inputs.entry("format", "of", "grow"),
         seed=config["seed"],
@@ -53,8 +54,8 @@ rule select_tiles:
         "../envs/folds.yaml"
     threads: 2
     resources:
-        mem_mb=8000,
-        runtime="2h",
+        mem_mb=memory(4000, of_tables=60, of_arrays=2),
+        runtime=run_time(120, of_arrays=0.05),
     params:
         dataset=experiment.inputs.entry("format", "of", "select"),
         seed=config["seed"],
@@ -87,8 +88,8 @@ rule plot_selected_tiles:
     conda:
         "../envs/comparison.yaml"
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=memory(2000),
+        runtime=run_time(10),
     params:
         code=code_digest("plot_selected_tiles"),
     message:
@@ -115,11 +116,12 @@ rule permute_labels:
         "<logs>/permute_labels/{dataset}.log",
     wildcard_constraints:
         dataset=one_of(experiment.inputs.of_format("permuted")),
+    priority: CHECKED_FIRST
     conda:
         "../envs/datasets.yaml"
     resources:
-        mem_mb=2000,
-        runtime="20m",
+        mem_mb=memory(2000, of_tables=60),
+        runtime=run_time(20),
     params:
         dataset=experiment.inputs.entry("format", "of", "permute_among"),
         seed=config["seed"],
@@ -152,8 +154,8 @@ rule tabulate_canaries:
     conda:
         "../envs/comparison.yaml"
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=memory(2000),
+        runtime=run_time(10),
     params:
         runs=experiment.runs.canaries,
         code=code_digest("tabulate_canaries"),

@@ -38,8 +38,8 @@ rule evaluate_model:
     conda:
         "../envs/evaluation.yaml"
     resources:
-        mem_mb=4000,
-        runtime="1h",
+        mem_mb=memory(3000, of_tables=150),
+        runtime=run_time(60, of_tables=5),
     params:
         seed=config["seed"],
         packages=pinned("evaluation", "numpy", "scikit-learn", "scipy", "statsmodels"),
@@ -62,8 +62,8 @@ rule compare_models:
     conda:
         "../envs/evaluation.yaml"
     resources:
-        mem_mb=4000,
-        runtime="1h",
+        mem_mb=memory(3000, of_tables=150),
+        runtime=run_time(60, of_tables=5),
     params:
         models=experiment.shown.models,
         seed=config["seed"],
@@ -86,8 +86,8 @@ rule estimate_protocol_gap:
     conda:
         "../envs/evaluation.yaml"
     resources:
-        mem_mb=4000,
-        runtime="30m",
+        mem_mb=memory(3000, of_tables=150),
+        runtime=run_time(30, of_tables=5),
     params:
         runs=experiment.shown.grouped(experiment.runs.gap_of),
         packages=pinned("evaluation", "numpy", "scikit-learn", "scipy", "statsmodels"),

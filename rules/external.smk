@@ -17,8 +17,8 @@ rule apply_models:
     threads: TRAINING_THREADS
     resources:
         gpu=int(TRAINS_ON_GPU),
-        mem_mb=lambda wildcards, attempt: 16000 * attempt,
-        runtime="2h",
+        mem_mb=memory(14000, of_arrays=1.2),
+        runtime=training_time(experiment.training.application_passes, TRAINS_ON_GPU, base=120),
     params:
         job=experiment.training.application_job,
         place=experiment.training.place,
@@ -42,8 +42,8 @@ rule estimate_external_intervals:
     conda:
         "../envs/evaluation.yaml"
     resources:
-        mem_mb=4000,
-        runtime="30m",
+        mem_mb=memory(3000, of_tables=150),
+        runtime=run_time(30, of_tables=5),
     params:
         seed=config["seed"],
         packages=pinned("evaluation", "numpy", "scipy", "statsmodels"),
@@ -54,11 +54,37 @@ rule estimate_external_intervals:
         "../workflow/scripts/estimate_intervals.py"
 
 
+# The same networks one by one, to be compared with the single networks of the cross-validation.
+rule estimate_network_intervals:
+    input:
+        predictions=["<results>/external/{dataset}/{protocol}/{model}/{external}/networks.tsv"],
+        groups="<results>/datasets/{external}/groups.tsv",
+        folds="<results>/folds/{dataset}/{protocol}.tsv",
+    output:
+        intervals="<results>/external/{dataset}/{protocol}/{model}/{external}/network_intervals.tsv",
+    log:
+        "<logs>/estimate_network_intervals/{dataset}/{protocol}/{model}/{external}.log",
+    conda:
+        "../envs/evaluation.yaml"
+    resources:
+        mem_mb=memory(3000, of_tables=150),
+        runtime=run_time(30, of_tables=5),
+    params:
+        seed=config["seed"],
+        packages=pinned("evaluation", "numpy", "scipy", "statsmodels"),
+        code=code_digest("estimate_intervals"),
+    message:
+        "Estimating the intervals of single networks of {wildcards.dataset} on {wildcards.external}"
+    script:
+        "../workflow/scripts/estimate_intervals.py"
+
+
 rule describe_external_test:
     input:
         internal=experiment.files.filled(
             "evaluation/{dataset}/{protocol}/{model}/intervals.tsv", experiment.runs.external
         ),
+        single=experiment.targets.external("network_intervals.tsv"),
         external=experiment.targets.external("intervals.tsv"),
     output:
         table=table_files(
@@ -83,8 +109,8 @@ rule describe_external_test:
     conda:
         "../envs/comparison.yaml"
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=memory(2000),
+        runtime=run_time(10),
     params:
         runs=experiment.runs.external,
         code=code_digest("describe_external_test"),

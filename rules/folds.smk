@@ -6,11 +6,12 @@ rule assign_folds:
         folds="<results>/folds/{dataset}/{protocol}.tsv",
     log:
         "<logs>/assign_folds/{dataset}/{protocol}.log",
+    priority: CHECKED_FIRST
     conda:
         "../envs/folds.yaml"
     resources:
-        mem_mb=2000,
-        runtime="20m",
+        mem_mb=memory(2000, of_tables=60),
+        runtime=run_time(20, of_tables=1),
     params:
         protocol=experiment.inputs.protocol_settings,
         seed=config["seed"],
@@ -33,13 +34,15 @@ rule audit_split:
         crossings="<results>/folds/{dataset}/{protocol}.crossings.tsv",
     log:
         "<logs>/audit_split/{dataset}/{protocol}.log",
+    priority: CHECKED_FIRST
     conda:
         "../envs/folds.yaml"
     resources:
-        mem_mb=4000,
-        runtime="20m",
+        mem_mb=memory(2000, of_tables=60),
+        runtime=run_time(20, of_tables=1),
     params:
         leakage=experiment.inputs.leakage_rule,
+        independent=experiment.inputs.independent_images,
         code=code_digest("audit_split"),
     message:
         "Looking for leakage in {wildcards.dataset}, {wildcards.protocol}"
@@ -61,8 +64,8 @@ rule compute_mean_images:
     conda:
         "../envs/folds.yaml"
     resources:
-        mem_mb=2000,
-        runtime="1h",
+        mem_mb=memory(2000),
+        runtime=run_time(30, of_arrays=0.05),
     params:
         code=code_digest("compute_mean_images"),
     message:

@@ -4,11 +4,13 @@ rule download_weights:
         record="resources/weights/{architecture}_imagenet_notop.json",
     log:
         "<logs>/download_weights/{architecture}.log",
+    # Compute nodes have no network.
+    localrule: True
     conda:
         "../envs/training.yaml"
     resources:
-        mem_mb=8000,
-        runtime="1h",
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
     message:
         "Fetching the ImageNet weights of {wildcards.architecture}"
     script:
@@ -28,8 +30,8 @@ rule export_backbone:
     conda:
         "../envs/training.yaml"
     resources:
-        mem_mb=4000,
-        runtime="20m",
+        mem_mb=memory(4000, of_arrays=4),
+        runtime=run_time(20),
     params:
         trained=experiment.training.source_run,
         code=code_digest("export_backbone"),

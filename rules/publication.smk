@@ -40,8 +40,8 @@ rule write_publication:
     conda:
         "../envs/comparison.yaml"
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=memory(2000),
+        runtime=run_time(10),
     params:
         # Functions, because Snakemake takes a brace in a plain parameter for a wildcard.
         experiment=experiment.shown.published_config,
@@ -71,8 +71,8 @@ rule assemble_publication:
     conda:
         "../envs/comparison.yaml"
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=memory(2000),
+        runtime=run_time(10),
     params:
         titles=experiment.shown.publication_titles,
         title=lambda wildcards: config["title"],

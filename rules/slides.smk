@@ -4,11 +4,12 @@ rule generate_slide:
         truth="<results>/demo_slides/{slide}.truth.npz",
     log:
         "<logs>/generate_slide/{slide}.log",
+    priority: CHECKED_FIRST
     conda:
         "../envs/slides.yaml"
     resources:
-        mem_mb=4000,
-        runtime="30m",
+        mem_mb=counted(2000, 20, experiment.inputs.demo_slide_megabytes),
+        runtime=counted(10, 0.1, experiment.inputs.demo_slide_megabytes, DAY),
     params:
         label=experiment.inputs.slide_label,
         settings=experiment.inputs.demo_slides_settings,
@@ -35,8 +36,8 @@ rule tile_slide:
         "../envs/slides.yaml"
     threads: 4
     resources:
-        mem_mb=2000,
-        runtime="4h",
+        mem_mb=counted(2000, 0.05, experiment.inputs.slide_megabytes),
+        runtime=counted(60, 0.01, experiment.inputs.slide_megabytes, DAY),
     params:
         row=experiment.inputs.slide_row("mpp"),
         raw=experiment.inputs.slide_digest,
@@ -67,8 +68,8 @@ rule plot_slide:
     conda:
         "../envs/comparison.yaml"
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=memory(2000),
+        runtime=run_time(10),
     params:
         code=code_digest("plot_slide"),
     message:
@@ -92,12 +93,13 @@ rule import_tiles:
         "<benchmarks>/import_tiles/{dataset}.tsv"
     wildcard_constraints:
         dataset=one_of(experiment.inputs.of_format("tiles")),
+    priority: CHECKED_FIRST
     conda:
         "../envs/datasets.yaml"
     threads: 8
     resources:
-        mem_mb=4000,
-        runtime="4h",
+        mem_mb=memory(4000, of_arrays=0.05),
+        runtime=run_time(60, of_arrays=0.02),
     params:
         dataset=experiment.inputs.tiles_settings,
         code=code_digest("import_tiles"),

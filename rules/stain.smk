@@ -13,8 +13,8 @@ rule fit_stain:
     conda:
         "../envs/folds.yaml"
     resources:
-        mem_mb=3000,
-        runtime="4h",
+        mem_mb=memory(3000, of_tables=60),
+        runtime=run_time(120, of_arrays=0.05),
     params:
         code=code_digest("fit_stain"),
     message:
@@ -42,8 +42,8 @@ rule plot_stain:
     conda:
         "../envs/comparison.yaml"
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=memory(2000),
+        runtime=run_time(10),
     params:
         code=code_digest("plot_stain"),
     message:

@@ -7,7 +7,7 @@ rule extract_features:
         # A split that may not leak stops here; a new audit of the same split does nothing.
         leakage=ancient(experiment.training.feature_leakage),
     output:
-        features=directory("<results>/features/{dataset}/{features}/{split}"),
+        features=feature_folder("<results>/features/{dataset}/{features}/{split}"),
     log:
         "<logs>/extract_features/{dataset}/{features}/{split}.log",
     benchmark:
@@ -17,8 +17,8 @@ rule extract_features:
     threads: TRAINING_THREADS
     resources:
         gpu=int(TRAINS_ON_GPU),
-        mem_mb=lambda wildcards, attempt: 16000 * attempt,
-        runtime="8h",
+        mem_mb=memory(14000, of_arrays=0.5),
+        runtime=training_time(experiment.training.extraction_passes, TRAINS_ON_GPU),
     params:
         features=experiment.training.feature_settings,
         image_source=experiment.training.image_source,
@@ -60,8 +60,8 @@ rule train_heads:
         "../envs/training.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=lambda wildcards, attempt: 8000 * attempt,
-        runtime="2h",
+        mem_mb=memory(6000, of_arrays=0.1),
+        runtime=run_time(60, of_arrays=0.02),
     params:
         model=experiment.training.model_settings,
         image_source=experiment.training.image_source,
@@ -89,8 +89,8 @@ rule assemble_model:
     conda:
         "../envs/training.yaml"
     resources:
-        mem_mb=4000,
-        runtime="20m",
+        mem_mb=memory(4000),
+        runtime=run_time(20),
     params:
         model=experiment.training.model_settings,
         image_source=experiment.training.image_source,
@@ -129,8 +129,8 @@ rule train_model:
     threads: TRAINING_THREADS
     resources:
         gpu=int(TRAINS_ON_GPU),
-        mem_mb=lambda wildcards, attempt: 16000 * attempt,
-        runtime="8h",
+        mem_mb=memory(14000, of_arrays=1.2),
+        runtime=training_time(experiment.training.training_passes, TRAINS_ON_GPU),
     params:
         model=experiment.training.model_settings,
         image_source=experiment.training.image_source,
@@ -155,8 +155,8 @@ rule sample_augmentations:
     conda:
         "../envs/training.yaml"
     resources:
-        mem_mb=4000,
-        runtime="20m",
+        mem_mb=memory(4000),
+        runtime=run_time(20),
     params:
         augmentation=experiment.training.shown_augmentation,
         seed=config["seed"],

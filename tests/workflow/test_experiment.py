@@ -200,12 +200,20 @@ def test_every_image_of_the_other_data_set_is_predicted_by_every_fold(finished):
 def test_external_table_shows_both_tests_and_nothing_was_fitted_on_the_other_data_set(finished):
     folder, _, _ = finished
     table = read(folder, "tables", "external_test.tsv")
-    assert table["tested"].tolist() == ["same data set", "other data set"]
-    assert table["images"].tolist() == [47, 12]
+    assert table["tested"].tolist() == ["same data set", "other data set", "other data set"]
+    assert table["networks"].tolist() == [
+        "single networks",
+        "single networks",
+        "mean of 2 networks",
+    ]
+    assert table["images"].tolist() == [47, 12, 12]
     predictions = read(folder, EXTERNAL, "predictions.tsv")
     positive = predictions["probability_blast"] >= 0.5
     accuracy = (positive == (predictions["label"] == 1)).mean()
-    assert float(table["accuracy"].iloc[1]) == pytest.approx(accuracy)
+    assert float(table["accuracy"].iloc[2]) == pytest.approx(accuracy)
+    single = read(folder, EXTERNAL, "networks.tsv")
+    right = (single["probability_blast"] >= 0.5) == (single["label"] == 1)
+    assert float(table["accuracy"].iloc[1]) == pytest.approx(right.mean())
     assert not (folder / RESULTS / "mean_images/others").exists()
     assert not (folder / RESULTS / "folds/others").exists()
 

@@ -5,9 +5,11 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from support.workflow import (
     REPOSITORY,
     planned_jobs,
+    run_snakemake,
     small_experiment,
     snakemake,
     write_cells,
@@ -69,6 +71,7 @@ def test_thesis_experiment_names_the_missing_folder(tmp_path):
 def test_missing_weights_file_is_named(tmp_path):
     write_cells(tmp_path / "resources" / "raw" / "cells")
     config = small_experiment()
+    config["datasets"]["cells"]["image_size"] = [32, 32]
     config["models"]["simple_cnn"] = {"architecture": "vgg19", "weights": "resources/lost.h5"}
     run = snakemake(tmp_path, "--dry-run", config=config)
     assert run.returncode != 0
@@ -90,6 +93,11 @@ def test_a_stage_can_be_asked_for_alone(tmp_path):
     [
         ({"sead": 3}, "sead: unknown key; did you mean 'seed'?"),
         ({"seed": "three"}, "seed: received 'three', expected integer"),
+        (
+            {"models": {"simple_cnn": {"architecture": "InceptionV3"}}},
+            "InceptionV3 cannot take images of 20x20 pixels; expected at least 75x75",
+        ),
+        ({"models": {"simple_cnn": {"architecture": "vgg91"}}}, "'vgg91'; did you mean VGG19?"),
     ],
 )
 def test_bad_config_is_reported_at_once(tmp_path, changes, expected):
@@ -97,6 +105,25 @@ def test_bad_config_is_reported_at_once(tmp_path, changes, expected):
     assert run.returncode != 0
     assert expected in run.stdout
     assert "experiment.yaml is not valid" in run.stdout
+
+
+def test_a_key_that_is_there_twice_is_reported_at_once(tmp_path):
+    path = tmp_path / "experiment.yaml"
+    path.write_text(yaml.safe_dump(small_experiment()) + "seed: 3\nseed: 4\n", "utf-8")
+    lines = path.read_text("utf-8").count("\n")
+    run = snakemake(tmp_path, "--dry-run", config=path)
+    assert run.returncode != 0
+    assert f"seed: in line {lines - 1} and again in line {lines}" in run.stdout
+    assert "Traceback" not in run.stdout
+
+
+def test_a_default_config_that_is_not_utf_8_is_named(tmp_path):
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(small_experiment()), "utf-16")
+    words = ("--dry-run", "--cores", "1", "--snakefile", REPOSITORY / "Snakefile")
+    run = run_snakemake(tmp_path, *words)
+    assert run.returncode != 0
+    assert "'config.yaml' is UTF-16 text; expected UTF-8" in run.stdout
+    assert "Traceback" not in run.stdout
 
 
 def break_label(folder, rows):

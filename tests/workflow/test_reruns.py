@@ -123,7 +123,10 @@ SUMMARISED = {"describe_results", "compare_with_literature", "tabulate_fitted_ar
 SUMMARISED |= {"collect_costs"} | PUBLISHED
 SHOWN = {"describe_model", "describe_protocol", "plot_architecture"} | SUMMARISED
 EVALUATED = {"evaluate_model", "compare_models", "describe_comparisons"} | GAP | SHOWN
-APPLIED = {"apply_models", "estimate_external_intervals", "describe_external_test"}
+APPLIED = {
+    *("apply_models", "estimate_external_intervals", "estimate_network_intervals"),
+    "describe_external_test",
+}
 HEADS = {"train_heads"} | EVALUATED
 NETWORKS = {"train_model"} | APPLIED | EVALUATED
 SPLIT = {"assign_folds", "audit_split", "compute_mean_images", "describe_splits"}
@@ -271,7 +274,7 @@ CHANGES = {
     "an image of the external test": (
         overwrite(OTHER, b"IDAT", b"IDAX"),
         {"import_dataset", "audit_dataset", "describe_splits", "collect_costs"}
-        | {"assemble_publication"}
+        | PUBLISHED
         | APPLIED,
         {"import_dataset": 1},
     ),

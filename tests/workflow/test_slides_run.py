@@ -49,7 +49,7 @@ def test_every_slide_has_its_figure(finished):
 
 
 def test_only_what_a_change_concerns_is_planned_again(finished):
-    changed = experiment(GENERATED["slides"], image_size=[16, 16])
+    changed = experiment(GENERATED["slides"], image_size=[24, 24])
     jobs = planned_jobs(snakemake(finished, "--dry-run", "tiles", "datasets", config=changed))
     assert jobs["import_tiles"] == 1
     assert "tile_slide" not in jobs

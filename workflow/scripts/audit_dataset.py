@@ -16,4 +16,5 @@ with log_to(snakemake.log[0]):
         groups=snakemake.output.groups,
         settings=snakemake.params.duplicates,
         threads=snakemake.threads,
+        independent=snakemake.params.independent,
     )

@@ -13,5 +13,6 @@ with log_to(snakemake.log[0]):
         **dict(snakemake.input.items()),
         name=snakemake.wildcards.protocol,
         leakage=snakemake.params.leakage,
+        independent=snakemake.params.independent,
         **dict(snakemake.output.items()),
     )

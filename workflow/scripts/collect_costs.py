@@ -12,6 +12,7 @@ with log_to(snakemake.log[0]):
     collect_costs(
         trainings=snakemake.params.trainings,
         runs=snakemake.input.runs,
+        jobs=snakemake.params.jobs,
         benchmarks=snakemake.params.benchmarks,
         titles=snakemake.params.titles,
         paths=snakemake.output,

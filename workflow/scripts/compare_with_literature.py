@@ -14,4 +14,6 @@ metrics, literature, published = stored.metrics, stored.literature, stored.publi
 with log_to(snakemake.log[0]):
     tabulate_literature(literature, outputs.literature)
     tabulate_reproduction(published, metrics, runs, outputs.reproduction)
-    plot_literature_comparison(metrics, runs, literature, published, outputs.figure)
+    plot_literature_comparison(
+        metrics, runs, snakemake.params.comparable, literature, published, outputs.figure
+    )

@@ -9,8 +9,8 @@ from blastfold.reporting.tables.external_test import tabulate_external_test
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-internal, external = snakemake.input.internal, snakemake.input.external
-runs = snakemake.params.runs
+stored, runs = snakemake.input, snakemake.params.runs
+files = stored.internal, stored.single, stored.external
 with log_to(snakemake.log[0]):
-    tabulate_external_test(internal, external, runs, snakemake.output.table)
-    plot_external_test(internal, external, runs, snakemake.output.figure)
+    tabulate_external_test(*files, runs, snakemake.output.table)
+    plot_external_test(*files, runs, snakemake.output.figure)

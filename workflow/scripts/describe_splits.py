@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from blastfold.core.logs import log_to
 from blastfold.reporting.figures.audits import plot_leakage
+from blastfold.reporting.tables.imports import tabulate_imports
 from blastfold.reporting.tables.leakage import tabulate_leakage
 from blastfold.reporting.tables.results import tabulate_datasets, tabulate_splits
 
@@ -12,11 +13,11 @@ if TYPE_CHECKING:
 
 stored, outputs = snakemake.input, snakemake.output
 splits, titles = snakemake.params.splits, snakemake.params.titles
-manifests = dict(zip(snakemake.params.datasets, stored.manifests, strict=True))
 with log_to(snakemake.log[0]):
     tabulate_datasets(
         stored.descriptions, titles["dataset"], snakemake.params.expected, outputs.datasets
     )
+    tabulate_imports(stored.descriptions, titles["dataset"], outputs.imports)
     tabulate_splits(stored.folds, splits, titles, outputs.splits)
-    tabulate_leakage(stored.leakage, manifests, splits, titles, outputs.leakage)
+    tabulate_leakage(stored.leakage, splits, titles, outputs.leakage)
     plot_leakage(outputs.leakage[0], outputs.leakage_figure)

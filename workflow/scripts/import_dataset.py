@@ -22,4 +22,5 @@ with log_to(snakemake.log[0]):
         rejected=snakemake.output.rejected,
         summary=snakemake.output.summary,
         threads=snakemake.threads,
+        grown=place.grown,
     )

@@ -1,9 +1,13 @@
 """Files that appear whole, digests and named randomness."""
 
 import hashlib
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from support.repository import SCRIPTS
 
 from blastfold.core import files, seeds
 
@@ -31,14 +35,10 @@ def test_digests(tmp_path):
     assert files.digest_settings({"a": 1, "b": 2}) == files.digest_settings({"b": 2, "a": 1})
 
 
-def test_listing_changes_with_names_and_sizes_alone(tmp_path):
-    (tmp_path / "a b").mkdir()
-    (tmp_path / "a b" / "ü.bmp").write_bytes(b"12")
-    first = files.digest_listing(tmp_path)
-    (tmp_path / "a b" / "ü.bmp").touch()
-    assert files.digest_listing(tmp_path) == first
-    (tmp_path / "a b" / "ü.bmp").write_bytes(b"123")
-    assert files.digest_listing(tmp_path) != first
+@pytest.mark.parametrize("name", ["x" * 300, "a/" * 3000, "nul\0", "", "absent"])
+def test_names_that_no_file_can_have_are_no_files(tmp_path, name):
+    assert not files.is_file(tmp_path / name)
+    assert files.exists(tmp_path / name) == (name == "")
 
 
 def test_streams_depend_on_their_names_alone():
@@ -47,3 +47,44 @@ def test_streams_depend_on_their_names_alone():
     others = [seeds.derive_seed(*names) for names in ((1, "order", 4), (2, "order", 3), (1, "or"))]
     assert seeds.derive_seed(1, "order", 3) not in others
     assert seeds.derive_seed(1, "ab", "c") != seeds.derive_seed(1, "a", "bc")
+
+
+HOLDER = """
+import pathlib, sys
+from blastfold.core.files import claim_file
+claim = claim_file({path!r})
+print("claimed", flush=True)
+sys.stdin.readline()
+pathlib.Path({ended!r}).touch()
+{last}
+"""
+WAITER = """
+import pathlib
+from blastfold.core.files import claim_file
+claim = claim_file({path!r})
+print(pathlib.Path({ended!r}).exists(), pathlib.Path({path!r}).exists())
+"""
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        "import os; os.kill(os.getpid(), 9)",
+        "pathlib.Path({path!r}).unlink(); claim.close()",
+        "claim.close()",
+    ],
+)
+def test_a_claimed_file_is_free_when_its_process_ends(tmp_path, last):
+    names = {"path": str(tmp_path / "folder" / "lock"), "ended": str(tmp_path / "ended")}
+    programs = [HOLDER.format(**names, last=last.format(**names)), WAITER.format(**names)]
+    environment = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
+    started = []
+    for program in programs:
+        command = [sys.executable, "-c", program]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        started.append(subprocess.Popen(command, env=environment, **pipes))
+        if len(started) == 1:
+            assert started[0].stdout.readline() == "claimed\n"
+    holder, waiter = started
+    holder.communicate("end\n")
+    assert waiter.communicate()[0] == "True True\n"

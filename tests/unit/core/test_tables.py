@@ -22,6 +22,43 @@ def test_odd_names_come_back_as_they_are(tmp_path):
     assert text["value"].tolist() == [repr(value) for value in table["value"].tolist()]
 
 
+LINES = [
+    "\r",
+    "a\rb",
+    "a\r\nb",
+    "a\nb",
+    "\ra",
+    "a\r",
+    '"\r"',
+    "plain",
+    "",
+    "\u2028",
+    "\x0b",
+    "a\tb",
+]
+
+
+@pytest.mark.parametrize("float_format", [None, "%.6g"])
+def test_signs_that_end_lines_do_not_end_rows(tmp_path, float_format):
+    values = [0.5, np.nan, *range(len(LINES) - 2)]
+    table = pd.DataFrame({"file": LINES, "value": values, "number": range(len(LINES))})
+    write_table(table, tmp_path / "table.tsv", float_format)
+    read = read_table(tmp_path / "table.tsv", text=["file"])
+    assert read["file"].tolist() == LINES
+    assert read["number"].tolist() == list(range(len(LINES)))
+    np.testing.assert_array_equal(read["value"], values)
+    text = read_text_table(tmp_path / "table.tsv")
+    assert text["file"].tolist() == LINES
+    assert text["number"].tolist() == list(map(str, range(len(LINES))))
+    assert text["value"].tolist()[:2] == ["0.5", ""]
+
+
+def test_tables_without_a_carriage_return_have_no_marks(tmp_path):
+    table = pd.DataFrame({"file": ["a", "b c"], "value": [1.5, 2]})
+    write_table(table, tmp_path / "table.tsv")
+    assert (tmp_path / "table.tsv").read_bytes() == b"file\tvalue\na\t1.5\nb c\t2.0\n"
+
+
 def test_an_empty_number_is_missing_and_an_empty_text_is_not(tmp_path):
     (tmp_path / "table.tsv").write_text("image_id\tfold\tmodel\n1\t\tx\n\t2\t\n")
     read = read_table(tmp_path / "table.tsv")

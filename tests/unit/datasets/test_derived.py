@@ -266,3 +266,12 @@ def test_grown_images_are_augmented_originals(base, outputs):
     assert summary["derived"] == (
         "83 of the 110 images are augmented copies of the 27 images of base."
     )
+
+
+def test_a_data_set_grows_by_a_factor_with_any_classes():
+    manifest = pd.DataFrame({"class": ["a", "b", "b", "c"], "label": ["0", "1", "1", "2"]})
+    assert copies.wanted_numbers({"times": 8}, manifest) == {"a": 8, "b": 16, "c": 8}
+    plan = copies.plan_copies(manifest, copies.wanted_numbers({"times": 3}, manifest), "grow", 0)
+    assert plan["row"].value_counts().to_dict() == {0: 2, 1: 2, 2: 2, 3: 2}
+    with pytest.raises(InputError, match="times: 8"):
+        copies.wanted_numbers({"normal": 5, "blast": 5}, manifest)

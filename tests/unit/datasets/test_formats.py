@@ -179,6 +179,13 @@ def test_centroids_that_are_no_pairs_name_the_file(tmp_path, text):
         read_centroids(tmp_path / "Im001_1.xyc")
 
 
+@pytest.mark.parametrize("number", ["1e30", "-2000000", "1e8"])
+def test_centroids_far_from_any_photograph_name_the_file(tmp_path, number):
+    write(tmp_path / "Im001_1.xyc", f"12 13\n40 {number}\n")
+    with pytest.raises(InputError, match=r"Im001_1.xyc.*expected pixels of the photograph"):
+        read_centroids(tmp_path / "Im001_1.xyc")
+
+
 def pcam(root, part="train", labels=(0, 1, 1), patches=None):
     name = f"camelyonpatch_level_2_split_{part}"
     with h5py.File(root / f"{name}_x.h5", "w") as stream:
@@ -245,7 +252,7 @@ def test_own_class_names_replace_the_usual_ones(tmp_path):
     touch(tmp_path, "L1/a.png", "L2/b.png", "lymphocyte/c.png")
     classes = {"normal": ["lymphocyte"], "blast": ["L1", "l2"]}
     assert list_records("folder", tmp_path, {"classes": classes})["label"].tolist() == [1, 1, 0]
-    with pytest.raises(InputError, match=r"folder 'L1' has images, but is not a class.*blast: 1,"):
+    with pytest.raises(InputError, match=r"(?s)3 images .*  L2: 1 image\n.*blast: 1,"):
         list_records("folder", tmp_path, {})
     with pytest.raises(InputError, match=r"'classes': 'L1' is listed under both"):
         list_records("folder", tmp_path, {"classes": {"normal": ["l1"], "blast": ["L1"]}})
@@ -296,7 +303,7 @@ def test_sheet_paths_with_backslashes_and_other_accents_are_found(tmp_path):
     ("text", "message"),
     [
         ("path\tclass\na.png\t1\n", r"cells.tsv': the column 'label' is missing.*'path', 'class'"),
-        ("file\tlabel\na.png\t1\n", r"the column 'path' is missing"),
+        ("name\tlabel\na.png\t1\n", r"the column 'path' is missing"),
         ("path\tlabel\tlabel\na.png\t1\t0\n", r"the column 'label' is there twice"),
         ("", r"the column 'path' is missing"),
         ("path\tlabel\na.png\t1\nb.png\t\n", r"row 3, column label: empty; expected normal: 0"),
@@ -305,7 +312,11 @@ def test_sheet_paths_with_backslashes_and_other_accents_are_found(tmp_path):
         ("path\tlabel\n\t1\n", r"row 2, column path: the file '' does not exist"),
         ("path\tlabel\na.png\t1\tx\n", r"row 2: 3 cells for 2 columns"),
         ('path\tlabel\n"a.png\t1\n', r"cannot be read as a table"),
-        ("path\tlabel\na.png\t1\na.png\t0\n", r"the image_id 'a': 'a.png' and 'a.png'"),
+        ("path\tlabel\na.png\t1\na.png\t1\n", r"the image_id 'a': 'a.png' and 'a.png'"),
+        (
+            "path\tlabel\na.png\t1\na.png\t0\n",
+            r"1 files have two labels: 'a.png' in the rows 2 and",
+        ),
         (
             "path\tlabel\na.png\t1\nb.png\t1\n",
             r"no image of the class 'normal' was found",
@@ -331,7 +342,7 @@ def test_a_sheet_that_is_no_text_or_missing_is_explained(tmp_path):
 def test_one_file_may_be_listed_twice_under_two_ids(tmp_path):
     touch(tmp_path, "a.png")
     write(tmp_path / "cells.tsv", "image_id\tpath\tlabel\nfirst\ta.png\t0\nsecond\ta.png\t1\n")
-    records = list_records("demo", tmp_path, {})
+    records = list_records("demo", tmp_path, {"conflicts": "report"})
     assert records["image_id"].tolist() == ["first", "second"]
     assert records["file"].tolist() == ["a.png", "a.png"]
 

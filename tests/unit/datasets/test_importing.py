@@ -34,11 +34,11 @@ def save(path, image):
         Image.fromarray(image).save(stream, file_format)
 
 
-def run_import(path, target, threads=2, expected=None, raw=None, **settings):
+def run_import(path, target, threads=2, expected=None, raw=None, grown=None, **settings):
     names = ("images.npy", "manifest.tsv", "rejected.tsv", "dataset.json")
     files = [target / name for name in names]
     settings = {"format": "folder", "image_size": [12, 16], **settings}
-    import_dataset("cells", path, settings, expected, raw, *files, threads=threads)
+    import_dataset("cells", path, settings, expected, raw, *files, threads, grown)
     tables = [pd.read_csv(file, sep="\t", keep_default_na=False, dtype=str) for file in files[1:3]]
     return np.load(files[0], mmap_mode="r"), *tables, json.loads(files[3].read_text("utf-8"))
 
@@ -120,6 +120,19 @@ def test_a_class_left_empty_stops_and_leaves_nothing_behind(tmp_path):
     with pytest.raises(InputError, match=message):
         run_import(tmp_path / "raw", tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_grown_data_set_without_room_for_its_originals_is_an_error_of_the_import(tmp_path):
+    folder_of_cells(tmp_path / "raw")
+    (tmp_path / "raw/blast/empty.png").write_bytes(b"")
+    message = r"datasets.more.grow.blast: received 2, but the data set has 3 blast images"
+    with pytest.raises(InputError, match=message):
+        run_import(tmp_path / "raw", tmp_path / "out", grown={"more": {"normal": 3, "blast": 2}})
+    assert list((tmp_path / "out").iterdir()) == []
+    # A rejected image is none of the originals.
+    for grow in ({"normal": 3, "blast": 3}, {"times": 2}):
+        images, *_ = run_import(tmp_path / "raw", tmp_path / "out", grown={"more": grow})
+        assert len(images) == 6
 
 
 def test_errors_of_the_whole_data_set_come_before_any_output(tmp_path):

@@ -291,7 +291,9 @@ def test_cells_and_curve_quote_the_recommended_intervals(tmp_path):
 
 def test_files_become_tables(tmp_path):
     cells, groups = simulate(13, factors={"train": ["head", "all"]})
-    groups.rename("group").rename_axis("image_id").to_csv(tmp_path / "groups.tsv", sep="\t")
+    stored = groups.rename("group").rename_axis("image_id").reset_index()
+    stored["relations"] = ["unknown" if place < 5 else "known" for place in range(len(stored))]
+    stored.to_csv(tmp_path / "groups.tsv", sep="\t", index=False)
     predictions, plan, intervals = [], [], []
     for cell, table in cells.items():
         predictions.append(tmp_path / f"{cell[0]}-predictions.tsv")
@@ -314,5 +316,7 @@ def test_files_become_tables(tmp_path):
     written = pd.read_csv(outputs["effects"], sep="\t")
     expected = effects_of(cells, groups, {"train": ["head", "all"]})
     np.testing.assert_allclose(written["difference"], expected["difference"], atol=1e-9)
+    code = f"groups_of_unknown_subjects:5:{len(groups)}"
+    assert written["note"].str.contains(code, regex=False).all()
     assert len(pd.read_csv(outputs["cells"], sep="\t")) == 8
     assert pd.read_csv(outputs["learning_curve"], sep="\t").empty

@@ -27,6 +27,7 @@ from blastfold.core.fold_table import write_folds
 from blastfold.core.names import METRICS
 from blastfold.core.noted_tables import require_notes
 from blastfold.core.predictions import read_test_predictions
+from blastfold.core.tables import read_text_table
 from blastfold.evaluation import protocol_gap
 from blastfold.evaluation.comparisons import COMPARISON_COLUMNS, compare_models
 from blastfold.evaluation.intervals import estimate_intervals
@@ -185,14 +186,61 @@ def files(tmp_path):
             path.parent.mkdir(exist_ok=True)
             write_stored_predictions(tested, path)
     tested = make_tested()
-    groups_of(tested).rename("group").rename_axis("image_id").reset_index().to_csv(
-        tmp_path / "groups.tsv", sep="\t", index=False
-    )
+    table = groups_of(tested).rename("group").rename_axis("image_id").reset_index()
+    table.assign(relations="known").to_csv(tmp_path / "groups.tsv", sep="\t", index=False)
     roles = ["train"] * 200 + ["test"] * 100
     names = [f"image {place}" for place in range(300)]
     folds = pd.DataFrame({"image_id": names, "repeat": 0, "fold": 0, "role": roles})
     write_folds(folds, tmp_path / "folds.tsv")
     return tmp_path
+
+
+def test_intervals_and_tests_say_that_groups_of_unknown_subjects_may_be_incomplete(files):
+    path = files / "groups.tsv"
+    table = read_text_table(path)
+    table.to_csv(files / "known.tsv", sep="\t", index=False)
+    table.loc[:9, "relations"] = "unknown"
+    table.to_csv(path, sep="\t", index=False)
+    common = {"groups": path, "folds": files / "folds.tsv", "seed": 1}
+    estimate_intervals(
+        predictions_of(files, "by_subject", ["sharp"]),
+        names=["x"],
+        output=files / "i.tsv",
+        **common,
+    )
+    compare_models(
+        predictions_of(files, "by_subject"),
+        list(LEARNT),
+        names=["x"],
+        output=files / "c.tsv",
+        **common,
+    )
+    code = f"groups_of_unknown_subjects:10:{len(table)}"
+    for name in ("i.tsv", "c.tsv"):
+        found = read_text_table(files / name)
+        pooled = found["view"] == "pooled"
+        assert found.loc[pooled, "note"].str.contains(code, regex=False).all()
+        assert not found.loc[~pooled, "note"].str.contains("unknown_subjects").any()
+    metrics = [write_metrics(predictions_of(files, "by_subject", ["sharp"]), files / "m.tsv")]
+    run = {"model": "sharp", "model_title": "Sharp", "protocol": "p", "protocol_title": "P"}
+    result_tables.tabulate_results(
+        metrics, [files / "i.tsv"], [run], "Title", "tab:r", [files / "r.md"]
+    )
+    shown = (files / "r.md").read_text()
+    assert "interval over leakage groups as far as they are known" in shown
+    assert "the subjects of test images are unknown" in shown
+    estimate_intervals(
+        predictions_of(files, "by_subject", ["sharp"]),
+        names=["x"],
+        output=files / "i.tsv",
+        **common | {"groups": files / "known.tsv"},
+    )
+    result_tables.tabulate_results(
+        metrics, [files / "i.tsv"], [run], "Title", "tab:r", [files / "r.md"]
+    )
+    shown = (files / "r.md").read_text()
+    assert "interval over leakage groups." in shown
+    assert "unknown" not in shown
 
 
 def predictions_of(files, protocol, models=tuple(LEARNT)):
@@ -292,7 +340,7 @@ def test_no_model_may_be_named_like_a_table_of_models():
         "protocols": {"split": {"kind": "holdout"}},
         "experiments": [names],
     }
-    with pytest.raises(InputError, match=r"models\.comparisons: a table has this name"):
+    with pytest.raises(InputError, match=r"models\.comparisons: tables of comparisons have this name"):
         check_config(entries | model, SCHEMA)
 
 

@@ -55,6 +55,7 @@ def experiment(tmp_path):
         folds.to_csv(folder / "f.tsv", sep="\t", index=False)
         members = everything[["image_id"]].drop_duplicates()
         members = members.assign(group=[f"g{place % groups}" for place in range(len(members))])
+        members["relations"] = "known"
         members.to_csv(folder / "g.tsv", sep="\t", index=False)
         return {
             "predictions": [str(folder / f"predictions-{fold}.tsv") for fold in range(len(tables))],
@@ -391,7 +392,8 @@ def test_interval_narrower_than_of_independent_images_is_noted(experiment):
     )
     paths = experiment([tested])
     group = [f"g{place // 100 % 3}" for place in range(600)]
-    tested[["image_id"]].assign(group=group).to_csv(paths["groups"], sep="\t", index=False)
+    members = tested[["image_id"]].assign(group=group, relations="known")
+    members.to_csv(paths["groups"], sep="\t", index=False)
     points = calibrate(paths)["operating_points"]
     row = points.query("scope == 'pooled' and operating_point == 'threshold-0.5'").iloc[0]
     assert row["sensitivity"] == pytest.approx(239 / 300)
@@ -407,3 +409,22 @@ def test_nothing_is_cut_off_in_the_first_file_of_a_figure(calibrated, tmp_path):
     pixels = imread(tmp_path / "first.png")[..., :3]
     for edge in (pixels[:3], pixels[-3:], pixels[:, :3], pixels[:, -3:]):
         assert edge.min() == 1
+
+
+def test_operating_points_of_unknown_subjects_have_a_note(experiment):
+    tested = pd.DataFrame(
+        {
+            "image_id": [f"i{place}" for place in range(40)],
+            "fold": 0,
+            "role": "test",
+            "label": [0, 1] * 20,
+            "probability": np.linspace(0.1, 0.9, 40),
+        }
+    )
+    paths = experiment([tested])
+    members = pd.read_csv(paths["groups"], sep="\t")
+    members.loc[:9, "relations"] = "unknown"
+    members.to_csv(paths["groups"], sep="\t", index=False)
+    points = calibrate(paths)["operating_points"]
+    noted = points["note"].str.contains("groups_of_unknown_subjects:10:40", regex=False)
+    assert (noted == (points["scope"] == "pooled")).all()

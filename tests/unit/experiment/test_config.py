@@ -182,6 +182,27 @@ def with_grown(**changes):
     return minimal(datasets={"cells": cells, "more": grown | changes})
 
 
+@pytest.mark.parametrize(
+    "grow",
+    [
+        {},
+        {"normal": 10},
+        {"augmentation": {}},
+        {"times": 8, "normal": 10, "blast": 12},
+        {"times": 1},
+        {"times": 2.5},
+    ],
+)
+def test_a_data_set_grows_by_a_factor_or_to_numbers(grow):
+    with pytest.raises(InputError, match=r"datasets.more.grow"):
+        check_config(with_grown(grow=grow), SCHEMA)
+
+
+def test_a_data_set_grows_by_a_factor():
+    config = check_config(with_grown(grow={"times": 8}), SCHEMA)
+    assert config["datasets"]["more"]["grow"]["times"] == 8
+
+
 def test_grown_data_set_takes_what_it_does_not_name_from_its_base():
     config = check_config(with_grown(), SCHEMA)
     grown = config["datasets"]["more"]
@@ -199,7 +220,7 @@ def test_grown_data_set_takes_what_it_does_not_name_from_its_base():
         (with_grown(of="cell"), "datasets.more.of: received 'cell', expected a data set"),
         (with_grown(of="more"), "datasets.more.of: received 'more', expected a data set"),
         (with_grown(image_size=[9, 9]), "datasets.more.image_size: format grown takes this from"),
-        (with_grown(grow={"normal": 3}), "datasets.more.grow: the key 'blast' is missing"),
+        (with_grown(grow={"normal": 3}), "datasets.more.grow: received normal, expected times"),
         (with_grown(format="folder"), "datasets.more.grow: belongs to format grown"),
         (
             minimal(datasets={"cells": {"format": "grown"}}),
@@ -357,3 +378,240 @@ def test_a_model_of_the_user_is_never_replaced_by_a_source_task():
     config = with_source(src_simplecnn=own)
     config["experiments"][0]["models"] = ["src_simplecnn"]
     assert check_config(config, SCHEMA)["models"]["src_simplecnn"]["epochs"] == 2
+
+
+def with_entry(part, **changes):
+    """The small config with changed keys of its only data set, protocol, model or experiment."""
+    config = minimal()
+    entry = config[part][0] if part == "experiments" else next(iter(config[part].values()))
+    entry |= changes
+    return config
+
+
+def with_training(training):
+    return minimal(
+        pretraining={"src": {"dataset": "cells", "protocol": "holdout", "training": training}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        # Numbers.
+        (with_entry("protocols", test_fraction=float("nan")), "received nan, expected number"),
+        (with_entry("protocols", test_fraction=float("inf")), "received inf, expected number"),
+        (
+            with_entry("models", learning_rate=float("inf")),
+            "models.simple_cnn.learning_rate: recei",
+        ),
+        (
+            with_entry("models", learning_rate="1e-4"),
+            "received '1e-4', expected number; write 0.0001",
+        ),
+        (
+            with_entry("protocols", kind="kfold", folds=2.0),
+            "protocols.holdout.folds: received 2.0, ",
+        ),
+        (
+            with_entry("datasets", image_size=[32.0, 32.0]),
+            "datasets.cells.image_size.0: received 32.0, expected integer, written without",
+        ),
+        (
+            with_entry("models", epochs=True),
+            "models.simple_cnn.epochs: received True, expected int",
+        ),
+        (
+            with_entry("models", early_stopping=2.0),
+            "models.simple_cnn.early_stopping: received 2.0",
+        ),
+        (minimal(seed=10**30), "seed: received 1000000000000000000000000000000, expected a number"),
+        # Lists, entries and nothing where names are wanted.
+        (with_training([]), "pretraining.src.training: received [], expected object (keys"),
+        (with_training({"epoch": 3}), "pretraining.src.training: epoch: unknown key; did you mean"),
+        (
+            with_training({"epochs": [3]}),
+            "pretraining.src.training: epochs: received [3], expected",
+        ),
+        (with_entry("experiments", models={"a": 1}), "experiments.0.models: received {'a': 1}"),
+        (
+            with_entry("experiments", models=[["a"]]),
+            "experiments.0.models.0: received ['a'], expected",
+        ),
+        (with_entry("experiments", datasets=None), "experiments.0.datasets: received None"),
+        (with_entry("models", architecture={}), "models.simple_cnn.architecture: received {}"),
+        (
+            with_entry("models", weights={"pretrained_on": ["a"]}),
+            "simple_cnn.weights: received {'pre",
+        ),
+        (minimal(experiments="all"), "experiments: received 'all', expected array (a list such as"),
+        (minimal(models=["vgg19"]), "models: received ['vgg19'], expected object (keys, each with"),
+        (minimal(datasets=None), "datasets: received None, expected object"),
+        ([], "top level: received [], expected keys"),
+        # Words that YAML reads as truth values.
+        (
+            with_entry("datasets", classes={"normal": [False], "blast": [True]}),
+            "datasets.cells.classes.normal.0: received False, expected string or integer; YAML "
+            "reads yes, no, on, off, true and false as a truth value; put quotes round the word",
+        ),
+        (minimal(device=False), "['auto', 'gpu', 'cpu']; YAML reads yes, no"),
+        # Labels of classes.
+        (
+            with_entry("datasets", classes={"normal": ["a, b"], "blast": ["c", "A, B "]}),
+            "datasets.cells.classes: 'a, b' is listed under both classes",
+        ),
+        # Parts of a predefined split.
+        (
+            with_entry("protocols", kind="predefined", test_parts=["a"]),
+            "protocols.holdout.train_parts: nothing is left to train on when 'a' is tested",
+        ),
+        (
+            with_entry(
+                "protocols", kind="predefined", test_parts=["a", "b"], validation_parts=["b"]
+            ),
+            "protocols.holdout.validation_parts: 'b' is among test_parts too",
+        ),
+        # Settings that do not fit together.
+        (
+            with_entry("datasets", format="demo", demo={"crop_size": [470, 64]}),
+            "datasets.cells.demo: crop_size is [470, 64]; expected at most [469, 629]",
+        ),
+        (
+            with_entry("datasets", format="demo", demo={"duplicates": 289}),
+            "datasets.cells.demo: duplicates is 289; expected at most 288, one of each cell",
+        ),
+        # Networks.
+        (with_entry("models", architecture="vgg91"), "'vgg91'; did you mean VGG19?"),
+        (
+            with_entry("models", architecture="alexnet_2012_x"),
+            "expected simple_cnn or one of keras",
+        ),
+        (
+            with_entry("models", weights="imagenet"),
+            "models.simple_cnn.weights: received 'imagenet', but simple_cnn has no ImageNet",
+        ),
+        (
+            with_entry("models", preprocessing="imagenet"),
+            "simple_cnn.preprocessing: received 'imag",
+        ),
+        (
+            with_selected(select={"architecture": "simple_cnn"}),
+            "datasets.more.select.architecture: received 'simple_cnn', expected one of keras.app",
+        ),
+        (
+            with_selected(select={"architecture": "Xception"}),
+            "datasets.more.select.architecture: Xception cannot take images of 32x40 pixels",
+        ),
+    ],
+)
+def test_fault_of_a_value(config, expected):
+    assert expected in fault_of(config)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "smallest"),
+    [("simple_cnn", 18), ("inception-v3", 75), ("Xception", 71), ("MobileNet_V3_Small", 32)],
+)
+def test_images_are_as_small_as_the_network_takes(architecture, smallest):
+    config = with_entry("models", architecture=architecture)
+    config["datasets"]["cells"]["image_size"] = [smallest, smallest]
+    check_config(config, SCHEMA)
+    config["datasets"]["cells"]["image_size"] = [smallest + 9, smallest - 1]
+    message = fault_of(config)
+    assert f"models.simple_cnn.architecture: {architecture} cannot take images of" in message
+    assert f"expected at least {smallest}x{smallest}, set datasets.cells.image_size" in message
+    # A model that no experiment combines with these images may stay.
+    config["datasets"]["large"] = {"format": "folder"}
+    config["experiments"][0]["datasets"] = ["large"]
+    check_config(config, SCHEMA)
+
+
+def test_images_of_a_source_task_and_of_a_varied_network_are_checked_too():
+    config = with_source()
+    config["models"]["transferred"]["architecture"] = "InceptionV3"
+    config["datasets"]["tiles"]["image_size"] = [64, 64]
+    assert "models.src_inceptionv3.architecture: InceptionV3 cannot take images" in fault_of(config)
+    config = minimal()
+    config["datasets"]["cells"]["image_size"] = [64, 64]
+    varied = {"vary": {"architecture": ["simple_cnn", "Xception"]}, "model": "simple_cnn"}
+    config["ablations"] = {"what": config["experiments"][0] | varied}
+    del config["ablations"]["what"]["models"]
+    assert "models.what_xception.architecture: Xception cannot take images" in fault_of(config)
+
+
+def test_one_wrong_key_gives_one_fault_in_however_many_models():
+    config = minimal()
+    epochs = {"epochs": list(range(1, 40)), "batch_size": [1, 2, 3]}
+    entry = {"datasets": ["cells"], "protocols": ["holdout"], "model": "simple_cnn", "vary": epochs}
+    config["ablations"] = {"what": entry}
+    config["models"]["simple_cnn"]["preprocessing"] = "imagenet"
+    assert fault_of(config).count("\n  - ") == 1
+
+
+def test_many_faults_are_cut_short():
+    models = {f"m{number}": {"architecture": "lost"} for number in range(50)}
+    message = fault_of(minimal(models=models))
+    assert message.count("\n  - ") == 20
+    assert "... and 31 more" in message
+
+
+@pytest.mark.parametrize(
+    ("starts", "circle"),
+    [({"a": "a"}, "a -> a"), ({"a": "b", "b": "a"}, "a -> b -> a")],
+)
+def test_source_tasks_in_a_circle_are_refused(starts, circle):
+    sources = {
+        name: {
+            "dataset": "tiles",
+            "protocol": "holdout",
+            "training": {"weights": {"pretrained_on": start}, "preprocessing": "weights"},
+        }
+        for name, start in starts.items()
+    }
+    config = with_source() | {"pretraining": sources}
+    config["models"]["transferred"]["weights"] = {"pretrained_on": "a"}
+    config["models"]["transferred"]["preprocessing"] = "weights"
+    assert f"pretraining.a.training.weights: {circle} is a circle" in fault_of(config)
+
+
+@pytest.mark.parametrize("shares", [[0.255, 0.25500001], [1e-7]])
+def test_shares_that_give_no_name_of_their_own_are_refused(shares):
+    entry = {"datasets": ["cells"], "protocols": ["holdout"], "model": "simple_cnn"}
+    message = fault_of(minimal(ablations={"what": entry | {"training_shares": shares}}))
+    assert f"ablations.what.training_shares: received {shares[0]!r}" in message
+
+
+def test_a_model_that_no_experiment_asks_for_may_start_from_a_source_task():
+    config = with_source()
+    config["models"]["transferred"]["preprocessing"] = "weights"
+    config["models"]["other"] = {"architecture": "simple_cnn"}
+    config["experiments"][0]["models"] = ["other"]
+    checked = check_config(config, SCHEMA)
+    assert checked["models"]["transferred"]["preprocessing"] == "source_mean_image"
+    assert "src_simplecnn" not in checked["models"]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "stops"),
+    [
+        ({"kind": "holdout", "validation_fraction": 0}, False),
+        ({"kind": "holdout"}, True),
+        ({"kind": "predefined", "test_parts": ["a", "b"], "validation_fraction": 0}, False),
+        (
+            {
+                "kind": "predefined",
+                "test_parts": ["a", "b"],
+                "validation_parts": ["c"],
+                "validation_fraction": 0,
+            },
+            True,
+        ),
+    ],
+)
+def test_early_stopping_needs_validation_images(protocol, stops):
+    config = minimal(protocols={"holdout": protocol})
+    check_config(config, SCHEMA)
+    config["models"]["simple_cnn"]["early_stopping"] = 3
+    if stops:
+        check_config(config, SCHEMA)
+    else:
+        assert "models.simple_cnn.early_stopping: needs validation images" in fault_of(config)

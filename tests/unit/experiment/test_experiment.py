@@ -4,15 +4,16 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from snakemake.iocontainers import Wildcards
-from support.repository import SCHEMA
+from support.repository import REPOSITORY, SCHEMA
 
 from blastfold.core.errors import InputError
 from blastfold.core.settings import FeatureSettings
 from blastfold.experiment.config import check_config
 from blastfold.experiment.experiment import Experiment, one_of
 from blastfold.experiment.feature_sets import feature_set_name
-from blastfold.experiment.runs import Run
+from blastfold.experiment.runs import Run, Runs
 from blastfold.experiment.targets import WILDCARDS, Product
 
 SLIDE_SCHEMA = SCHEMA.with_name("slides.schema.yaml")
@@ -221,7 +222,7 @@ def test_titles_and_what_no_import_uses_are_no_settings_of_an_import():
     entry = {"format": "folder", "title": "Cells", "reproduces": "C-NMC"}
     inputs = make(datasets={"cells": entry}).inputs
     settings = inputs.import_settings(wildcards(dataset="cells"))
-    assert set(settings) <= {"format", "image_size", "crop"}
+    assert set(settings) <= {"format", "image_size", "crop", "conflicts", "suspicious"}
 
 
 def test_a_derived_data_set_names_files_of_its_base():
@@ -540,3 +541,33 @@ def test_names_that_contain_one_another_are_distinguished():
     assert re.fullmatch(constraint, "folds")
     assert not re.fullmatch(constraint, "folds_subject")
     assert not re.fullmatch(one_of([]), "")
+
+
+def test_generated_images_tiles_and_source_tasks_are_not_compared_with_the_literature():
+    config = yaml.safe_load((REPOSITORY / "config.yaml").read_text("utf-8"))
+    runs = Runs(check_config(config, SCHEMA, "config.yaml"))
+    assert runs.shown
+    assert runs.comparable == []
+    for entry in config["datasets"].values():
+        if entry["format"] == "demo":
+            entry.pop("demo", None)
+            entry["format"] = "all-idb2"
+    runs = Runs(check_config(config, SCHEMA, "config.yaml"))
+    assert {run.dataset for run in runs.comparable} == {"demo", "demo_grown"}
+    source = "discriminative_tiles_simplecnn"
+    assert source in {run.model for run in runs.shown}
+    assert source not in {run.model for run in runs.comparable}
+
+
+def test_images_are_independent_by_the_config_or_the_generator():
+    datasets = {
+        "cells": {"format": "folder"},
+        "declared": {"format": "folder", "independent_images": True},
+        "grown": {"format": "grown", "of": "declared", "grow": {"normal": 9, "blast": 9}},
+        "smears": {"format": "demo"},
+    }
+    inputs = make(datasets=datasets, experiments=asked()).inputs
+    found = {
+        name: inputs.independent_images(Wildcards(fromdict={"dataset": name})) for name in datasets
+    }
+    assert found == {"cells": False, "declared": True, "grown": True, "smears": True}

@@ -183,7 +183,7 @@ REJECTED = {
     "12 of 16 bits": (encode(np.full((9, 9), 4095, np.uint16), "PNG"), "12 bits"),
     "float": (encode_tiff(np.ones((9, 9), np.float32)), "float32"),
     "signed": (encode_tiff(np.ones((9, 9), np.int16)), "int16"),
-    "one bit": (encode(Image.fromarray(smooth_image()).convert("1"), "TIFF"), "bool"),
+    "one bit": (encode(Image.fromarray(smooth_image()).convert("1"), "TIFF"), "1-bit"),
     "two pages": (encode_tiff(np.zeros((2, 9, 9, 3), np.uint8), photometric="rgb"), "2 pages"),
     "bomb": (claims_too_much(), "40000 x 40000"),
 }

@@ -187,3 +187,20 @@ def test_audit_dataset_writes_both_tables(tmp_path):
         audit_dataset(
             tmp_path / "images.npy", tmp_path / "manifest.tsv", *outputs, asdict(DEFAULTS)
         )
+
+
+def test_duplicates_with_different_labels_are_a_warning(tmp_path, caplog):
+    np.save(tmp_path / "images.npy", np.stack([cell(1), cell(2), np.fliplr(cell(1))]))
+    for labels, warnings in (([0, 1, 1], 1), ([1, 0, 1], 0)):
+        manifest = pd.DataFrame({"image_id": ["a", "b", "c"], "label": labels})
+        manifest = manifest.assign(subject="", picture="", parent="")
+        manifest.to_csv(tmp_path / "manifest.tsv", sep="\t", index=False)
+        caplog.clear()
+        outputs = tmp_path / "duplicates.tsv", tmp_path / "groups.tsv"
+        audit_dataset(
+            tmp_path / "images.npy", tmp_path / "manifest.tsv", *outputs, asdict(DEFAULTS)
+        )
+        messages = [record.getMessage() for record in caplog.records]
+        found = [text for text in messages if "different labels" in text]
+        assert len(found) == warnings
+        assert all("1 pairs" in text and "a (label 0) and c (label 1)" in text for text in found)

@@ -22,13 +22,13 @@ def data_set(tmp_path):
     return tmp_path
 
 
-def run(folder, roles, leakage):
+def run(folder, roles, leakage, independent=False):
     rows = [(name, 0, 0, role) for name, role in zip("abcdef", roles, strict=True)]
     write(folder, "folds.tsv", ["image_id", "repeat", "fold", "role"], rows)
     names = ("folds", "manifest", "groups", "duplicates")
     outputs = {name: folder / f"{name}.out.tsv" for name in ("summary", "crossings")}
     inputs = {name: folder / f"{name}.tsv" for name in names}
-    audit_split(**inputs, name="mine", leakage=leakage, **outputs)
+    audit_split(**inputs, name="mine", leakage=leakage, independent=independent, **outputs)
     summary = pd.read_csv(outputs["summary"], sep="\t")
     against_train = summary[summary["against"] == "train"].set_index("reason")["crossing"]
     return against_train.to_dict()
@@ -37,7 +37,9 @@ def run(folder, roles, leakage):
 def test_what_crosses_is_counted(data_set):
     # Tested: b, whose subject is trained on through a; and f, a copy of a with e of its subject.
     found = run(data_set, ["train", "test", "train", "train", "train", "test"], "report")
-    assert found == {"copy": 1, "subject": 2, "picture": 0, "parent": 0, "group": 2}
+    unnamed = {reason: found.pop(reason) for reason in ("picture", "parent")}
+    assert found == {"copy": 1, "subject": 2, "group": 2}
+    assert all(pd.isna(count) for count in unnamed.values())
 
 
 def test_forbidden_leakage_stops_with_the_list(data_set):
@@ -56,4 +58,51 @@ def test_subjects_apart_but_a_copy_across_is_leakage(data_set):
 
 def test_groups_apart_pass(data_set):
     roles = ["train", "train", "test", "test", "train", "train"]
-    assert sum(run(data_set, roles, "forbid").values()) == 0
+    found = run(data_set, roles, "forbid")
+    assert found["copy"] == found["subject"] == found["group"] == 0
+
+
+@pytest.fixture
+def without_subjects(data_set):
+    """The same images; nobody has named a subject."""
+    table = pd.read_csv(data_set / "manifest.tsv", sep="\t", keep_default_na=False)
+    table.assign(subject="").to_csv(data_set / "manifest.tsv", sep="\t", index=False)
+    write(data_set, "groups.tsv", ["image_id", "group"], [(name, name) for name in "abcdef"])
+    write(data_set, "duplicates.tsv", ["first", "second"], [])
+    return data_set
+
+
+ROLES = ["train", "train", "test", "test", "train", "train"]
+
+
+def test_unknown_subjects_are_refused_where_leakage_is_forbidden(without_subjects):
+    with pytest.raises(InputError, match=r"the subject of 6 of 6 images is unknown") as caught:
+        run(without_subjects, ROLES, "forbid")
+    assert "independent_images: true" in str(caught.value)
+    assert not (without_subjects / "summary.out.tsv").exists()
+
+
+def test_unknown_subjects_are_a_warning_and_no_zero_where_leakage_is_reported(
+    without_subjects, caplog
+):
+    found = run(without_subjects, ROLES, "report")
+    assert found["copy"] == 0
+    assert all(pd.isna(found[name]) for name in ("subject", "picture", "parent", "group"))
+    assert "the subject of 6 of 6 images is unknown" in caplog.text
+
+
+def test_images_that_are_declared_as_independent_pass(without_subjects, caplog):
+    assert sum(run(without_subjects, ROLES, "forbid", independent=True).values()) == 0
+    assert "unknown" not in caplog.text
+
+
+def test_unknown_subjects_of_images_outside_the_split_do_not_matter(data_set):
+    table = pd.read_csv(data_set / "manifest.tsv", sep="\t", keep_default_na=False, dtype=str)
+    table.loc[5, "subject"] = ""
+    table.to_csv(data_set / "manifest.tsv", sep="\t", index=False)
+    rows = [(name, 0, 0, role) for name, role in zip("abcde", ROLES[:5], strict=True)]
+    write(data_set, "folds.tsv", ["image_id", "repeat", "fold", "role"], rows[:4])
+    inputs = {name: data_set / f"{name}.tsv" for name in ("manifest", "groups", "duplicates")}
+    outputs = {name: data_set / f"{name}.out.tsv" for name in ("summary", "crossings")}
+    audit_split(data_set / "folds.tsv", **inputs, name="mine", leakage="forbid", **outputs)
+    assert outputs["summary"].exists()

@@ -8,9 +8,17 @@ import pytest
 import yaml
 from support.repository import SCHEMA
 
+from blastfold.experiment.combinations import combinations
 from blastfold.experiment.config import check_config
 from blastfold.planning import estimate as estimate_command
-from blastfold.planning.cost_estimate import Fold, Speed, count_images, estimate, folds_of
+from blastfold.planning.cost_estimate import (
+    Fold,
+    Speed,
+    count_images,
+    disk_needs,
+    estimate,
+    folds_of,
+)
 
 EXPECTED = yaml.safe_load(Path("resources/datasets.yaml").read_text("utf-8"))
 CELLS = {"subjects_per_class": 2, "pictures_per_subject": 1, "cells_per_picture": 10}
@@ -212,7 +220,10 @@ def test_a_calibration_is_made_once_and_again_for_other_settings(tmp_path):
     assert 0 < speed.forward < speed.train < 1
     stored = json.loads(path.read_text())
     [entry] = stored.values()
-    assert entry["settings"] == {"architecture": "simple_cnn", "train": "all", "batch_size": 16}
+    settings = {"architecture": "simple_cnn", "train": "all", "batch_size": 16, "stain": "none"}
+    assert entry["settings"] == settings
+    assert speed.features > 0
+    assert speed.parameters > 1000
     assert entry["versions"]["keras"]
     # What is stored is what is used: no second measurement gives this number.
     entry["measured"]["train"] = 123.0
@@ -224,6 +235,11 @@ def test_a_calibration_is_made_once_and_again_for_other_settings(tmp_path):
     config["datasets"]["cells"]["image_size"] = [24, 24]
     assert estimate_command.measure(config, "cpu", 1, path)["cells", "cnn"].train < 1
     assert len(json.loads(path.read_text())) == 2
+    # Stains and XLA change it too.
+    config["models"]["cnn"]["stain"] = "macenko"
+    config["xla"] = True
+    estimate_command.measure(config, "cpu", 1, path)
+    assert len(json.loads(path.read_text())) == 3
 
 
 def test_a_network_that_cannot_be_timed_is_an_error_that_says_why(tmp_path):
@@ -232,3 +248,92 @@ def test_a_network_that_cannot_be_timed_is_an_error_that_says_why(tmp_path):
     with pytest.raises(estimate_command.CalibrationError, match="at least 18x18 pixels"):
         estimate_command.measure(config, "cpu", 1, tmp_path / "calibration.json")
     assert not (tmp_path / "calibration.json").exists()
+
+
+def test_a_stain_reference_of_the_fold_is_extracted_in_every_fold():
+    model = head(preprocessing="imagenet", stain="reinhard")
+    plain, stained = (
+        seconds_of(checked(models={"mobile": each}), Speed(0, 0.0, 0.02))[0]
+        for each in (head(preprocessing="imagenet"), model)
+    )
+    # 40 images, plain and in 3 epochs, once more for the second fold.
+    assert stained - plain == pytest.approx(4 * 40 * 0.02)
+
+
+def test_a_source_task_is_a_training_of_its_own():
+    demo = {"format": "demo", "demo": {**CELLS, "duplicates": 0}}
+    config = {
+        "datasets": {"cells": demo, "others": demo},
+        "protocols": {"kfold": {"kind": "kfold", "folds": 2}, "once": {"kind": "holdout"}},
+        "pretraining": {
+            "source": {"dataset": "others", "protocol": "once", "training": {"epochs": 3}}
+        },
+        "experiments": [{"datasets": ["cells"], "protocols": ["kfold"], "models": ["cnn"]}],
+        "models": {
+            "cnn": {"architecture": "MobileNetV2", "weights": {"pretrained_on": "source"}},
+        },
+    }
+    found = seconds_of_all(checked(**config), Speed(10, 0.1, 0.02))
+    assert list(found) == ["cnn", "source_mobilenetv2"]
+    assert found["source_mobilenetv2"] > 0
+
+
+def seconds_of_all(config, speed):
+    counts = count_images(config, EXPECTED, "no results")
+    speeds = {(dataset, model): speed for dataset, _, model in combinations(config)}
+    table = estimate(config, counts, speeds)
+    return dict(zip(table["model"], table["hours"] * 3600, strict=True))
+
+
+def needs_of(config, features=0, parameters=0):
+    counts = count_images(config, EXPECTED, "no results")
+    speed = Speed(10, 0.1, 0.02, features, parameters)
+    speeds = {(dataset, model): speed for dataset, _, model in combinations(config)}
+    return disk_needs(config, counts, speeds)
+
+
+def test_disk_of_images_and_networks():
+    needs = needs_of(checked(), parameters=10**9)
+    height, width = checked()["datasets"]["cells"]["image_size"]
+    assert needs["images"] == pytest.approx(40 * height * width * 3 / 2**30)
+    # Two folds of one network with 4 bytes a weight.
+    assert needs["networks"] == pytest.approx(2 * 4e9 / 2**30)
+    assert needs["features"] == 0
+
+
+@pytest.mark.parametrize(
+    ("models", "views"),
+    [
+        # Plain and three epochs, in both folds.
+        ([head()], 2 * 4),
+        ([head(augment=False)], 2),
+        ([head(preprocessing="imagenet")], 4),
+        ([head(preprocessing="imagenet", stain="macenko")], 2 * 4),
+        # Two heads on the same features: those of the longer training.
+        ([head(preprocessing="imagenet"), head(preprocessing="imagenet", epochs=9)], 10),
+        ([head(features="online")], 0),
+    ],
+)
+def test_disk_of_features(models, views):
+    named = {f"model_{number}": model for number, model in enumerate(models)}
+    needs = needs_of(checked(models=named), features=10**7)
+    assert needs["features"] == pytest.approx(views * 40 * 1e7 * 4 / 2**30)
+
+
+def test_the_estimate_names_disk_and_remedy(tmp_path):
+    config = checked()
+    text = estimate_command.present_disk({"images": 1e9, "features": 2e9}, tmp_path / "a", config)
+    assert "at most 3000000000.0 GB" in text
+    assert "keep_features: false" in text
+    small = estimate_command.present_disk({"images": 0.0}, tmp_path, {"keep_features": False})
+    assert "Features are removed" in small
+
+
+def test_a_data_set_that_grows_by_a_factor_is_counted():
+    config = checked(
+        datasets={
+            "cells": {"format": "demo", "demo": {**CELLS, "duplicates": 0}},
+            "more": {"format": "grown", "of": "cells", "grow": {"times": 8}},
+        }
+    )
+    assert count_images(config, EXPECTED, "no results")["more"] == {"": 320}

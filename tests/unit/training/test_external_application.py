@@ -1,4 +1,4 @@
-"""External tests: what is predicted, what the table says, what the config refuses."""
+"""External tests: what is predicted, and what the config refuses."""
 
 import json
 
@@ -10,13 +10,9 @@ from support.repository import SCHEMA
 from support.trainings import job_settings
 
 from blastfold.core.errors import BlastfoldError, InputError
-from blastfold.core.noted_tables import write_noted
 from blastfold.core.predictions import read_predictions
-from blastfold.evaluation.intervals import interval_table
 from blastfold.experiment.combinations import external_runs
 from blastfold.experiment.config import check_config
-from blastfold.reporting.figures.external_test import plot_external_test
-from blastfold.reporting.tables.external_test import external_rows, tabulate_external_test
 from blastfold.training.external_application import apply_models, predict_with
 
 
@@ -72,58 +68,6 @@ def test_images_of_another_size_are_refused(tmp_path):
     path = write_model(tmp_path / "model.keras", 1.0)
     with pytest.raises(InputError, match=r"shape \(8, 8, 3\), received \(9, 8, 3\)"):
         predict_with(path, np.zeros((2, 9, 8, 3), dtype=np.uint8))
-
-
-def write_intervals(path, labels, seed=0):
-    random = np.random.default_rng(seed)
-    tested = pd.DataFrame({"image_id": [str(n) for n in range(len(labels))], "label": labels})
-    tested["fold"] = 0
-    tested["probability"] = np.clip(
-        0.4 * tested["label"] + random.uniform(0, 0.6, len(labels)), 0, 1
-    )
-    groups = pd.Series([str(n // 3) for n in range(len(labels))], index=tested["image_id"])
-    write_noted(interval_table(tested, groups, 0.5, np.random.default_rng(1)), path)
-    return path
-
-
-RUN = {
-    "dataset": "a",
-    "dataset_title": "A",
-    "protocol": "folds",
-    "protocol_title": "Folds",
-    "model": "net",
-    "model_title": "Net",
-    "external": "b",
-    "external_title": "B",
-}
-
-
-def test_both_tests_are_in_table_and_figure(tmp_path):
-    inside = write_intervals(tmp_path / "inside.tsv", np.arange(60) % 2)
-    outside = write_intervals(tmp_path / "outside.tsv", np.arange(30) % 2, seed=1)
-    rows = external_rows([inside], [outside], [RUN])
-    assert rows["tested"].tolist() == ["same data set", "other data set"]
-    assert rows["images"].tolist() == [60, 30]
-    assert (rows["auc_lower"] <= rows["auc"]).all()
-    assert (rows["auc"] <= rows["auc_upper"]).all()
-    paths = [tmp_path / f"table.{ending}" for ending in ("tsv", "tex", "md")]
-    tabulate_external_test([inside], [outside], [RUN], paths)
-    assert "other data set" in paths[2].read_text()
-    plot_external_test([inside], [outside], [RUN], [tmp_path / "figure.png"])
-    assert (tmp_path / "figure.png").stat().st_size > 5000
-
-
-def test_a_data_set_of_one_class_has_notes_for_what_is_undefined(tmp_path):
-    inside = write_intervals(tmp_path / "inside.tsv", np.arange(60) % 2)
-    outside = write_intervals(tmp_path / "outside.tsv", np.ones(30, dtype=int))
-    row = external_rows([inside], [outside], [RUN]).iloc[1]
-    assert np.isnan(row["auc"])
-    assert np.isnan(row["specificity"])
-    assert "AUC" in row["note"]
-    assert "Specificity" in row["note"]
-    assert 0 <= row["sensitivity"] <= 1
-    tabulate_external_test([inside], [outside], [RUN], [tmp_path / "table.md"])
-    plot_external_test([inside], [outside], [RUN], [tmp_path / "figure.png"])
 
 
 def experiment(**changes):

@@ -269,4 +269,4 @@ def test_a_network_that_onnx_runtime_cannot_run_is_an_error():
 
 def test_features_that_do_not_fit_on_the_disk_are_refused_before_anything_runs(tmp_path):
     with pytest.raises(Exception, match="features: online"):
-        feature_file.FeatureFile(tmp_path / "digest", (1000, 10**9, 1280))
+        feature_file.reserve({tmp_path / "digest": (1000, 10**9, 1280)})

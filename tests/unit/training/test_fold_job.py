@@ -21,6 +21,7 @@ from support.trainings import (
 from blastfold.core import fold_table
 from blastfold.core.errors import OutOfMemoryError
 from blastfold.core.settings import AugmentationSettings
+from blastfold.networks.unfreezing import Stage
 from blastfold.training import batches, epochs
 from blastfold.training.memory import within_memory
 
@@ -121,6 +122,40 @@ def test_early_stopping_keeps_the_best_epoch():
     )
 
 
+def test_a_plateau_of_the_head_does_not_end_a_staged_training():
+    images, labels = blobs()
+    parts = parts_of(labels)
+    turned = parts["validation"]._replace(labels=1 - parts["validation"].labels)
+    seen = {"train": parts["train"], "validation": turned}
+    staged = {"train": "staged", "stages": 2, "epochs": 10, "early_stopping": 2}
+    trainer = build_trainer(images, model_settings(augmentation=NOT_AUGMENTED, **staged))
+    history = epochs.train(trainer, seen)
+    last = history[history["epoch"] > 5]
+    assert len(last) >= 3
+    best = int(last.set_index("epoch")["val_loss"].idxmin())
+    assert len(history) in (10, best + 2)
+    described = epochs.describe_stages(history, trainer.stages)
+    assert [stage["first_epoch"] for stage in described] == [1, 6]
+    assert [stage["epochs"] for stage in described] == [5, len(last)]
+    assert described[1]["best_epoch"] == best
+
+
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [
+        ([3, 2, 1, 2], None),
+        ([1, 2, 3, 4, 5, 6], 5),
+        ([1, 2, 3, 4, 6, 5, 5], 6),
+        ([1, 2, 3, 4, np.nan, 1], 5),
+        ([1, 2, 3, 4, 5, np.nan], 5),
+    ],
+)
+def test_early_stopping_is_counted_from_the_last_stage(losses, expected):
+    stages = [Stage(1, 4, 0.0, 1e-3), Stage(5, 8, 1.0, 1e-4)]
+    history = [{"epoch": epoch, "val_loss": loss} for epoch, loss in enumerate(losses, 1)]
+    assert epochs.best_of_last_stage(history, stages) == expected
+
+
 def test_a_job_writes_all_that_is_to_be_known(tmp_path):
     images, labels = blobs()
     write_job(tmp_path, images, labels)
@@ -136,6 +171,8 @@ def test_a_job_writes_all_that_is_to_be_known(tmp_path):
     assert record["images"] == {"train": 30, "validation": 10, "test": 20}
     assert record["digests"]["images"] == "of images"
     assert record["peak_memory_mb"] > 100
+    assert (record["epochs"], record["kept_epoch"], record["stopped_early"]) == (3, 3, False)
+    assert [stage["epochs"] for stage in record["stages"]] == [3]
     assert pd.read_csv(outputs.history, sep="\t")["epoch"].tolist() == [1, 2, 3]
     # The saved model takes stored images and gives the very predictions of the table.
     model = keras.saving.load_model(outputs.model)

@@ -264,12 +264,20 @@ def test_devices_are_counted_apart(stored, tmp_path):
     assert "2 trainings on a CPU and 1 training on a GPU NVIDIA H200" in text
 
 
-def test_early_stopping_is_reported_only_with_validation_images(stored, tmp_path):
-    runs = [run_of(fold, early_stopping=2) for fold in (0, 1)]
+@pytest.mark.parametrize("train", ["head", "staged"])
+def test_early_stopping_is_reported_only_with_validation_images(stored, tmp_path, train):
+    trained = {"train": train, "stages": 3, "stage_learning_rate_factor": 0.5}
+    runs = [
+        {**run_of(fold, early_stopping=2, **trained), "stopped_early": fold == 1} for fold in (0, 1)
+    ]
     stored["runs"] = [write_runs(tmp_path, "big", *runs)]
     text = text_of(write_config(), stored, "Training")
     assert "at most 3 epochs" in text
-    assert "stopped after 2 epochs without a smaller validation loss" in text
+    where = " of the last stage" if train == "staged" else ""
+    assert (
+        f"was to stop after 2 epochs{where} without a smaller validation loss "
+        "(1 of 2 trainings stopped so)"
+    ) in text
 
 
 def test_intervals_are_reported_only_when_there_are_some(stored, tmp_path):
@@ -336,6 +344,20 @@ def test_canaries_are_distinguished_from_the_experiment(stored):
 def test_no_leakage_is_reported_only_after_an_audit(stored):
     del stored["leakage"]
     assert "audit" not in text_of(write_config(), stored)
+
+
+def test_an_audit_reports_what_it_cannot_know(stored):
+    rows = [
+        {"fold": 0, "against": "train", "reason": reason, "test_images": 4, "crossing": crossing}
+        for reason, crossing in (("copy", "0"), ("subject", ""), ("picture", ""), ("group", ""))
+    ]
+    write_tsv(rows, stored["leakage"][0])
+    text = text_of(write_config(), stored, "Splits")
+    assert (
+        "The audit before training found no test image with a copy among the training images; "
+        "whether subjects or pictures are shared is unknown."
+    ) in text
+    assert "its subject" not in text
 
 
 def test_generated_and_incomplete_data_are_named_as_such(stored):

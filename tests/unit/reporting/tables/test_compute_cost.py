@@ -12,6 +12,12 @@ TITLES = {
     "protocol": {"kfold": "2 folds"},
     "model": {"cnn": "Simple CNN", "vgg19": "VGG19"},
 }
+JOBS = [
+    ("import_dataset", "cells", "cells"),
+    ("audit_dataset", "cells", "cells"),
+    ("extract_tiles", "cells", "cells/slide 1"),
+    ("extract_tiles", "cells", "cells/slide 2"),
+]
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmean_load\tcpu_time\n"
 
 
@@ -40,12 +46,14 @@ def records(tmp_path):
     write_benchmark(tmp_path, "extract_tiles/cells/slide 1", 1, 310)
     write_benchmark(tmp_path, "extract_tiles/cells/slide 2", 2, 320)
     write_benchmark(tmp_path, "import_dataset/of_another_experiment", 1000, 99999)
+    # Of the same data set, but of a job that the experiment no longer has.
+    write_benchmark(tmp_path, "extract_tiles/cells/of_another_experiment", 1000, 99999)
     write_benchmark(tmp_path, "train_model/cells/kfold/of_another_experiment/fold-0", 1000, 99999)
 
     def collect():
         paths = [tmp_path / f"compute_cost.{ending}" for ending in ("tsv", "tex", "md")]
         trainings = [("cells", "kfold", "cnn", 2), ("cells", "kfold", "vgg19", 2)]
-        collect_costs(trainings, runs, tmp_path / "benchmarks", TITLES, paths)
+        collect_costs(trainings, runs, JOBS, tmp_path / "benchmarks", TITLES, paths)
         return pd.read_csv(paths[0], sep="\t", keep_default_na=False)
 
     return collect

@@ -150,7 +150,13 @@ def test_datasets_table(tmp_path):
     assert row["note"].startswith(
         "10661 images, the public data set has 10662. The source does not name"
     )
-    assert "nan" not in (tmp_path / "t.md").read_text().lower()
+    shown = (tmp_path / "t.md").read_text()
+    assert "nan" not in shown.lower()
+    assert "| 73 | unknown<sup>a</sup> |" in shown
+    description["unnamed"] = {"subject": 61, "picture": 10661}
+    note = results.dataset_table([description], titles, expected)["note"].iloc[0]
+    assert "The subject of 61 of 10661 images is unknown, so that there may be more" in note
+    assert "The picture of" not in note
 
 
 def test_split_counts_of_the_thesis_holdout():

@@ -1,13 +1,14 @@
 """Files that appear whole or not at all, and digests of what a result was made from."""
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 
 @contextlib.contextmanager
@@ -44,6 +45,34 @@ def written_together(*paths: str | os.PathLike) -> Iterator[list[Path]]:
         yield [stack.enter_context(written_whole(path)) for path in paths]
 
 
+def claim_file(path: str | os.PathLike) -> IO | None:
+    """Open a file that one process at a time has; wait until no other one has it.
+
+    The kernel frees it when the process ends, even after a crash. Whoever removes the file must
+    do so before it closes it.
+
+    Args:
+        path: The file; it is made with its folder when it does not exist.
+
+    Returns:
+        The open file, to be kept; None where the file system has no locks.
+    """
+    path = Path(path)
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            file = path.open("a")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return None
+        # The one before may have removed the file.
+        if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+            return file
+        file.close()
+
+
 def link_or_copy(source: str | os.PathLike, target: str | os.PathLike) -> None:
     """Link a file from a second place, or copy it where the file system has no links.
 
@@ -69,6 +98,24 @@ def write_json(content: Any, path: str | os.PathLike) -> None:
         partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
+def is_file(path: str | os.PathLike) -> bool:
+    """Return whether a path is a file, also for names that no file can have."""
+    return _holds(path, Path.is_file)
+
+
+def exists(path: str | os.PathLike) -> bool:
+    """Return whether there is something at a path, also for names that no file can have."""
+    return _holds(path, Path.exists)
+
+
+def _holds(path: str | os.PathLike, question: Callable[[Path], bool]) -> bool:
+    try:
+        return question(Path(path))
+    except OSError:
+        # A name of more than 255 bytes, or a folder that may not be looked into.
+        return False
+
+
 def digest_file(path: str | os.PathLike) -> str:
     """Return the SHA-256 of a file's bytes, read in pieces."""
     with Path(path).open("rb") as file:
@@ -83,16 +130,3 @@ def digest_names(names: Iterable[str]) -> str:
 def digest_settings(settings: Any) -> str:
     """Return the SHA-256 of anything that JSON can hold, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-
-
-def digest_listing(folder: str | os.PathLike) -> str:
-    """Return a SHA-256 over the names and sizes of all files below a folder, links followed."""
-    listing = []
-    for place, _, files in os.walk(folder, followlinks=True):
-        relative = os.path.relpath(place, folder)
-        listing += [
-            f"{relative}/{name}\t{(Path(place) / name).stat().st_size}"
-            for name in files
-            if (Path(place) / name).exists()
-        ]
-    return digest_names(listing)

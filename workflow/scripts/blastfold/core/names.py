@@ -12,6 +12,13 @@ TRAIN, VALIDATION, TEST = "train", "validation", "test"
 ROLES = (TRAIN, VALIDATION, TEST)
 """What an image is used for in a fold."""
 
+PART_WORDS = {
+    **dict.fromkeys(("train", "training"), TRAIN),
+    **dict.fromkeys(("val", "valid", "validation"), VALIDATION),
+    **dict.fromkeys(("test", "testing"), TEST),
+}
+"""Names that data sets give to their official parts, in lower case, and the role of each."""
+
 ROLE_TITLES = {TRAIN: "training", VALIDATION: "validation", TEST: "test"}
 """The roles in text."""
 

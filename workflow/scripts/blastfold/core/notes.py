@@ -79,6 +79,8 @@ NOTES: dict[str, tuple[str, ...]] = {
     "no_test_images": (),
     "no_subject_named": (),
     "no_picture_named": (),
+    "no_parent_named": (),
+    "groups_of_unknown_subjects": ("missing", "images"),
     "images_without_subject": ("missing", "images"),
     "images_without_picture": ("missing", "images"),
     # Printed results.

@@ -11,6 +11,7 @@ works in the same way. Like Git, the cache does not trust a file that was change
 read, because the clock of a file system is coarse.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -22,12 +23,19 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from blastfold.core.errors import InputError
-from blastfold.core.files import digest_file, written_whole
+from blastfold.core.files import digest_file, exists, written_whole
 from blastfold.core.progress import Progress
 
-IGNORED_FOLDERS = ("__MACOSX", "@eaDir")
-IGNORED_FILES = ("Thumbs.db", "ehthumbs.db", "desktop.ini")
-"""What macOS, network disks and Windows put into every folder. Hidden files are ignored too."""
+IGNORED_FOLDERS = (
+    *("__MACOSX", "@eaDir", "@Recycle", "@tmp", "#recycle", "#snapshot", "$RECYCLE.BIN"),
+    *("System Volume Information", "lost+found", "__pycache__"),
+)
+IGNORED_FILES = ("Thumbs.db", "ehthumbs.db", "desktop.ini", "Icon\r")
+"""What macOS, network disks and Windows put into every folder, in any case. Hidden files and
+folders, whose names begin with a dot, are ignored too (``.ipynb_checkpoints``, ``.git``)."""
+
+HIDDEN, SYSTEM = "hidden", "system"
+"""The rules by which :func:`find_files` leaves files out."""
 
 DOCUMENTS = (".doc", ".docx", ".html", ".log", ".md", ".odt", ".pdf", ".rst", ".rtf", ".txt")
 """Endings of notes that are next to images; no format reads them, unless one is its sheet."""
@@ -42,6 +50,9 @@ SAMPLED_ABOVE = 256 * 2**20
 SAMPLES = 1024
 SAMPLE_SIZE = 64 * 2**10
 """Of a slide above so many bytes so many samples of so many bytes are read, evenly spaced."""
+
+NOT_A_FILE = "is not a regular file"
+"""Why pipes, sockets and devices are not read."""
 
 SECONDS_BETWEEN_REPORTS = 10.0
 UNREADABLE = "unreadable"
@@ -68,7 +79,7 @@ def find_files(root: str | os.PathLike) -> list[str]:
             written to a table.
     """
     root = Path(root)
-    files = sorted(_walk(root))
+    files = sorted(_walk(root, {}))
     for file in files:
         try:
             file.encode("utf-8")
@@ -79,7 +90,30 @@ def find_files(root: str | os.PathLike) -> list[str]:
     return files
 
 
-def _walk(root: Path) -> Iterator[str]:
+def find_ignored(root: str | os.PathLike) -> dict[str, str]:
+    """List the files that :func:`find_files` leaves out, those in ignored folders too.
+
+    Args:
+        root: The folder, or a link to it.
+
+    Returns:
+        Path relative to the folder -> ``hidden`` or ``system``.
+
+    Raises:
+        InputError: A folder that is not ignored cannot be read.
+    """
+    root = Path(root)
+    folders: dict[Path, str] = {}
+    found = {file: _ignoring_rule(PurePosixPath(file).name) for file in _walk(root, folders, True)}
+    for folder, rule in folders.items():
+        for place, _, names in os.walk(folder):
+            for name in names:
+                found[Path(place, name).relative_to(root).as_posix()] = rule
+    return {file: rule for file, rule in found.items() if rule}
+
+
+def _walk(root: Path, ignored: dict[Path, str], everything: bool = False) -> Iterator[str]:
+    """Yield the files of all folders that count; enter the other folders with their rule."""
     seen: set[str] = set()
     top = os.path.realpath(root)
     waiting = [root]
@@ -93,19 +127,45 @@ def _walk(root: Path) -> Iterator[str]:
                     subfolders.clear()
                     continue
                 seen.add(place)
-                wanted = sorted(name for name in subfolders if not _is_ignored_folder(name))
+                rules = {name: _ignoring_rule(name, IGNORED_FOLDERS) for name in subfolders}
+                ignored |= {Path(folder, name): rule for name, rule in rules.items() if rule}
+                wanted = sorted(name for name, rule in rules.items() if not rule)
                 linked = [name for name in wanted if Path(folder, name).is_symlink()]
                 links += [Path(folder, name) for name in linked]
                 subfolders[:] = [name for name in wanted if name not in linked]
                 for name in names:
-                    if not name.startswith(".") and name not in IGNORED_FILES:
+                    if everything or not _ignoring_rule(name):
                         yield Path(folder, name).relative_to(root).as_posix()
         # A link to the folder itself or to one above it would list the whole disk.
         waiting = [link for link in links if not _holds(os.path.realpath(link), top)]
 
 
-def _is_ignored_folder(name: str) -> bool:
-    return name.startswith(".") or name in IGNORED_FOLDERS
+def is_special(path: str | os.PathLike) -> bool:
+    """Return whether a path is a pipe, a socket or a device, whose reading may never end.
+
+    Raises:
+        OSError: There is nothing, or it cannot be looked at.
+    """
+    mode = Path(path).stat().st_mode
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def refuse_special(path: str | os.PathLike) -> None:
+    """Refuse what :func:`is_special` finds; what is missing is left to its reader.
+
+    Raises:
+        InputError: Names the path.
+    """
+    with contextlib.suppress(OSError):
+        if is_special(path):
+            raise InputError(f"'{path}' {NOT_A_FILE}, but a pipe, a socket or a device.")
+
+
+def _ignoring_rule(name: str, system: tuple[str, ...] = IGNORED_FILES) -> str:
+    """Return the rule that leaves out a file or folder of this name; empty for none."""
+    if name.startswith("."):
+        return HIDDEN
+    return SYSTEM if name.casefold() in {other.casefold() for other in system} else ""
 
 
 def _holds(folder: str, other: str) -> bool:
@@ -213,7 +273,7 @@ def digest_slide(
     known = DigestCache(cache)
     # By its path as the sheet has it, so that the whole experiment may be moved.
     name, path = str(path), Path(path)
-    if not path.exists():
+    if not exists(path):
         return known.last(name)
     digest = known.digests({name: path}, digest_samples, report)[name]
     if digest.startswith(UNREADABLE):

@@ -16,6 +16,9 @@ from blastfold.core.names import plain_name
 SIMPLE_CNN = "simplecnn"
 """Plain name of the simple CNN of the thesis (Fig. 4.8)."""
 
+SIMPLE_CNN_SMALLEST = 18
+"""Height and width of its smallest image: the second pooling leaves the last convolution 3x3."""
+
 NOT_OF_A_TRAINING = ("title", "weights", "augment")
 """Keys of a model entry that no training reads: the name in tables, the start weights, which are a
 file, and a switch that the config check has applied to ``augmentation``."""

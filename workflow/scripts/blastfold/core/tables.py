@@ -4,6 +4,7 @@ Nothing is guessed to be missing: ``NA`` is an image or a class of that name. On
 of a column of numbers is a missing number.
 """
 
+import csv
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -56,8 +57,14 @@ def read_table(
 
 
 def format_table(table: pd.DataFrame, float_format: str | None = None) -> str:
-    """Return a table as tab-separated text; numbers have all digits unless a format is given."""
-    return table.to_csv(sep="\t", index=False, lineterminator="\n", float_format=float_format)
+    """Return a table as tab-separated text; numbers have all digits unless a format is given.
+
+    A carriage return ends a row unless it is in quotation marks. pandas leaves them out, so that a
+    table with one has them round all its text.
+    """
+    options = {"sep": "\t", "index": False, "lineterminator": "\n", "float_format": float_format}
+    text = table.to_csv(**options)
+    return table.to_csv(**options, quoting=csv.QUOTE_NONNUMERIC) if "\r" in text else text
 
 
 def write_table(

@@ -9,7 +9,32 @@ import numpy as np
 import pandas as pd
 
 from blastfold.core.errors import InputError
+from blastfold.core.manifest import class_names
+from blastfold.core.names import LEUKAEMIA_CLASSES
 from blastfold.core.seeds import generator
+
+
+def wanted_numbers(grow: Mapping, manifest: pd.DataFrame) -> dict[str, int]:
+    """Return the wanted number of images by class, in the order of the labels.
+
+    Args:
+        grow: The entry ``grow`` of a data set: ``times``, or the numbers ``normal`` (of the first
+            class, whatever its name is) and ``blast`` (of the second).
+        manifest: Columns class and label, one row per original.
+
+    Raises:
+        InputError: There are numbers for two classes, but the originals have more.
+    """
+    classes = class_names(manifest)
+    if "times" in grow:
+        counts = manifest["class"].value_counts()
+        return {name: int(counts[name]) * grow["times"] for name in classes}
+    if len(classes) != len(LEUKAEMIA_CLASSES):
+        raise InputError(
+            f"grow: received numbers for {' and '.join(LEUKAEMIA_CLASSES)}, but the data set has "
+            f"the classes {', '.join(classes)}. Expected a factor, for instance times: 8"
+        )
+    return {name: grow[name] for name in LEUKAEMIA_CLASSES}
 
 
 def plan_copies(

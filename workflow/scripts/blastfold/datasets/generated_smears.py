@@ -22,15 +22,11 @@ from numpy.random import Generator
 from blastfold.core.errors import InputError
 from blastfold.core.seeds import generator
 from blastfold.core.tables import write_table
+from blastfold.experiment.demo_settings import MAXIMAL_SHIFT, demo_faults
 
 logger = logging.getLogger(__name__)
 
-SMALLEST_SIZES = {"photograph_size": 32, "crop_size": 16}
-"""Least height and width in pixels."""
-
 DUPLICATE_KINDS = ("exact", "flipped", "rotated", "brightness", "jpeg", "shifted")
-MAXIMAL_SHIFT = 4  # pixels, of a shifted duplicate
-SMALLEST_MARGIN = 2 * MAXIMAL_SHIFT + 3  # pixels of a photograph beyond the crop
 SUPERSAMPLING = 2
 # Red, green and blue absorbance of one unit of each dye, chosen after Wright-stained smears.
 EOSIN, CHROMATIN, BASOPHILIC = 0, 1, 2
@@ -296,19 +292,8 @@ def check_settings(settings: Mapping) -> None:
     Raises:
         InputError: Names the key, what was received and what is expected.
     """
-    for key, least in SMALLEST_SIZES.items():
-        if min(settings[key]) < least:
-            expected = f"at least {least} pixels each way"
-            raise InputError(f"demo: {key} is {settings[key]}; expected {expected}")
-    crop, largest = settings["crop_size"], np.array(settings["photograph_size"]) - SMALLEST_MARGIN
-    if (np.array(crop) > largest).any():
-        expected = f"at most {largest.tolist()}, to be cut from photograph_size"
-        raise InputError(f"demo: crop_size is {crop}; expected {expected}")
-    counts = ("subjects_per_class", "pictures_per_subject", "cells_per_picture")
-    cells = 2 * math.prod(settings[key] for key in counts)
-    if settings["duplicates"] > cells:
-        expected = f"at most {cells}, one of each cell"
-        raise InputError(f"demo: duplicates is {settings['duplicates']}; expected {expected}")
+    for fault in demo_faults("demo", settings):
+        raise InputError(fault)
 
 
 def write_png(path: Path, image: np.ndarray) -> None:

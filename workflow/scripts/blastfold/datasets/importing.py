@@ -21,11 +21,27 @@ import pandas as pd
 from blastfold.core.errors import InputError
 from blastfold.core.files import written_together
 from blastfold.core.manifest import COLUMNS, OPTIONAL_COLUMNS
+from blastfold.core.names import LEUKAEMIA_CLASSES
 from blastfold.core.progress import Progress
-from blastfold.core.raw_files import RawContent, require_content
+from blastfold.core.raw_files import RawContent, find_files, find_ignored, require_content
 from blastfold.core.tables import write_table
-from blastfold.datasets.formats import list_records, row_reader
+from blastfold.datasets.accounting import (
+    MISTAKES,
+    account_for_files,
+    describe_account,
+    odd_sentence,
+)
+from blastfold.datasets.formats import list_files, row_reader
+from blastfold.datasets.formats.listing import Listing
+from blastfold.datasets.pixel_checks import (
+    conflicting_pairs,
+    note_conflicts,
+    note_masks,
+    pixel_code,
+    what_it_shows,
+)
 from blastfold.datasets.summary import compare_counts, count_images
+from blastfold.experiment.known_counts import growth_problems
 from blastfold.images.decoding import (
     ImageError,
     StoreWriter,
@@ -34,8 +50,12 @@ from blastfold.images.decoding import (
     fit_image,
     one_opencv_thread,
 )
+from blastfold.images.limits import read_bytes
 
 ROWS_AT_ONCE = 256
+MANY_REJECTED = 0.05
+"""A larger share of rejected files is noted."""
+
 SECONDS_BETWEEN_REPORTS = 5.0
 
 logger = logging.getLogger(__name__)
@@ -52,6 +72,7 @@ def import_dataset(
     rejected: str | os.PathLike,
     summary: str | os.PathLike,
     threads: int = 1,
+    grown: Mapping[str, Mapping] | None = None,
 ) -> None:
     """Import a data set into the image store.
 
@@ -73,22 +94,31 @@ def import_dataset(
         rejected: Written: TSV with the columns file and reason.
         summary: Written: JSON with counts, sizes and digests.
         threads: Threads that decode.
+        grown: The entry ``grow`` of each data set that is grown from this one, by its name.
 
     Raises:
-        InputError: See :func:`datasets.formats.list_records`; or no image of a class is left; or
-            the folder does not hold what it held when the import was planned.
+        InputError: See :func:`datasets.formats.list_files`; or no image of a class is left; or
+            the folder does not hold what it held when the import was planned; or two images with
+            equal pixels have different labels and ``conflicts`` is not ``report``; or something
+            looks like a mistake and ``suspicious`` is ``error``; or a data set that is grown from
+            this one is to have fewer images than it.
     """
-    sheet = settings.get("sheet")
+    sheet = settings.get("sheet") or settings.get("boxes")
     require_content(path, raw, sheet, "since this import was planned")
-    records = list_records(settings["format"], path, settings)
+    listing = list_files(settings["format"], path, settings)
+    records = listing.records
     logger.info("%s: %d images found in '%s'", name, len(records), path)
     with written_together(images, manifest, rejected, summary) as (store, table, bad, digest):
         outcomes, images_digest = _fill_store(name, Path(path), records, settings, store, threads)
         kept, refused = _split_records(records, outcomes)
         _require_all_classes(name, records, kept, refused)
+        _check_pixels(listing, kept, outcomes, settings, store)
+        _require_growth(kept, grown or {})
         write_table(kept, table)
         write_table(refused, bad)
         facts = describe_manifest(kept, settings, len(refused))
+        facts |= _account(listing, Path(path), kept, refused)
+        _require_no_mistake(name, listing, settings)
         for difference in compare_counts(facts, expected):
             logger.warning("%s: %s", name, difference)
         facts |= {
@@ -99,7 +129,9 @@ def import_dataset(
         text = json.dumps({"name": name, **facts}, indent=2, ensure_ascii=False)
         digest.write_text(text + "\n", encoding="utf-8")
         require_content(path, raw, sheet, "while it was imported")
-    logger.info("%s: %d images imported, %d rejected", name, len(kept), len(refused))
+    for odd in listing.odd:
+        logger.warning("%s: %s", name, odd_sentence(odd))
+    logger.info("%s: %s", name, describe_account(facts))
 
 
 def describe_manifest(manifest: pd.DataFrame, settings: Mapping, rejected: int) -> dict:
@@ -132,6 +164,8 @@ class _Outcome:
     height: int = 0
     width: int = 0
     reason: str = ""
+    shows: str = ""
+    code: int = 0
 
 
 @dataclasses.dataclass(slots=True)
@@ -202,15 +236,17 @@ def _read_file(batch: _Batch, image_size: tuple, crop: tuple | None) -> list[_Ou
     if batch.problem:
         return [_Outcome(reason=batch.problem)]
     try:
-        data = batch.file.read_bytes()
+        data = read_bytes(batch.file)
         picture = decode_image(data)
-    except OSError as error:
-        reason = f"the file cannot be read: {error.strerror}"
-        return [_Outcome(reason=reason) for _ in batch.boxes]
     except ImageError as error:
         return [_Outcome(reason=str(error)) for _ in batch.boxes]
     digest = hashlib.sha256(data).hexdigest()
-    return [_take(picture, digest, box, image_size, crop) for box in batch.boxes]
+    outcomes = [_take(picture, digest, box, image_size, crop) for box in batch.boxes]
+    shows = what_it_shows(picture)
+    for outcome in outcomes:
+        if outcome.image is not None:
+            outcome.shows, outcome.code = shows, pixel_code(outcome.image)
+    return outcomes
 
 
 def _take(
@@ -230,12 +266,15 @@ def _take(
 def _read_rows(
     read: Callable, batch: _Batch, image_size: tuple, crop: tuple | None
 ) -> list[_Outcome]:
-    stop = batch.first_row + len(batch.boxes)
+    first, count = batch.first_row, len(batch.boxes)
     try:
-        block = read(batch.file, batch.first_row, stop)
-    except OSError as error:
-        reason = f"rows {batch.first_row} to {stop - 1} cannot be read: {error}"
-        return [_Outcome(reason=reason) for _ in batch.boxes]
+        block = read(batch.file, first, first + count)
+    except Exception as error:
+        # h5py raises nearly any exception for a damaged file; most rows may still be whole.
+        if count > 1:
+            rows = [_Batch(batch.file, [None], first_row=first + row) for row in range(count)]
+            return [_read_rows(read, row, image_size, crop)[0] for row in rows]
+        return [_Outcome(reason=f"row {first} cannot be read: {error}")]
     return [
         _take(patch, hashlib.sha256(patch).hexdigest(), None, image_size, crop) for patch in block
     ]
@@ -270,6 +309,49 @@ def _split_records(
     refused = records[["file"]].assign(reason=reasons)[reasons != ""]
     columns = [*COLUMNS, *(name for name in OPTIONAL_COLUMNS if name in kept)]
     return kept[columns].reset_index(drop=True), refused.reset_index(drop=True)
+
+
+def _check_pixels(
+    listing: Listing, kept: pd.DataFrame, outcomes: list[_Outcome], settings: Mapping, store: Path
+) -> None:
+    """Note masks and images with two labels; rows of larger files are not looked at."""
+    if settings["format"] not in ("folder", "demo"):
+        return
+    taken = [outcome for outcome in outcomes if not outcome.reason]
+    shown = [outcome.shows for outcome in taken]
+    note_masks(listing, kept, shown)
+    images = np.load(store, mmap_mode="r")
+    pairs = conflicting_pairs(kept, [outcome.code for outcome in taken], shown, images)
+    note_conflicts(listing, kept, pairs, refused=settings.get("conflicts") != "report")
+
+
+def _account(listing: Listing, root: Path, kept: pd.DataFrame, refused: pd.DataFrame) -> dict:
+    """Return what became of every file, and what looks odd."""
+    left_out = find_ignored(root)
+    files = account_for_files(
+        {*find_files(root), *left_out}, kept["file"], refused, {**left_out, **listing.ignored}
+    )
+    if files["rejected"] > MANY_REJECTED * files["found"]:
+        listing.doubt("rejected_share", rejected=files["rejected"], files=files["found"])
+    return {"files": files, "odd": listing.odd}
+
+
+def _require_no_mistake(name: str, listing: Listing, settings: Mapping) -> None:
+    mistakes = [odd_sentence(odd) for odd in listing.odd if odd["code"] in MISTAKES]
+    if mistakes and settings.get("suspicious") == "error":
+        raise InputError(
+            f"Data set '{name}' (suspicious: error): " + ".\n".join(mistakes) + ".\nCorrect the "
+            "data or the config, or set suspicious: warn."
+        )
+
+
+def _require_growth(kept: pd.DataFrame, grown: Mapping[str, Mapping]) -> None:
+    """Stop here what would fail after the first trainings."""
+    labels = kept["label"].astype(int)
+    counts = {name: int((labels == label).sum()) for label, name in enumerate(LEUKAEMIA_CLASSES)}
+    for name, grow in grown.items():
+        for problem in growth_problems(f"datasets.{name}.grow", grow, counts):
+            raise InputError(problem)
 
 
 def _require_all_classes(

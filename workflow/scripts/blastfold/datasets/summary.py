@@ -20,8 +20,9 @@ def count_images(manifest: pd.DataFrame) -> dict:
 
     Returns:
         images, classes (names in the order of the labels), class_images (images by class),
-        subjects, pictures, source_sizes ([height, width, images], the most frequent first) and
-        parts (images, class_images, subjects and pictures by official part).
+        subjects, pictures, unnamed (images without a subject and without a picture), source_sizes
+        ([height, width, images], the most frequent first) and parts (images, class_images,
+        subjects and pictures by official part).
     """
     classes = class_names(manifest)
     parts = [part for part in manifest["part"].unique() if part]
@@ -31,6 +32,7 @@ def count_images(manifest: pd.DataFrame) -> dict:
     return {
         "classes": list(classes),
         **_count(manifest, classes),
+        "unnamed": {kind: int((manifest[kind] == "").sum()) for kind in ("subject", "picture")},
         "source_sizes": [[height, width, int(n)] for (height, width), n in sizes.items()],
         "parts": {part: _count(manifest[manifest["part"] == part], classes) for part in parts},
     }
@@ -114,5 +116,5 @@ def write_derived(
     summary |= {**facts, **count_images(manifest), "rejected": 0}
     summary["manifest_sha256"] = digest_file(outputs["manifest"])
     # It has no raw files, and its original alone is compared with the public data set.
-    summary |= {"asked_parts": [], "raw_sha256": None}
+    summary |= {"asked_parts": [], "raw_sha256": None, "files": None, "odd": []}
     write_json(summary, outputs["summary"])

@@ -21,6 +21,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from blastfold.core.arrays import create_array
 from blastfold.core.errors import InputError
 from blastfold.core.files import digest_file, link_or_copy, written_whole
 from blastfold.core.manifest import class_names, read_manifest
@@ -252,7 +253,7 @@ def copy_images(source: str, rows: np.ndarray, target: str) -> None:
         return
     with written_whole(target) as partial:
         shape = (len(rows), *images.shape[1:])
-        store = np.lib.format.open_memmap(partial, mode="w+", dtype=images.dtype, shape=shape)
+        store = create_array(partial, shape, images.dtype)
         for start in range(0, len(rows), BLOCK):
             store[start : start + BLOCK] = images[rows[start : start + BLOCK]]
         store.flush()

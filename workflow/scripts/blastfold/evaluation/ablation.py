@@ -16,7 +16,7 @@ import pandas as pd
 
 from blastfold.core.errors import InputError
 from blastfold.core.fold_table import read_folds
-from blastfold.core.group_table import read_groups
+from blastfold.core.group_table import note_unknown, read_groups
 from blastfold.core.interval_table import read_intervals
 from blastfold.core.names import POOLED, SHOWN_METRICS, TRAIN
 from blastfold.core.noted_tables import write_noted
@@ -73,15 +73,24 @@ def estimate_ablation(inputs: Mapping[str, Paths], plan: Mapping, outputs: Mappi
     for cell in plan["cells"]:
         for factor, level in cell["levels"].items():
             factors.setdefault(factor, {})[level] = None
-    write_noted(
-        effect_table(
-            tested,
-            {name: list(found) for name, found in factors.items()},
-            groups,
-            plan["contrasts"],
-        ),
-        outputs["effects"],
+    effects = effect_table(
+        tested,
+        {name: list(found) for name, found in factors.items()},
+        groups,
+        plan["contrasts"],
     )
+    images = {
+        (dataset, name)
+        for (dataset, _), cells in tested.items()
+        for predictions in cells.values()
+        for name in predictions["image_id"]
+    }
+    for dataset, path in zip(plan["datasets"], inputs["groups"], strict=True):
+        own = effects["dataset"] == dataset
+        names = (name for owner, name in images if owner == dataset)
+        noted = note_unknown(effects[own], [path], names)
+        effects.loc[own, "note"] = noted["note"]
+    write_noted(effects, outputs["effects"])
     write_noted(cell_table(plan["cells"], inputs["intervals"]), outputs["cells"])
     curve = learning_curve_table(
         plan["curve"], inputs["curve_intervals"], inputs["curve_folds"], groups

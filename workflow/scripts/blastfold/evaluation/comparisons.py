@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from blastfold.core.fold_table import ratio_of_test_to_train
-from blastfold.core.group_table import read_groups
+from blastfold.core.group_table import note_unknown, read_groups
 from blastfold.core.names import FOLDS, METRICS, POOLED
 from blastfold.core.noted_tables import write_noted
 from blastfold.core.notes import join_notes, make_note
@@ -68,6 +68,8 @@ def compare_models(
         return generator(seed, "compare_models", *names, *sorted((first, second)))
 
     table = comparison_table(tested, read_groups(groups), ratio_of_test_to_train(folds), stream)
+    images = pd.concat([part["image_id"] for part in tested.values()])
+    table = note_unknown(table, [groups], images)
     write_noted(table, output)
     quoted = table[table["recommended"] & (table["view"] == POOLED)]
     for row in quoted[quoted["metric"] == "accuracy"].to_dict("records"):

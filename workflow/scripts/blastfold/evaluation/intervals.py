@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from blastfold.core.fold_table import ratio_of_test_to_train
-from blastfold.core.group_table import read_groups
+from blastfold.core.group_table import note_unknown, read_groups
 from blastfold.core.names import FOLDS, METRICS, POOLED, PROPORTIONS
 from blastfold.core.noted_tables import write_noted
 from blastfold.core.notes import join_notes, make_note
@@ -65,7 +65,7 @@ def estimate_intervals(
     table = interval_table(
         tested, read_groups(groups), ratio_of_test_to_train(folds), random_generator
     )
-    write_noted(table, output)
+    write_noted(note_unknown(table, [groups], tested["image_id"]), output)
 
 
 def interval_table(

@@ -14,7 +14,7 @@ import pandas as pd
 
 from blastfold.core.errors import InputError
 from blastfold.core.files import write_json
-from blastfold.core.group_table import read_groups
+from blastfold.core.group_table import note_unknown, read_groups
 from blastfold.core.names import OPERATING_METRICS, POOLED, THRESHOLD
 from blastfold.core.notes import join_notes, make_note, notes_about
 from blastfold.core.predictions import (
@@ -90,6 +90,8 @@ def calibrate_model(
         "operating_points": operating_table(tested, fitted, seed, run),
         "risk_coverage": risk_coverage_table(tested, scaled),
     }
+    points = tables["operating_points"]
+    tables["operating_points"] = note_unknown(points, [groups], tested["image_id"])
     for name, table in tables.items():
         write_table(table, outputs[name])
     write_json(records_of(fitted), outputs["fitted"])

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from blastfold.core.group_table import read_groups
+from blastfold.core.group_table import note_unknown, read_groups
 from blastfold.core.names import GROUPINGS, METRICS
 from blastfold.core.noted_tables import write_noted
 from blastfold.core.notes import join_notes, make_note, notes_about
@@ -75,7 +75,9 @@ def estimate_protocol_gap(
         for run, path in zip(runs, predictions, strict=True)
     }
     group_by = {run["protocol"]: run["group_by"] for run in runs}
-    write_noted(gap_table(tested, group_by, read_groups(groups)), output)
+    table = gap_table(tested, group_by, read_groups(groups))
+    images = pd.concat([part["image_id"] for part in tested.values()])
+    write_noted(note_unknown(table, [groups], images), output)
 
 
 def gap_table(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
-import jsonschema
+from blastfold.experiment.config_schema import STRICT
 
 KINDS = {"datasets": "data sets", "protocols": "protocols"}
 """Lists of names that an ablation holds."""
@@ -248,7 +248,7 @@ def _level_faults(factor: str, levels: list, schema: Mapping) -> Iterator[str]:
         return
     if len(levels) < 2:
         yield f"received {levels}, expected two values or more, the reference first"
-    validator = jsonschema.Draft202012Validator({**keys[factor], "$defs": schema["$defs"]})
+    validator = STRICT({**keys[factor], "$defs": schema["$defs"]})
     for value in levels:
         if not validator.is_valid(value):
             expected = keys[factor].get("enum") or keys[factor].get("description")
@@ -272,6 +272,12 @@ def _name_faults(name: str, entry: Mapping, given: Mapping, named: dict[str, str
         named[model] = name
     for protocol, share in _product(entry, training_shares(entry)):
         made = share_protocol(protocol, share)
+        same = [s for s in training_shares(entry) if share_protocol(protocol, s) == made]
+        if len(same) > 1 or not re.fullmatch(r"\w+", made):
+            yield (
+                f"ablations.{name}.training_shares: received {share!r}, for which a protocol would "
+                f"be called {made!r}; expected shares of at least 0.0001 with few digits"
+            )
         if made != protocol and made in given["protocols"]:
             yield (
                 f"ablations.{name}.training_shares: makes a protocol {made}, but "

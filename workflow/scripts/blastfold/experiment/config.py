@@ -1,19 +1,24 @@
 """Check of a config file: strict, with defaults filled in and messages that name the key."""
 
 import copy
-import difflib
+import functools
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import jsonschema
 import yaml
 
 from blastfold.core.errors import InputError
+from blastfold.core.names import LEUKAEMIA_CLASSES
+from blastfold.core.path_patterns import PathPattern
 from blastfold.experiment.ablations import check_ablations, expand_ablations
 from blastfold.experiment.canaries import check_canaries, expand_canaries
-from blastfold.experiment.folders import STAGES
+from blastfold.experiment.combinations import combinations
+from blastfold.experiment.config_names import check_names
+from blastfold.experiment.config_networks import check_networks, image_size
+from blastfold.experiment.config_schema import fill_defaults, schema_faults
+from blastfold.experiment.config_values import value_faults
+from blastfold.experiment.demo_settings import demo_faults
 from blastfold.experiment.pretraining import (
     check_pretraining,
     check_source_names,
@@ -27,8 +32,11 @@ DERIVED = {"grown": "grow", "selected": "select"}
 OF_DERIVED = ("title", "format", "of", "reproduces", "duplicates")
 """Their other keys; they take all that is left from the data set that they are made from."""
 
-TAKEN = ("comparisons", "calibration", "operating_points")
-"""Names that no model may have: tables that are in the same folder as those of the models."""
+OF_FOLDERS = ("boxes", "pattern", "ignore")
+"""Keys that only a folder of images has."""
+
+MOST_FAULTS = 20
+"""Faults in one message; a single key may have many."""
 
 
 def check_config(config: dict, schema_path: str | Path, source: str = "config") -> dict:
@@ -45,19 +53,18 @@ def check_config(config: dict, schema_path: str | Path, source: str = "config") 
     Raises:
         InputError: Names the key, what was received and what is expected, for all faults at once.
     """
-    schema = yaml.safe_load(Path(schema_path).read_text(encoding="utf-8"))
+    schema = _read_schema(Path(schema_path))
+    _refuse(list(value_faults(config)), source)
+    # The given keys alone: what is added to them below relies on their types.
+    _refuse(schema_faults(config, schema), source)
     given = config
     named = expand_ablations(given, schema)
     config = expand_pretraining(named)
     filled = copy.deepcopy(config)
-    faults = [_describe(error) for error in _validator(schema).iter_errors(filled)]
+    faults = [*fill_defaults(filled, schema), *check_ablations(given, schema)]
     if not faults:
-        faults = [*_cross_check(filled, config), *check_ablations(given, schema)]
-        faults += check_source_names(named, config)
-    if faults:
-        listing = "\n".join(f"  - {fault}" for fault in sorted(set(faults)))
-        manual = "config/README.md describes every key."
-        raise InputError(f"{source} is not valid:\n{listing}\n{manual}")
+        faults = [*_cross_check(filled, config), *check_source_names(named, config)]
+    _refuse(_of_user(faults, given) or faults, source)
     for kind in ("datasets", "protocols", "models", "ablations"):
         for name, entry in filled[kind].items():
             entry.setdefault("title", name)
@@ -78,56 +85,38 @@ def check_config(config: dict, schema_path: str | Path, source: str = "config") 
         if "same_folds_as" in protocol:
             protocol["same_folds_as"] = _fold_origins(protocol, filled["protocols"])[-1]
     resolve_weights(filled)
-    return expand_canaries(filled)
+    expanded = expand_canaries(filled)
+    _refuse(list(check_names(expanded)), source)
+    return expanded
 
 
-def _validator(schema: dict) -> Any:
-    base = jsonschema.Draft202012Validator
-
-    def fill_defaults(validator, properties, instance, subschema):
-        if validator.is_type(instance, "object"):
-            for key, property_schema in properties.items():
-                if "default" in property_schema:
-                    instance.setdefault(key, copy.deepcopy(property_schema["default"]))
-        yield from base.VALIDATORS["properties"](validator, properties, instance, subschema)
-
-    # `properties` comes first in every object of the schema, so that defaults are themselves
-    # validated and filled by the keywords that follow.
-    return jsonschema.validators.extend(base, {"properties": fill_defaults})(schema)
+@functools.cache
+def _read_schema(path: Path) -> dict:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
-def _describe(error: jsonschema.ValidationError) -> str:
-    key = ".".join(str(part) for part in error.absolute_path) or "top level"
-    if error.validator == "additionalProperties":
-        known = sorted(error.schema.get("properties", {}))
-        unknown = sorted(set(error.instance) - set(known))
-        return "; ".join(_describe_unknown(key, name, known) for name in unknown)
-    if error.validator == "required":
-        missing = [name for name in error.validator_value if name not in error.instance]
-        return f"{key}: the key {', '.join(map(repr, missing))} is missing"
-    if error.validator == "enum":
-        return f"{key}: received {error.instance!r}, expected one of {error.validator_value}"
-    if error.validator == "type":
-        return f"{key}: received {error.instance!r}, expected {error.validator_value}"
-    if error.validator == "oneOf":
-        expected = error.schema.get("description", "another value")
-        return f"{key}: received {error.instance!r}, expected: {expected}"
-    return f"{key}: {error.message}"
+def _refuse(faults: list[str], source: str) -> None:
+    """Raise an InputError that lists the faults, each once; without any do nothing."""
+    if faults:
+        each = sorted(set(faults))
+        lines = [f"  - {fault}" for fault in each[:MOST_FAULTS]]
+        lines += [f"  ... and {len(each) - MOST_FAULTS} more"] if len(each) > MOST_FAULTS else []
+        listing, manual = "\n".join(lines), "config/README.md describes every key."
+        raise InputError(f"{source} is not valid:\n{listing}\n{manual}")
 
 
-def _describe_unknown(key: str, name: str, known: list[str]) -> str:
-    place = f"{key}.{name}" if key != "top level" else name
-    close = difflib.get_close_matches(str(name), known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"{place}: unknown key{hint} Expected one of {known}"
+def _of_user(faults: list[str], given: dict) -> list[str]:
+    """Return the faults that are not about a model which ablations or source tasks have made."""
+    places = [fault.partition(":")[0].split(".") for fault in faults]
+    return [
+        fault
+        for fault, place in zip(faults, places, strict=True)
+        if place[0] != "models" or place[1:2] == [] or place[1] in given["models"]
+    ]
 
 
 def _cross_check(config: dict, given: dict) -> Iterator[str]:
-    if config.get("name") in STAGES:
-        yield (
-            f"name: received {config['name']!r}, which is a folder of results without a name; "
-            "expected another word"
-        )
+    yield from check_names(config)
     for position, experiment in enumerate(config["experiments"]):
         if experiment["canaries"]:
             yield from check_canaries(f"experiments.{position}.canaries", experiment, config)
@@ -140,14 +129,20 @@ def _cross_check(config: dict, given: dict) -> Iterator[str]:
                         f"expected one of the entries under {kind}: {known}"
                     )
         yield from _check_external(f"experiments.{position}.external_test", experiment, config)
-    for name in config["datasets"]:
+    for name, dataset in config["datasets"].items():
         yield from _check_derived(name, given["datasets"])
+        yield from _check_classes(f"datasets.{name}.classes", dataset.get("classes", {}))
+        if dataset["format"] == "demo":
+            yield from demo_faults(f"datasets.{name}.demo", dataset["demo"])
+        yield from _check_folder(name, dataset)
     yield from _check_slides(config)
     for name, protocol in config["protocols"].items():
         yield from _check_protocol(f"protocols.{name}", protocol, config["protocols"])
     for name, model in config["models"].items():
         yield from _check_model(f"models.{name}", model)
     yield from check_pretraining(config)
+    yield from check_networks(config)
+    yield from _check_early_stopping(config)
 
 
 def _check_external(key: str, experiment: dict, config: dict) -> Iterator[str]:
@@ -168,7 +163,7 @@ def _check_external(key: str, experiment: dict, config: dict) -> Iterator[str]:
                     "which the entry trains on"
                 )
             # A derived data set takes its size from the one it is made from.
-            sizes = [_image_size(datasets, other) for other in (trained, name)]
+            sizes = [image_size(datasets, other) for other in (trained, name)]
             if sizes[0] != sizes[1]:
                 yield (
                     f"{key}: received {name!r} of image_size {sizes[1]}, expected that of "
@@ -176,9 +171,14 @@ def _check_external(key: str, experiment: dict, config: dict) -> Iterator[str]:
                 )
 
 
-def _image_size(datasets: dict, name: str) -> list[int] | None:
-    entry = datasets[name]
-    return datasets.get(entry.get("of"), entry).get("image_size")
+def _check_classes(key: str, classes: dict) -> Iterator[str]:
+    """Check that no name means both classes; case and spaces around it do not matter."""
+    names = [
+        {str(name).strip().casefold() for name in classes.get(word, ())}
+        for word in LEUKAEMIA_CLASSES
+    ]
+    for name in sorted(set.intersection(*names)):
+        yield f"{key}: {name!r} is listed under both classes, expected it under one of them"
 
 
 def _check_derived(name: str, datasets: dict) -> Iterator[str]:
@@ -200,6 +200,13 @@ def _check_derived(name: str, datasets: dict) -> Iterator[str]:
             f"{key}.{unused}: format {dataset['format']} takes this from the data set named under "
             f"of, expected no more than {sorted(known)}"
         )
+    grow = dataset.get("grow") if own == "grow" else None
+    given = {*(grow or {})} - {"augmentation"}
+    if grow is not None and given not in ({"times"}, {*LEUKAEMIA_CLASSES}):
+        yield (
+            f"{key}.grow: received {', '.join(sorted(given)) or 'neither'}, expected times (for "
+            f"instance 8) or the numbers {' and '.join(LEUKAEMIA_CLASSES)}"
+        )
     for missing in sorted({"of", own} - set(dataset)):
         yield f"{key}.{missing}: is missing, format {dataset['format']} needs it"
     bases = sorted(other for other, entry in datasets.items() if entry["format"] not in DERIVED)
@@ -208,6 +215,23 @@ def _check_derived(name: str, datasets: dict) -> Iterator[str]:
             f"{key}.of: received {dataset['of']!r}, expected a data set that is not made from "
             f"another one itself: {bases}"
         )
+
+
+def _check_folder(name: str, dataset: dict) -> Iterator[str]:
+    """Check the keys that only a folder of images has."""
+    for key in OF_FOLDERS:
+        if key in dataset and dataset["format"] != "folder":
+            yield (
+                f"datasets.{name}.{key}: belongs to format folder, "
+                f"received format {dataset['format']}"
+            )
+    if "sheet" in dataset and "boxes" in dataset:
+        yield f"datasets.{name}.boxes: received sheet and boxes, expected one of them"
+    if "pattern" in dataset:
+        try:
+            PathPattern(dataset["pattern"])
+        except InputError as error:
+            yield f"datasets.{name}.{error}"
 
 
 def _check_slides(config: dict) -> Iterator[str]:
@@ -220,8 +244,6 @@ def _check_slides(config: dict) -> Iterator[str]:
                 f"datasets.{name}.slides: belongs to format tiles, "
                 f"received format {dataset['format']}"
             )
-        if name == "slides" and slides is not None:
-            yield "datasets.slides: figures of slides have this name, expected another one"
     if slides is None:
         return
     if ("sheet" in slides) == ("demo" in slides):
@@ -249,8 +271,6 @@ def _fold_origins(protocol: dict, protocols: dict) -> list[str]:
 
 
 def _check_protocol(key: str, protocol: dict, protocols: dict) -> Iterator[str]:
-    if key == "protocols.shared":
-        yield f"{key}: features that all protocols share have this name, expected another one"
     base = protocols.get(protocol.get("same_folds_as"))
     origins = _fold_origins(protocol, protocols)
     if len(set(origins)) < len(origins):
@@ -271,8 +291,8 @@ def _check_protocol(key: str, protocol: dict, protocols: dict) -> Iterator[str]:
                 f"{key}.{other}: received {protocol.get(other)!r}, expected that of "
                 f"{protocol['same_folds_as']}, whose folds are wanted: {base.get(other)!r}"
             )
-    if protocol["kind"] == "predefined" and "test_parts" not in protocol:
-        yield f"{key}.test_parts: is missing, kind predefined needs the parts to test on"
+    if protocol["kind"] == "predefined":
+        yield from _check_parts(key, protocol)
     if protocol["kind"] == "holdout":
         held_out = protocol["test_fraction"] + protocol["validation_fraction"]
         if held_out >= 1 or math.isclose(held_out, 1):
@@ -282,9 +302,41 @@ def _check_protocol(key: str, protocol: dict, protocols: dict) -> Iterator[str]:
             )
 
 
+def _check_early_stopping(config: dict) -> Iterator[str]:
+    """Check that whatever stops early has validation images to stop by."""
+    protocols = config["protocols"]
+    for _, protocol, model in combinations(config):
+        entry = protocols.get(protocol, {"validation_fraction": 1})
+        validated = entry["validation_fraction"] > 0 or "validation_parts" in entry
+        if not validated and config["models"].get(model, {}).get("early_stopping"):
+            yield (
+                f"models.{model}.early_stopping: needs validation images, but "
+                f"protocols.{protocol}.validation_fraction is 0; expected null, or a fraction "
+                "above 0"
+            )
+
+
+def _check_parts(key: str, protocol: dict) -> Iterator[str]:
+    """Check that every part of a predefined split has one use in a fold, and one is trained on."""
+    if "test_parts" not in protocol:
+        yield f"{key}.test_parts: is missing, kind predefined needs the parts to test on"
+        return
+    tested, validated = protocol["test_parts"], protocol.get("validation_parts", [])
+    for part in sorted({*tested} & {*validated}):
+        yield (
+            f"{key}.validation_parts: {part!r} is among test_parts too, expected parts that are "
+            "not tested"
+        )
+    trained = protocol.get("train_parts", tested)
+    for part in tested:
+        if not {*trained} - {part, *validated}:
+            yield (
+                f"{key}.train_parts: nothing is left to train on when {part!r} is tested, "
+                "expected a part that is neither tested nor validated"
+            )
+
+
 def _check_model(key: str, model: dict) -> Iterator[str]:
-    if key.removeprefix("models.") in TAKEN:
-        yield f"{key}: a table has this name, expected another one than {', '.join(TAKEN)}"
     if model["early_stopping"] and model["early_stopping"] >= model["epochs"]:
         yield (
             f"{key}.early_stopping: received {model['early_stopping']}, "

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import yaml
 
-from blastfold.experiment.raw_data import RawData
+from blastfold.experiment.raw_data import RawData, file_megabytes
 from blastfold.experiment.slide_sheet import (
     check_chosen_slides,
     demo_slides,
@@ -20,7 +20,10 @@ from blastfold.experiment.slide_sheet import (
     read_slides,
 )
 
-IMPORTED = ("format", "image_size", "crop", "sheet", "classes", "parts")
+IMPORTED = (
+    *("format", "image_size", "crop", "parts", "classes", "sheet", "boxes", "pattern", "ignore"),
+    *("conflicts", "suspicious"),
+)
 """Keys of a data set that change its import."""
 
 NOT_TILED = ("sheet", "demo", "regions")
@@ -122,6 +125,23 @@ class DatasetInputs:
         name = wildcards.dataset
         return self.raw.dataset_place(name, self.expected.get(name))
 
+    def raw_megabytes(self, wildcards) -> float:
+        """Return the size of what an import reads in MB."""
+        return self.raw.dataset_megabytes(wildcards.dataset)
+
+    def slide_megabytes(self, wildcards) -> float:
+        """Return the size of the file of a slide in MB; 0 where it does not exist yet."""
+        return file_megabytes(Path(self.slides[wildcards.slide]["path"]))
+
+    def demo_cells(self, wildcards) -> int:
+        """Return the number of generated cells."""
+        return demo_images(self.config["datasets"][wildcards.dataset]["demo"])
+
+    def demo_slide_megabytes(self, wildcards) -> float:
+        """Return the size of the pixels of a generated slide in MB."""
+        height, width = self.config["slides"]["demo"]["size"]
+        return 3 * height * width / 2**20
+
     def import_settings(self, wildcards) -> dict:
         """Return what of a data set's entry changes its import."""
         entry = self.config["datasets"][wildcards.dataset]
@@ -198,12 +218,29 @@ class DatasetInputs:
         name = entry.get("same_folds_as", wildcards.protocol)
         return _without({**entry, "name": name}, NOT_SPLIT)
 
+    def independent_images(self, wildcards) -> bool:
+        """Return whether images without a named subject are independent.
+
+        The config declares it for a data set or for its base. Generated images have
+        no relations but the named ones.
+        """
+        entry = self.config["datasets"][wildcards.dataset]
+        while "of" in entry and not entry.get("independent_images"):
+            entry = self.config["datasets"][entry["of"]]
+        return bool(entry.get("independent_images")) or entry["format"] == "demo"
+
     def leakage_rule(self, wildcards) -> str:
         """Return what a protocol does about leakage: forbid or report."""
         return self.config["protocols"][wildcards.protocol]["leakage"]
 
     def _chosen_slides(self, dataset: str) -> list[str]:
         return self.config["datasets"][dataset].get("slides") or list(self.slides)
+
+
+def demo_images(demo: Mapping) -> int:
+    """Return how many images a generated data set has."""
+    pictures = 2 * demo["subjects_per_class"] * demo["pictures_per_subject"]
+    return pictures * demo["cells_per_picture"] + demo["duplicates"]
 
 
 def _without(entry: Mapping, keys: tuple[str, ...]) -> dict:

@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from blastfold.core.errors import InputError
 from blastfold.experiment.dataset_inputs import DatasetInputs
+from blastfold.experiment.known_counts import count_problems
 from blastfold.experiment.runs import Runs
 from blastfold.experiment.shown_settings import ShownSettings
 from blastfold.experiment.stored_files import StoredFiles
@@ -57,9 +59,12 @@ class Experiment:
             progress: Is given a line every few seconds while raw files are read.
 
         Raises:
-            InputError: The sheet of slides or the table of regions is not as expected.
+            InputError: The sheet of slides or the table of regions is not as expected, or a data
+                set whose counts are known cannot give what the config asks for.
         """
         inputs = DatasetInputs.read(config, slide_schema, results, public_counts, progress)
+        if problems := list(count_problems(config, inputs.public_counts, results)):
+            raise InputError("\n".join(problems))
         return cls(config, inputs, results)
 
     @cached_property

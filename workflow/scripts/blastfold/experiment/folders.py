@@ -1,6 +1,8 @@
 """The folders of one experiment, and the refusal to mix two experiments in one folder."""
 
 import json
+import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +13,9 @@ LAYOUT = 2
 """Number of the layout of files below the results; raised when files move or change columns."""
 
 RECORD = "experiment.json"
+
+CLOCK_TOLERANCE = 60.0
+"""Seconds by which the clocks of a file system and of this machine may differ."""
 
 RESULTS = "results"
 
@@ -100,6 +105,34 @@ def record_experiment(results: str | Path, configs: list[str]) -> None:
     path = Path(results) / RECORD
     if not path.exists():
         write_json({"layout": LAYOUT, "config": configs}, path)
+
+
+def settle_dates(results: str | Path, now: float | None = None) -> int:
+    """Give files from the future the present date.
+
+    They are left by a clock that was ahead. Snakemake refuses everything that is made from them,
+    because it would be older than they are.
+
+    Args:
+        results: The folder of results; it need not exist.
+        now: The present time in seconds; None asks the clock.
+
+    Returns:
+        Number of files and folders with a changed date.
+    """
+    now = time.time() if now is None else now
+    changed = 0
+    for folder, subfolders, files in os.walk(results):
+        for name in (*subfolders, *files):
+            path = Path(folder, name)
+            try:
+                if path.lstat().st_mtime > now + CLOCK_TOLERANCE:
+                    os.utime(path, (now, now), follow_symlinks=False)
+                    changed += 1
+            except OSError:
+                # Removed meanwhile, or another user's file: Snakemake reports what it cannot use.
+                continue
+    return changed
 
 
 def _read_record(path: Path) -> dict:

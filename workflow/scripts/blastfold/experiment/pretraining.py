@@ -120,6 +120,7 @@ def check_pretraining(config: dict) -> Iterator[str]:
             yield f"{key}.training.train: 'head' teaches no backbone, expected all or staged"
         if "architecture" in entry["training"]:
             yield f"{key}.training.architecture: is that of the transferred model, leave it out"
+    yield from _check_circles(sources)
     yield from _check_overlap(config)
     for name, model in config["models"].items():
         source = source_of(model)
@@ -140,6 +141,21 @@ def check_pretraining(config: dict) -> Iterator[str]:
             yield (
                 f"models.{name}.preprocessing: received 'weights', but the pre-processing of "
                 f"the file {model['weights']} is not known; expected mean_image, imagenet or none"
+            )
+
+
+def _check_circles(sources: dict) -> Iterator[str]:
+    """Yield every source task whose start weights are learnt from its own, by any way."""
+    for name in sources:
+        chain = [name]
+        while (start := source_of(sources[chain[-1]]["training"])) in sources:
+            chain.append(start)
+            if start in chain[:-1]:
+                break
+        if chain[-1] == name and len(chain) > 1:
+            yield (
+                f"pretraining.{name}.training.weights: {' -> '.join(chain)} is a circle, expected "
+                "that one of them starts from other weights"
             )
 
 
@@ -203,6 +219,9 @@ def _preprocessing(model: Mapping, config: dict) -> str:
     source = source_of(model)
     if source is None:
         return model["weights"]
-    trained = config["models"][pretraining_name(source, model["architecture"])]
-    belonging = _preprocessing(trained, config)
+    name = pretraining_name(source, model["architecture"])
+    # A model that no experiment asks for has no source task that is trained.
+    defaults = {"weights": "none", "preprocessing": "mean_image"}
+    unasked = {**model, **defaults, **config["pretraining"][source]["training"]}
+    belonging = _preprocessing(config["models"].get(name, unasked), config)
     return "source_mean_image" if belonging == "mean_image" else belonging

@@ -13,7 +13,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from blastfold.core.errors import InputError
-from blastfold.core.raw_files import digest_raw_folder, digest_slide
+from blastfold.core.files import exists
+from blastfold.core.raw_files import digest_raw_folder, digest_slide, find_files
 
 CACHE = Path(".snakemake", "blastfold")
 """Where the digests of raw files are kept, below the working directory."""
@@ -54,9 +55,10 @@ class RawData:
         entry = self.config["datasets"][dataset]
         if entry["format"] == "demo":
             return None
-        if Path(entry["path"]).exists():
+        if exists(entry["path"]):
             cache_file = self.dataset_cache(dataset)
-            return digest_raw_folder(entry["path"], cache_file, entry.get("sheet"), self.progress)
+            sheet = entry.get("sheet") or entry.get("boxes")
+            return digest_raw_folder(entry["path"], cache_file, sheet, self.progress)
         imported = Path(self.results, "datasets", dataset, "dataset.json")
         if not imported.exists():
             raise InputError(
@@ -65,6 +67,14 @@ class RawData:
                 "resources/README.md describes how to obtain each data set."
             )
         return json.loads(imported.read_text("utf-8")).get("raw_sha256")
+
+    @cache  # noqa: B019 - an experiment lives as long as the process
+    def dataset_megabytes(self, dataset: str) -> float:
+        """Return the size of a data set's raw files in MB; 0 for generated or missing ones."""
+        folder = self.config["datasets"][dataset].get("path")
+        if not folder or not Path(folder).exists():
+            return 0.0
+        return sum(file_megabytes(Path(folder, file)) for file in find_files(folder))
 
     def dataset_cache(self, dataset: str) -> str:
         """Return the file with the digests of a data set's raw files."""
@@ -80,7 +90,7 @@ class RawData:
         if "demo" in self.config["slides"]:
             return None
         path = Path(self.slides[slide]["path"])
-        if not path.exists() and not Path(self.results, "slides", slide, "tiles.h5").exists():
+        if not exists(path) and not Path(self.results, "slides", slide, "tiles.h5").exists():
             raise InputError(
                 f"'{self.config['slides']['sheet']}', slide {slide}: the file {path} does not "
                 "exist. Correct the column path, or put the slide or a link to it there."
@@ -88,13 +98,27 @@ class RawData:
         return digest_slide(path, CACHE / "slides.json", self.progress)
 
     def dataset_place(self, dataset: str, expected: Mapping | None) -> SimpleNamespace:
-        """Return folder, cache and expected counts of a data set, which change no image."""
+        """Return what an import must know and what changes no image.
+
+        Returns:
+            folder, cache, expected (counts) and grown (how data sets are grown from this one).
+        """
         return SimpleNamespace(
             folder=self.config["datasets"][dataset].get("path"),
             cache=self.dataset_cache(dataset),
             expected=expected,
+            grown={
+                name: entry["grow"]
+                for name, entry in self.config["datasets"].items()
+                if entry["format"] == "grown" and entry["of"] == dataset
+            },
         )
 
     def slide_place(self, slide: str) -> SimpleNamespace:
         """Return the path of a slide, which changes no tile."""
         return SimpleNamespace(path=self.slides[slide]["path"])
+
+
+def file_megabytes(path: Path) -> float:
+    """Return the size of a file in MB; 0 where it does not exist."""
+    return path.stat().st_size / 2**20 if path.exists() else 0.0

@@ -19,6 +19,10 @@ from blastfold.experiment.ablations import (
 )
 from blastfold.experiment.canaries import canary_runs
 from blastfold.experiment.combinations import combinations, external_runs, fold_count
+from blastfold.experiment.pretraining import pretraining_name, source_of
+
+NOT_CELLS = ("demo", "pcam", "tiles")
+"""Formats whose images are generated, or of tissue."""
 
 
 class Split(NamedTuple):
@@ -238,6 +242,28 @@ class Runs:
     def titles_of(self, run: Mapping[str, str]) -> dict[str, str]:
         """Return dataset_title, protocol_title and model_title of a run."""
         return {f"{kind}_title": names[run[kind]] for kind, names in self.titles.items()}
+
+    @cached_property
+    def comparable(self) -> list[Run]:
+        """The shown runs that may be drawn among published results on blood cells.
+
+        These are the runs on true images of cells: no generated images, no tiles or patches of
+        tissue, and no source task.
+        """
+        datasets = self.config["datasets"]
+        sources = {
+            pretraining_name(source, model["architecture"])
+            for model in self.config["models"].values()
+            if (source := source_of(model))
+        }
+        chosen = []
+        for run in self.shown:
+            entry = datasets[run.dataset]
+            while "of" in entry:
+                entry = datasets[entry["of"]]
+            if entry["format"] not in NOT_CELLS and run.model not in sources:
+                chosen.append(run)
+        return chosen
 
     def described(self, runs: Iterable[Run]) -> list[dict]:
         """Return runs with all that tables and figures show of them.

@@ -1,6 +1,7 @@
 """The sheet of slides and the table of regions: read strictly, before anything is computed."""
 
 import csv
+import io
 import math
 import re
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ import yaml
 
 from blastfold.core.errors import InputError
 from blastfold.core.names import LEUKAEMIA_CLASSES
+from blastfold.core.raw_files import refuse_special
 
 REGION_COLUMNS = ("slide", "label", "x", "y", "width", "height")
 
@@ -123,6 +125,7 @@ def check_chosen_slides(datasets: Mapping[str, Mapping], slides: Mapping[str, di
 
 def _rows(path: str | Path, key: str, required: list, known: Mapping) -> list[tuple[int, dict]]:
     """Read a TSV with a header: number of the row (the header is 1) and its cells by column."""
+    refuse_special(path)
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -131,7 +134,10 @@ def _rows(path: str | Path, key: str, required: list, known: Mapping) -> list[tu
         raise InputError(
             f"'{path}' cannot be read as UTF-8 text ({error}); save it as tab-separated text."
         ) from error
-    lines = list(csv.reader(text.splitlines(), delimiter="\t"))
+    try:
+        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter="\t"))
+    except csv.Error as error:
+        raise InputError(f"'{path}' cannot be read as a table: {error}.") from error
     columns = [name.strip() for name in lines[0]] if lines else []
     for name in required:
         if columns.count(name) != 1:

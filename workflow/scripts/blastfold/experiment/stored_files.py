@@ -9,6 +9,9 @@ from functools import cached_property
 
 from blastfold.experiment.runs import Run, Runs
 
+EXTERNAL = "external/{dataset}/{protocol}/{model}/{external}"
+"""The folder of a test on another data set."""
+
 RECORDED_TABLES = ("layers", "metrics", "intervals")
 """Tables of an evaluation that the publication reads."""
 
@@ -128,7 +131,7 @@ class StoredFiles:
         """Return what the methods section and the checklists are made from, by kind of record."""
         runs = self.runs.asked
         return {
-            "datasets": self.of_datasets("dataset.json", self.runs.datasets),
+            "datasets": self.of_datasets("dataset.json", self._recorded_datasets()),
             "folds": self.of_every_split("tsv"),
             "leakage": self.of_every_split("leakage.tsv"),
             **{kind: self.evaluated(f"{kind}.tsv", runs) for kind in RECORDED_TABLES},
@@ -137,7 +140,21 @@ class StoredFiles:
                 f"<results>/evaluation/{'/'.join(split)}/comparisons.tsv"
                 for split in self.runs.compared_splits
             ],
+            "gaps": [
+                f"<results>/evaluation/{dataset}/protocol_gap.tsv"
+                for dataset in self.runs.true_datasets
+                if self.runs.gap_of(dataset)
+            ],
+            "roc_bands": self.evaluated("roc_band.tsv", self.runs.shown),
+            "operating_points": self.evaluated("operating_points.tsv", self.runs.shown),
+            "external": self.filled(f"{EXTERNAL}/record.json", self.runs.external),
+            "external_intervals": self.filled(f"{EXTERNAL}/intervals.tsv", self.runs.external),
         }
+
+    def _recorded_datasets(self) -> list[str]:
+        """Return the data sets that networks are trained or tested on."""
+        tested = (run["external"] for run in self.runs.external)
+        return list(dict.fromkeys([*self.runs.datasets, *tested]))
 
     @cached_property
     def _fitted(self) -> list[tuple[str, str, str, str]]:

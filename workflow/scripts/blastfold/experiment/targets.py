@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from blastfold.experiment.dataset_inputs import DatasetInputs
 from blastfold.experiment.runs import Runs
-from blastfold.experiment.stored_files import StoredFiles
+from blastfold.experiment.stored_files import EXTERNAL, StoredFiles
 
 ENDINGS = {"tables": ("tsv", "tex", "md"), "figures": ("pdf", "svg", "png")}
 """The formats of tables and of figures."""
@@ -115,8 +115,7 @@ class Targets:
 
     def external(self, name: str) -> list[str]:
         """Return one file of every test on another data set."""
-        pattern = f"external/{{dataset}}/{{protocol}}/{{model}}/{{external}}/{name}"
-        return self.files.filled(pattern, self.runs.external)
+        return self.files.filled(f"{EXTERNAL}/{name}", self.runs.external)
 
     def shown(self, products: Iterable[Product], endings: Iterable[str] = ()) -> list[str]:
         """Return the files of tables or figures, in the order of a report.

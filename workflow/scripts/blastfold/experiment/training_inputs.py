@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from blastfold.core.errors import InputError
 from blastfold.core.names import plain_name
 from blastfold.core.settings import UNCHANGED
+from blastfold.experiment.combinations import fold_count
 from blastfold.experiment.feature_sets import depends_on_fold, feature_set_name, feature_sets
 from blastfold.experiment.pretraining import pretraining_name, source_of
 from blastfold.experiment.runs import Runs
@@ -109,6 +110,23 @@ class TrainingInputs:
         """Return the data set by whose name images are augmented: of a canary its base."""
         entry = self.config["datasets"][wildcards.dataset]
         return entry["of"] if entry["format"] == "permuted" else wildcards.dataset
+
+    # How often all images pass through a network, for the run time of its job.
+
+    def extraction_passes(self, wildcards) -> int:
+        """Return how often an extraction of features passes over a data set."""
+        views = 1 + self.feature_sets[wildcards.features]["epochs"]
+        if wildcards.split == SHARED:
+            return views
+        return views * fold_count(self.config["protocols"][wildcards.split])
+
+    def training_passes(self, wildcards) -> int:
+        """Return how often a training passes over a data set: each epoch, and to predict."""
+        return self.config["models"][wildcards.model]["epochs"] + 1
+
+    def application_passes(self, wildcards) -> int:
+        """Return how often a test on another data set passes over it: once for each network."""
+        return fold_count(self.config["protocols"][wildcards.protocol])
 
     # Start weights, and what was fitted on the training images of a fold.
 

@@ -12,8 +12,10 @@ from blastfold.core.errors import InputError
 from blastfold.core.fold_table import write_folds
 from blastfold.core.manifest import class_names, read_manifest
 from blastfold.core.names import REPEAT, TEST, TRAIN, VALIDATION
+from blastfold.core.parts import parts_of_fold, unknown_parts
 from blastfold.core.seeds import derive_seed, generator
 from blastfold.core.tables import read_text_table
+from blastfold.leakage.relations import SUPPLY
 
 logger = logging.getLogger(__name__)
 
@@ -89,8 +91,9 @@ def group_of_images(images: pd.DataFrame, protocol: dict) -> np.ndarray:
         known = [name for name in ("subject", "picture") if (images[name] != "").all()]
         raise InputError(
             f"{_key(protocol)}.group_by: received {group_by!r}, but {missing} of {len(images)} "
-            f"images have no {group_by} in the manifest's column {group_by!r}; "
-            f"expected one of {['image', *known, 'group']}"
+            f"images have no {group_by} in the manifest's column {group_by!r}. "
+            + SUPPLY[group_by]
+            + (f" All images have a {' and a '.join(known)}." if known else "")
         )
     if group_by == "picture":
         # Subjects may have pictures of the same name.
@@ -140,21 +143,18 @@ def _kfold(images, labels, groups, protocol, seed) -> Iterable[np.ndarray]:
 
 def _predefined(images, labels, groups, protocol, seed) -> Iterable[np.ndarray]:
     parts = images["part"].to_numpy(dtype=object)
-    named = [*protocol["test_parts"], *protocol.get("train_parts", [])]
-    named += protocol.get("validation_parts", [])
     known = sorted(set(parts) - {""})
-    if unknown := sorted(set(named) - set(known)):
+    if unknown := unknown_parts(protocol, known):
         raise InputError(
             f"{_key(protocol)}: received the parts {unknown}, "
             f"but the data set has {known or 'no parts'}; expected names among these"
         )
-    for fold, test_part in enumerate(protocol["test_parts"]):
-        train_parts = protocol.get("train_parts", protocol["test_parts"])
-        used = set(train_parts) - {test_part} - set(protocol.get("validation_parts", []))
-        tested = np.flatnonzero(parts == test_part)
-        rest = np.flatnonzero(np.isin(parts, sorted(used)))
-        if "validation_parts" in protocol:
-            validated = np.flatnonzero(np.isin(parts, protocol["validation_parts"]))
+    for fold in range(len(protocol["test_parts"])):
+        chosen = parts_of_fold(protocol, known, fold)
+        tested = np.flatnonzero(np.isin(parts, chosen.test))
+        rest = np.flatnonzero(np.isin(parts, chosen.train))
+        if chosen.validation is not None:
+            validated = np.flatnonzero(np.isin(parts, chosen.validation))
         else:
             size = round(len(rest) * protocol["validation_fraction"])
             validated = _choose_validation(rest, labels, groups, size, protocol, seed, fold)
@@ -240,13 +240,13 @@ def _require_groups(images, groups, protocol, needed, what) -> None:
         return
     unit = by if fewest == 1 else f"{by}s"
     if what == "parts":
-        advice = "set validation_group_by: image or validation_fraction: 0, or group_by: image"
+        advice = "set validation_group_by: image or validation_fraction: 0"
         if protocol["validation_group_by"] == "image" and fewest >= 2:
             return
     elif fewest >= 2:
-        advice = f"set folds: {fewest} at most, or group_by: image"
+        advice = f"set folds: {fewest} at most"
     else:
-        advice = f"no cross-validation by {by} is possible; set group_by: image"
+        advice = f"no cross-validation by {by} is possible without two in each class"
     raise InputError(
         f"{_key(protocol)}: {needed} {what} by {by} are needed, "
         f"but the class {name} has only {fewest} {unit}; {advice}"
@@ -259,8 +259,8 @@ def _check_roles(roles, labels, groups, protocol, fold, classes) -> None:
             if not ((roles == role) & (labels == label)).any():
                 raise InputError(
                     f"{_key(protocol)}: fold {fold} has no {name} image to {role} on; "
-                    "use fewer folds, a smaller validation_fraction, "
-                    "validation_group_by: image or group_by: image"
+                    "use fewer folds, a smaller validation_fraction or "
+                    "validation_group_by: image"
                 )
     crossing = set(groups[roles == TEST]) & set(groups[roles == TRAIN])
     if crossing and protocol["kind"] == "predefined":

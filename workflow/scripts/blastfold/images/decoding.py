@@ -12,6 +12,7 @@ The rules of reading, the same for every data set:
 """
 
 import contextlib
+import ctypes
 import hashlib
 import io
 import math
@@ -25,10 +26,8 @@ import imagecodecs
 import numpy as np
 import tifffile
 
-from blastfold.core.errors import BlastfoldError
-
-MAX_PIXELS = 2**27
-"""Larger images are rejected before memory is taken for them (134 million pixels)."""
+from blastfold.images import jpeg, tiff
+from blastfold.images.limits import MAX_PIXELS, ImageError, read_bytes, require_size
 
 _SIGNATURES = (
     (b"BM", "BMP"),
@@ -39,13 +38,11 @@ _SIGNATURES = (
     (b"II+\x00", "TIFF"),
     (b"MM\x00+", "TIFF"),
 )
-_JPEG_WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
-_JPEG_FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
-_JPEG_SCAN = 0xDA
 
+_PNG_SAMPLES = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
+"""Decoded samples per pixel for each colour type."""
 
-class ImageError(BlastfoldError):
-    """One image cannot be used; the message is the reason, without the file's name."""
+ONE_BIT = "1-bit image, which is black and white like a mask; expected grey or colour"
 
 
 def decode_image(source: bytes | str | os.PathLike) -> np.ndarray:
@@ -62,7 +59,7 @@ def decode_image(source: bytes | str | os.PathLike) -> np.ndarray:
     Raises:
         ImageError: With the reason why the file gives no image.
     """
-    data = source if isinstance(source, bytes) else _read_bytes(source)
+    data = source if isinstance(source, bytes) else read_bytes(source)
     if not data:
         raise ImageError("the file is empty (0 bytes)")
     kind = next((name for start, name in _SIGNATURES if data.startswith(start)), None)
@@ -205,20 +202,6 @@ def _resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.ascontiguousarray(image)
 
 
-def _read_bytes(path: str | os.PathLike) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise ImageError(f"the file cannot be read: {error.strerror}") from error
-
-
-def _require_size(height: int, width: int) -> None:
-    if height <= 0 or width <= 0 or height * width > MAX_PIXELS:
-        raise ImageError(
-            f"the header claims {height} x {width} pixels (1 to {MAX_PIXELS} are accepted)"
-        )
-
-
 def _decode_with_opencv(data: bytes, kind: str) -> np.ndarray:
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
@@ -236,7 +219,9 @@ def _decode_bmp(data: bytes) -> np.ndarray:
     offset, _, width, height, _, bits, packing = struct.unpack_from("<IIiiHHI", data, 10)
     if packing not in (0, 3):
         raise ImageError("compressed BMP file; save it uncompressed or as PNG")
-    _require_size(abs(height), width)
+    if bits == 1:
+        raise ImageError(ONE_BIT)
+    require_size(abs(height), width, 3, len(data))
     expected = offset + (width * bits + 31) // 32 * 4 * abs(height)
     # OpenCV has returned half-black images for short files, so the length is checked here.
     if len(data) < expected:
@@ -247,50 +232,48 @@ def _decode_bmp(data: bytes) -> np.ndarray:
 def _decode_png(data: bytes) -> np.ndarray:
     if len(data) < 33:
         raise ImageError("truncated PNG file")
-    width, height = struct.unpack_from(">II", data, 16)
-    _require_size(height, width)
+    width, height, bits, colour = struct.unpack_from(">IIBB", data, 16)
+    if bits == 1:
+        raise ImageError(ONE_BIT)
+    samples = _PNG_SAMPLES.get(colour, 4) * (2 if bits == 16 else 1)
+    require_size(height, width, samples + 3, len(data))
     try:
         image = imagecodecs.png_decode(data)
     except (imagecodecs.PngError, ValueError) as error:
+        # imagecodecs 2026.3.6 gives up a reference to None that it does not own. Python 3.11 aborts
+        # after some ten thousand of them.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(None))
         raise ImageError(f"truncated or damaged PNG file: {error}") from error
     return _to_rgb(image)
 
 
 def _decode_jpeg(data: bytes) -> np.ndarray:
-    """Decode a JPEG after checks that libjpeg leaves out: it fills what is missing with grey."""
-    height, width, components, scan = _jpeg_header(data)
-    _require_size(height, width)
-    if components not in (1, 3):
+    """Decode a JPEG with checks that libjpeg leaves out: it fills what is missing with grey."""
+    header = jpeg.read_header(data)
+    # A progressive image is in memory as 16-bit coefficients until its last scan.
+    require_size(header.height, header.width, 9 if header.progressive else 3, len(data))
+    if header.components not in (1, 3):
         raise ImageError("CMYK image; convert it to RGB with its colour profile")
-    if data.rfind(b"\xff\xd9") < scan:
+    if data.rfind(b"\xff\xd9") < header.scan:
         raise ImageError("truncated JPEG file: its end marker is missing")
-    return _decode_with_opencv(data, "JPEG")
-
-
-def _jpeg_header(data: bytes) -> tuple[int, int, int, int]:
-    """Return height, width, number of components and where the first scan starts."""
-    frame = None
-    position = 2
-    while position + 4 <= len(data) and data[position] == 0xFF:
-        marker = data[position + 1]
-        if marker == 0xFF or marker in _JPEG_WITHOUT_LENGTH:
-            position += 1 if marker == 0xFF else 2
-            continue
-        if marker in _JPEG_FRAMES and position + 10 <= len(data):
-            frame = struct.unpack_from(">HHB", data, position + 5)
-        if marker == _JPEG_SCAN and frame is not None:
-            return *frame, position
-        position += 2 + struct.unpack_from(">H", data, position + 2)[0]
-    raise ImageError("truncated or damaged JPEG file: it holds no image")
+    jpeg.require_scans(data, header)
+    image = _decode_with_opencv(data, "JPEG")
+    # The orientation is applied, so that the last pixel may be in any corner.
+    corners = image[:: max(1, len(image) - 1), :: max(1, image.shape[1] - 1)]
+    if jpeg.may_lack_blocks(header, corners):
+        jpeg.require_all_blocks(data)
+    return image
 
 
 def _decode_tiff(data: bytes) -> np.ndarray:
     try:
-        with tifffile.TiffFile(io.BytesIO(data)) as tiff:
-            pages = [page for page in tiff.pages if not page.is_reduced]
+        # Formats of microscopes have page lists of their own, which cell images do not need.
+        plain = dict.fromkeys(("is_lsm", "is_ndpi", "is_scanimage"), False)
+        with tifffile.TiffFile(io.BytesIO(data), **plain) as file:
+            pages = [page for page in tiff.list_pages(file) if not page.is_reduced]
             if len(pages) != 1:
                 raise ImageError(f"the TIFF file holds {len(pages)} pages; one is expected")
-            return _tiff_page(pages[0].aspage(), len(data))
+            return _tiff_page(pages[0], data)
     except ImageError:
         raise
     except Exception as error:
@@ -298,17 +281,64 @@ def _decode_tiff(data: bytes) -> np.ndarray:
         raise ImageError(f"truncated or damaged TIFF file: {error}") from error
 
 
-def _tiff_page(page: tifffile.TiffPage, length: int) -> np.ndarray:
-    _require_size(page.imagelength, page.imagewidth)
+def _tiff_page(page: tifffile.TiffPage, data: bytes) -> np.ndarray:
+    if page.bitspersample == 1:
+        raise ImageError(ONE_BIT)
+    _require_tiff_size(page, len(data))
+    tiff.require_compression(page)
+    segments = _tiff_segments(page, data)
+    for segment, (_, _, height, width) in segments:
+        tiff.require_segment(page, segment, height, width)
+    image = page.asarray(maxworkers=1)
+    if page.compression in tiff.JPEG:
+        for segment, (top, left, height, width) in segments:
+            bottom, right = min(top + height, page.imagelength), min(left + width, page.imagewidth)
+            corner = image[bottom - 1, right - 1].reshape(-1)
+            tiff.require_all_blocks(page, segment, corner)
+    return _tiff_colours(page, image)
+
+
+def _require_tiff_size(page: tifffile.TiffPage, length: int) -> None:
+    require_size(page.imagelength, page.imagewidth)
     # A damaged header may ask for far more memory than the number of pixels shows.
-    if max(math.prod(page.shape), math.prod(page.chunks)) > 4 * MAX_PIXELS:
+    samples = max(math.prod(page.shape), math.prod(page.chunks))
+    if samples > 4 * MAX_PIXELS:
         raise ImageError(f"damaged TIFF file: samples of shape {page.shape}")
-    segments = list(zip(page.dataoffsets, page.databytecounts, strict=True))
-    # Missing strips would be decoded as black without an error.
-    if not segments or any(not count or start + count > length for start, count in segments):
+    pixels = page.imagelength * page.imagewidth
+    item = page.dtype.itemsize if page.dtype is not None else 1
+    require_size(page.imagelength, page.imagewidth, samples * item / pixels + 3, length)
+
+
+def _tiff_segments(page: tifffile.TiffPage, data: bytes) -> list[tuple[bytes, tuple[int, ...]]]:
+    """Return every strip or tile as stored, with its top, left, height and width in pixels.
+
+    Raises:
+        ImageError: Some are missing; they would be decoded as black without an error.
+    """
+    stored = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    wanted = math.prod(page.chunked)
+    complete = all(count and start + count <= len(data) for start, count in stored)
+    # tifffile reads past the end of segments that are too short.
+    short = page.compression == 1 and sum(count for _, count in stored) < page.nbytes
+    if not stored or len(stored) < wanted or not complete or short:
         raise ImageError("truncated TIFF file: image data are missing")
+    if page.compression in tiff.PLAIN:
+        return []
+    width = page.tilewidth if page.is_tiled else page.imagewidth
+    height = page.tilelength if page.is_tiled else min(page.rowsperstrip, page.imagelength)
+    columns, rows = -(-page.imagewidth // width), -(-page.imagelength // height)
+    view = memoryview(data)
+    return [
+        (
+            bytes(view[start : start + count]),
+            (number // columns % rows * height, number % columns * width, height, width),
+        )
+        for number, (start, count) in enumerate(stored[:wanted])
+    ]
+
+
+def _tiff_colours(page: tifffile.TiffPage, image: np.ndarray) -> np.ndarray:
     photometric = tifffile.PHOTOMETRIC(page.photometric).name
-    image = page.asarray()
     if photometric == "PALETTE" and page.colormap is not None:
         image = np.moveaxis(page.colormap >> 8, 0, -1).astype(np.uint8)[image]
     elif photometric == "MINISWHITE" and image.dtype.kind == "u":
@@ -357,4 +387,8 @@ def _to_eight_bits(image: np.ndarray) -> np.ndarray:
             f"16-bit image whose largest value is {image.max()}: it seems to use 12 bits or "
             "fewer, and its white is unknown; save it with 8 bits"
         )
-    return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    small = np.empty(image.shape, dtype=np.uint8)
+    for row, values in enumerate(image):
+        # Row by row: 32 bits of the whole image would take four times its memory.
+        small[row] = (values.astype(np.uint32) + 128) // 257
+    return small

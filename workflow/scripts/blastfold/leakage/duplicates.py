@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from blastfold.core.errors import InputError
+from blastfold.core.group_table import UNKNOWN
 from blastfold.core.manifest import read_manifest
 from blastfold.core.names import DUPLICATE_KINDS
 from blastfold.core.tables import write_table
@@ -31,6 +32,7 @@ from blastfold.leakage.duplicate_verification import (
     view_image,
 )
 from blastfold.leakage.groups import leakage_groups
+from blastfold.leakage.relations import relations_of
 
 logger = logging.getLogger(__name__)
 
@@ -203,6 +205,7 @@ def audit_dataset(
     groups: str | os.PathLike,
     settings: Mapping[str, float],
     threads: int = 1,
+    independent: bool = False,
 ) -> None:
     """Write a data set's duplicates and its leakage groups.
 
@@ -210,9 +213,11 @@ def audit_dataset(
         images: ``images.npy``, uint8 (n, height, width, 3).
         manifest: ``manifest.tsv``, one row per image.
         duplicates: Output, the table of :func:`find_duplicates`.
-        groups: Output, the table of :func:`blastfold.leakage.groups.leakage_groups`.
+        groups: Output, the table of :func:`blastfold.leakage.groups.leakage_groups` with
+            ``relations``, see :func:`blastfold.leakage.relations.relations_of`.
         settings: Values of :class:`DuplicateSettings` by name.
         threads: Worker threads.
+        independent: Whether the config declares the images as independent.
 
     Raises:
         InputError: The manifest and the images do not belong together.
@@ -223,14 +228,47 @@ def audit_dataset(
         raise InputError(f"{manifest}: {len(table)} rows, but {images} has {len(array)} images")
     names = table["image_id"].tolist()
     found = find_duplicates(array, names, DuplicateSettings(**settings), threads)
-    assigned = leakage_groups(table, found)
+    assigned = leakage_groups(table, found).assign(
+        relations=relations_of(table, independent).to_numpy()
+    )
     counts = found["kind"].value_counts()
     logger.info(
-        "duplicates: %d pairs (%s); %d leakage groups among %d images",
+        "duplicates: %d pairs (%s); %s leakage groups among %d images",
         len(found),
         ", ".join(f"{kind} {counts.get(kind, 0)}" for kind in DUPLICATE_KINDS),
-        assigned["group"].nunique(),
+        _known_groups(assigned),
         len(table),
     )
+    if unknown := int((assigned["relations"] == UNKNOWN).sum()):
+        logger.warning(
+            "The subject of %d of %d images is unknown, and with it their true leakage groups: "
+            "only duplicates and named pictures are kept together. Supply subjects, or declare "
+            "independent_images: true if no two images are related.",
+            unknown,
+            len(table),
+        )
+    _warn_of_conflicts(found, table)
     write_table(found, duplicates)
     write_table(assigned, groups)
+
+
+def _known_groups(assigned: pd.DataFrame) -> str:
+    """Return the number of leakage groups for a message; without subjects it is not known."""
+    unknown = assigned["relations"] == UNKNOWN
+    if len(assigned) and unknown.all():
+        return "an unknown number of"
+    return f"{'at most ' if unknown.any() else ''}{assigned['group'].nunique()}"
+
+
+def _warn_of_conflicts(duplicates: pd.DataFrame, manifest: pd.DataFrame) -> None:
+    """Warn of pairs that show the same cell and have different labels."""
+    labels = manifest.set_index("image_id")["label"]
+    pairs = duplicates[["first", "second"]].apply(lambda column: column.map(labels))
+    conflicts = duplicates[pairs["first"] != pairs["second"]]
+    if len(conflicts):
+        first, second = conflicts.iloc[0][["first", "second"]]
+        logger.warning(
+            "%d pairs of duplicates have different labels, for instance %s (label %s) and %s "
+            "(label %s)",
+            *(len(conflicts), first, labels[first], second, labels[second]),
+        )

@@ -4,12 +4,18 @@ import logging
 
 from blastfold.core.errors import InputError
 from blastfold.core.fold_table import read_folds
+from blastfold.core.group_table import UNKNOWN
 from blastfold.core.manifest import read_manifest
 from blastfold.core.names import TRAIN
+from blastfold.core.noted_tables import write_noted
 from blastfold.core.tables import read_text_table, write_table
 from blastfold.leakage.groups import audit_folds
+from blastfold.leakage.relations import SUPPLY, mark_unknown, relations_of
 
 logger = logging.getLogger(__name__)
+
+FORBID = "forbid"
+"""The rule of a protocol that stops a run where anything crosses."""
 
 SHOWN = 20
 """Crossing images that an error lists; the log file lists them all."""
@@ -24,6 +30,7 @@ def audit_split(
     leakage: str,
     summary: str,
     crossings: str,
+    independent: bool = False,
 ) -> None:
     """Write what crosses from test to training and validation, and stop where that is forbidden.
 
@@ -36,14 +43,19 @@ def audit_split(
         leakage: ``report`` or ``forbid``.
         summary: Output, see :func:`blastfold.leakage.groups.audit_folds`.
         crossings: Output, every crossing image.
+        independent: Whether the config declares the images of the data set as independent.
 
     Raises:
-        InputError: With ``forbid``, when anything crosses from test to training.
+        InputError: With ``forbid``, when anything crosses from test to training, or when it is
+            unknown whether anything does.
     """
     related = (read_text_table(path) for path in (groups, duplicates))
-    counted, listed = audit_folds(read_folds(folds), read_manifest(manifest), *related)
+    split, images = read_folds(folds), read_manifest(manifest)
+    counted, listed = audit_folds(split, images, *related)
+    used = images[images["image_id"].isin(split["image_id"])]
+    counted = mark_unknown(counted, used, independent)
     against_training = listed[listed["against"] == TRAIN]
-    crossing = counted[(counted["against"] == TRAIN) & (counted["crossing"] > 0)]
+    crossing = counted[(counted["against"] == TRAIN) & (counted["crossing"].fillna(0) > 0)]
     for row in crossing.itertuples():
         logger.warning(
             "%s fold %s: %d of %d test images have their %s in training",
@@ -53,7 +65,7 @@ def audit_split(
             row.test_images,
             row.reason,
         )
-    if leakage == "forbid" and len(against_training):
+    if leakage == FORBID and len(against_training):
         # Snakemake deletes the outputs of a failed rule, so that the whole list goes to the log.
         print(against_training.to_string(index=False))
         shown = against_training.head(SHOWN).to_string(index=False)
@@ -62,5 +74,22 @@ def audit_split(
             f"test to training, the first of {len(against_training)} images being\n{shown}\n"
             "Expected none: group_by: group keeps all of these together; leakage: report continues."
         )
-    for table, path in ((counted, summary), (listed, crossings)):
-        write_table(table, path)
+    unknown = int((relations_of(used, independent) == UNKNOWN).sum())
+    if unknown:
+        _refuse_or_warn(name, leakage, unknown, len(used))
+    write_noted(counted, summary)
+    write_table(listed, crossings)
+
+
+def _refuse_or_warn(name: str, leakage: str, unknown: int, images: int) -> None:
+    """Refuse, or report, that nobody can say what crosses the split."""
+    found = (
+        f"protocols.{name}: the subject of {unknown} of {images} images is unknown, so that images "
+        "of one subject may be on both sides of the split"
+    )
+    if leakage == FORBID:
+        raise InputError(
+            f"{found}, and leakage is forbid. {SUPPLY['subject']} If no two images are related, "
+            "declare independent_images: true for the data set; leakage: report continues."
+        )
+    logger.warning("%s.", found)

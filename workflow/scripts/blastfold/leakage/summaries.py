@@ -8,52 +8,46 @@ from collections.abc import Iterable
 import pandas as pd
 
 from blastfold.core.errors import InputError
+from blastfold.core.group_table import UNKNOWN
 from blastfold.core.names import DUPLICATE_KINDS
 from blastfold.core.notes import join_notes, make_note
 
+OF_SUBJECTS = ("same_subject", "different_subjects")
+OF_GROUPS = ("groups", "largest_group")
+"""Counts that nobody knows where subjects are not named."""
 
-def crossings_of_split(leakage: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
+
+def crossings_of_split(leakage: pd.DataFrame) -> pd.DataFrame:
     """Add up the crossing test images of all folds of one split.
 
     Args:
-        leakage: fold, against (train or validation), reason, test_images and crossing, as
-            :func:`blastfold.leakage.groups.audit_folds` counts them.
-        manifest: Text columns subject and picture of the whole data set.
+        leakage: fold, against (train or validation), reason, test_images, crossing (missing
+            where it is unknown) and note, as :func:`blastfold.leakage.relations.mark_unknown`
+            returns them.
 
     Returns:
         One row for training and one for validation: against, folds, test_images; for each reason
         the number of crossing test images ``<reason>`` (Int64) and their share ``<reason>_share``
-        (0-1), the reason "group" under the name leakage_group; note (codes). What the manifest
-        does not name is missing, not 0.
+        (0-1), the reason "group" under the name leakage_group; note (codes). What is unknown in
+        every fold is missing, not 0.
     """
-    unnamed = {reason: _unnamed(manifest, reason) for reason in ("subject", "picture")}
-    note = join_notes(*(text for text, _ in unnamed.values()))
+    note = join_notes(*leakage["note"])
     rows = []
     for against, part in leakage.groupby("against", sort=False):
         tested = int(part.groupby("fold")["test_images"].first().sum())
         row = {"against": against, "folds": part["fold"].nunique(), "test_images": tested}
         for reason, counts in part.groupby("reason", sort=False):
             name = "leakage_group" if reason == "group" else reason
-            unknown = unnamed.get(reason, ("", False))[1]
-            crossing = pd.NA if unknown else int(counts["crossing"].sum())
+            known = counts["crossing"].dropna()
+            crossing = int(known.sum()) if len(known) else pd.NA
             row[name] = crossing
-            row[f"{name}_share"] = pd.NA if unknown or not tested else crossing / tested
+            row[f"{name}_share"] = crossing / tested if len(known) and tested else pd.NA
         rows.append(row | {"note": note if tested else make_note("no_test_images")})
     table = pd.DataFrame(rows)
     shares = [column for column in table if column.endswith("_share")]
     types = dict.fromkeys(shares, "Float64")
     types |= {column.removesuffix("_share"): "Int64" for column in shares}
     return table.astype(types)
-
-
-def _unnamed(manifest: pd.DataFrame, reason: str) -> tuple[str, bool]:
-    """Return a note on images whose subject or picture is not named, and whether none is."""
-    missing = int((manifest[reason] == "").sum())
-    if missing == len(manifest):
-        return make_note(f"no_{reason}_named"), True
-    if missing:
-        return make_note(f"images_without_{reason}", missing, len(manifest)), False
-    return "", False
 
 
 def duplicate_counts(
@@ -64,13 +58,15 @@ def duplicate_counts(
     Args:
         duplicates: Text columns first, second and kind; one row per pair.
         manifest: Text columns image_id, subject and label.
-        groups: image_id and group of every image.
+        groups: image_id, group and relations of every image.
 
     Returns:
         One row per kind, then "any_kind" and "all_images": kind, pairs, images (in such
         pairs), same_subject, different_subjects, unknown_subject and different_classes (pairs),
-        groups (leakage groups that hold such an image) and largest_group (images in the largest
-        of them).
+        groups (leakage groups that hold such an image), largest_group (images in the largest
+        of them) and note (codes). Where no subject is known, the subjects of pairs and the groups
+        are missing; where some are not, groups are the most and the largest is the smallest
+        possible.
 
     Raises:
         InputError: A pair names an image that is not in the manifest.
@@ -92,7 +88,22 @@ def duplicate_counts(
     rows.append(_count_pairs("any_kind", pairs, groups))
     everything = _count_pairs("all_images", pairs, groups) | {"images": len(manifest)}
     rows.append(everything | _group_sizes(groups, groups["image_id"]))
-    return pd.DataFrame(rows)
+    return _hide_unknown(pd.DataFrame(rows), groups)
+
+
+def _hide_unknown(counts: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
+    """Replace counts that nobody can know by missing values, with the note that says why."""
+    unknown = int((groups["relations"] == UNKNOWN).sum())
+    counts = counts.astype(dict.fromkeys((*OF_SUBJECTS, *OF_GROUPS), "Int64")).assign(note="")
+    if not unknown:
+        return counts
+    if unknown < len(groups):
+        return counts.assign(note=make_note("images_without_subject", unknown, len(groups)))
+    touched = counts["pairs"] > 0
+    counts.loc[touched, list(OF_SUBJECTS)] = pd.NA
+    counts.loc[touched | (counts["kind"] == "all_images"), list(OF_GROUPS)] = pd.NA
+    hidden = counts[[*OF_SUBJECTS, *OF_GROUPS]].isna().any(axis=1)
+    return counts.assign(note=hidden.map({True: make_note("no_subject_named"), False: ""}))
 
 
 def _count_pairs(kind: str, pairs: pd.DataFrame, groups: pd.DataFrame) -> dict:

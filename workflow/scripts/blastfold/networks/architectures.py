@@ -10,8 +10,9 @@ import keras
 import numpy as np
 
 from blastfold.core.errors import InputError
+from blastfold.core.files import is_file
 from blastfold.core.names import plain_name
-from blastfold.core.settings import ModelSettings, is_simple_cnn
+from blastfold.core.settings import SIMPLE_CNN_SMALLEST, ModelSettings, is_simple_cnn
 
 
 class Network(NamedTuple):
@@ -143,9 +144,10 @@ def build_convolutions(shape: tuple[int, int, int]) -> keras.Model:
     Raises:
         InputError: The images are too small.
     """
-    if min(shape[:2]) < 18:
+    if min(shape[:2]) < SIMPLE_CNN_SMALLEST:
         raise InputError(
-            f"simple_cnn: received image_size {list(shape[:2])}, expected at least 18x18 pixels"
+            f"simple_cnn: received image_size {list(shape[:2])}, expected at least "
+            f"{SIMPLE_CNN_SMALLEST}x{SIMPLE_CNN_SMALLEST} pixels"
         )
     image = maps = keras.Input(shape, name="image")
     for number, filters in enumerate((32, 64), start=1):
@@ -200,7 +202,7 @@ def load_backbone_weights(backbone: keras.Model, path: str | Path) -> None:
     Raises:
         InputError: The file is missing or was not written for this backbone.
     """
-    if not Path(path).is_file():
+    if not is_file(path):
         raise InputError(f"weights: the file {path} does not exist; see resources/README.md")
     try:
         backbone.load_weights(path)

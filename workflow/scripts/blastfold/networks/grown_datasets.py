@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 from keras import ops
 
+from blastfold.core.arrays import create_array
 from blastfold.core.files import digest_file, written_whole
 from blastfold.core.manifest import read_manifest
-from blastfold.core.names import LEUKAEMIA_CLASSES
 from blastfold.core.seeds import derive_seed
 from blastfold.core.settings import AugmentationSettings
-from blastfold.datasets.copies import grow_manifest, plan_copies
+from blastfold.datasets.copies import grow_manifest, plan_copies, wanted_numbers
 from blastfold.datasets.summary import write_derived
 from blastfold.networks.augmentation import augment, draw_augmentations
 
@@ -38,21 +38,22 @@ def grow_dataset(
         outputs: Paths ``images``, ``manifest``, ``rejected`` and ``summary`` to write.
         name: The grown data set's name.
         settings: Its entry: ``format``, ``of`` (the base's name) and ``grow`` with
-            the wanted numbers ``normal`` and ``blast`` and the ``augmentation``.
+            ``times`` or the wanted numbers ``normal`` and ``blast``, and the
+            ``augmentation``.
         seed: The experiment's seed.
 
     Raises:
         InputError: The base has more images of a class than are wanted.
     """
     manifest = read_manifest(base["manifest"])
-    wanted = {class_name: settings["grow"][class_name] for class_name in LEUKAEMIA_CLASSES}
+    wanted = wanted_numbers(settings["grow"], manifest)
     plan = plan_copies(manifest, wanted, f"datasets.{name}.grow", seed)
     grown = grow_manifest(manifest, plan)
     originals = np.load(base["images"], mmap_mode="r")
     augmentation = AugmentationSettings.read(settings["grow"]["augmentation"])
     with written_whole(outputs["images"]) as partial:
         shape = (len(grown), *originals.shape[1:])
-        store = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
+        store = create_array(partial, shape, "uint8")
         for start in range(0, len(originals), BLOCK):
             store[start : min(start + BLOCK, len(originals))] = originals[start : start + BLOCK]
         place = len(originals)

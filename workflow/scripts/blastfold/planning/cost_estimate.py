@@ -9,7 +9,9 @@ from typing import NamedTuple
 import pandas as pd
 
 from blastfold.core.names import LEUKAEMIA_CLASSES
+from blastfold.core.parts import parts_of_fold
 from blastfold.experiment.combinations import combinations, external_runs, fold_count
+from blastfold.experiment.dataset_inputs import demo_images
 from blastfold.experiment.feature_sets import depends_on_fold, feature_set_name
 
 TIMED = (
@@ -19,8 +21,13 @@ TIMED = (
     "dense_units",
     "dropout",
     "batch_size",
+    "stain",
 )
 """Keys of a model entry that decide how fast it is; only these are part of a calibration."""
+
+
+NUMBER_BYTES = 4
+"""Bytes of a stored feature or weight, float32."""
 
 
 class Fold(NamedTuple):
@@ -38,11 +45,15 @@ class Speed(NamedTuple):
         start: Seconds that a job takes before its first image.
         train: Seconds an image of a training step; of the head on features where it alone learns.
         forward: Seconds an image of a pass forward.
+        features: Numbers that the backbone gives for an image.
+        parameters: Numbers that the network consists of.
     """
 
     start: float
     train: float
     forward: float
+    features: int = 0
+    parameters: int = 0
 
 
 def count_images(
@@ -71,15 +82,16 @@ def count_images(
     for name, entry in config["datasets"].items():
         if entry["format"] == "permuted":
             counts[name] = counts[entry["of"]]
+        if "times" in entry.get("grow", {}) and counts[name] is None and counts[entry["of"]]:
+            times = entry["grow"]["times"]
+            counts[name] = {part: times * n for part, n in counts[entry["of"]].items()}
     return counts
 
 
 def _expected_parts(entry: Mapping, expected: Mapping) -> dict[str, int] | None:
     if entry["format"] == "demo":
-        demo = entry["demo"]
-        subjects = 2 * demo["subjects_per_class"] * demo["pictures_per_subject"]
-        return {"": subjects * demo["cells_per_picture"] + demo["duplicates"]}
-    if entry["format"] == "grown":
+        return {"": demo_images(entry["demo"])}
+    if entry["format"] == "grown" and "times" not in entry["grow"]:
         return {"": sum(entry["grow"][name] for name in LEUKAEMIA_CLASSES)}
     known = expected.get(entry["format"], {})
     if "parts" in known:
@@ -108,25 +120,20 @@ def folds_of(protocol: Mapping, parts: Mapping[str, int]) -> list[Fold]:
         test = math.ceil(images * protocol["test_fraction"])
         validation = round(images * protocol["validation_fraction"])
         return [Fold(images - test - validation, validation, test)]
-    folds = []
-    for fold in range(count):
-        if protocol["kind"] == "kfold":
-            test, rest = images / count, images - images / count
-        else:
-            test, rest = _predefined(protocol, parts, fold)
-        validation = rest * protocol["validation_fraction"]
-        if "validation_parts" in protocol:
-            validation = sum(parts.get(part, 0) for part in protocol["validation_parts"])
-            rest += validation
-        folds.append(Fold(round(rest - validation), round(validation), round(test)))
-    return folds
+    if protocol["kind"] == "predefined":
+        return [_predefined(protocol, parts, fold) for fold in range(count)]
+    test, rest = images / count, images - images / count
+    validation = rest * protocol["validation_fraction"]
+    return [Fold(round(rest - validation), round(validation), round(test))] * count
 
 
-def _predefined(protocol: Mapping, parts: Mapping[str, int], fold: int) -> tuple[int, int]:
-    tested = protocol["test_parts"][fold]
-    trained = set(protocol.get("train_parts", protocol["test_parts"])) - {tested}
-    trained -= set(protocol.get("validation_parts", []))
-    return parts.get(tested, 0), sum(parts.get(part, 0) for part in trained)
+def _predefined(protocol: Mapping, parts: Mapping[str, int], fold: int) -> Fold:
+    chosen = parts_of_fold(protocol, parts, fold)
+    train, test = (sum(parts[part] for part in names) for names in (chosen.train, chosen.test))
+    if chosen.validation is not None:
+        return Fold(train, sum(parts[part] for part in chosen.validation), test)
+    validation = round(train * protocol["validation_fraction"])
+    return Fold(train - validation, validation, test)
 
 
 def training_seconds(model: Mapping, folds: list[Fold], speed: Speed) -> float:
@@ -149,11 +156,11 @@ def extraction_seconds(model: Mapping, images: int, folds: int, speed: Speed) ->
     """Return the seconds of extracting the features that a model's heads learn from.
 
     One job takes every image forward once as it is and once per epoch as it is changed; in every
-    fold where the fold's mean image is subtracted, once for all folds otherwise.
+    fold where a mean image or a stain reference of the fold is used, once for all folds otherwise.
     """
     changed = any(model["augmentation"].values())
     views = 1 + (model["epochs"] if changed else 0)
-    times = folds if model["preprocessing"] == "mean_image" else 1
+    times = folds if depends_on_fold(model) else 1
     return speed.start + times * views * images * speed.forward
 
 
@@ -208,6 +215,46 @@ def estimate(
         folds = fold_count(config["protocols"][run["protocol"]])
         row["hours"] += (speed.start + folds * sum(parts.values()) * speed.forward) / 3600
     return pd.DataFrame(list(rows.values()))
+
+
+def disk_needs(
+    config: Mapping,
+    counts: Mapping[str, Mapping[str, int] | None],
+    speeds: Mapping[tuple[str, str], Speed],
+) -> dict[str, float]:
+    """Estimate the disk that an experiment needs at most, in GB.
+
+    Args:
+        config: A config as :func:`blastfold.experiment.config.check_config` returns it.
+        counts: Images by data set and part, see :func:`count_images`; data sets of an unknown size
+            are left out.
+        speeds: What was measured, by data set and model.
+
+    Returns:
+        images, features and networks.
+    """
+    known = {name: sum(parts.values()) for name, parts in counts.items() if parts is not None}
+    needs = {"images": 0.0, "features": 0.0, "networks": 0.0}
+    for name, images in known.items():
+        entry = config["datasets"][name]
+        # A canary has a link to the images of its base.
+        if entry["format"] != "permuted":
+            needs["images"] += images * math.prod(entry["image_size"]) * 3 / 2**30
+    features: dict[str, float] = {}
+    for dataset, protocol, name in combinations(config):
+        model, speed = config["models"][name], speeds[dataset, name]
+        folds = fold_count(config["protocols"][protocol])
+        if not learns_from_features(model):
+            needs["networks"] += folds * speed.parameters * NUMBER_BYTES / 2**30
+        elif dataset in known:
+            key = _features_of(config, dataset, protocol, model)
+            views = 1 + (model["epochs"] if any(model["augmentation"].values()) else 0)
+            views *= folds if depends_on_fold(model) else 1
+            size = views * known[dataset] * speed.features * NUMBER_BYTES / 2**30
+            # Heads that share features take the views of the longest training.
+            features[key] = max(features.get(key, 0.0), size)
+    needs["features"] = sum(features.values())
+    return needs
 
 
 def _new_row(dataset: str, model: str, parts: Mapping[str, int] | None, speed: Speed) -> dict:

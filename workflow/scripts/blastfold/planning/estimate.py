@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,14 +27,24 @@ from blastfold.core.hardware import has_gpu
 from blastfold.experiment.code import code_digest
 from blastfold.experiment.combinations import combinations
 from blastfold.experiment.config import check_config
+from blastfold.experiment.config_file import read_config_file
 from blastfold.experiment.folders import experiment_folders
-from blastfold.planning.cost_estimate import Speed, count_images, estimate, timed_settings
+from blastfold.planning.cost_estimate import (
+    Speed,
+    count_images,
+    disk_needs,
+    estimate,
+    timed_settings,
+)
 
 logger = logging.getLogger(__name__)
 
 LIBRARY = Path(__file__).resolve().parents[1]
 ROOT = LIBRARY.parents[2]
 PACKAGES = ("keras", "numpy", "tensorflow", "tensorflow-cpu", "jax")
+
+TIMED_JOB = ("precision", "xla", "deterministic")
+"""Keys of the config that decide how fast a job computes."""
 
 LEFT_OUT = (
     "Left out: import and audit of images, mean images, statistics, tables, figures, the start of "
@@ -75,6 +86,7 @@ def measure(
             "shape": [*config["datasets"][dataset]["image_size"], 3],
             "device": device,
             "threads": threads,
+            "job": {key: config[key] for key in TIMED_JOB},
         }
         key = digest_settings({**asked, **this_machine()})
         if key not in known:
@@ -149,6 +161,27 @@ def present(table: pd.DataFrame, device: str, threads: int) -> str:
     return "\n".join([*lines, "", LEFT_OUT])
 
 
+def present_disk(needs: Mapping[str, float], results: str | Path, config: Mapping) -> str:
+    """Return the disk that the experiment needs, and what is free, as text."""
+    place = Path(results)
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free / 2**30
+    parts = ", ".join(f"{name} {size:.1f} GB" for name, size in needs.items())
+    lines = [
+        f"Disk: at most {sum(needs.values()):.1f} GB under {results} ({parts}), without tables and "
+        f"figures; {free:.1f} GB are free."
+    ]
+    if sum(needs.values()) > free:
+        lines.append(
+            "This is not enough. keep_features: false removes features after their last head, and "
+            "features: online in a model stores none."
+        )
+    elif not config["keep_features"]:
+        lines.append("Features are removed after the last head that learns from them.")
+    return "\n".join(lines)
+
+
 def main(arguments: list[str]) -> None:
     """Read the command line, calibrate, print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -159,8 +192,7 @@ def main(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     schema = ROOT / "workflow" / "schemas" / "config.schema.yaml"
-    given = yaml.safe_load(Path(chosen.config).read_text("utf-8"))
-    config = check_config(given, schema, chosen.config)
+    config = check_config(read_config_file(chosen.config), schema, chosen.config)
     device = chosen.device or config["device"]
     if device == "auto":
         device = "gpu" if has_gpu() else "cpu"
@@ -171,6 +203,7 @@ def main(arguments: list[str]) -> None:
     cache = Path(chosen.results or "results") / "calibration.json"
     speeds = measure(config, device, chosen.threads, cache)
     print(present(estimate(config, counts, speeds), device, chosen.threads))
+    print("\n" + present_disk(disk_needs(config, counts, speeds), results, config))
 
 
 if __name__ == "__main__":

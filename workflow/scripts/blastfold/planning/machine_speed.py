@@ -6,6 +6,7 @@ its first image: imports, building and tracing the network.
 """
 
 import json
+import math
 import resource
 import statistics
 import sys
@@ -16,10 +17,12 @@ import keras
 import numpy as np
 
 from blastfold.core.files import write_json
-from blastfold.core.settings import head_of
+from blastfold.core.settings import JobSettings, head_of
+from blastfold.images.stain import SHAPES
 from blastfold.networks import architectures
-from blastfold.networks.augmentation import COLUMNS, Augmentation, identity_draws
-from blastfold.training import device
+from blastfold.networks.augmentation import identity_draws
+from blastfold.networks.preprocessing import Preparation, build_preparation
+from blastfold.training.device_setup import set_up
 
 LEAST_SECONDS = 1.0
 """Steps are repeated for at least this long."""
@@ -28,31 +31,33 @@ LEAST_STEPS = 3
 
 
 def measure_speed(
-    settings: Mapping, shape: tuple[int, int, int], wanted: str, threads: int
+    settings: Mapping, shape: tuple[int, int, int], wanted: str, threads: int, job: Mapping
 ) -> dict:
     """Time a network as a training runs it, on images of noise.
 
     Args:
-        settings: Keys of a model entry: architecture, train, batch_size and those of the head.
+        settings: Keys of a model entry: architecture, train, batch_size, stain and those of the
+            head.
         shape: (height, width, 3) of the images.
         wanted: ``gpu`` or ``cpu``.
         threads: Threads to use.
+        job: The config's precision, xla and deterministic.
 
     Returns:
         device; seconds per image of a pass forward (``forward``) and of a training step (``train``:
         through the whole network, or the head alone on features where only it is trained);
+        ``features``, numbers that the backbone gives for an image; ``parameters`` of the network;
         ``timed``, the seconds of all steps that were timed; ``peak_memory_mb``.
     """
-    device_name = device.set_up_device(wanted, threads, int(wanted == "gpu"))
-    keras.config.set_dtype_policy(device.default_precision(device_name))
+    compute = {"feature_runtime": "tensorflow", "states": None, "code": "", "seed": 0}
+    compute |= {"device": wanted, "threads": threads, "gpu": int(wanted == "gpu")}
+    setup = set_up(JobSettings(**compute, **job), 0)
     batch = settings["batch_size"]
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (batch, *shape), dtype=np.uint8)
     labels = np.arange(batch) % 2
     network = _build_network(settings, shape)
-    image = keras.Input(shape, name="image", dtype="uint8")
-    draws = keras.Input((len(COLUMNS),), name="draws")
-    augmented = Augmentation()([image, draws])
+    (image, draws), augmented = _preparation(settings, shape).changed()
     inputs = [images, identity_draws(batch)]
     if settings["train"] == "head":
         extractor = keras.Model([image, draws], network.backbone(augmented, training=False))
@@ -65,8 +70,9 @@ def measure_speed(
     trained.compile(
         optimizer="adam",
         loss="binary_crossentropy" if one_neuron else "sparse_categorical_crossentropy",
-        jit_compile=device.default_jit_compile(device_name),
+        jit_compile=setup.jit_compile,
     )
+    forward.jit_compile = setup.jit_compile
 
     def train() -> None:
         trained.train_on_batch(inputs_of_step, labels)
@@ -79,11 +85,26 @@ def measure_speed(
     train()
     seconds = {"forward": time_step(pass_forward), "train": time_step(train)}
     return {
-        "device": device_name,
+        "device": setup.device,
+        "features": math.prod(network.backbone.output.shape[1:]),
+        "parameters": network.backbone.count_params() + network.head.count_params(),
         **{name: statistics.median(each) / batch for name, each in seconds.items()},
         "timed": sum(sum(each) for each in seconds.values()),
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
     }
+
+
+def _preparation(settings: Mapping, shape: tuple[int, int, int]) -> Preparation:
+    """Build a pre-processing as fast as that of the model; its reference values are any."""
+    record = None
+    if settings["stain"] != "none":
+        random = np.random.default_rng(0)
+        reference = {
+            name: random.uniform(0.1, 1.0, size).tolist()
+            for name, size in SHAPES[settings["stain"]].items()
+        }
+        record = {"stain": settings["stain"], "reference": reference}
+    return build_preparation("mean_image", None, np.zeros(shape, dtype="float32"), record)
 
 
 def _build_network(settings: Mapping, shape: tuple[int, int, int]) -> architectures.Network:
@@ -113,5 +134,6 @@ if __name__ == "__main__":
         tuple(asked["shape"]),
         asked["device"],
         asked["threads"],
+        asked["job"],
     )
     write_json(measured, sys.argv[1])

@@ -120,13 +120,27 @@ SENTENCES = {
     ),
     "limits_of_pooled_images_only": "intervals are given for the pooled images only",
     "no_test_images": "no test image",
-    "no_subject_named": "the source does not name its subjects",
+    "no_subject_named": (
+        "the source does not name its subjects: how many images share a subject or a leakage group "
+        "is unknown, and what was found is the fewest possible"
+    ),
     "no_picture_named": "the source does not name its pictures",
+    "no_parent_named": (
+        "the source does not name originals: whether it contains changed copies of images is "
+        "unknown"
+    ),
     "images_without_subject": (
-        "{missing:.0f} of {images:.0f} images have no subject and count as new"
+        "the subject of {missing:.0f} of {images:.0f} images is unknown, so that what was found is "
+        "the fewest possible"
     ),
     "images_without_picture": (
-        "{missing:.0f} of {images:.0f} images have no picture and count as new"
+        "the picture of {missing:.0f} of {images:.0f} images is unknown, so that what was found is "
+        "the fewest possible"
+    ),
+    "groups_of_unknown_subjects": (
+        "the subject of {missing:.0f} of {images:.0f} test images is unknown: the interval takes "
+        "them as independent unless a duplicate or a picture ties them, and is too narrow where "
+        "they are related"
     ),
     "accuracy_below_both_rates": (
         "accuracy {accuracy:g} is below both sensitivity {sensitivity:g} and specificity "
@@ -170,6 +184,10 @@ SHORT = {
         "groups are"
     ),
     "one_class_resamples": "of {resamples:.0f} resamples those with one class only are left out",
+    "groups_of_unknown_subjects": (
+        "the subjects of test images are unknown: the interval takes them as independent unless a "
+        "duplicate or a picture ties them, and is too narrow where they are related"
+    ),
 }
 """Sentences without the values that differ from row to row, so that rows share one note."""
 

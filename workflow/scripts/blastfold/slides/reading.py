@@ -20,7 +20,10 @@ import numpy as np
 import tifffile
 
 from blastfold.core.errors import InputError
-from blastfold.images.decoding import MAX_PIXELS, ImageError, decode_image
+from blastfold.core.raw_files import NOT_A_FILE, is_special
+from blastfold.images import tiff as tiff_files
+from blastfold.images.decoding import decode_image
+from blastfold.images.limits import MAX_PIXELS, ImageError
 
 PHOTOGRAPHS = {b"BM": "BMP", b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG"}
 TIFF_STARTS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
@@ -42,11 +45,21 @@ logger = logging.getLogger(__name__)
 
 _MICROMETRES = {"µm": 1.0, "\u03bcm": 1.0, "um": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4}
 _JPEG2000_YCBCR = 33003
-_JPEG_COMPRESSIONS = (6, 7, 34892, 33007)
+_ALPHA = (1, 2)
+"""Kinds of extra samples that say how opaque a pixel is: multiplied into the colours or not."""
+
+_WHITE = 255
+"""Where nothing was scanned or stored there is glass."""
+
+_OPAQUE = 255
 
 
 class UnusableSlideError(InputError):
     """A slide is damaged, not a slide, or gives no tile."""
+
+
+class _TransparentError(ImageError):
+    """Pixels of a slide are neither opaque nor empty."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,6 +134,8 @@ def open_slide(path: str | os.PathLike) -> Iterator[Slide]:
 
 def _open(path: Path, opened: ExitStack) -> Slide:
     try:
+        if is_special(path):
+            raise UnusableSlideError(f"'{path}' {NOT_A_FILE}, but a pipe, a socket or a device.")
         with path.open("rb") as file:
             start = file.read(16)
     except OSError as error:
@@ -153,7 +168,7 @@ def _open_tiff(path: Path, opened: ExitStack) -> Slide:
     try:
         tiff = opened.enter_context(tifffile.TiffFile(path))
         pages = _pyramid(path, tiff)
-    except UnusableSlideError:
+    except (UnusableSlideError, ImageError):
         raise
     except Exception as error:
         # A damaged TIFF makes tifffile raise nearly any exception.
@@ -164,11 +179,14 @@ def _open_tiff(path: Path, opened: ExitStack) -> Slide:
         return Slide(path, [_whole_image(decode_image(path))], mpp)
     file = opened.enter_context(path.open("rb"))
     levels = [_tiff_level(path, page, file.fileno()) for page in pages]
+    if pages[0].samplesperpixel == 4:
+        _require_opaque(path, levels[0])
     return Slide(path, [_with_downsample(level, levels[0]) for level in levels], mpp)
 
 
 def _pyramid(path: Path, tiff: tifffile.TiffFile) -> list[tifffile.TiffPage]:
     """Return the pages of the largest image of a TIFF, finest first."""
+    tiff_files.list_pages(tiff)
     series = [one for one in tiff.series if one.axes in COLOUR_AXES and one.size]
     if not series:
         found = ", ".join(f"{one.axes} {one.shape}" for one in tiff.series) or "nothing"
@@ -185,26 +203,36 @@ def _pyramid(path: Path, tiff: tifffile.TiffFile) -> list[tifffile.TiffPage]:
 
 
 def _require_whole(path: Path, page: tifffile.TiffPage, length: int) -> None:
-    segments = zip(page.dataoffsets, page.databytecounts, strict=True)
-    missing = sum(not count or start + count > length for start, count in segments)
+    """Check that all pieces are in the file; empty ones are glass that was not scanned."""
     wanted = math.prod(page.chunked)
-    if missing or len(page.dataoffsets) < wanted:
+    pieces = list(zip(page.dataoffsets, page.databytecounts, strict=True))[:wanted]
+    missing = sum(count > 0 and start + count > length for start, count in pieces)
+    missing += wanted - len(pieces)
+    empty = sum(not count for _, count in pieces)
+    if missing or empty == wanted:
         raise UnusableSlideError(
-            f"'{path}': truncated TIFF file: {missing or wanted - len(page.dataoffsets)} of the "
-            f"{wanted} pieces of an image of {page.imagewidth} x {page.imagelength} pixels are not "
-            "there. Copy or export the file again."
+            f"'{path}': truncated TIFF file: {missing or empty} of the {wanted} pieces of an image "
+            f"of {page.imagewidth} x {page.imagelength} pixels are not there. Copy or export the "
+            "file again."
+        )
+    if empty:
+        logger.warning(
+            "%d of the %d pieces of an image of %d x %d pixels are empty and count as background",
+            *(empty, wanted, page.imagewidth, page.imagelength),
         )
 
 
 def _require_colours(path: Path, page: tifffile.TiffPage) -> None:
     photometric = tifffile.PHOTOMETRIC(page.photometric).name
     samples = page.samplesperpixel
-    supported = page.dtype == np.uint8 and samples in (1, 3)
+    opaque = samples == 4 and page.extrasamples[:1] in [(kind,) for kind in _ALPHA]
+    supported = page.dtype == np.uint8 and (samples in (1, 3) or opaque)
     if not supported or photometric not in ("RGB", "YCBCR", "MINISBLACK"):
         raise UnusableSlideError(
             f"'{path}': {samples} samples of {page.dtype} as {photometric}; expected 8-bit RGB, "
             "YCbCr or grey."
         )
+    tiff_files.require_compression(page)
     if page.tags.valueof(274, default=1) != 1 and page.is_tiled:
         raise UnusableSlideError(
             f"'{path}': a turned or mirrored orientation is recorded; save it upright"
@@ -220,6 +248,18 @@ def _require_colours(path: Path, page: tifffile.TiffPage) -> None:
         )
 
 
+def _require_opaque(path: Path, level: Level) -> None:
+    """Look at the segment in the middle, because only pixels show whether alpha is used."""
+    row = level.height // 2 // level.segment_height
+    column = level.width // 2 // level.segment_width
+    try:
+        level.decode(row, column)
+    except _TransparentError as error:
+        raise UnusableSlideError(f"'{path}': 4 samples of uint8, {error}") from error
+    except Exception:
+        logger.debug("the segment in the middle is damaged")
+
+
 def _tiff_level(path: Path, page: tifffile.TiffPage, descriptor: int) -> Level:
     if page.is_tiled:
         height, width = page.tilelength, page.tilewidth
@@ -229,23 +269,43 @@ def _tiff_level(path: Path, page: tifffile.TiffPage, descriptor: int) -> Level:
     per_sample = columns * -(-page.imagelength // height)
     planes = page.samplesperpixel if page.planarconfig == 2 else 1
     options = {}
-    if page.compression in _JPEG_COMPRESSIONS:
+    if page.compression in tiff_files.JPEG:
         options = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader}
 
     def decode(row: int, column: int) -> np.ndarray:
+        # Segments at the right and lower edge are filled up in the file.
+        shape = page.imagelength - row * height, page.imagewidth - column * width
+        shape = min(shape[0], height), min(shape[1], width)
         parts = []
         for plane in range(planes):
             number = row * columns + column + plane * per_sample
             data = os.pread(descriptor, page.databytecounts[number], page.dataoffsets[number])
-            parts.append(page.decode(data, number, **options)[0][0])
+            if not data:
+                return np.full((*shape, 3), _WHITE, dtype=np.uint8)
+            tiff_files.require_segment(page, data, height, width)
+            part = page.decode(data, number, **options)[0][0]
+            tiff_files.require_all_blocks(page, data, part[-1, -1])
+            parts.append(part[: shape[0], : shape[1]])
         image = parts[0] if planes == 1 else np.concatenate(parts, axis=-1)
-        # Segments at the right and lower edge are filled up in the file.
-        image = image[: page.imagelength - row * height, : page.imagewidth - column * width]
-        if page.compression == _JPEG2000_YCBCR:
-            image = _to_rgb(image)
-        return image if image.shape[-1] == 3 else np.repeat(image, 3, axis=-1)
+        return _colours(page, image)
 
     return Level(page.imagewidth, page.imagelength, width, height, decode)
+
+
+def _colours(page: tifffile.TiffPage, image: np.ndarray) -> np.ndarray:
+    """Bring the samples of a segment to RGB; what is transparent shows white.
+
+    Raises:
+        _TransparentError: Pixels are partly transparent.
+    """
+    if image.shape[-1] == 1:
+        return np.repeat(image, 3, axis=-1)
+    if image.shape[-1] == 4:
+        image, alpha = image[..., :3], image[..., 3:]
+        if ((alpha > 0) & (alpha < _OPAQUE)).any():
+            raise _TransparentError("partly transparent; flatten it onto a white background")
+        image = np.where(alpha == 0, np.uint8(_WHITE), image)
+    return _to_rgb(image) if page.compression == _JPEG2000_YCBCR else image
 
 
 def _to_rgb(image: np.ndarray) -> np.ndarray:
@@ -272,6 +332,8 @@ def _tiff_mpp(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> float | None:
         if tiff.is_svs:
             found = re.search(r"\bMPP\s*=\s*([0-9.,]+)", page.description)
             return _plausible(float(found[1].replace(",", "."))) if found else None
+        if tiff.is_philips:
+            return _philips_mpp(tiff.philips_metadata)
         if tiff.is_ome:
             return _ome_mpp(tiff.ome_metadata)
         if page.tags.valueof(296, default=1) not in (2, 3):
@@ -282,6 +344,19 @@ def _tiff_mpp(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> float | None:
         # Its pixels are good all the same, and the sheet can declare what they measure.
         logger.warning("the recorded micrometres per pixel cannot be read: %s", error)
         return None
+
+
+def _philips_mpp(metadata: str) -> float | None:
+    """Read DICOM_PIXEL_SPACING (row and column, mm) of the slide, or else of its finest level."""
+    for scanned in ElementTree.fromstring(metadata).iter("DataObject"):
+        facts = {one.get("Name"): one for one in scanned.findall("Attribute")}
+        spacing = facts.get("DICOM_PIXEL_SPACING")
+        if spacing is not None and spacing.text:
+            down, across = (
+                1000 * float(length) for length in re.findall(r"[^\s\"]+", spacing.text)
+            )
+            return _square(across, down)
+    return None
 
 
 def _ome_mpp(metadata: str) -> float | None:

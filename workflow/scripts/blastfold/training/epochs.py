@@ -1,6 +1,7 @@
 """Training of one network on one fold: epochs, history, predictions of validation and test."""
 
 import time
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from sklearn.metrics import f1_score, log_loss
 from blastfold.core.fold_table import Part
 from blastfold.core.names import TEST, THRESHOLD, TRAIN, VALIDATION
 from blastfold.core.predictions import prediction_table
+from blastfold.networks.unfreezing import Stage
 from blastfold.training.fold import Fold
 from blastfold.training.state import (
     InterruptedTrainingError,
@@ -22,6 +24,9 @@ def train(
     trainer: Trainer, parts: dict[str, Part], state: TrainingState | None = None
 ) -> pd.DataFrame:
     """Train all epochs, or stop when the validation loss no longer falls.
+
+    A staged training stops in its last stage alone, counted from its first epoch: a head that no
+    longer improves must not end the training before the backbone is trained.
 
     Args:
         trainer: Network and data.
@@ -110,10 +115,11 @@ class Course:
     def complete(self) -> bool:
         """Return whether all epochs are done or the validation loss no longer falls."""
         done = len(self.history)
-        if self.best_loss is not None and done - self.best_epoch >= self.patience:
-            best = self.best_epoch
-            self.trainer.report(f"stopped early: no smaller validation loss since epoch {best}")
-            return True
+        if done < self.epochs and self.best_loss is not None:
+            best = best_of_last_stage(self.history, self.trainer.stages)
+            if best and done - best >= self.patience:
+                self.trainer.report(f"stopped early: no smaller validation loss since epoch {best}")
+                return True
         return done >= self.epochs
 
     def run_epoch(self, parts: dict[str, Part]) -> None:
@@ -130,6 +136,67 @@ class Course:
         if self.best_loss is None or row["val_loss"] < self.best_loss:
             self.best_loss, self.best_epoch = row["val_loss"], epoch
             self.best_weights = self.trainer.trained.get_weights()
+
+
+def best_of_last_stage(history: Sequence[Mapping], stages: Sequence[Stage]) -> int | None:
+    """Return the epoch with the smallest validation loss of those in which a training may stop.
+
+    Args:
+        history: One mapping per epoch: epoch and val_loss.
+        stages: The stages of the training.
+
+    Returns:
+        None before the first epoch of the last stage.
+    """
+    rows = [row for row in history if row["epoch"] >= stages[-1].first]
+    return best_epoch({row["epoch"]: row["val_loss"] for row in rows})
+
+
+def best_epoch(losses: Mapping[int, float]) -> int | None:
+    """Return the first epoch with the smallest validation loss; None without epochs.
+
+    A loss that is not a number is not smaller than those before it.
+    """
+    best = None
+    for epoch, loss in losses.items():
+        if best is None or loss < losses[best]:
+            best = epoch
+    return best
+
+
+def describe_stages(history: pd.DataFrame, stages: Sequence[Stage]) -> list[dict]:
+    """Return what a training did in each stage that it began.
+
+    Args:
+        history: Columns epoch and val_loss (empty without validation images).
+        stages: The stages of the training.
+
+    Returns:
+        For each stage its first epoch, the number of its epochs that were trained, the share of
+        the backbone that was trained, the learning rate, and the epoch with the smallest
+        validation loss (None without validation images).
+    """
+    described = []
+    for stage in stages:
+        done = history[history["epoch"].between(stage.first, stage.last)]
+        if len(done):
+            described.append(
+                {
+                    "first_epoch": stage.first,
+                    "epochs": len(done),
+                    "backbone_share": stage.share,
+                    "learning_rate": stage.learning_rate,
+                    "best_epoch": best_epoch(validation_losses(done)),
+                }
+            )
+    return described
+
+
+def validation_losses(history: pd.DataFrame) -> dict[int, float]:
+    """Return the validation loss by epoch; empty where there are no validation images."""
+    if history["val_loss"].isna().all():
+        return {}
+    return dict(zip(history["epoch"].tolist(), history["val_loss"].tolist(), strict=True))
 
 
 def predict(trainer: Trainer, fold: Fold) -> pd.DataFrame:

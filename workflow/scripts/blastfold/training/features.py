@@ -8,6 +8,7 @@ A folder of features holds ``fold-0.npy`` and ``fold-0.json`` and so on, or ``sh
 ``shared.json`` where all folds have the same features.
 """
 
+import contextlib
 import json
 import logging
 import time
@@ -29,7 +30,7 @@ from blastfold.training.backbone_runtime import Runtime, choose_runtime
 from blastfold.training.batches import ImageInputs, batches, gather, prepared_ahead, view_count
 from blastfold.training.device import is_gpu
 from blastfold.training.device_setup import set_up
-from blastfold.training.feature_file import FeatureFile
+from blastfold.training.feature_file import FeatureFile, reserve
 from blastfold.training.files import FoldFiles
 from blastfold.training.run_record import describe_process, versions
 from blastfold.training.start import (
@@ -79,31 +80,47 @@ def extract_features(
         InterruptedTrainingError: SIGTERM or SIGINT stopped the job.
     """
     setup = set_up(compute, derive_seed(compute.seed, "extract_features"))
+    computed_by = {**setup._asdict(), "threads": compute.threads}
     images = np.load(files.images, mmap_mode="r")
     backbone, application = frozen_backbone(settings, images.shape[1:], files.weights, compute.seed)
     runtime = choose_runtime(backbone, setup, compute)
+    computed_by["runtime"] = runtime.name
     seed = augmentation_seed(compute.seed, image_source)
     source = ImageInputs(images, settings.augmentation, seed)
     numbers = sorted(set(read_folds(files.folds)["fold"])) if files.folds else [None]
-    with stop_requests() as stop:
-        for number in numbers:
+    determined = [
+        feature_digests(files, number, settings)
+        | {"seed": seed, "code": compute.code, **computed_by, "versions": versions()}
+        for number in numbers
+    ]
+    shape = (view_count(settings), len(images), *backbone.output.shape[1:])
+    # Two protocols may have equal splits, and their extractions may run at the same time.
+    states = [
+        Path(compute.states) / digest_settings([digests, str(outputs), number])
+        for digests, number in zip(determined, numbers, strict=True)
+    ]
+    works = reserve(dict.fromkeys(states, shape))
+    batch_size = BATCH_SIZE_ON_GPU if is_gpu(setup.device) else BATCH_SIZE
+    records = []
+    with contextlib.ExitStack() as claims, stop_requests() as stop:
+        for work in works:
+            claims.callback(work.release)
+        for number, digests, work in zip(numbers, determined, works, strict=True):
             start = time.monotonic()
             preparation = read_preparation(files, number or 0, settings.preprocessing, application)
             rows = rows_by_view(files, number, view_count(settings), len(images))
-            batch_size = BATCH_SIZE_ON_GPU if is_gpu(setup.device) else BATCH_SIZE
             extraction = Extraction(preparation, source, rows, stop, batch_size)
-            computed_by = {**setup._asdict(), "runtime": runtime.name, "threads": compute.threads}
-            digests = feature_digests(files, number, settings)
-            digests |= {"seed": seed, "code": compute.code, **computed_by, "versions": versions()}
-            digest = digest_settings(digests)
-            shape = (len(rows), len(images), *backbone.output.shape[1:])
-            work = FeatureFile(Path(compute.states) / digest, shape)
             extraction.run(runtime, work)
+            work.save()
+            record = {"settings": settings.plain(), **computed_by}
+            record |= {"digest": digest_settings(digests), "digests": digests}
+            record |= {"seconds": round(time.monotonic() - start, 2), **extraction.describe()}
+            records.append(record)
+        # At the end, because Snakemake deletes the outputs of a job that is killed.
+        for number, record, work in zip(numbers, records, works, strict=True):
             features, record_file = feature_paths(Path(outputs), number)
             work.finish(features)
-            record = {"settings": settings.plain(), **computed_by, "digest": digest}
-            record |= {"digests": digests, "seconds": round(time.monotonic() - start, 2)}
-            write_json({**record, **extraction.describe(), **describe_process()}, record_file)
+            write_json({**record, **describe_process()}, record_file)
 
 
 def feature_paths(folder: Path, fold: int | None) -> tuple[Path, Path]:
@@ -170,6 +187,7 @@ class Extraction:
         for view, rows, batch in prepared:
             if self.stop():
                 work.save()
+                work.release()
                 raise InterruptedTrainingError("stopped by a signal; the next attempt continues")
             # The last batch is filled up with rows whose features are already known.
             work.views[view, rows] = runtime.run(batch)

@@ -51,7 +51,7 @@ def train_fold(trainer: Trainer, fold: Fold, state: TrainingState | None) -> Out
     numbers = {"repeat": fold.repeat, "fold": fold.number}
     history = pd.concat([pd.DataFrame(numbers, index=history.index), history], axis="columns")
     layers = pd.DataFrame(architectures.describe_layers(trainer.network))
-    facts = {**describe_training(trainer, fold), **describe_epochs(history)}
+    facts = {**describe_training(trainer, fold), **describe_epochs(history, trainer)}
     return Outcome(fold, history, epochs.predict(trainer, fold), layers, facts)
 
 
@@ -69,10 +69,15 @@ def describe_training(trainer: Trainer, fold: Fold) -> dict:
     }
 
 
-def describe_epochs(history: pd.DataFrame) -> dict:
-    """Return what the record of a training says of its epochs."""
+def describe_epochs(history: pd.DataFrame, trainer: Trainer) -> dict:
+    """Return what the record of a training says of its epochs and stages."""
+    best = epochs.best_epoch(epochs.validation_losses(history))
+    kept = best if trainer.settings.early_stopping else None
     return {
         "epochs": len(history),
+        "stopped_early": len(history) < trainer.settings.epochs,
+        "kept_epoch": kept or len(history),
+        "stages": epochs.describe_stages(history, trainer.stages),
         "epoch_seconds": round(float(history["seconds"].sum()), 3),
     }
 

@@ -10,23 +10,26 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import h5py
 import numpy as np
 import pandas as pd
 
 from blastfold.core.errors import InputError
 from blastfold.core.names import LEUKAEMIA_CLASSES
 from blastfold.datasets.formats import all_idb, c_nmc_2019, folder, pcam, tiles
+from blastfold.datasets.formats.listing import Listing
 
 
 class Format(NamedTuple):
     """How a format is read.
 
     Attributes:
-        list_images: Lists the images of a folder, with their labels.
+        list_images: Lists the images of a folder, with their labels: the table of images, or a
+            listing of all files.
         classes: Names of the classes in the order of the labels; the positive one is last.
     """
 
-    list_images: Callable[[Path, Mapping], pd.DataFrame]
+    list_images: Callable[[Path, Mapping], pd.DataFrame | Listing]
     classes: tuple[str, ...] = LEUKAEMIA_CLASSES
 
 
@@ -42,17 +45,23 @@ FORMATS = {
 
 
 def list_records(format_name: str, path: str | os.PathLike, settings: Mapping) -> pd.DataFrame:
-    """List the images of a data set without decoding them.
+    """List the images of a data set without decoding them (see :func:`list_files`)."""
+    return list_files(format_name, path, settings).records
+
+
+def list_files(format_name: str, path: str | os.PathLike, settings: Mapping) -> Listing:
+    """List the images of a data set without decoding them, and the files that are ignored.
 
     Args:
         format_name: A key of ``FORMATS``.
         path: The data set's folder, or a link to it.
         settings: The data set's entry in the config; each format reads some of ``crop``,
-            ``sheet``, ``classes`` and ``parts``.
+            ``sheet``, ``boxes``, ``pattern``, ``ignore``, ``conflicts``, ``classes`` and ``parts``.
 
     Returns:
-        One row per image: image_id, file (relative to path), class (name), subject, picture,
-        parent, part: text, empty where unknown; label: index of the class. Where the format has
+        Ignored files, what looks like a mistake, and the table of images. It has one row per
+        image: image_id, file (relative to path), class (name), subject, picture, parent, part:
+        text, empty where unknown; label: index of the class. Where the format has
         them: mask and photograph (files, relative to path), crop_x, crop_y, crop_width,
         crop_height (pixels in the file; width -1 for the whole image), row (index inside an HDF5
         file), problem (why the file cannot be used; empty when it can).
@@ -71,7 +80,9 @@ def list_records(format_name: str, path: str | os.PathLike, settings: Mapping) -
             "How to obtain each data set: resources/README.md"
         )
     list_images, classes = FORMATS[format_name]
-    records = list_images(root, settings)
+    found = list_images(root, settings)
+    listing = found if isinstance(found, Listing) else Listing(found)
+    records = listing.records
     if records.empty:
         raise InputError(
             f"No image of format '{format_name}' was found in '{path}'. "
@@ -81,7 +92,7 @@ def list_records(format_name: str, path: str | os.PathLike, settings: Mapping) -
     usable = records[records["problem"] == ""] if "problem" in records else records
     _check_image_ids(usable, root)
     _check_classes(usable, root, classes)
-    return records
+    return listing
 
 
 def row_reader(
@@ -103,7 +114,8 @@ def row_reader(
         return tiles.read_tiles
     files = records["file"].unique() if "row" in records else ()
     patches = {
-        root / file: opened.enter_context(pcam.open_patches(root / file))["x"] for file in files
+        root / file: opened.enter_context(h5py.File(root / file, "r", **pcam.CHUNK_CACHE))["x"]
+        for file in files
     }
     return lambda path, start, stop: patches[path][start:stop]
 

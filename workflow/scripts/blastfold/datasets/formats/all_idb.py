@@ -14,8 +14,14 @@ import pandas as pd
 
 from blastfold.core.errors import InputError
 from blastfold.core.names import plain_name
-from blastfold.core.raw_files import find_files
+from blastfold.core.raw_files import find_files, refuse_special
 from blastfold.datasets.formats.common import is_image, records_table
+
+MAX_SHEET = 2**20
+"""Bytes of a file of centroids; the published ones have some hundred."""
+
+FARTHEST = 10**6
+"""Pixels; no photograph is as wide or high."""
 
 _NAME = re.compile(r"Im(\d+)_([01])", re.IGNORECASE)
 
@@ -118,13 +124,27 @@ def read_centroids(sheet: Path) -> list[tuple[int, int]]:
         The (x, y) pairs, rounded to whole pixels.
 
     Raises:
-        InputError: Something is not a number, or the numbers do not make pairs.
+        InputError: The file cannot be read, something is not a number or no place in a
+            photograph, or the numbers do not make pairs.
     """
-    words = sheet.read_text(encoding="utf-8-sig", errors="replace").replace(",", " ").split()
+    refuse_special(sheet)
+    try:
+        if sheet.stat().st_size > MAX_SHEET:
+            raise InputError(f"'{sheet}' has more than {MAX_SHEET} bytes.")
+        text = sheet.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise InputError(f"'{sheet}' cannot be read: {error.strerror}.") from error
+    words = text.replace(",", " ").split()
     try:
         numbers = [round(float(word)) for word in words]
     except (ValueError, OverflowError):
-        raise InputError(f"'{sheet}' holds {words[:6]}; expected pairs of numbers x y.") from None
+        shown = [word[:20] for word in words[:6]]
+        raise InputError(f"'{sheet}' holds {shown}; expected pairs of numbers x y.") from None
+    far = [number for number in numbers if abs(number) > FARTHEST]
+    if far:
+        raise InputError(
+            f"'{sheet}' holds {far[0]:.3g}; expected pixels of the photograph, at most {FARTHEST}."
+        )
     if len(numbers) % 2:
         raise InputError(f"'{sheet}' holds {len(numbers)} numbers; expected pairs x y.")
     return list(zip(numbers[::2], numbers[1::2], strict=True))

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from blastfold.core.errors import InputError
-from blastfold.core.raw_files import find_files
+from blastfold.core.raw_files import find_files, refuse_special
 from blastfold.datasets.formats.common import is_image, records_table
 
 LABELS = {"hem": 0, "all": 1}
@@ -83,7 +83,7 @@ def _preliminary(root: Path, files: list[str], images: list[str]) -> Iterator[di
     if not found:
         logger.warning("%s is there, but not one of its images.", PRELIMINARY_LABELS)
         return
-    yield from _join_labels(_read_labels(root / sheets[0]), found)
+    yield from _join_labels(read_labels(root / sheets[0]), found)
 
 
 def _join_labels(labels: dict[str, tuple[str, int]], found: dict) -> Iterator[dict]:
@@ -106,23 +106,41 @@ def _join_labels(labels: dict[str, tuple[str, int]], found: dict) -> Iterator[di
             }
 
 
-def _read_labels(sheet: Path) -> dict[str, tuple[str, int]]:
-    with sheet.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.DictReader(stream)
-        missing = [name for name in PRELIMINARY_COLUMNS if name not in (reader.fieldnames or ())]
-        if missing:
+def read_labels(sheet: Path) -> dict[str, tuple[str, int]]:
+    """Read the labels of the preliminary test images.
+
+    Args:
+        sheet: The CSV file.
+
+    Returns:
+        Name of the file without ending -> its original name and its label.
+
+    Raises:
+        InputError: The file is no table, lacks a column, or has an unknown label.
+    """
+    refuse_special(sheet)
+    try:
+        with sheet.open(encoding="utf-8-sig", newline="") as stream:
+            return _labels_of(sheet, csv.DictReader(stream, restval=""))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"'{sheet}' cannot be read as a table: {error}.") from error
+
+
+def _labels_of(sheet: Path, reader: csv.DictReader) -> dict[str, tuple[str, int]]:
+    missing = [name for name in PRELIMINARY_COLUMNS if name not in (reader.fieldnames or ())]
+    if missing:
+        raise InputError(
+            f"'{sheet}' lacks the column {missing[0]}; its columns are {reader.fieldnames}."
+        )
+    labels = {}
+    for row in reader:
+        original, new_name, label = (row[name] for name in PRELIMINARY_COLUMNS)
+        if label not in ("0", "1"):
             raise InputError(
-                f"'{sheet}' lacks the column {missing[0]}; its columns are {reader.fieldnames}."
+                f"'{sheet}', line {reader.line_num}, column labels: {label!r}; "
+                "expected 1 (ALL) or 0 (HEM)."
             )
-        labels = {}
-        for row in reader:
-            original, new_name, label = (row[name] for name in PRELIMINARY_COLUMNS)
-            if label not in ("0", "1"):
-                raise InputError(
-                    f"'{sheet}', line {reader.line_num}, column labels: {label!r}; "
-                    "expected 1 (ALL) or 0 (HEM)."
-                )
-            labels[PurePosixPath(new_name.strip()).stem] = (original.strip(), int(label))
+        labels[PurePosixPath(new_name.strip()).stem] = (original.strip(), int(label))
     return labels
 
 

@@ -12,6 +12,7 @@ from blastfold.core.names import LEUKAEMIA_CLASSES
 from blastfold.core.tables import read_text_table
 from blastfold.datasets.formats.common import class_labels, records_table
 from blastfold.datasets.formats.folder import DEFAULT_CLASSES
+from blastfold.datasets.formats.hdf5 import opened_hdf5
 
 POSITIVE = LEUKAEMIA_CLASSES[-1]
 CLASSES = DEFAULT_CLASSES | {POSITIVE: (*DEFAULT_CLASSES[POSITIVE], "tumor", "tumour", "cancer")}
@@ -62,7 +63,7 @@ def read_tiles(path: Path, start: int, stop: int) -> np.ndarray:
 
 def _list_slide(root: Path, slide: str, facts: Mapping, labels: Mapping[str, int]) -> list[dict]:
     file = f"{slide}/tiles.h5"
-    with h5py.File(root / file, "r") as archive:
+    with opened_hdf5(root / file) as archive:
         excluded = archive["tiles"].attrs["excluded"]
     if excluded:
         return [{"file": file, "label": 0, "problem": excluded}]

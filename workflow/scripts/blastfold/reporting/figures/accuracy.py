@@ -105,6 +105,7 @@ def accuracy_comparison(rows: Sequence[dict], title: str) -> Figure:
 def plot_literature_comparison(
     metrics: Paths,
     runs: Sequence[dict],
+    comparable: Sequence[dict],
     literature: str | os.PathLike,
     published: str | os.PathLike,
     paths: Paths,
@@ -113,14 +114,18 @@ def plot_literature_comparison(
 
     Args:
         metrics: ``metrics.tsv`` of each run.
-        runs: For each run, in the same order, a dict with dataset_title, protocol_title and
-            model_title.
+        runs: For each run, in the same order, a dict with dataset, protocol and model, and their
+            titles (``dataset_title`` ...).
+        comparable: dataset, protocol and model of the runs to draw: those on true images of cells.
+            Source tasks and generated images are no published task.
         literature: ``resources/literature.tsv``.
         published: ``resources/published_results.tsv``.
         paths: Figures to write.
     """
     entries = literature_entries(read_literature(literature), read_published(published))
     for path, run in zip(metrics, runs, strict=True):
+        if {key: run[key] for key in ("dataset", "protocol", "model")} not in comparable:
+            continue
         name = f"{run['model_title']}, {run['dataset_title']}, {run['protocol_title']}"
         accuracy = accuracy_of(read_metrics(path))["accuracy"]
         entries.append({"name": name, "kind": "measured", "accuracy": accuracy})

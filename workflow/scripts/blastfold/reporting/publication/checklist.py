@@ -16,8 +16,11 @@ from blastfold.core.errors import InputError
 from blastfold.core.files import written_whole
 from blastfold.core.names import THRESHOLD
 from blastfold.reporting.publication import data_facts, methods, training_facts
-from blastfold.reporting.publication.records import Records, read_rows
+from blastfold.reporting.publication.records import Records, Run, read_rows
 from blastfold.reporting.publication.wording import count, listing, sentence
+
+TILED = ("tiles", "pcam")
+"""Formats whose images are tiles of slides."""
 
 COLUMNS = ("item", "section", "topic", "answered_by")
 
@@ -79,8 +82,11 @@ def facts(records: Records, repository: dict[str, str | bool | None]) -> dict[st
         "results": _results(records),
         "sample_size": _sample_size(records),
         "output": _output(records),
-        "no_updating": ["No trained network was updated afterwards."] if records.runs else [],
-        "no_ensemble": ["Networks were not combined."] if records.runs else [],
+        "updating": _updating(records),
+        "combination": methods.combination_sentences(records),
+        "bootstrap": methods.bootstrap_sentences(records),
+        "protocol_gap": methods.gap_sentences(records),
+        "external_test": methods.external_sentences(records),
     }
     return {name: " ".join(texts) for name, texts in sentences.items()}
 
@@ -145,10 +151,32 @@ def _technique(records: Records) -> list[str]:
     models = dict.fromkeys(records.title("model", run.model) for run in records.runs)
     if not models:
         return []
+    formats = {records.origin(run.dataset)["format"] for run in records.runs}
+    of_tiles = formats & set(TILED)
+    kinds = ["images of cells"] if formats - of_tiles else []
+    kinds += ["tiles of tissue"] if of_tiles else []
     return [
-        "Deep learning: convolutional networks that distinguish the classes of images of single "
-        f"cells or smears ({listing(models)})."
+        "Deep learning: convolutional networks that distinguish the classes of "
+        f"{listing(kinds)} ({listing(models)})."
     ]
+
+
+def _updating(records: Records) -> list[str]:
+    """Report whether networks were changed after they had been tested."""
+    if not records.runs:
+        return []
+    transferred = [run.model for run in records.runs if _is_transferred(records, run)]
+    if not transferred:
+        return ["No trained network was updated afterwards."]
+    models = listing(dict.fromkeys(records.title("model", model) for model in transferred))
+    return [
+        f"{models} began with the weights of a network that was trained and tested on a source "
+        "task; no other trained network was updated afterwards."
+    ]
+
+
+def _is_transferred(records: Records, run: Run) -> bool:
+    return isinstance(records.config["models"][run.model]["weights"], dict)
 
 
 def _class_balance(records: Records) -> list[str]:

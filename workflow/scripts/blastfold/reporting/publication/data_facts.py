@@ -20,6 +20,9 @@ SHARED = {
 """What a test image may have in training, by the audit's name for it."""
 
 
+PLURALS = {"copy": "copies", "subject": "subjects", "picture": "pictures", "parent": "originals"}
+
+
 def data_sentences(records: Records) -> list[str]:
     """Describe the images of each data set that was imported: source, counts, subjects."""
     return [
@@ -73,15 +76,24 @@ def audit_finding(split: Split) -> str:
         for reason, crossing in split.crossings.items()
         if crossing
     ]
-    if not found:
-        return (
-            "the audit before training found no test image with a copy, its subject or its picture "
-            "among the training images, as far as the data set names them"
-        )
-    return (
+    unknown = [PLURALS[reason] for reason, crossing in split.crossings.items() if crossing is None]
+    text = (
         f"of {count(split.tested, 'test image')} of all folds, {listing(found)} "
         "among the training images"
     )
+    if not found:
+        looked = [
+            SHARED.get(reason, reason)
+            for reason, crossing in split.crossings.items()
+            if crossing is not None
+        ]
+        text = (
+            f"the audit before training found no test image with {' or '.join(looked)} among the "
+            "training images"
+        )
+    if unknown:
+        text += f"; whether {' or '.join(unknown)} are shared is unknown"
+    return text
 
 
 def positive_classes(records: Records) -> str:
@@ -94,7 +106,7 @@ def _describe_dataset(records: Records, name: str, description: dict) -> Iterato
     title = records.title("dataset", name)
     counts = description["class_images"].items()
     classes = listing([f"{number:,} {class_name}" for class_name, number in counts])
-    origin_format = _origin(records, name)["format"]
+    origin_format = records.origin(name)["format"]
     of_slides = origin_format == "tiles"
     generated = origin_format == "demo" or (of_slides and "demo" in records.config["slides"])
     what = "tiles of slides" if of_slides else "images of cells" if generated else "images"
@@ -118,12 +130,6 @@ def _describe_dataset(records: Records, name: str, description: dict) -> Iterato
     if description.get("rejected"):
         yield sentence(_rejection(description))
     yield sentence(_resizing(records, name, description))
-
-
-def _origin(records: Records, name: str) -> dict:
-    """Return the config's entry of the data set that a derived one was made from in the end."""
-    entry = records.config["datasets"][name]
-    return _origin(records, entry["of"]) if "of" in entry else entry
 
 
 def _tiling(settings: dict) -> str:
@@ -156,7 +162,7 @@ def _rejection(description: dict) -> str:
 def _resizing(records: Records, name: str, description: dict) -> str:
     target = size(*description["image_size"])
     sources = [tuple(source[:2]) for source in description.get("source_sizes", [])]
-    crop = _origin(records, name).get("crop")
+    crop = records.origin(name).get("crop")
     if crop:
         return f"a central crop of {size(*crop)} pixels was resized to {target} pixels"
     if set(sources) == {tuple(description["image_size"])}:

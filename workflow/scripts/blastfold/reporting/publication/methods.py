@@ -12,8 +12,8 @@ from pathlib import Path
 from blastfold.core.files import written_whole
 from blastfold.core.names import FOLDS, POOLED, THRESHOLD
 from blastfold.reporting.publication import data_facts, training_facts
-from blastfold.reporting.publication.records import Records
-from blastfold.reporting.publication.wording import count, listing, sentence
+from blastfold.reporting.publication.records import ExternalTest, Records
+from blastfold.reporting.publication.wording import count, listing, sentence, span
 from blastfold.reporting.tables.writing import escape_latex, heading_of
 
 VIEWS = {POOLED: "the pooled test images' values", FOLDS: "the mean of the folds' values"}
@@ -23,8 +23,21 @@ STATISTICS = {
     "jackknife-t": "a jackknife over leakage groups with Student's t",
     "image-jackknife-t": "a jackknife over images with Student's t",
     "corrected-t": "the corrected resampled t (Nadeau and Bengio)",
+    "wilson": "Wilson's interval for proportions",
+    "delong": "DeLong's method",
+    "clustered-delong": "DeLong's method for leakage groups (Obuchowski)",
+    "bootstrap": "a bootstrap of leakage groups",
+    "bootstrap-percentile": "a percentile bootstrap of leakage groups",
+    "bootstrap-bca": "a BCa bootstrap of leakage groups",
+    "bootstrap-t": "a bootstrap of leakage groups with its own t distribution",
+    "robust-t": "a variance between leakage groups with Student's t",
+    "mcnemar": "McNemar's test",
+    "clustered-mcnemar": "McNemar's test for leakage groups (Obuchowski)",
 }
-"""How methods of intervals and tests are written; any other has its own name."""
+"""How methods of intervals and tests are written."""
+
+AT = "specificity-"
+"""How the names of operating points at a fixed specificity begin."""
 
 UPPER = {"auc": "the area under the ROC curve", "mcc": "Matthews' correlation coefficient"}
 
@@ -60,7 +73,10 @@ def methods_sections(records: Records) -> dict[str, list[str]]:
             *interval_sentences(described),
             *comparison_sentences(described),
             *calibration_sentences(described),
+            *bootstrap_sentences(described),
         ],
+        "Comparison of protocols": gap_sentences(described),
+        "External test": external_sentences(described),
         "Canaries": canary_sentences(records),
         "Software and devices": training_facts.software_sentences(records),
         "Not finished": missing_sentences(records),
@@ -83,7 +99,7 @@ def evaluation_sentences(records: Records) -> list[str]:
         f"least {THRESHOLD}.",
         f"Measured on test images alone were {listing(names)}.",
     ]
-    if any(count > 1 for *_, count in records.asked):
+    if any(run.fold > 0 for run in records.runs):
         sentences.append(
             "Where there are several folds, the mean and the sample standard deviation of the "
             "folds' values and the values of all folds' test images pooled are reported separately."
@@ -126,11 +142,112 @@ def calibration_sentences(records: Records) -> list[str]:
     ]
 
 
+def bootstrap_sentences(records: Records) -> list[str]:
+    """Report what was computed by a bootstrap: bands of ROC curves, points of the curve."""
+    found = []
+    if records.banded:
+        found.append("The bands of the ROC curves")
+    read_from_curve = [row for row in records.points if row["operating_point"].startswith(AT)]
+    if any(row["sensitivity_lower"] for row in read_from_curve):
+        found.append("the intervals of the sensitivity at a fixed specificity")
+    if not found:
+        return []
+    return [sentence(f"{listing(found)} were computed by a bootstrap of leakage groups")]
+
+
+def gap_sentences(records: Records) -> list[str]:
+    """Report how the results of different protocols were compared, where they were."""
+    rows = {name: found for name, found in records.gaps.items() if found}
+    if not rows:
+        return []
+    everything = [row for found in rows.values() for row in found]
+    names = listing(records.title("dataset", name) for name in rows)
+    methods = {STATISTICS[row["method"]] for row in everything if row["recommended"] == str(True)}
+    by = f" by {listing(sorted(methods))}" if methods else ""
+    paired = [float(row["common_images"] or 0) > 0 for row in everything]
+    images = "on the images that both protocols tested, where these were enough"
+    if not any(paired):
+        images = "on all test images of each, because no image was tested under both"
+    return [
+        f"On {names}, the results of the same models under different protocols were compared{by}, "
+        f"{images}.",
+        "P values of all pairs in one metric were adjusted by Holm's method.",
+    ]
+
+
+def external_sentences(records: Records) -> list[str]:
+    """Describe the tests on other data sets that ran: networks, images and combination."""
+    sentences = []
+    for (dataset, external), tests in _external_tests(records).items():
+        models = listing(dict.fromkeys(records.title("model", test.model) for test in tests))
+        protocols = listing(
+            dict.fromkeys(
+                data_facts.QUOTED.format(records.title("protocol", test.protocol)) for test in tests
+            )
+        )
+        size = records.datasets.get(external, {}).get("images")
+        images = f"all {count(size, 'image')}" if size else "all images"
+        sentences.append(
+            f"The networks of {models} that were trained on {records.title('dataset', dataset)} "
+            f"under {protocols} predicted {images} of {records.title('dataset', external)}."
+        )
+    if not sentences:
+        return []
+    sentences.append(
+        "Nothing was fitted on these images: mean image, weights and threshold are those of the "
+        "training."
+    )
+    return [*sentences, *_networks_compared(records)]
+
+
+def _networks_compared(records: Records) -> list[str]:
+    """Report which predictions of both data sets are compared with each other."""
+    texts = []
+    numbers = sorted({test.networks for test in records.external})
+    if numbers[0] == 1:
+        texts.append(
+            "Where a training has one network, its results on both data sets are compared."
+        )
+    if numbers[-1] > 1:
+        several = span(number for number in numbers if number > 1)
+        texts += [
+            "The results of single networks on the other data set are compared with those of "
+            "single networks on their own test images.",
+            f"In addition, the mean probability of the {several} networks of a training is "
+            "reported for the other data set; it has no counterpart on the own test images, each "
+            "of which is predicted by one network.",
+        ]
+    return texts
+
+
+def combination_sentences(records: Records) -> list[str]:
+    """Report where the predictions of several networks were combined."""
+    if not records.runs:
+        return []
+    tests = [test for test in records.external if test.networks > 1]
+    if not tests:
+        return ["The predictions of networks were not combined."]
+    names = listing(dict.fromkeys(records.title("dataset", test.external) for test in tests))
+    numbers = span(test.networks for test in tests)
+    return [
+        f"For the external test on {names}, the probabilities of the {numbers} networks of the "
+        "folds of a training were averaged; results of the single networks are reported too.",
+        "All other predictions are those of single networks.",
+    ]
+
+
+def _external_tests(records: Records) -> dict[tuple[str, str], list[ExternalTest]]:
+    found: dict[tuple[str, str], list[ExternalTest]] = {}
+    for test in records.external:
+        found.setdefault((test.dataset, test.external), []).append(test)
+    return found
+
+
 def _recommended(rows: list[dict[str, str]]) -> Iterator[tuple[str, list[str], list[dict]]]:
     """Yield each view with the methods, in plain words, and rows that are marked recommended."""
     for view in VIEWS:
         shown = [row for row in rows if row["view"] == view and row["recommended"] == "True"]
-        methods = dict.fromkeys(STATISTICS.get(row["method"], row["method"]) for row in shown)
+        methods = dict.fromkeys(STATISTICS[row["method"]] for row in shown)
         if methods:
             yield view, list(methods), shown
 

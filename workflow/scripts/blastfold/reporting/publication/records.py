@@ -33,13 +33,30 @@ class Split(NamedTuple):
     Attributes:
         counts: By fold, the images of each role that the fold has.
         crossings: Images of the test parts that share something with their training part, by
-            what they share (copy, subject, picture, parent); None without an audit.
+            what they share (copy, subject, picture, parent), None where that is unknown; None
+            without an audit.
         tested: Test images of all folds together, as the audit counted them.
     """
 
     counts: dict[int, dict[str, int]]
-    crossings: dict[str, int] | None = None
+    crossings: dict[str, int | None] | None = None
     tested: int = 0
+
+
+class ExternalTest(NamedTuple):
+    """Networks of one training, tested on another data set.
+
+    Attributes:
+        dataset, protocol, model: Names of the training.
+        external: Name of the data set tested on.
+        networks: Number of networks that predicted.
+    """
+
+    dataset: str
+    protocol: str
+    model: str
+    external: str
+    networks: int
 
 
 class Records(NamedTuple):
@@ -57,6 +74,10 @@ class Records(NamedTuple):
         intervals: Rows of all tables of intervals; empty where there are none.
         comparisons: Rows of all tables that compare models; empty where there are none.
         fitted: What was fitted on validation images in each fold (``fitted.json``).
+        gaps: Rows of the protocol gap by data set.
+        banded: (data set, protocol, model) with a band of its ROC curve.
+        points: Rows of all tables of operating points; empty where there are none.
+        external: Tests on other data sets that ran.
     """
 
     config: dict
@@ -70,6 +91,10 @@ class Records(NamedTuple):
     intervals: list[dict[str, str]]
     comparisons: list[dict[str, str]]
     fitted: list[dict]
+    gaps: dict[str, list[dict[str, str]]]
+    banded: list[tuple[str, str, str]]
+    points: list[dict[str, str]]
+    external: list[ExternalTest]
 
     def title(self, kind: str, name: str) -> str:
         """Return the title of an entry; ``kind`` is dataset, protocol or model."""
@@ -99,6 +124,11 @@ class Records(NamedTuple):
             layers={key: rows for key, rows in self.layers.items() if not self.is_canary(key[0])},
         )
 
+    def origin(self, name: str) -> dict:
+        """Return the config's entry of the data set that a derived one was made from in the end."""
+        entry = self.config["datasets"][name]
+        return self.origin(entry["of"]) if "of" in entry else entry
+
     def missing(self) -> list[tuple[str, str, str, list[int]]]:
         """List (data set, protocol, model, folds) that were asked for and did not finish."""
         found = {run[:4] for run in self.runs}
@@ -123,6 +153,11 @@ def read_records(
     intervals: Paths = (),
     comparisons: Paths = (),
     fitted: Paths = (),
+    gaps: Paths = (),
+    roc_bands: Paths = (),
+    operating_points: Paths = (),
+    external: Paths = (),
+    external_intervals: Paths = (),
 ) -> Records:
     """Read the records of an experiment; whatever is not there is left out.
 
@@ -139,6 +174,11 @@ def read_records(
         intervals: Files ``{dataset}/{protocol}/{model}/intervals.tsv``.
         comparisons: Files ``{dataset}/{protocol}/comparisons.tsv``.
         fitted: Files ``{dataset}/{protocol}/{model}/fitted.json``.
+        gaps: Files ``{dataset}/protocol_gap.tsv``.
+        roc_bands: Files ``{dataset}/{protocol}/{model}/roc_band.tsv``.
+        operating_points: Files ``{dataset}/{protocol}/{model}/operating_points.tsv``.
+        external: Files ``{dataset}/{protocol}/{model}/{external}/record.json``.
+        external_intervals: Files ``{dataset}/{protocol}/{model}/{external}/intervals.tsv``.
 
     Raises:
         InputError: When a file exists but does not hold what its name promises.
@@ -153,9 +193,18 @@ def read_records(
         runs=_sort([run for path in _there(runs) for run in _read_runs(path)], asked),
         layers={path.parts[-4:-1:2]: read_rows(path, "kind") for path in _there(layers)},
         metrics=_metric_names(_there(metrics)),
-        intervals=_read_all(intervals, "view", "method", "level", "recommended"),
+        intervals=_read_all(
+            [*intervals, *external_intervals], "view", "method", "level", "recommended"
+        ),
         comparisons=_read_all(comparisons, "view", "method", "recommended"),
         fitted=[fold for path in _there(fitted) for fold in read_json(path, list)],
+        gaps={
+            path.parent.name: read_rows(path, "view", "method", "recommended", "common_images")
+            for path in _there(gaps)
+        },
+        banded=[path.parts[-4:-1] for path in _there(roc_bands)],
+        points=_read_all(operating_points, "operating_point", "sensitivity_lower"),
+        external=[_read_external(path) for path in _there(external)],
     )
 
 
@@ -207,6 +256,13 @@ def _read_runs(path: Path) -> Iterator[Run]:
         yield Run(*path.parts[-4:-1], record["fold"], record)
 
 
+def _read_external(path: Path) -> ExternalTest:
+    networks = read_json(path).get("networks")
+    if not isinstance(networks, list):
+        raise InputError(f"{path}: the key 'networks' is missing, expected a record of a test")
+    return ExternalTest(*path.parts[-5:-1], len(networks))
+
+
 def _sort(runs: list[Run], asked: list[tuple[str, str, str, int]]) -> list[Run]:
     order = {names[:3]: place for place, names in enumerate(asked)}
     known = [run for run in runs if run[:3] in order]
@@ -230,12 +286,14 @@ def _read_splits(folds: list[Path], leakage: list[Path]) -> dict[tuple[str, str]
 
 def _read_audit(path: Path) -> dict:
     columns = ("fold", "against", "reason", "test_images", "crossing")
-    crossings: dict[str, int] = {}
+    crossings: dict[str, int | None] = {}
     tested: dict[str, int] = {}
     for row in read_rows(path, *columns):
         # A leakage group only takes together what the other reasons name.
         if row["against"] == TRAIN and row["reason"] != "group":
-            crossings[row["reason"]] = crossings.get(row["reason"], 0) + int(row["crossing"])
+            found = int(float(row["crossing"])) if row["crossing"] else None
+            known = crossings.get(row["reason"])
+            crossings[row["reason"]] = known if found is None else found + (known or 0)
             tested[row["fold"]] = int(row["test_images"])
     return {"crossings": crossings, "tested": sum(tested.values())}
 

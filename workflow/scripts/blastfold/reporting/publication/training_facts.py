@@ -134,9 +134,13 @@ def selection_sentences(records: Records) -> list[str]:
     def describe(run: Run) -> str:
         settings = run.record["settings"]
         if settings.get("early_stopping") and run.record["images"].get("validation"):
+            where = " of the last stage" if settings["train"] == "staged" else ""
+            runs = records.runs_of(model=run.model)
+            stopped = sum(each.record.get("stopped_early", False) for each in runs)
             return (
-                f"training stopped after {count(settings['early_stopping'], 'epoch')} without a "
-                "smaller validation loss, and the weights of the best epoch were kept"
+                f"training was to stop after {count(settings['early_stopping'], 'epoch')}{where} "
+                f"without a smaller validation loss ({stopped} of {count(len(runs), 'training')} "
+                "stopped so), and the weights of the best epoch were kept"
             )
         return "the weights after the last epoch were kept"
 

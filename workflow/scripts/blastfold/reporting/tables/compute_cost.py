@@ -12,9 +12,6 @@ from blastfold.core.errors import InputError
 from blastfold.core.tables import read_table
 from blastfold.reporting.tables.writing import write_table
 
-TRAINING_RULES = ("train_model", "train_heads")
-"""Rules that train: one job per fold, or one job for all folds of a model."""
-
 ALL = "all"
 """Name, in a sum, of what is summed over."""
 
@@ -33,6 +30,7 @@ CAPTION = (
 def collect_costs(
     trainings: Sequence[Sequence],
     runs: Sequence[str],
+    jobs: Iterable[Sequence[str]],
     benchmarks: str | os.PathLike,
     titles: Mapping[str, Mapping[str, str]],
     paths: Iterable[str],
@@ -42,17 +40,19 @@ def collect_costs(
     Args:
         trainings: data set, protocol, model and number of folds of everything that was trained.
         runs: ``runs.json`` of each, the records of all its folds.
+        jobs: Rule, data set and place of every other measured job of the experiment (see
+            :class:`blastfold.experiment.measured_jobs.MeasuredJob`). Files of other jobs were left
+            by other experiments or by an earlier config and are passed over.
         benchmarks: Folder of Snakemake's benchmark files, <rule>/<data set>/...tsv. They are no
             declared outputs: one that is missing is replaced by the job's own record and noted.
-        titles: Titles by name, under dataset, protocol and model. Files of other data sets were
-            left by other experiments and are passed over.
+        titles: Titles by name, under dataset, protocol and model.
         paths: Files to write, see :func:`blastfold.reporting.tables.writing.write_table`.
     """
     rows = []
     for (*names, _), path in zip(trainings, runs, strict=True):
         records = json.loads(Path(path).read_text("utf-8"))
         rows.append(training_cost(tuple(names), records, Path(benchmarks)))
-    rows = [*other_costs(Path(benchmarks), titles["dataset"]), *rows]
+    rows = [*other_costs(Path(benchmarks), jobs), *rows]
     write_table(cost_table(rows, titles), paths, CAPTION, "tab:compute_cost")
 
 
@@ -95,18 +95,17 @@ def training_cost(names: tuple[str, str, str], records: Sequence[dict], benchmar
     }
 
 
-def other_costs(benchmarks: Path, datasets: Iterable[str]) -> list[dict]:
-    """Add up every other rule's benchmark files, by rule and data set.
+def other_costs(benchmarks: Path, jobs: Iterable[Sequence[str]]) -> list[dict]:
+    """Add up the benchmark files of jobs that train nothing, by rule and data set.
 
     Returns:
-        Dicts as :func:`training_cost` has them, in order of the files' names.
+        Dicts as :func:`training_cost` has them, in order of the rules' and data sets' names.
     """
     found: dict[tuple[str, str], list[dict]] = {}
-    for path in sorted(benchmarks.glob("*/**/*.tsv")):
-        rule, *place = path.relative_to(benchmarks).with_suffix("").parts
-        job = read_benchmark(path)
-        if rule not in TRAINING_RULES and place[0] in set(datasets) and job:
-            found.setdefault((rule, place[0]), []).append(job)
+    for rule, dataset, place in sorted(jobs):
+        job = read_benchmark(benchmarks / rule / f"{place}.tsv")
+        if job:
+            found.setdefault((rule, dataset), []).append(job)
     rows = []
     for (rule, dataset), jobs in found.items():
         memory = [job["memory"] for job in jobs if not math.isnan(job["memory"])]

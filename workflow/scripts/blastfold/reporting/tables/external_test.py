@@ -14,46 +14,67 @@ from blastfold.reporting.tables.writing import write_table
 Paths = Iterable[str | os.PathLike]
 
 TESTED = {"internal": "same data set", "external": "other data set"}
-"""The words of the table and the figure for the two rows of a run."""
+"""The words for the images that a row is about."""
+
+ONE, SINGLE = "one network", "single networks"
 
 CAPTION = (
-    "Networks trained on one data set and tested on another. The first row of a run shows the "
-    "pooled test images of its folds. The second row shows all images of the other data set, "
-    "predicted by the mean probability of the folds' networks. In brackets: 95 % interval over "
-    "leakage groups of the tested images."
+    "Networks trained on one data set and tested on another. Single networks: the predictions of "
+    "the folds' networks one by one, all taken together; on the same data set each image is "
+    "predicted by the network of the fold that tests it, on the other one by every network. Mean "
+    "of networks: their mean probability of an image, which has no counterpart on the same data "
+    "set. Compare rows of single networks with each other. In brackets: 95 % interval over leakage "
+    "groups of the tested images."
 )
 
 
 def tabulate_external_test(
-    internal: Paths, external: Paths, runs: Sequence[dict], paths: Paths
+    internal: Paths, single: Paths, external: Paths, runs: Sequence[dict], paths: Paths
 ) -> None:
     """Write the table of external tests; arguments as of :func:`external_rows`."""
-    write_table(external_rows(internal, external, runs), paths, CAPTION, "tab:external-test")
+    table = external_rows(internal, single, external, runs)
+    write_table(table, paths, CAPTION, "tab:external-test")
 
 
-def external_rows(internal: Paths, external: Paths, runs: Sequence[dict]) -> pd.DataFrame:
-    """Return two rows per run: its own test images, and the other data set.
+def external_rows(
+    internal: Paths, single: Paths, external: Paths, runs: Sequence[dict]
+) -> pd.DataFrame:
+    """Return the rows of each run: its own test images, and the other data set.
+
+    Single networks are compared with single networks. Where there are several folds, the mean of
+    their networks on the other data set has a row of its own.
 
     Args:
         internal: ``intervals.tsv`` of each run's cross-validation.
-        external: ``intervals.tsv`` of each run on the other data set.
+        single: ``network_intervals.tsv`` of each run: every network on the other data set.
+        external: ``intervals.tsv`` of each run: the networks' mean on the other data set.
         runs: For each run, in the same order, a dict with dataset, protocol, model and external,
             each with its title (``<name>_title``).
 
     Returns:
-        The names, tested (a value of TESTED), images, each metric of SHOWN_METRICS (fractions)
-        with ``<metric>_lower`` and ``<metric>_upper``, note.
+        The names, tested (a value of TESTED), networks (which predicted), images, each metric of
+        SHOWN_METRICS (fractions) with ``<metric>_lower`` and ``<metric>_upper``, note.
     """
     rows = []
-    for inside, outside, run in zip(internal, external, runs, strict=True):
-        for tested, path in (("internal", inside), ("external", outside)):
-            limits = read_intervals(path, SHOWN_METRICS).loc[POOLED]
-            row = {**run, "tested": TESTED[tested], "images": int(limits["images"].iloc[0])}
-            for metric in SHOWN_METRICS:
-                row[metric] = float(limits.at[metric, "value"])
-                row |= {f"{metric}_{end}": limits.at[metric, end] for end in ("lower", "upper")}
-            rows.append(row | {"note": _note(limits.loc[list(SHOWN_METRICS)])})
+    for inside, by_network, outside, run in zip(internal, single, external, runs, strict=True):
+        found = [read_intervals(path, SHOWN_METRICS).loc[POOLED] for path in (inside, by_network)]
+        ensemble = read_intervals(outside, SHOWN_METRICS).loc[POOLED]
+        images = int(ensemble["images"].iloc[0])
+        networks = int(found[1]["images"].iloc[0]) // images
+        name = ONE if networks == 1 else SINGLE
+        rows.append(_row(run, "internal", name, int(found[0]["images"].iloc[0]), found[0]))
+        rows.append(_row(run, "external", name, images, found[1]))
+        if networks > 1:
+            rows.append(_row(run, "external", f"mean of {networks} networks", images, ensemble))
     return pd.DataFrame(rows)
+
+
+def _row(run: dict, tested: str, networks: str, images: int, limits: pd.DataFrame) -> dict:
+    row = {**run, "tested": TESTED[tested], "networks": networks, "images": images}
+    for metric in SHOWN_METRICS:
+        row[metric] = float(limits.at[metric, "value"])
+        row |= {f"{metric}_{end}": limits.at[metric, end] for end in ("lower", "upper")}
+    return row | {"note": _note(limits.loc[list(SHOWN_METRICS)])}
 
 
 def _note(limits: pd.DataFrame) -> str:

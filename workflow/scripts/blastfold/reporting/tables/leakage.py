@@ -1,18 +1,23 @@
 """The tables of the leakage audit: what crosses a split, and duplicates.
 
-A value that the source of the images does not name is ``n/a`` with a note, never 0.
+What the source of the images does not name is "unknown" with a note, never 0.
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
 from blastfold.core.names import ROLE_TITLES
 from blastfold.core.tables import read_table, read_text_table
-from blastfold.leakage.summaries import crossings_of_split, duplicate_counts
+from blastfold.leakage.summaries import (
+    OF_GROUPS,
+    OF_SUBJECTS,
+    crossings_of_split,
+    duplicate_counts,
+)
 from blastfold.reporting.notes import sentences
-from blastfold.reporting.tables.writing import MISSING, write_both, write_table
+from blastfold.reporting.tables.writing import MISSING, UNKNOWN, show_unknown, write_both
 
 KIND_TITLES = {
     "identical": "Identical pixels",
@@ -28,7 +33,6 @@ Paths = Iterable[str | os.PathLike]
 
 def tabulate_leakage(
     leakage: Paths,
-    manifests: Mapping[str, str | os.PathLike],
     splits: Sequence[tuple[str, str]],
     titles: dict[str, dict],
     paths: Paths,
@@ -37,15 +41,13 @@ def tabulate_leakage(
 
     Args:
         leakage: ``<protocol>.leakage.tsv`` of each split.
-        manifests: Manifest by name of the data set.
         splits: Names of the data set and the protocol of each split, in the same order.
         titles: Titles by name under ``"dataset"`` and ``"protocol"``.
         paths: Tables to write (see :func:`blastfold.reporting.tables.writing.write_table`).
     """
-    known = {name: read_text_table(path) for name, path in manifests.items()}
     tables = []
     for path, (dataset, protocol) in zip(leakage, splits, strict=True):
-        table = leakage_rows(crossings_of_split(read_table(path), known[dataset]))
+        table = leakage_rows(crossings_of_split(read_table(path)))
         names = {"dataset": dataset, "dataset_title": titles["dataset"][dataset]}
         names |= {"protocol": protocol, "protocol_title": titles["protocol"][protocol]}
         for place, (column, name) in enumerate(names.items()):
@@ -57,7 +59,7 @@ def tabulate_leakage(
         "group there. Test images are counted over all folds."
     )
     table = pd.concat(tables, ignore_index=True)
-    write_both(table, _with_shares(table), paths, caption, "tab:leakage")
+    write_both(table, show_crossings(table), paths, caption, "tab:leakage")
 
 
 def leakage_rows(crossings: pd.DataFrame) -> pd.DataFrame:
@@ -74,17 +76,23 @@ def leakage_rows(crossings: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _with_shares(table: pd.DataFrame) -> pd.DataFrame:
+def show_crossings(table: pd.DataFrame) -> pd.DataFrame:
     """Put counts and shares into one cell for print."""
     shown = table.copy()
     for share in [column for column in table if column.endswith("_share")]:
         column = share.removesuffix("_share")
         shown[column] = [
-            MISSING if pd.isna(count) or pd.isna(part) else f"{count} ({100 * part:.1f} %)"
+            _count_with_share(count, part)
             for count, part in zip(table[column], table[share], strict=True)
         ]
     shown = shown.rename(columns={"against": "related_to", "against_title": "related_to_title"})
     return shown.drop(columns=[column for column in shown if column.endswith("_share")])
+
+
+def _count_with_share(count: int, share: float) -> str:
+    if pd.isna(count):
+        return UNKNOWN
+    return MISSING if pd.isna(share) else f"{count} ({100 * share:.1f} %)"
 
 
 def tabulate_duplicates(
@@ -113,4 +121,6 @@ def tabulate_duplicates(
         "the leakage groups that hold them (images tied by subject, picture, original or "
         "duplicates). The last row counts all images and all their leakage groups."
     )
-    write_table(table, paths, caption, label)
+    table["note"] = [sentences(note) for note in table["note"]]
+    shown = show_unknown(table, (*OF_SUBJECTS, *OF_GROUPS))
+    write_both(table, shown, paths, caption, label)

@@ -21,13 +21,16 @@ from blastfold.core.names import (
     VALIDATION,
     fold_scopes,
 )
-from blastfold.core.notes import join_notes, make_note, notes_about, only_notes
+from blastfold.core.notes import join_notes, make_note, note_codes, notes_about, only_notes
 from blastfold.core.tables import read_text_table
 from blastfold.datasets.summary import compare_counts
 from blastfold.reporting.notes import sentences
-from blastfold.reporting.tables.writing import write_table
+from blastfold.reporting.tables.writing import show_unknown, write_both, write_table
 
 Paths = Iterable[str | os.PathLike]
+
+UNKNOWN_GROUPS = "groups_of_unknown_subjects"
+"""The code of intervals over leakage groups that may be incomplete."""
 
 
 def tabulate_datasets(
@@ -43,7 +46,8 @@ def tabulate_datasets(
     """
     read = [json.loads(Path(path).read_text(encoding="utf-8")) for path in descriptions]
     table = dataset_table(read, titles, expected)
-    write_table(table, paths, "Characteristics of the data sets.", "tab:datasets")
+    shown = show_unknown(table, ("subjects", "pictures"))
+    write_both(table, shown, paths, "Characteristics of the data sets.", "tab:datasets")
 
 
 def dataset_table(
@@ -71,6 +75,12 @@ def dataset_table(
         unknown = [kind for kind in ("subjects", "pictures") if not description.get(kind)]
         if unknown:
             notes.append(f"The source does not name its {' and '.join(unknown)}.")
+        for kind, missing in description.get("unnamed", {}).items():
+            if 0 < missing < description["images"]:
+                notes.append(
+                    f"The {kind} of {missing} of {description['images']} images is unknown, so "
+                    f"that there may be more {kind}s."
+                )
         sizes = sorted(description["source_sizes"], key=lambda size: -size[2])
         if len(sizes) > 1:
             notes.append(f"Source images have {len(sizes)} sizes; the most frequent is shown.")
@@ -150,16 +160,18 @@ def tabulate_results(
         label: LaTeX label.
         paths: Tables to write.
     """
-    tables = []
-    for path, limits, run in zip(metrics, intervals, runs, strict=True):
-        table = result_rows(read_metrics(path), read_intervals(limits, METRICS))
+    tables, unknown = [], False
+    for path, limits_path, run in zip(metrics, intervals, runs, strict=True):
+        limits = read_intervals(limits_path, METRICS)
+        unknown |= UNKNOWN_GROUPS in note_codes(join_notes(*limits["note"]))
+        table = result_rows(read_metrics(path), limits)
         for place, column in enumerate(("protocol", "protocol_title", "model", "model_title")):
             table.insert(place, column, run[column])
         tables.append(table)
     caption = (
         f"Results on {title}. The mean over folds has its standard deviation; "
         "pooled folds are all test predictions taken together. In brackets: 95 % interval over "
-        "leakage groups."
+        f"{groups_in_words(unknown)}."
     )
     write_table(pd.concat(tables, ignore_index=True), paths, caption, label)
 
@@ -285,7 +297,19 @@ def _limits_note(limits: pd.DataFrame) -> str:
             notes[metric] = make_note("no_interval")
         else:
             notes[metric] = only_notes(limits.at[metric, "note"], "few_groups", "too_narrow")
-    return notes_about(notes)
+    unknown = only_notes(join_notes(*limits["note"]), UNKNOWN_GROUPS)
+    return join_notes(notes_about(notes), unknown)
+
+
+def groups_in_words(unknown: bool) -> str:
+    """Return what an interval is over: leakage groups, or those that can be known.
+
+    Args:
+        unknown: Whether the subject of some images is unknown.
+    """
+    if unknown:
+        return "leakage groups as far as they are known (unknown subjects are taken as different)"
+    return "leakage groups"
 
 
 def _resolution(size: Sequence[int]) -> str:

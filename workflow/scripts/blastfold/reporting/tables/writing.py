@@ -53,6 +53,9 @@ HEADINGS = {name: metric.heading for name, metric in METRIC_FACTS.items()} | {
 MISSING = "n/a"
 """What LaTeX and Markdown show for a missing number, with a note that gives the reason."""
 
+UNKNOWN = "unknown"
+"""What they show for a count that nobody can know, because the source does not name a relation."""
+
 LONGEST = 40
 """Rows of the longest table that still fits on a page; a longer one breaks across pages."""
 
@@ -194,7 +197,7 @@ def present(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
     rows = []
     for (_, row), note in zip(table.iterrows(), notes, strict=True):
         texts = {column: _shown_text(row, column) for column in columns}
-        marked = [column for column, text in texts.items() if text == MISSING]
+        marked = [column for column, text in texts.items() if text in (MISSING, UNKNOWN)]
         marked = marked or [column for column in columns if column == "printed"] or columns[:1]
         letter = letters.get(note, "")
         rows.append([(text, letter if column in marked else "") for column, text in texts.items()])
@@ -202,6 +205,15 @@ def present(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
     for place, column in enumerate(columns):
         shown[column] = pd.Series([row[place] for row in rows], index=table.index, dtype=object)
     return shown, {letter: note for note, letter in letters.items()}
+
+
+def show_unknown(table: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
+    """Return the table for readers, in which missing counts of these columns are "unknown"."""
+    shown = table.copy()
+    for column in columns:
+        texts = [UNKNOWN if pd.isna(value) else str(int(value)) for value in table[column]]
+        shown[column] = pd.Series(texts, index=table.index, dtype=object)
+    return shown
 
 
 def heading_of(column: str) -> str:

@@ -1,0 +1,137 @@
+"""The verdict on somebody else's split, from image files to the corrected sheet."""
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from blastfold.core.fold_table import write_folds
+from blastfold.core.tables import read_text_table, write_table
+from blastfold.datasets.formats import list_records
+from blastfold.folds.assignment import split
+from blastfold.leakage.groups import leakage_groups
+from blastfold.leakage.split_audit import audit_split
+from blastfold.reporting.split_verdict import judge_split, main
+
+
+def save(path, image):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), image)
+
+
+def cells(folder, subjects=8, images=4, seed=3):
+    """Pictures of blurred spots in class folders; the name carries the subject."""
+    draw = np.random.default_rng(seed)
+    names = []
+    for subject in range(subjects):
+        for number in range(images):
+            coarse = draw.integers(0, 255, (7, 7, 3), dtype=np.uint8)
+            image = cv2.resize(coarse, (48, 48), interpolation=cv2.INTER_CUBIC)
+            names.append(f"{('normal', 'blast')[subject % 2]}/s{subject}_{number}.png")
+            save(folder / names[-1], image)
+    return names
+
+
+def sheet_of(path, names, parts, subject=None):
+    table = pd.DataFrame({"path": names, "part": parts})
+    if subject:
+        table["subject"] = [subject(name) for name in names]
+    table.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def by_image(tmp_path):
+    names = cells(tmp_path / "images")
+    return sheet_of(tmp_path / "split.csv", names, ["train", "train", "train", "test"] * 8)
+
+
+def forbid(folder, images, sheet):
+    """Import a corrected sheet and audit its own parts as an experiment does."""
+    table = list_records("folder", images, {"sheet": sheet})
+    table = table.assign(label=table["label"].astype(str))
+    found = pd.DataFrame({"first": [], "second": []}, dtype=str)
+    groups = leakage_groups(table, found)
+    protocol = {"name": "own", "kind": "predefined", "group_by": "image", "training_share": 1}
+    protocol |= {"test_parts": ["test"], "train_parts": ["train"], "validation_fraction": 0}
+    merged = table.merge(groups, on="image_id")
+    write_folds(split(merged, protocol, seed=1), folder / "folds.tsv")
+    for name, rows in (("manifest", table), ("groups", groups), ("duplicates", found)):
+        write_table(rows, folder / f"{name}.tsv")
+    inputs = {
+        name: folder / f"{name}.tsv" for name in ("folds", "manifest", "groups", "duplicates")
+    }
+    outputs = {name: folder / f"{name}.tsv" for name in ("summary", "crossings")}
+    audit_split(**inputs, name="own", leakage="forbid", **outputs)
+
+
+def test_a_split_by_image_leaks_and_its_correction_passes_forbid(tmp_path, by_image):
+    images, output = tmp_path / "images", tmp_path / "audit"
+    lines = judge_split(images, by_image, output, "{subject}_*")
+    assert len(lines) == 5
+    assert lines[0].startswith("LEAKS: 8 of 8 test images (100.0 %)")
+    assert "8 of 8 test images (100.0 %) share their subject" in lines[3]
+    assert "passes leakage: forbid" in lines[4]
+    assert (output / "verdict.txt").read_text().splitlines() == lines
+    assert (output / "pairs.png").stat().st_size > 0
+    assert sorted(path.name for path in output.iterdir()) == [
+        *("corrected_split.tsv", "crossings.tsv", "duplicates.tsv", "leakage.md", "leakage.tsv"),
+        *("pairs.png", "rejected.tsv", "verdict.txt"),
+    ]
+    corrected = read_text_table(output / "corrected_split.tsv")
+    assert (corrected.groupby("subject")["part"].nunique() == 1).all()
+    (images / "corrected.tsv").write_bytes((output / "corrected_split.tsv").read_bytes())
+    forbid(tmp_path, images, "corrected.tsv")
+    again = judge_split(images, output / "corrected_split.tsv", tmp_path / "again")
+    assert again[0].startswith("NO LEAKAGE")
+    assert again[4] == "Corrected split: none is needed."
+
+
+def test_unknown_subjects_are_no_clean_bill(tmp_path, by_image):
+    lines = judge_split(tmp_path / "images", by_image, tmp_path / "audit")
+    assert lines[0].startswith("UNKNOWN")
+    assert "an unknown number of 8 test images share their subject" in lines[3]
+    assert "The subject of 32 images is unknown. Supply subjects" in lines[3]
+    declared = judge_split(tmp_path / "images", by_image, tmp_path / "audit", independent=True)
+    assert declared[0].startswith("NO LEAKAGE")
+
+
+def test_copies_across_folders_are_found_drawn_and_moved(tmp_path):
+    names = cells(tmp_path / "all", subjects=6)
+    for place, name in enumerate(names):
+        part = "test" if place % 4 == 3 else "train"
+        image = cv2.imread(str(tmp_path / "all" / name))
+        save(tmp_path / "given" / part / name, image)
+        if place == 0:
+            save(tmp_path / "given" / "test" / "normal" / "copy.png", image[:, ::-1])
+    (tmp_path / "given" / "train" / "normal" / "bad.png").write_bytes(b"no image")
+    lines = judge_split(tmp_path / "given", tmp_path / "given", tmp_path / "audit")
+    assert lines[0].startswith("LEAKS: 1 of 7 test images")
+    assert "1 cannot be read" in lines[1]
+    assert lines[2].startswith(
+        "Copies: 1 of 7 test images (14.3 %) have a copy in training (1 pair"
+    )
+    assert "keeps together what is known" in lines[4]
+    pair = read_text_table(tmp_path / "audit" / "duplicates.tsv").iloc[0]
+    assert {pair["first"], pair["second"]} == {"test/normal/copy", "train/normal/s0_0"}
+    corrected = read_text_table(tmp_path / "audit" / "corrected_split.tsv")
+    part = corrected.set_index("image_id")["part"]
+    assert part["test/normal/copy"] == part["train/normal/s0_0"]
+
+
+def test_numbered_folds_are_judged_each_against_the_others(tmp_path):
+    names = cells(tmp_path / "images")
+    folds = [str(place % 4) for place in range(32)]
+    split_sheet = sheet_of(tmp_path / "s.csv", names, folds, lambda name: name.split("_")[0])
+    lines = judge_split(tmp_path / "images", split_sheet, tmp_path / "audit")
+    assert lines[0].startswith("LEAKS: 32 of 32 test images")
+    parts = read_text_table(tmp_path / "audit" / "corrected_split.tsv")["part"]
+    assert parts.value_counts().to_dict() == dict.fromkeys("0123", 8)
+
+
+def test_the_command_line_prints_the_verdict(tmp_path, by_image, capsys):
+    output = tmp_path / "audit"
+    main([str(tmp_path / "images"), "--split", str(by_image), "--output", str(output)])
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[:-1] == (output / "verdict.txt").read_text().splitlines()
+    assert str(output) in printed[-1]

@@ -1,0 +1,210 @@
+"""The sheet of a folder of images: its columns, rows and labels."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from blastfold.core.errors import InputError
+from blastfold.core.names import plain_name
+from blastfold.core.path_patterns import IgnoreRules
+from blastfold.core.raw_files import refuse_special
+from blastfold.datasets.accounting import shorten
+from blastfold.datasets.formats.common import expected_names, plain_value
+from blastfold.datasets.formats.file_index import FileIndex
+
+REQUIRED_COLUMNS = ("path", "label")
+OPTIONAL_COLUMNS = ("image_id", "subject", "picture", "parent", "part")
+FILE_COLUMNS = ("mask", "photograph")
+"""Columns of the sheet that name a file of the data set; a cell may be empty."""
+
+NAME_COLUMNS = ("id", "image_id", "image", "file", "filename", "file_name", "image_name")
+"""Columns that name the files where there is no column path."""
+
+SIMILAR_COLUMNS = {
+    "subject": (
+        *("patient", "subject", "person", "donor", "participant", "individual", "proband", "case"),
+        *("pid", "mrn", "paciente", "sujet", "personne"),
+    ),
+    "picture": ("photo", "picture", "smear", "slide", "wsi", "fieldofview"),
+    "part": ("split", "partition", "subset"),
+    "parent": ("original", "augmentedfrom", "source_image"),
+}
+"""How columns that nobody reads begin, and the column that is probably meant."""
+
+TEXTS = ("path", *FILE_COLUMNS)
+"""Columns whose cells are names of files, which may begin or end with a space."""
+
+
+class Sheet:
+    """Rows of a sheet.
+
+    Args:
+        sheet: A UTF-8 text file with a header; tab, comma or semicolon separates its columns.
+
+    Raises:
+        InputError: The sheet is missing, no text, lacks a column, or a row is too long.
+    """
+
+    def __init__(self, sheet: Path):
+        self.path = sheet
+        self.columns, self.rows = _read_cells(sheet)
+        self.named_by = self._find_path_column()
+        for name in REQUIRED_COLUMNS:
+            if name == "path" and self.named_by:
+                continue
+            if self.columns.count(name) != 1:
+                found = "there twice" if name in self.columns else "missing"
+                listed = "" if name in self.columns else f"; the columns are {self.columns}"
+                raise InputError(f"'{sheet}': the column '{name}' is {found}{listed}.")
+        self._refuse_similar_columns()
+
+    def _find_path_column(self) -> str:
+        if "path" in self.columns:
+            return "path" if self.columns.count("path") == 1 else ""
+        return next((name for name in NAME_COLUMNS if self.columns.count(name) == 1), "")
+
+    @property
+    def unread(self) -> list[str]:
+        """The columns that are not read."""
+        read = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS, *FILE_COLUMNS, self.named_by)
+        return [name for name in self.columns if name not in read and name]
+
+    def _refuse_similar_columns(self) -> None:
+        for column in self.unread:
+            for meant, starts in SIMILAR_COLUMNS.items():
+                if meant not in self.columns and plain_name(column).startswith(starts):
+                    raise InputError(
+                        f"'{self.path}': the column '{column}' is not read. If it holds the "
+                        f"{meant} of each image, rename it to '{meant}'; if not, remove it."
+                    )
+
+    def named_rows(self) -> Iterator[tuple[int, dict[str, str]]]:
+        """Yield the number of every row (the header is row 1) and its cells by column."""
+        for number, cells in self.rows:
+            if len(cells) > len(self.columns):
+                raise InputError(
+                    f"'{self.path}', row {number}: {len(cells)} cells for {len(self.columns)} "
+                    "columns."
+                )
+            padded = cells + [""] * (len(self.columns) - len(cells))
+            row = {
+                name: cell if name in TEXTS else cell.strip()
+                for name, cell in zip(self.columns, padded, strict=True)
+            }
+            if self.named_by != "path":
+                row["path"] = row[self.named_by]
+            yield number, row
+
+
+def _read_cells(sheet: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    refuse_special(sheet)
+    try:
+        text = sheet.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"The sheet '{sheet}' does not exist (key 'sheet').") from None
+    except (UnicodeDecodeError, OSError) as error:
+        raise InputError(
+            f"The sheet '{sheet}' cannot be read as UTF-8 text ({error}); "
+            "save spreadsheets as tab-separated text."
+        ) from error
+    delimiter = max("\t,;", key=text.partition("\n")[0].count)
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        raise InputError(f"'{sheet}' cannot be read as a table: {error}.") from error
+    columns = [name.strip().lower() for name in rows[0]] if rows else []
+    filled = [
+        (number, cells)
+        for number, cells in enumerate(rows[1:], start=2)
+        if any(map(str.strip, cells))
+    ]
+    return columns, filled
+
+
+def read_records(
+    sheet: Sheet, index: FileIndex, labels: Mapping[str, int], ignore: IgnoreRules
+) -> Iterator[tuple[int, dict]]:
+    """Yield the number of every row that is not ignored, and its image.
+
+    Args:
+        sheet: The sheet.
+        index: The files of the data set.
+        labels: Name of a class in lower case -> label.
+        ignore: Globs of files and labels to leave out.
+
+    Raises:
+        InputError: A label is unknown, or a file does not exist; the message names the row.
+    """
+    _require_known_labels(sheet, labels, ignore)
+    for number, row in sheet.named_rows():
+        if ignore.rule_for(row["label"]) or ignore.rule_for(row["path"].strip()):
+            continue
+        record = {"label": labels[plain_value(row["label"]).casefold()]}
+        for name in OPTIONAL_COLUMNS:
+            if name in row:
+                read = plain_value if name in ("subject", "picture", "part") else str
+                record[name] = read(row[name])
+        record |= _files_of(sheet, number, row, index)
+        record["image_id"] = record.get("image_id") or str(
+            PurePosixPath(record["file"]).with_suffix("")
+        )
+        yield number, record
+
+
+def _require_known_labels(sheet: Sheet, labels: Mapping[str, int], ignore: IgnoreRules) -> None:
+    """Raise an error that lists all unknown labels with their numbers of rows."""
+    rows = {}
+    counts: Counter = Counter()
+    for number, row in sheet.named_rows():
+        text = row["label"]
+        if plain_value(text).casefold() in labels or ignore.rule_for(text):
+            continue
+        if not ignore.rule_for(row["path"].strip()):
+            counts[text] += 1
+            rows.setdefault(text, number)
+    if not counts:
+        return
+    text = next(iter(rows))
+    found = f"{text!r} is unknown" if text else "empty"
+    listing = ", ".join(f"{name!r} ({number} rows)" for name, number in counts.most_common())
+    raise InputError(
+        f"'{sheet.path}', row {rows[text]}, column label: {found}; expected "
+        f"{expected_names(labels)}. All unknown labels: {listing}. Enter each under the key "
+        "'classes', or under 'ignore' to leave its images out."
+    )
+
+
+def _files_of(sheet: Sheet, number: int, row: Mapping, index: FileIndex) -> dict[str, str]:
+    named = {"file": "path"} | {name: name for name in FILE_COLUMNS if row.get(name)}
+    files = {}
+    for name, column in named.items():
+        found = index.find_image(row[column]) if name == "file" else index.find(row[column])
+        if found is None:
+            raise InputError(
+                f"'{sheet.path}', row {number}, column {column}: the file {row[column]!r} does "
+                f"not exist in '{index.root}'."
+            )
+        files[name] = found
+    return files
+
+
+def require_one_label(sheet: Sheet, rows: list[tuple[int, dict]]) -> None:
+    """Refuse a sheet that gives one file two labels.
+
+    Raises:
+        InputError: Names the file, both rows and the key that allows it.
+    """
+    first: dict[str, tuple[int, int]] = {}
+    clashes = []
+    for number, record in rows:
+        before, label = first.setdefault(record["file"], (number, record["label"]))
+        if label != record["label"]:
+            clashes.append(f"'{record['file']}' in the rows {before} and {number}")
+    if clashes:
+        raise InputError(
+            f"'{sheet.path}': {len(clashes)} files have two labels: "
+            f"{shorten(clashes, 3, quote='')}. Correct the sheet, or set "
+            "conflicts: report to import them with both."
+        )

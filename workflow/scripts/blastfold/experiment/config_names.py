@@ -1,0 +1,104 @@
+"""Names in the config that the files of an experiment cannot have.
+
+Names become folders and files. A name that a pattern of the rules has in the same place would make
+two rules write one file.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from blastfold.experiment.combinations import combinations
+from blastfold.experiment.config_values import shown
+from blastfold.experiment.folders import STAGES
+
+RESERVED = {
+    "datasets": {
+        "ablations": "tables and figures of ablations",
+        "slides": "figures of slides",
+    },
+    "protocols": {
+        "architectures": "figures of networks",
+        "shared": "features that all protocols share",
+    },
+    "models": {
+        "calibration": "tables of calibrations",
+        "comparisons": "tables of comparisons",
+        "operating_points": "tables of operating points",
+    },
+}
+"""Names by key of the config, with what has this name already.
+
+``tests/unit/experiment/test_config_names.py`` derives them from the patterns of all rules.
+"""
+
+LONGEST_FILE_NAME = 255
+"""Bytes of the longest name on the usual file systems."""
+
+LONGEST_PATH = 4000
+"""Bytes of a path; Linux allows 4095."""
+
+PARTIAL = len(".1234567.partial.")
+"""Characters that a file that is being written has in addition to its name."""
+
+LONGEST_ENDING = len(".mean_image.npy")
+"""Characters that a file has in addition to a name of the config."""
+
+LONGEST_FIGURE = len("--_confusion_matrix.pdf")
+"""Characters that a figure of the publication has in addition to data set, protocol and model."""
+
+LONGEST_NAME = LONGEST_FILE_NAME - PARTIAL - LONGEST_ENDING
+
+
+def check_names(config: dict) -> Iterator[str]:
+    """Yield every name that is taken, or too long for a file.
+
+    Args:
+        config: A config that the schema has accepted, expanded.
+    """
+    if config.get("name") in STAGES:
+        yield (
+            f"name: received {config['name']!r}, which is a folder of results without a name; "
+            "expected another word"
+        )
+    for kind, names in RESERVED.items():
+        for name, user in names.items():
+            if name in config[kind]:
+                yield f"{kind}.{name}: {user} have this name, expected another one"
+    yield from _too_long(config)
+    for key, path in _paths(config).items():
+        parts = path.encode().split(b"/")
+        if max(map(len, parts)) > LONGEST_FILE_NAME or sum(map(len, parts)) > LONGEST_PATH:
+            yield f"{key}: received {shown(path)}, which is too long for the path of a file"
+
+
+def _paths(config: Mapping) -> dict[str, str]:
+    """Return every path that the config names, by key."""
+    slides = config.get("slides", {})
+    paths = {f"slides.{key}": slides.get(key) for key in ("sheet", "regions")}
+    for name, entry in config["datasets"].items():
+        paths |= {f"datasets.{name}.{key}": entry.get(key) for key in ("path", "sheet")}
+        paths[f"datasets.{name}.select.weights"] = entry.get("select", {}).get("weights")
+    paths |= {
+        f"models.{name}.weights": entry["weights"] for name, entry in config["models"].items()
+    }
+    return {key: path for key, path in paths.items() if isinstance(path, str)}
+
+
+def _too_long(config: Mapping) -> Iterator[str]:
+    named = {"name": config["name"]} if "name" in config else {}
+    for kind in ("datasets", "protocols", "models", "pretraining", "ablations"):
+        named |= {f"{kind}.{name}": name for name in config[kind]}
+    for key, name in named.items():
+        if len(name) > LONGEST_NAME:
+            yield (
+                f"{key}: the name has {len(name)} characters, too many for a file; "
+                f"expected {LONGEST_NAME} at most"
+            )
+    longest = LONGEST_FILE_NAME - PARTIAL - LONGEST_FIGURE
+    for run in combinations(config):
+        if sum(map(len, run)) > longest and max(map(len, run)) <= LONGEST_NAME:
+            yield (
+                f"experiments: the names of data set, protocol and model {'/'.join(run)} have "
+                f"{sum(map(len, run))} characters together, too many for the file of a figure; "
+                f"expected {longest} at most"
+            )
+            return

@@ -1,0 +1,78 @@
+"""Networks in the config: names that exist, images that they can take, weights that exist."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+
+from blastfold.core.names import plain_name
+from blastfold.core.settings import SIMPLE_CNN_SMALLEST, is_simple_cnn
+from blastfold.experiment.applications import SMALLEST_SIZES
+from blastfold.experiment.combinations import combinations
+
+APPLICATIONS = {plain_name(name): name for name in SMALLEST_SIZES}
+"""The networks of keras.applications by their plain names."""
+
+
+def check_networks(config: dict) -> Iterator[str]:
+    """Yield every network that does not exist or cannot take the images that it is given.
+
+    Args:
+        config: A config that the schema has accepted, expanded.
+    """
+    for name, model in config["models"].items():
+        key = f"models.{name}"
+        yield from _name_faults(f"{key}.architecture", model["architecture"], simple=True)
+        if is_simple_cnn(model["architecture"]):
+            for part in ("weights", "preprocessing"):
+                if model[part] == "imagenet":
+                    yield (
+                        f"{key}.{part}: received 'imagenet', but simple_cnn has no ImageNet "
+                        "weights; expected another value or another architecture"
+                    )
+    for model, dataset in dict.fromkeys((run[2], run[0]) for run in combinations(config)):
+        if model in config["models"] and dataset in config["datasets"]:
+            architecture = config["models"][model]["architecture"]
+            yield from _size_faults(f"models.{model}.architecture", architecture, dataset, config)
+    for name, entry in config["datasets"].items():
+        if entry.get("select", {}).get("method") == "discriminative":
+            key, architecture = (
+                f"datasets.{name}.select.architecture",
+                entry["select"]["architecture"],
+            )
+            yield from _name_faults(key, architecture, simple=False)
+            yield from _size_faults(key, architecture, name, config)
+
+
+def _name_faults(key: str, architecture: str, simple: bool) -> Iterator[str]:
+    if plain_name(architecture) in APPLICATIONS or (simple and is_simple_cnn(architecture)):
+        return
+    close = difflib.get_close_matches(plain_name(architecture), APPLICATIONS, n=1, cutoff=0.75)
+    if close:
+        yield f"{key}: received {architecture!r}; did you mean {APPLICATIONS[close[0]]}?"
+        return
+    either = "simple_cnn or one of" if simple else "one of"
+    yield (
+        f"{key}: received {architecture!r}, expected {either} keras.applications: "
+        f"{', '.join(SMALLEST_SIZES)}"
+    )
+
+
+def _size_faults(key: str, architecture: str, dataset: str, config: Mapping) -> Iterator[str]:
+    smallest = _smallest_size(architecture)
+    size = image_size(config["datasets"], dataset)
+    if smallest and size and min(size) < smallest:
+        yield (
+            f"{key}: {architecture} cannot take images of {size[0]}x{size[1]} pixels; expected "
+            f"at least {smallest}x{smallest}, set datasets.{dataset}.image_size or another network"
+        )
+
+
+def _smallest_size(architecture: str) -> int | None:
+    if is_simple_cnn(architecture):
+        return SIMPLE_CNN_SMALLEST
+    return SMALLEST_SIZES.get(APPLICATIONS.get(plain_name(architecture), ""))
+
+
+def image_size(datasets: Mapping, name: str) -> list[int] | None:
+    """Return the size of a data set's images; a derived one takes it from its base."""
+    entry = datasets[name]
+    return datasets.get(entry.get("of"), entry).get("image_size")

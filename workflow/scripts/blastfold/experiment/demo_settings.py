@@ -1,0 +1,37 @@
+"""Settings of generated smears that fit together, which the config's schema cannot check."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+SMALLEST_SIZES = {"photograph_size": 32, "crop_size": 16}
+"""Least height and width in pixels."""
+
+MAXIMAL_SHIFT = 4
+"""Pixels by which a shifted duplicate is moved."""
+
+SMALLEST_MARGIN = 2 * MAXIMAL_SHIFT + 3
+"""Pixels of a photograph beyond the crop."""
+
+COUNTS = ("subjects_per_class", "pictures_per_subject", "cells_per_picture")
+
+
+def demo_faults(key: str, settings: Mapping) -> Iterator[str]:
+    """Yield which settings do not fit together.
+
+    Args:
+        key: Where the settings are in the config.
+        settings: A data set's ``demo``, with all defaults.
+    """
+    for name, least in SMALLEST_SIZES.items():
+        if min(settings[name]) < least:
+            expected = f"at least {least} pixels each way"
+            yield f"{key}: {name} is {settings[name]}; expected {expected}"
+    largest = [length - SMALLEST_MARGIN for length in settings["photograph_size"]]
+    crop = settings["crop_size"]
+    if any(length > most for length, most in zip(crop, largest, strict=True)):
+        expected = f"at most {largest}, to be cut from photograph_size"
+        yield f"{key}: crop_size is {crop}; expected {expected}"
+    cells = 2 * math.prod(settings[name] for name in COUNTS)
+    if settings["duplicates"] > cells:
+        expected = f"at most {cells}, one of each cell"
+        yield f"{key}: duplicates is {settings['duplicates']}; expected {expected}"

@@ -1,0 +1,58 @@
+"""The smallest image of every network of keras.applications, written as a table for the plan.
+
+Run as ``python -m blastfold.networks.smallest_sizes`` after an update of Keras. It builds every
+network, which takes some minutes. ``tests/unit/networks/test_smallest_sizes.py`` proves that the
+table agrees with the installed Keras.
+"""
+
+import inspect
+from pathlib import Path
+
+import keras
+
+from blastfold.experiment import applications
+
+SIZES = range(8, 257)
+"""The heights and widths that are tried."""
+
+
+def application_names() -> list[str]:
+    """Return the names of all networks of keras.applications, sorted."""
+    return sorted(name for name, _ in inspect.getmembers(keras.applications, inspect.isfunction))
+
+
+def build(name: str, size: int) -> None:
+    """Build a network without its top for square images.
+
+    Raises:
+        ValueError: The images are too small.
+    """
+    keras.backend.clear_session()
+    make = getattr(keras.applications, name)
+    make(include_top=False, weights=None, input_shape=(size, size, 3))
+
+
+def smallest_size(name: str) -> int:
+    """Return the smallest height and width of an image that a network can be built for.
+
+    Raises:
+        ValueError: No size of ``SIZES`` is large enough.
+    """
+    for size in SIZES:
+        try:
+            build(name, size)
+        except ValueError:
+            continue
+        return size
+    raise ValueError(f"{name} cannot be built for images of {SIZES[-1]}x{SIZES[-1]} pixels.")
+
+
+def table_source(sizes: dict[str, int]) -> str:
+    """Return the source of :mod:`blastfold.experiment.applications` for some sizes by name."""
+    rows = "".join(f'    "{name}": {size},\n' for name, size in sorted(sizes.items()))
+    return f'"""{applications.__doc__}"""\n\nSMALLEST_SIZES = {{\n{rows}}}\n'
+
+
+if __name__ == "__main__":
+    made = table_source({name: smallest_size(name) for name in application_names()})
+    Path(applications.__file__).write_text(made, "utf-8")
