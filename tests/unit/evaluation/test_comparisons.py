@@ -340,7 +340,7 @@ def test_no_model_may_be_named_like_a_table_of_models():
         "protocols": {"split": {"kind": "holdout"}},
         "experiments": [names],
     }
-    with pytest.raises(InputError, match=r"models\.comparisons: tables of comparisons have this name"):
+    with pytest.raises(InputError, match=r"comparisons: tables of comparisons have this name"):
         check_config(entries | model, SCHEMA)
 
 
