@@ -9,7 +9,7 @@ from support.workflow import REPOSITORY, snakemake_command
 
 from blastfold.experiment.config import check_config
 from blastfold.planning import estimate as estimate_command
-from blastfold.planning.cost_estimate import count_images, estimate
+from blastfold.planning.cost_model import count_images, estimate
 
 EXPERIMENT = {
     "datasets": {"demo": {"format": "demo", "image_size": [48, 48]}},

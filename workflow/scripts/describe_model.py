@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from blastfold.core.logs import log_to
-from blastfold.reporting.figures.curves import plot_confusion_matrix
+from blastfold.reporting.figures.evaluation import plot_confusion_matrix
 from blastfold.reporting.figures.training import plot_training_curves
 from blastfold.reporting.tables.results import tabulate_performance
 

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from blastfold.core.logs import log_to
 from blastfold.reporting.figures.calibration import plot_probabilities
-from blastfold.reporting.figures.curves import plot_curves
 from blastfold.reporting.figures.datasets import plot_mean_images
+from blastfold.reporting.figures.evaluation import plot_curves
 from blastfold.reporting.tables.calibration import tabulate_calibration
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from support.trainings import (
 )
 
 from blastfold.networks import architectures
-from blastfold.networks.unfreezing import OneCycle, Stage, freeze, plan_stages, stage_of
+from blastfold.networks.learning_rate import OneCycle
+from blastfold.networks.unfreezing import Stage, freeze, plan_stages, stage_of
 
 
 def plan(**changes):

@@ -8,7 +8,7 @@ from support.repository import LIBRARY
 
 from blastfold.core.errors import BlastfoldError
 from blastfold.core.notes import NOTES, make_note
-from blastfold.reporting.notes import SENTENCES, SHORT, outcome_words, sentences
+from blastfold.reporting.notes import SENTENCES, SHORT, sentences
 
 
 def codes_in_the_library():
@@ -83,23 +83,3 @@ def test_sentences_name_what_they_are_about():
 def test_nothing_but_codes_reaches_a_table(note):
     with pytest.raises(BlastfoldError, match="note '"):
         sentences(note)
-
-
-@pytest.mark.parametrize(
-    ("outcome", "detectable", "words"),
-    [
-        ("first_higher", 0.1, "A better"),
-        ("second_higher", 0.1, "B better"),
-        ("undefined", float("nan"), "undefined"),
-        ("no_difference", 0.1337, "no difference detected (detectable: 13.4 points)"),
-        ("no_difference", 1.0, "no difference detected (too few groups to detect any)"),
-        ("no_difference", float("nan"), "no difference detected"),
-    ],
-)
-def test_outcomes_in_words(outcome, detectable, words):
-    assert outcome_words(outcome, detectable, "A better", "B better") == words
-
-
-def test_an_unknown_outcome_is_refused():
-    with pytest.raises(BlastfoldError, match="outcome 'A better': expected one of first_higher"):
-        outcome_words("A better", 0.1, "A better", "B better")

@@ -12,6 +12,9 @@ its pixels are tissue, that is neither masked nor as bright as glass (no channel
 Reinhard et al., "Color transfer between images", IEEE Computer Graphics and Applications 21(5),
 2001, here in CIELAB. Macenko et al., "A method for normalizing histology slides for quantitative
 analysis", ISBI 2009.
+
+The same mappings as layers of a network are in ``networks/stain_layers.py``; the reference of a
+fold is fitted in ``folds/stain_reference.py``.
 """
 
 from collections.abc import Mapping, Sequence

@@ -19,7 +19,7 @@ from blastfold.datasets.formats import FORMATS, list_records
 from blastfold.datasets.summary import compare_counts, count_images
 from blastfold.experiment.config import check_config
 from blastfold.experiment.folders import experiment_folders
-from blastfold.planning import cost_estimate
+from blastfold.planning import cost_model
 from blastfold.planning.machine_checks import (
     GPU_MARK,
     OK,
@@ -96,7 +96,7 @@ def check_gpu(device: str, machine: Machine) -> Finding:
 
 def needed_bytes(config: Mapping, known: Mapping, results: Path) -> int:
     """Return the bytes of all image stores, as far as the number of images is known."""
-    counts = cost_estimate.count_images(config, known, results)
+    counts = cost_model.count_images(config, known, results)
     total = 0
     for name, parts in counts.items():
         height, width = config["datasets"][name]["image_size"]

@@ -29,7 +29,7 @@ from blastfold.experiment.combinations import combinations
 from blastfold.experiment.config import check_config
 from blastfold.experiment.config_file import read_config_file
 from blastfold.experiment.folders import experiment_folders
-from blastfold.planning.cost_estimate import (
+from blastfold.planning.cost_model import (
     Speed,
     count_images,
     disk_needs,

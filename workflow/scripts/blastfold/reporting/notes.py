@@ -9,11 +9,7 @@ from collections.abc import Mapping, Sequence
 from blastfold.core.errors import BlastfoldError
 from blastfold.core.names import METRICS
 from blastfold.core.notes import (
-    FIRST_HIGHER,
-    NO_DIFFERENCE,
     NOTES,
-    SECOND_HIGHER,
-    UNDEFINED,
     Note,
     parse_notes,
 )
@@ -211,37 +207,6 @@ def sentences(note: str, *, short: bool = False, names: Mapping[str, str] | None
         about.setdefault(_sentence(found, short), []).extend(found.about)
     titles = {text: _titles(found, names or {}) for text, found in about.items()}
     return "; ".join(f"{title}: {text}" if title else text for text, title in titles.items())
-
-
-def outcome_words(
-    outcome: str, detectable: float, first: str, second: str, what: str = "difference"
-) -> str:
-    """Return what a test of a difference found, in words.
-
-    Args:
-        outcome: The stored outcome, for instance ``no_difference``.
-        detectable: The difference that is detected with 80 % power (fraction), NaN if unknown.
-        first: The words for a higher first side.
-        second: The words for a higher second side.
-        what: What was tested, "difference" or "gap".
-
-    Returns:
-        For instance "no difference detected (detectable: 13.4 points)".
-
-    Raises:
-        BlastfoldError: The outcome is unknown.
-    """
-    words = {FIRST_HIGHER: first, SECOND_HIGHER: second, UNDEFINED: "undefined"}
-    words[NO_DIFFERENCE] = f"no {what} detected" + _detectable(detectable)
-    if outcome not in words:
-        raise BlastfoldError(f"outcome '{outcome}': expected one of {', '.join(words)}")
-    return words[outcome]
-
-
-def _detectable(difference: float) -> str:
-    if difference >= 1:
-        return " (too few groups to detect any)"
-    return f" (detectable: {100 * difference:.1f} points)" if difference == difference else ""
 
 
 def _sentence(note: Note, short: bool) -> str:

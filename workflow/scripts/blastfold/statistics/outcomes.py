@@ -1,4 +1,7 @@
-"""What tests of differences found: p values adjusted over a family of tests, and outcomes."""
+"""What tests of differences found: p values adjusted over a family of tests, and outcomes.
+
+The outcomes become sentences in ``reporting/verdicts.py``.
+"""
 
 import math
 from collections.abc import Sequence

@@ -16,8 +16,9 @@ from blastfold.core.progress import Progress
 from blastfold.core.seeds import generator
 from blastfold.core.settings import ModelSettings
 from blastfold.networks.architectures import Network, class_probabilities
+from blastfold.networks.learning_rate import OneCycle
 from blastfold.networks.preprocessing import Preparation
-from blastfold.networks.unfreezing import OneCycle, Stage, freeze, plan_stages, stage_of
+from blastfold.networks.unfreezing import Stage, freeze, plan_stages, stage_of
 from blastfold.training.batches import (
     FeatureInputs,
     ImageInputs,

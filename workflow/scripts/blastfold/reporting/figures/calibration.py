@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from blastfold.core.names import POOLED
 from blastfold.core.tables import read_table
 from blastfold.reporting.figures import style
-from blastfold.reporting.figures.curves import draw_curves, legend_below, square_axes
+from blastfold.reporting.figures.evaluation import draw_curves, legend_below, square_axes
 
 Paths = Iterable[str | os.PathLike]
 

@@ -8,8 +8,9 @@ import pandas as pd
 
 from blastfold.core.names import FOLDS, RATES
 from blastfold.core.tables import read_table
-from blastfold.reporting.notes import outcome_words, sentences
+from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.writing import heading_of, write_table
+from blastfold.reporting.verdicts import outcome_words
 
 Paths = Iterable[str | os.PathLike]
 

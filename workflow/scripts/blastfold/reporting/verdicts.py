@@ -1,0 +1,35 @@
+"""What a test of a difference found, as a sentence: the words for outcomes and p values."""
+
+from blastfold.core.errors import BlastfoldError
+from blastfold.core.notes import FIRST_HIGHER, NO_DIFFERENCE, SECOND_HIGHER, UNDEFINED
+
+
+def outcome_words(
+    outcome: str, detectable: float, first: str, second: str, what: str = "difference"
+) -> str:
+    """Return what a test of a difference found, in words.
+
+    Args:
+        outcome: The stored outcome, for instance ``no_difference``.
+        detectable: The difference that is detected with 80 % power (fraction), NaN if unknown.
+        first: The words for a higher first side.
+        second: The words for a higher second side.
+        what: What was tested, "difference" or "gap".
+
+    Returns:
+        For instance "no difference detected (detectable: 13.4 points)".
+
+    Raises:
+        BlastfoldError: The outcome is unknown.
+    """
+    words = {FIRST_HIGHER: first, SECOND_HIGHER: second, UNDEFINED: "undefined"}
+    words[NO_DIFFERENCE] = f"no {what} detected" + _detectable(detectable)
+    if outcome not in words:
+        raise BlastfoldError(f"outcome '{outcome}': expected one of {', '.join(words)}")
+    return words[outcome]
+
+
+def _detectable(difference: float) -> str:
+    if difference >= 1:
+        return " (too few groups to detect any)"
+    return f" (detectable: {100 * difference:.1f} points)" if difference == difference else ""
