@@ -381,6 +381,10 @@ rule describe_results:
     input:
         metrics=experiment.files.of_runs("metrics.tsv", experiment.runs.true_of),
         intervals=experiment.files.of_runs("intervals.tsv", experiment.runs.true_of),
+        baseline_metrics=experiment.files.of_baselines("metrics.tsv"),
+        baseline_intervals=experiment.files.of_baselines("intervals.tsv"),
+        shown_intervals=experiment.files.intervals_with_baselines,
+        differences=experiment.files.of_protocols("baselines/{dataset}/{protocol}/differences.tsv"),
         drawn=experiment.files.of_runs("metrics.tsv", experiment.runs.shown_of),
         published=ancient(workflow.source_path("../resources/published_results.tsv")),
     output:
@@ -398,6 +402,20 @@ rule describe_results:
             subcategory="{dataset}",
             labels={"show": "Accuracy (figure)"},
         ),
+        baselines=table_files(
+            "{dataset}/baselines",
+            caption="../workflow/report/baselines.rst",
+            category="Comparison",
+            subcategory="{dataset}",
+            labels={"show": "Trivial baselines (table)"},
+        ),
+        baselines_figure=figure_files(
+            "{dataset}/baselines",
+            caption="../workflow/report/baselines.rst",
+            category="Comparison",
+            subcategory="{dataset}",
+            labels={"show": "Trivial baselines (figure)"},
+        ),
     log:
         "<logs>/describe_results/{dataset}.log",
     conda:
@@ -407,6 +425,10 @@ rule describe_results:
         runtime=run_time(10),
     params:
         runs=experiment.shown.described(experiment.runs.true_of),
+        baselines=experiment.shown.baselines,
+        with_baselines=experiment.shown.runs_with_baselines,
+        protocols=experiment.shown.protocols,
+        titles=experiment.shown.titles_of_models,
         drawn=experiment.shown.described(experiment.runs.shown_of),
         title=experiment.shown.title,
         resources=resource_digests("published_results.tsv"),

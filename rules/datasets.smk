@@ -52,6 +52,31 @@ rule import_dataset:
         "../workflow/scripts/import_dataset.py"
 
 
+# Plain numbers of every image, which trivial baselines are fitted on.
+rule measure_images:
+    input:
+        images="<results>/datasets/{dataset}/images.npy",
+        manifest="<results>/datasets/{dataset}/manifest.tsv",
+    output:
+        measures="<results>/datasets/{dataset}/measures.tsv",
+    log:
+        "<logs>/measure_images/{dataset}.log",
+    conda:
+        "../envs/datasets.yaml"
+    resources:
+        mem_mb=memory(2000, of_tables=60),
+        runtime=run_time(30, of_arrays=0.05),
+    params:
+        settings=experiment.inputs.measuring_settings,
+        # A namespace is not compared: masks at another place are the same masks.
+        place=experiment.inputs.mask_place,
+        code=code_digest("measure_images"),
+    message:
+        "Measuring colours and cell sizes of {wildcards.dataset}"
+    script:
+        "../workflow/scripts/measure_images.py"
+
+
 rule audit_dataset:
     input:
         images="<results>/datasets/{dataset}/images.npy",

@@ -50,6 +50,36 @@ rule evaluate_model:
         "../workflow/scripts/evaluate_model.py"
 
 
+# Four classifiers of a few plain numbers per image, fitted in every fold in a second.
+rule estimate_baselines:
+    input:
+        measures="<results>/datasets/{dataset}/measures.tsv",
+        manifest="<results>/datasets/{dataset}/manifest.tsv",
+        folds="<results>/folds/{dataset}/{protocol}.tsv",
+        groups="<results>/datasets/{dataset}/groups.tsv",
+        predictions=experiment.files.of_models("predictions.tsv"),
+    output:
+        predictions=experiment.files.baseline_outputs("predictions.tsv"),
+        metrics=experiment.files.baseline_outputs("metrics.tsv"),
+        intervals=experiment.files.baseline_outputs("intervals.tsv"),
+        differences="<results>/baselines/{dataset}/{protocol}/differences.tsv",
+    log:
+        "<logs>/estimate_baselines/{dataset}/{protocol}.log",
+    conda:
+        "../envs/evaluation.yaml"
+    resources:
+        mem_mb=memory(3000, of_tables=150),
+        runtime=run_time(60, of_tables=5),
+    params:
+        models=experiment.shown.models,
+        packages=pinned("evaluation", "numpy", "scikit-learn", "scipy", "statsmodels"),
+        code=code_digest("estimate_baselines"),
+    message:
+        "Fitting trivial baselines on {wildcards.dataset}, {wildcards.protocol}"
+    script:
+        "../workflow/scripts/estimate_baselines.py"
+
+
 rule compare_models:
     input:
         predictions=experiment.files.of_models("predictions.tsv"),

@@ -18,6 +18,7 @@ from support.stage_imports import stage_rules
 from support.workflow import planned_jobs, small_experiment, snakemake, write_cells
 
 from blastfold.core.files import digest_file
+from blastfold.core.names import BASELINES
 
 AWKWARD = 'Zelle nr. 1\'s "größe" (ß, é)'
 
@@ -134,6 +135,25 @@ def test_tables_agree_with_scikit_learn_on_the_predictions(finished):
         accuracy_score(tested["label"], probability >= 0.5)
     )
     assert read(folder, "tables", "cells", "results.tsv").shape[0] > 0
+
+
+def test_trivial_baselines_are_next_to_the_networks(finished):
+    folder, _, _ = finished
+    results = read(folder, "tables", "cells", "results.tsv")
+    for protocol in ("holdout", "subject_folds"):
+        models = results.loc[results["protocol"] == protocol, "model"].unique().tolist()
+        assert models == ["simple_cnn", *BASELINES]
+    table = read(folder, "tables", "cells", "baselines.tsv")
+    # Dark discs of two sizes on one ground: the mean colour shows the class, the ground does not.
+    values = table.query("metric == 'auc' and protocol == 'subject_folds'")
+    values = values.set_index("baseline")["baseline_value"].astype(float)
+    assert values["mean_colour"] > 0.95
+    assert values["cell_size"] > 0.95
+    assert values["background"] < 0.8
+    tested = read(folder, "baselines", "cells", "subject_folds", "cell_size", "predictions.tsv")
+    assert values["cell_size"] == pytest.approx(
+        roc_auc_score(tested["label"], tested["probability_blast"].astype(float))
+    )
 
 
 def test_an_evaluation_puts_the_folds_together_as_they_are(finished):

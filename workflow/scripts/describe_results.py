@@ -1,23 +1,30 @@
-"""Tabulate and draw the results of all models on one data set."""
+"""Tabulate and draw the results of all models and trivial baselines on one data set."""
 
 from typing import TYPE_CHECKING
 
 from blastfold.core.logs import log_to
 from blastfold.reporting.figures.accuracy import plot_accuracy_comparison
+from blastfold.reporting.figures.baselines import plot_baselines
+from blastfold.reporting.tables.baselines import tabulate_baselines
 from blastfold.reporting.tables.results import tabulate_results
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-metrics, intervals = snakemake.input.metrics, snakemake.input.intervals
-runs, title = snakemake.params.runs, snakemake.params.title
-label = f"tab:results-{snakemake.wildcards.dataset}"
+stored, outputs, params = snakemake.input, snakemake.output, snakemake.params
+title, name = params.title, snakemake.wildcards.dataset
+metrics = [*stored.metrics, *stored.baseline_metrics]
+intervals = [*stored.intervals, *stored.baseline_intervals]
+runs = [*params.runs, *params.baselines]
+compared = {"differences": stored.differences, "protocols": params.protocols, "title": title}
+labels = [f"tab:{kind}-{name}" for kind in ("results", "baselines")]
 with log_to(snakemake.log[0]):
-    tabulate_results(metrics, intervals, runs, title, label, snakemake.output.table)
-    plot_accuracy_comparison(
-        snakemake.input.drawn,
-        snakemake.params.drawn,
-        snakemake.input.published,
-        title,
-        snakemake.output.figure,
+    tabulate_results(metrics, intervals, runs, title, labels[0], outputs.table)
+    plot_accuracy_comparison(stored.drawn, params.drawn, stored.published, title, outputs.figure)
+    tabulate_baselines(**compared, titles=params.titles, label=labels[1], paths=outputs.baselines)
+    plot_baselines(
+        **compared,
+        intervals=stored.shown_intervals,
+        runs=params.with_baselines,
+        paths=outputs.baselines_figure,
     )

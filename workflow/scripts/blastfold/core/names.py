@@ -50,6 +50,17 @@ LEUKAEMIA_CLASSES = ("normal", "blast")
 """Classes of the leukaemia formats in the order of their labels, for the config's keys and for
 imports. Everything after the import takes its classes from the manifest."""
 
+BASELINES = {
+    "mean_colour": "Mean colour (no network)",
+    "cell_size": "Cell size (no network)",
+    "background": "Background alone (no network)",
+    "majority_class": "Majority class (no network)",
+}
+"""Trivial baselines in the order of tables, with their titles."""
+
+FIRST_BASELINE = "mean_colour"
+"""The baseline that a network must beat before it has shown to see more than the stain."""
+
 REPEAT = 0
 """Number of the only repeat of a split."""
 

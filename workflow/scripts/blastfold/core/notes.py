@@ -75,6 +75,12 @@ NOTES: dict[str, tuple[str, ...]] = {
     "threshold_without_negative_images": (),
     "threshold_of_the_test_images": (),
     "limits_of_pooled_images_only": (),
+    # Trivial baselines.
+    "cell_not_found": ("missing", "images"),
+    "no_cell_found": (),
+    "ground_is_masked": (),
+    "constant_in_each_fold": (),
+    "not_above_baseline": (),
     # Leakage.
     "no_test_images": (),
     "no_subject_named": (),

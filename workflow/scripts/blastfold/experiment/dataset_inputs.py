@@ -26,6 +26,9 @@ IMPORTED = (
 )
 """Keys of a data set that change its import."""
 
+TISSUE = ("pcam", "tiles")
+"""Formats whose images do not show one cell each."""
+
 NOT_TILED = ("sheet", "demo", "regions")
 """Keys of ``slides`` that change nothing about the tiles of one slide."""
 
@@ -194,6 +197,18 @@ class DatasetInputs:
     def tiling_settings(self, wildcards) -> dict:
         """Return what of the config's ``slides`` changes the tiles of one slide."""
         return _without(self.config["slides"], NOT_TILED)
+
+    def measuring_settings(self, wildcards) -> dict:
+        """Return the crop of a data set, and whether each of its images shows one cell."""
+        entry = base = self.config["datasets"][wildcards.dataset]
+        while "of" in base:
+            base = self.config["datasets"][base["of"]]
+        return {"crop": entry.get("crop"), "cells": base["format"] not in TISSUE}
+
+    def mask_place(self, wildcards) -> SimpleNamespace:
+        """Return the folder of a data set's masks; None where it has no raw files of its own."""
+        own = wildcards.dataset in self.imported and not self.generated_folder(wildcards)
+        return SimpleNamespace(folder=self.raw_place(wildcards).folder if own else None)
 
     def of_base(self, name: str) -> Callable:
         """Return an input function: a file of the data set that a derived one is made from."""

@@ -156,6 +156,10 @@ class Runs:
         """Return the runs of a data set that its figure of results shows."""
         return [run for run in self.shown if run.dataset == dataset]
 
+    def splits_of(self, dataset: str) -> list[Split]:
+        """Return the splits of a data set that have figures and tables of their own."""
+        return [split for split in self.shown_splits if split.dataset == dataset]
+
     def gap_of(self, dataset: str) -> list[Run]:
         """Return the runs of models under several protocols, the finest grouping first."""
         runs = self.shown_of(dataset)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+from blastfold.core.names import BASELINES
 from blastfold.experiment.runs import Run, Runs
 
 MACHINE_KEYS = ("device", "other_versions")
@@ -54,6 +55,25 @@ class ShownSettings:
             {key: run[key] for key in keys}
             for run in self.runs.described(choose(wildcards.dataset))
         ]
+
+    def protocols(self, wildcards) -> dict[str, str]:
+        """Return the titles of the protocols of a data set's shown runs, by name."""
+        splits = self.runs.splits_of(wildcards.dataset)
+        return {split.protocol: self.runs.titles["protocol"][split.protocol] for split in splits}
+
+    def baselines(self, wildcards) -> list[dict[str, str]]:
+        """Return the trivial baselines of a data set as runs: model is the baseline's name."""
+        return [
+            {"protocol": name, "protocol_title": title, "model": model, "model_title": model_title}
+            for name, title in self.protocols(wildcards).items()
+            for model, model_title in BASELINES.items()
+        ]
+
+    def runs_with_baselines(self, wildcards) -> list[dict[str, str]]:
+        """Return protocol, model and titles of a data set's shown runs and then of baselines."""
+        keys = ("protocol", "protocol_title", "model", "model_title")
+        described = self.runs.described(self.runs.shown_of(wildcards.dataset))
+        return [{key: run[key] for key in keys} for run in described] + self.baselines(wildcards)
 
     def titles_of_models(self, wildcards) -> dict[str, str]:
         """Return the titles of the shown models of a split, or of a data set, by name."""

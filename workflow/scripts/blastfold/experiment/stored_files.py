@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from blastfold.core.names import BASELINES
 from blastfold.experiment.runs import Run, Runs
 
 EXTERNAL = "external/{dataset}/{protocol}/{model}/{external}"
@@ -72,6 +73,30 @@ class StoredFiles:
         """Return the leakage groups of every data set of an ablation."""
         datasets = self.runs.config["ablations"][wildcards.ablation]["datasets"]
         return [f"<results>/datasets/{dataset}/groups.tsv" for dataset in datasets]
+
+    def baseline_outputs(self, name: str) -> list[str]:
+        """Return one file of every trivial baseline of a split, whose names stay wildcards."""
+        place = "<results>/baselines/{dataset}/{protocol}"
+        return [f"{place}/{baseline}/{name}" for baseline in BASELINES]
+
+    def of_protocols(self, pattern: str) -> Callable:
+        """Return an input function: one file per protocol of a data set's shown runs."""
+        return lambda wildcards: self.filled(
+            pattern, [split._asdict() for split in self.runs.splits_of(wildcards.dataset)]
+        )
+
+    def of_baselines(self, name: str) -> Callable:
+        """Return an input function: one file of every baseline of a data set, by protocol."""
+        return lambda wildcards: [
+            path.format(**split._asdict())
+            for split in self.runs.splits_of(wildcards.dataset)
+            for path in self.baseline_outputs(name)
+        ]
+
+    def intervals_with_baselines(self, wildcards) -> list[str]:
+        """Return the intervals of a data set's shown runs and then of its baselines."""
+        runs = self.evaluated("intervals.tsv", self.runs.shown_of(wildcards.dataset))
+        return [*runs, *self.of_baselines("intervals.tsv")(wildcards)]
 
     def layers(self, wildcards) -> str:
         """Return the layers of a model, which are the same under every protocol."""

@@ -115,6 +115,20 @@ SENTENCES = {
         "ranking"
     ),
     "limits_of_pooled_images_only": "intervals are given for the pooled images only",
+    "cell_not_found": (
+        "no cell was found in {missing:.0f} of {images:.0f} images, which take the mean of the "
+        "training images"
+    ),
+    "no_cell_found": "unknown: no cell was found in any image",
+    "ground_is_masked": "the ground around the cells is masked, so that nothing is left of it",
+    "constant_in_each_fold": (
+        "all images of a fold have one prediction: a pooled AUC that is not 50 % comes from "
+        "differences between the folds"
+    ),
+    "not_above_baseline": (
+        "the interval of the difference includes 0: these results do not show that the network "
+        "sees more than the baseline"
+    ),
     "no_test_images": "no test image",
     "no_subject_named": (
         "the source does not name its subjects: how many images share a subject or a leakage group "

@@ -24,6 +24,8 @@ from blastfold.core.tables import format_table
 FRACTIONS = frozenset(name for name, metric in METRIC_FACTS.items() if metric.percent) | {
     "first",
     "second",
+    "network_value",
+    "baseline_value",
 }
 """Columns of fractions (0-1), printed as percent with two decimals."""
 
@@ -43,6 +45,8 @@ HEADINGS = {name: metric.heading for name, metric in METRIC_FACTS.items()} | {
     "source_resolution": "Source resolution",
     "first": "First (%)",
     "second": "Second (%)",
+    "network_value": "Network (%)",
+    "baseline_value": "Baseline (%)",
     "adjusted_p_value": "Adjusted p",
     "peak_memory_mb": "Peak memory (MB)",
     "gpu_memory_mb": "GPU memory (MB)",

@@ -1,0 +1,64 @@
+"""Measures of the images of a data set, with masks of several kinds and without any."""
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from blastfold.core.image_measures import read_measures
+from blastfold.datasets.measures import measure_images
+
+SETTINGS = {"crop": None, "cells": True}
+
+
+def stored(folder, masks=None):
+    """Three images of 20 x 20 with a dark square, and their manifest."""
+    images = np.full((3, 20, 20, 3), (225, 205, 215), dtype=np.uint8)
+    images[:, 5:15, 5:15] = (80, 50, 140)
+    np.save(folder / "images.npy", images)
+    manifest = pd.DataFrame({"image_id": ["001", "b", "c"], "label": [0, 1, 1]})
+    if masks:
+        manifest["mask"] = masks
+    manifest.to_csv(folder / "manifest.tsv", sep="\t", index=False)
+
+
+def measured(folder, settings=SETTINGS, raw=None):
+    paths = [folder / name for name in ("images.npy", "manifest.tsv", "measures.tsv")]
+    measure_images(*paths[:2], settings, raw, paths[2])
+    return read_measures(paths[2])
+
+
+def test_without_masks_cells_are_found_by_their_stain(tmp_path):
+    stored(tmp_path)
+    table = measured(tmp_path)
+    assert table.index.tolist() == ["001", "b", "c"]
+    assert set(table["found_by"]) == {"stain"}
+    assert table["cell_share"].tolist() == pytest.approx([0.25] * 3, abs=0.02)
+
+
+def test_masks_of_any_levels_are_read_and_an_unreadable_one_is_replaced_by_the_stain(tmp_path):
+    stored(tmp_path, ["ones.png", "bits.png", "absent.png"])
+    mask = np.zeros((40, 40), np.uint8)
+    mask[:20] = 1
+    cv2.imwrite(str(tmp_path / "ones.png"), mask)
+    cv2.imwrite(str(tmp_path / "bits.png"), 255 * mask, [cv2.IMWRITE_PNG_BILEVEL, 1])
+    table = measured(tmp_path, raw=tmp_path)
+    assert table["found_by"].tolist() == ["mask", "mask", "stain"]
+    assert table["cell_share"].tolist() == pytest.approx([0.5, 0.5, 0.25], abs=0.02)
+
+
+def test_a_mask_is_cropped_as_its_image_is(tmp_path):
+    stored(tmp_path, ["mask.png"] * 3)
+    mask = np.zeros((40, 40), np.uint8)
+    mask[10:20, 10:30] = 255
+    cv2.imwrite(str(tmp_path / "mask.png"), mask)
+    table = measured(tmp_path, {"crop": [20, 20], "cells": True}, tmp_path)
+    assert table["cell_share"].tolist() == pytest.approx([0.5] * 3)
+
+
+def test_images_of_tissue_have_colours_alone(tmp_path):
+    stored(tmp_path)
+    table = measured(tmp_path, {"crop": None, "cells": False})
+    assert set(table["found_by"]) == {"not found"}
+    assert table["cell_share"].isna().all()
+    assert table["red"].tolist() == pytest.approx([0.25 * 80 + 0.75 * 225] * 3)

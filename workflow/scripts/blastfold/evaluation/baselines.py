@@ -1,0 +1,258 @@
+"""Trivial baselines: what a few plain numbers of each image reach under the same protocol.
+
+A logistic regression on the mean colour, on the area of the cell or on the colours around the cell,
+and the majority class. Each is fitted on the training images of a fold alone and predicts its test
+images, as the networks do. A network that is not above the mean colour has not been shown to
+recognise cells. Validation images are not used.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from blastfold.core.fold_table import ratio_of_test_to_train, read_folds, select_parts
+from blastfold.core.group_table import note_unknown, read_groups
+from blastfold.core.image_measures import BY_GROUND, MEASURES_OF, NOT_FOUND, read_measures
+from blastfold.core.manifest import class_names, read_manifest
+from blastfold.core.names import BASELINES, FOLDS, METRICS, POOLED, TEST, THRESHOLD, TRAIN
+from blastfold.core.noted_tables import write_noted
+from blastfold.core.notes import join_notes, make_note
+from blastfold.core.predictions import prediction_table, read_test_predictions, write_predictions
+from blastfold.core.tables import write_table
+from blastfold.evaluation.intervals import INTERVAL_COLUMNS, LEVEL
+from blastfold.evaluation.metrics import metrics_table
+from blastfold.statistics.comparison import compare, model_pair
+from blastfold.statistics.intervals import Interval, interval
+from blastfold.statistics.pairing import pair_groups, pair_predictions
+
+PER_BASELINE = ("predictions", "metrics", "intervals")
+"""The tables of each baseline."""
+
+COMPARED = ("auc", "accuracy")
+"""The metrics in which networks are compared with baselines."""
+
+DIFFERENCE_COLUMNS = (
+    *("model", "baseline", "metric", "network_value", "baseline_value"),
+    *("difference", "lower", "upper", "images", "groups", "note"),
+)
+
+Path = str | os.PathLike
+
+
+def estimate_baselines(
+    measures: Path,
+    manifest: Path,
+    folds: Path,
+    groups: Path,
+    networks: Mapping[str, Path],
+    outputs: Mapping[str, Sequence[Path]],
+    differences: Path,
+) -> None:
+    """Fit, test and compare the trivial baselines of one split.
+
+    Args:
+        measures: Measures of the images, see :mod:`blastfold.core.image_measures`.
+        manifest: Manifest of the data set.
+        folds: Fold table of the protocol.
+        groups: ``groups.tsv`` of the data set.
+        networks: Predictions of the networks of the split, by model.
+        outputs: Paths to write by kind (:data:`PER_BASELINE`), one for each baseline in the order
+            of :data:`blastfold.core.names.BASELINES`: tables as those of a model.
+        differences: Table to write, see :func:`difference_table`.
+
+    Raises:
+        InputError: A file lacks a column, or an image a leakage group.
+    """
+    images, measured, by_image = (
+        read_manifest(manifest),
+        read_measures(measures),
+        read_groups(groups),
+    )
+    split, ratio = read_folds(folds), ratio_of_test_to_train(folds)
+    tested = {}
+    for place, baseline in enumerate(BASELINES):
+        predictions = predict_baseline(baseline, images, measured, split)
+        write_predictions(predictions, outputs["predictions"][place])
+        tested[baseline] = read_test_predictions(outputs["predictions"][place])
+        note = measures_note(baseline, measured.reindex(images["image_id"]))
+        table = _annotated(metrics_table(tested[baseline]), note)
+        write_table(table, outputs["metrics"][place])
+        table = _annotated(baseline_intervals(tested[baseline], by_image, ratio), note)
+        table = note_unknown(table, [groups], tested[baseline]["image_id"])
+        write_noted(table, outputs["intervals"][place])
+    predicted = {model: read_test_predictions([path]) for model, path in networks.items()}
+    table = difference_table(predicted, tested, by_image)
+    write_noted(note_unknown(table, [groups], split["image_id"]), differences)
+
+
+def predict_baseline(
+    baseline: str, images: pd.DataFrame, measured: pd.DataFrame, folds: pd.DataFrame
+) -> pd.DataFrame:
+    """Fit a baseline in every fold and predict its test images.
+
+    Args:
+        baseline: A name of :data:`blastfold.core.names.BASELINES`.
+        images: Manifest: image_id, label (0 or 1) and class.
+        measured: As :func:`blastfold.core.image_measures.read_measures` returns it.
+        folds: image_id, repeat, fold and role.
+
+    Returns:
+        Predictions of the test images, see :mod:`blastfold.core.predictions`. Without measures, and
+        where training images are of one class, the majority class has probability 1.
+    """
+    classes = class_names(images)
+    values = measured.reindex(images["image_id"])[list(MEASURES_OF[baseline])].to_numpy()
+    tables = []
+    for (repeat, fold), roles in folds.groupby(["repeat", "fold"], sort=True):
+        parts = select_parts(images, roles)
+        train, test = parts[TRAIN], parts[TEST]
+        positive = positive_probability(values[train.rows], train.labels, values[test.rows])
+        names = images["image_id"].to_numpy()[test.rows]
+        both = np.column_stack([1 - positive, positive])
+        tables.append(prediction_table(names, fold, TEST, test.labels, both, classes, repeat))
+    return pd.concat(tables, ignore_index=True)
+
+
+def positive_probability(
+    training: np.ndarray, labels: np.ndarray, tested: np.ndarray
+) -> np.ndarray:
+    """Fit a logistic regression and predict the positive class.
+
+    Args:
+        training: float64 (n, measures); NaN takes the mean of the training images.
+        labels: int64 (n,), 0 or 1.
+        tested: float64 (m, measures).
+
+    Returns:
+        float64 (m,). Measures are scaled by mean and standard deviation of the training images; the
+        regression is scikit-learn's with its default penalty (L2, C = 1). A measure that all
+        training images lack is left out.
+    """
+    known = ~np.isnan(training).all(axis=0)
+    if len(set(labels)) < 2 or not known.any():
+        return np.full(len(tested), float(labels.mean() >= THRESHOLD))
+    mean = np.nanmean(training[:, known], axis=0)
+    filled = [
+        np.where(np.isnan(part[:, known]), mean, part[:, known]) for part in (training, tested)
+    ]
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    return model.fit(filled[0], labels).predict_proba(filled[1])[:, 1]
+
+
+def measures_note(baseline: str, measured: pd.DataFrame) -> str:
+    """Return what limits the measures of a baseline, as a stored note; empty for nothing."""
+    if "red" in MEASURES_OF[baseline] or not MEASURES_OF[baseline]:
+        return ""
+    found_by = measured["found_by"]
+    missing = int((found_by == NOT_FOUND).sum())
+    if missing == len(measured):
+        return make_note("no_cell_found")
+    masked = baseline == "background" and (found_by.isin([BY_GROUND, NOT_FOUND])).all()
+    return join_notes(
+        make_note("ground_is_masked") if masked else "",
+        make_note("cell_not_found", missing, len(measured)) if missing else "",
+    )
+
+
+def baseline_intervals(tested: pd.DataFrame, groups: pd.Series, ratio: float) -> pd.DataFrame:
+    """Return the interval of every metric, one row per view and metric.
+
+    Args:
+        tested: Test predictions of a baseline.
+        groups: Leakage group by image_id.
+        ratio: Test images per training image of a fold.
+
+    Returns:
+        The columns of :data:`blastfold.evaluation.intervals.INTERVAL_COLUMNS`, all recommended: the
+        jackknife over leakage groups for pooled images, the corrected resampled t over folds. An
+        AUC has no interval where all images of a fold have one prediction.
+    """
+    members = pair_groups(tested, groups)
+    constant = (tested.groupby("fold")["probability"].nunique() == 1).all()
+    rows = []
+    for metric in METRICS:
+        for found in _intervals_of(metric, tested, members, ratio):
+            row = {"view": FOLDS if found.method == "corrected-t" else POOLED, **vars(found)}
+            if constant and metric == "auc":
+                note = join_notes(make_note("constant_in_each_fold"), found.note)
+                row |= {"lower": np.nan, "upper": np.nan, "note": note}
+            rows.append(row | {"recommended": True})
+    return pd.DataFrame(rows)[list(INTERVAL_COLUMNS)]
+
+
+def difference_table(
+    networks: Mapping[str, pd.DataFrame], baselines: Mapping[str, pd.DataFrame], groups: pd.Series
+) -> pd.DataFrame:
+    """Compare every network with every baseline on the same test images.
+
+    Args:
+        networks: Test predictions by model.
+        baselines: Test predictions by baseline.
+        groups: Leakage group by image_id.
+
+    Returns:
+        Columns :data:`DIFFERENCE_COLUMNS`; network minus baseline, with the interval of the
+        jackknife over leakage groups. It is about these trained networks and other images of other
+        groups, not about other trainings. The note ``not_above_baseline`` marks an interval that
+        includes 0 or is below it.
+    """
+    rows = [
+        {"model": model, "baseline": baseline, **row}
+        for model, network in networks.items()
+        for baseline, plain in baselines.items()
+        for row in _differences(network, plain, (model, baseline), groups)
+    ]
+    return pd.DataFrame(rows, columns=list(DIFFERENCE_COLUMNS))
+
+
+def _differences(
+    network: pd.DataFrame, plain: pd.DataFrame, names: tuple[str, str], groups: pd.Series
+) -> Iterator[dict]:
+    paired = pair_predictions(network, plain, names)
+    pairs = model_pair(paired, groups), model_pair(paired)
+    for metric in COMPARED:
+        found, note = compare(metric, pairs[0], level=LEVEL), ""
+        if np.isnan(found.lower) and not np.isnan(found.difference):
+            found, note = (
+                compare(metric, pairs[1], level=LEVEL),
+                make_note("images_instead_of_groups"),
+            )
+        if found.lower <= 0:
+            note = join_notes(make_note("not_above_baseline"), note)
+        yield {
+            "metric": metric,
+            "network_value": found.first,
+            "baseline_value": found.second,
+            **{name: getattr(found, name) for name in ("difference", "lower", "upper")},
+            **{name: getattr(found, name) for name in ("images", "groups")},
+            "note": join_notes(note, found.note),
+        }
+
+
+def _intervals_of(
+    metric: str, tested: pd.DataFrame, members: np.ndarray, ratio: float
+) -> Iterator[Interval]:
+    found = interval(metric, tested, members, level=LEVEL)
+    if np.isnan(found.lower) and not np.isnan(found.value):
+        found = interval(metric, tested, None, level=LEVEL)
+        note = join_notes(make_note("images_instead_of_groups"), found.note)
+        found = Interval(**{**vars(found), "note": note})
+    yield found
+    if tested["fold"].nunique() > 1:
+        yield interval(metric, tested, members, "corrected-t", level=LEVEL, test_to_train=ratio)
+
+
+def _annotated(table: pd.DataFrame, note: str) -> pd.DataFrame:
+    """Return a table with a note in every row; values of an unknown baseline are left out."""
+    if not note:
+        return table
+    noted = table.assign(note=[join_notes(note, old) for old in table["note"].fillna("")])
+    if note == make_note("no_cell_found"):
+        numbers = [name for name in ("value", "lower", "upper") if name in noted]
+        noted = noted.assign(**dict.fromkeys(numbers, np.nan), note=note)
+    return noted
