@@ -43,6 +43,12 @@ NOTES: dict[str, tuple[str, ...]] = {
     "unchanged_by_groups": (),
     "same_difference_in_every_group": (),
     "no_spread_between_images": (),
+    # Verdicts on training procedures.
+    "one_training_each": (),
+    "verdict_of_folds": ("folds",),
+    "other_folds": (),
+    "bound_of_equal_groups": (),
+    "predictions_left_out": ("predictions",),
     "same_order": (),
     "one_group_with_positive_images": (),
     "one_group_with_negative_images": (),

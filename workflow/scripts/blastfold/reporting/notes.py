@@ -59,6 +59,15 @@ SENTENCES = {
         "every group differs by the same amount: the test is not defined"
     ),
     "no_spread_between_images": "no spread between images: the test is not defined",
+    "one_training_each": "one training each: no verdict on the procedures",
+    "verdict_of_folds": (
+        "one training for each of {folds:.0f} folds: the verdict rests on the spread between folds"
+    ),
+    "other_folds": "the two sides have different folds, so that their repeats are not paired",
+    "bound_of_equal_groups": (
+        "no group changes the difference: the interval is the bound for what no group shows"
+    ),
+    "predictions_left_out": "{predictions:.0f} predictions without a probability are left out",
     "same_order": "both models put the images in the same order",
     "one_group_with_positive_images": (
         "only one group has images of the positive class: the variance of the AUC cannot be "
