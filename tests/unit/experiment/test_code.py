@@ -1,6 +1,7 @@
 """The digest of the code behind a rule."""
 
 import ast
+import json
 
 import pytest
 from support.repository import SCRIPTS
@@ -125,3 +126,40 @@ def test_every_rule_of_the_workflow_reaches_its_library():
     reached = code.modules_behind(SCRIPTS / "train_model.py", library)
     assert {"training.fold_job", "training.device_tensorflow", "networks.layers"} <= set(reached)
     assert not any(name.startswith("reporting") for name in reached)
+
+
+@pytest.mark.parametrize(
+    "content", [None, "", "no JSON", "[]", '{"code": "other", "modules": {}}', "{}"]
+)
+def test_what_was_parsed_before_is_stored_and_a_store_of_others_is_not_used(
+    tmp_path, monkeypatch, content
+):
+    monkeypatch.setattr(code, "STORE", tmp_path / "store" / "modules.json")
+    code._read_store.cache_clear()
+    path = tmp_path / "module.py"
+    path.write_text(SOURCE)
+    expected = code.parse_module(SOURCE.encode())
+    if content is not None:
+        code.STORE.parent.mkdir()
+        code.STORE.write_text(content)
+    for _ in range(2):
+        code.read_module.cache_clear()
+        assert code.read_module(path) == expected
+        code._read_store.cache_clear()
+    stored = json.loads(code.STORE.read_text())["modules"]
+    assert [entry[0] for entry in stored.values()] == [expected.digest]
+    path.write_text(SOURCE + "LIMIT = 3\n")
+    code.read_module.cache_clear()
+    assert code.read_module(path).digest != expected.digest
+    code._read_store.cache_clear()
+
+
+def test_a_folder_that_cannot_be_written_is_no_error(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(code, "STORE", tmp_path / "file" / "modules.json")
+    code._read_store.cache_clear()
+    code.read_module.cache_clear()
+    path = tmp_path / "module.py"
+    path.write_text(SOURCE)
+    assert code.read_module(path) == code.parse_module(SOURCE.encode())
+    code._read_store.cache_clear()

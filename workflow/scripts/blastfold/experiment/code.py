@@ -7,13 +7,23 @@ docstrings and layout change nothing.
 """
 
 import ast
+import contextlib
 import functools
 import hashlib
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from blastfold.core.files import write_json
+
 PACKAGE = "blastfold"
+
+STORE = Path(__file__).parent / "__pycache__" / "modules.json"
+"""What was read of files before, by the digest of their bytes: parsing takes a third of a plan."""
+
+STORED = 2000
+"""A store of more files than this starts anew; the library has a tenth of them."""
 
 WITHOUT_RESULTS = frozenset({"core.logs"})
 """Modules that decide what is logged and no result; a change of them runs nothing again."""
@@ -89,12 +99,43 @@ def reached_modules(modules: Iterable[str], folder: Path) -> dict[str, Path]:
 
 @functools.cache
 def read_module(path: Path) -> Module:
-    """Read one Python file; each is read once per process."""
-    tree = ast.parse(path.read_bytes())
+    """Read one Python file; each is read once per process, and parsed once per content."""
+    source = path.read_bytes()
+    key, store = hashlib.sha256(source).hexdigest(), _read_store()
+    if key not in store:
+        module = parse_module(source)
+        store[key] = [module.digest, sorted(module.imports)]
+        # Next to byte code, which cannot be written everywhere either.
+        with contextlib.suppress(OSError):
+            write_json({"code": _own_digest(), "modules": store}, STORE)
+    digest, imports = store[key]
+    return Module(digest, frozenset(imports))
+
+
+def parse_module(source: bytes) -> Module:
+    """Digest the syntax tree of a Python file and collect its imports."""
+    tree = ast.parse(source)
     pieces: list[str] = []
     _describe(tree, pieces)
     digest = hashlib.sha256("".join(pieces).encode()).hexdigest()
     return Module(digest, frozenset(_imports(tree)))
+
+
+@functools.cache
+def _read_store() -> dict[str, list]:
+    """Return what this version of this module stored; empty when that cannot be read."""
+    try:
+        content = json.loads(STORE.read_text("utf-8"))
+        if content["code"] == _own_digest() and len(content["modules"]) <= STORED:
+            return content["modules"]
+    except (OSError, ValueError, TypeError, KeyError):
+        pass
+    return {}
+
+
+@functools.cache
+def _own_digest() -> str:
+    return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
 
 
 def _describe(node: ast.AST, pieces: list[str]) -> None:
