@@ -24,5 +24,6 @@ os.environ |= dict.fromkeys(
     "1",
 )
 
-# Importing Keras creates so many objects that looking for unreachable ones takes a fifth of its time.
+# Importing Keras creates so many objects that the search for unreachable ones takes a fifth of its
+# time.
 gc.set_threshold(50_000, 50, 100)
