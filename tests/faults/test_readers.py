@@ -18,7 +18,10 @@ from support.repository import REPOSITORY, SCRIPTS
 INPUTS = choose(short=300, long=2000, full=20000)
 SEED = 13
 WORKER = REPOSITORY / "tests" / "support" / "reader_worker.py"
-READERS = ("yaml", "svs", "hdf5", "bmp", "png", "jpeg", "tiff", "sheet", "xyc")
+READERS = (
+    *("yaml", "svs", "hdf5", "bmp", "png", "jpeg", "tiff", "sheet", "xyc"),
+    *("voc", "coco", "boxes"),
+)
 KILLED = {signal.SIGPROF: "hang", signal.SIGALRM: "hang"}
 
 

@@ -1,6 +1,7 @@
 """Small whole files of every format that is read, and ways to damage them."""
 
 import io
+import json
 import random
 import zlib
 from pathlib import Path
@@ -17,6 +18,15 @@ WORDS = [
     "x" * 5000,
 ]
 """What people and programs leave in text files."""
+
+
+MARKUP = [
+    *("9" * 400, "1" * 5000, "1e400", "NaN", "Infinity", "true", "null", '"\\ud800"', "\\ud800"),
+    *("&a;", "&#0;", "&lt;", "<a/>", "<!-- -->", "<![CDATA[x]]>", "<?x?>", "[" * 3000, '{"a":' * 9),
+    *('<?xml version="1.0" encoding="x"?>', '<?xml version="1.0" encoding="utf-7"?>'),
+    '<!DOCTYPE a [<!ENTITY a "xxxxx"><!ENTITY b SYSTEM "file:///etc/hostname">]>',
+]
+"""What breaks XML and JSON."""
 
 
 def draw(height=40, width=56, seed=1):
@@ -194,6 +204,65 @@ def sheet_files():
     return [text.encode() for text in (*texts, preliminary, slides, slides_of_patches, regions)]
 
 
+BOXES = (
+    *(("a/0.png", "RBC", (4, 5, 24, 30)), ("a/0.png", "WBC", (20, 10, 50, 38))),
+    *(("a/1.png", "RBC", (0, 0, 9.5, 12)), ("a/1.png", "WBC", (30, 8, 56, 40))),
+)
+"""Photograph, label and corners of cells."""
+
+
+def voc_files():
+    """One Pascal VOC file per photograph, in two usual spellings."""
+    plain = "<object><name>{}</name><bndbox>{}</bndbox></object>"
+    long = (
+        "\n\t<object>\n\t\t<name>{}</name>\n\t\t<pose>Unspecified</pose>\n\t\t"
+        "<truncated>0</truncated>\n\t\t<bndbox>{}</bndbox>\n\t</object>"
+    )
+    files = []
+    for start, form in (("", plain), ('<?xml version="1.0" encoding="utf-8"?>\n', long)):
+        objects = "".join(form.format(label, _corners(box)) for _, label, box in BOXES[:2])
+        size = "<size><width>56</width><height>40</height><depth>3</depth></size>"
+        files.append(
+            f"{start}<annotation><folder>a</folder><filename>0.png</filename>{size}{objects}"
+            "</annotation>"
+        )
+    return [text.encode() for text in files]
+
+
+def _corners(box):
+    names = ("xmin", "ymin", "xmax", "ymax")
+    return "".join(f"<{name}>{value}</{name}>" for name, value in zip(names, box, strict=True))
+
+
+def coco_files():
+    """COCO files, with everything that the format has and with the least."""
+    annotations = [
+        {
+            "id": number,
+            "image_id": int(photograph[2]),
+            "category_id": 1 + (label == "WBC"),
+            "bbox": [left, top, right - left, bottom - top],
+        }
+        for number, (photograph, label, (left, top, right, bottom)) in enumerate(BOXES)
+    ]
+    content = {
+        "images": [{"id": n, "file_name": f"{n}.png", "width": 56, "height": 40} for n in (0, 1)],
+        "annotations": annotations,
+        "categories": [{"id": 1, "name": "RBC"}, {"id": 2, "name": "WBC", "supercategory": "cell"}],
+    }
+    more = {"info": {"year": 2020, "description": "ü"}, "licenses": [{"id": 1}], **content}
+    return [json.dumps(content).encode(), json.dumps(more, indent=1, ensure_ascii=False).encode()]
+
+
+def box_sheets():
+    """CSV files of boxes: corners, and sizes with other names of the columns."""
+    texts = ["filename,cell_type,xmin,ymin,xmax,ymax\n", "image;label;x;y;w;h\r\n"]
+    for photograph, label, (left, top, right, bottom) in BOXES:
+        texts[0] += f"{photograph},{label},{left},{top},{right},{bottom}\n"
+        texts[1] += f"{photograph};{label};{left};{top};{right - left};{bottom - top}\r\n"
+    return [text.encode() for text in texts]
+
+
 def config_files():
     repository = Path(__file__).resolve().parents[2]
     return [
@@ -264,20 +333,20 @@ def damage_png(data, others, rng):
     return bytes(content)
 
 
-def damage_text(data, others, rng):
+def damage_text(data, others, rng, separators="\n\t,;: ", words=WORDS):
     """Damage a text file: words and lines exchanged, removed and repeated; now and then bytes."""
     if rng.random() < 0.2:
         return damage(data, others, rng)
     text = data.decode("utf-8")
     for _ in range(rng.choice((1, 1, 2, 4))):
-        places = [place for place, sign in enumerate(text) if sign in "\n\t,;: "] or [0]
+        places = [place for place, sign in enumerate(text) if sign in separators] or [0]
         place = rng.choice(places) + rng.randrange(2)
         end = next((one for one in places if one > place), len(text))
         kind = rng.randrange(4)
         if kind == 0:
-            text = text[:place] + rng.choice(WORDS) + text[end:]
+            text = text[:place] + rng.choice(words) + text[end:]
         elif kind == 1:
-            text = text[:place] + rng.choice(WORDS) + text[place:]
+            text = text[:place] + rng.choice(words) + text[place:]
         elif kind == 2:
             text = text[:place] + text[end:]
         else:
@@ -285,6 +354,12 @@ def damage_text(data, others, rng):
             text = text[:place] + line + text[place:]
     coding = rng.choice(("utf-8", "utf-8", "utf-8", "utf-8-sig", "utf-16", "latin-1"))
     return text.encode(coding, errors="replace")
+
+
+def damage_markup(data, others, rng):
+    """Damage XML or JSON between its signs."""
+    words = [*WORDS, *MARKUP]
+    return damage_text(data, others, rng, separators="\n\t,;: <>[]{}", words=words)
 
 
 def inputs(files, change, seed, first, count):

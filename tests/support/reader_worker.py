@@ -108,6 +108,36 @@ def read_sheets(path):
         raise refused[0]
 
 
+BOX_CLASSES = {"normal": ["rbc"], "blast": ["wbc"]}
+
+
+def read_boxes(path, name):
+    """The file as the boxes of a data set with two photographs, as an import lists them."""
+    from blastfold.core.tables import write_table
+    from blastfold.datasets.formats import list_files
+
+    root = path.parent / f"boxes of {path.suffix[1:]}"
+    for place in (root / name, *(root / "a" / f"{number}.png" for number in range(2))):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch()
+    (root / name).write_bytes(path.read_bytes())
+    boxes = "xml" if name.endswith(".xml") else name
+    found = list_files("folder", root, {"boxes": boxes, "classes": BOX_CLASSES, "crop": [9, 9]})
+    write_table(found.records, path.parent / "records.tsv")
+
+
+def read_voc(path):
+    read_boxes(path, "xml/0.xml")
+
+
+def read_coco(path):
+    read_boxes(path, "boxes.json")
+
+
+def read_box_sheet(path):
+    read_boxes(path, "boxes.csv")
+
+
 def read_config(path):
     from blastfold.experiment.config import check_config
     from blastfold.experiment.config_file import read_config_file
@@ -159,6 +189,9 @@ READERS = {
     "hdf5": (damaged.hdf5_files, damaged.damage, read_patches),
     "xyc": (damaged.centroid_files, damaged.damage_text, read_centroids),
     "sheet": (damaged.sheet_files, damaged.damage_text, read_sheets),
+    "voc": (damaged.voc_files, damaged.damage_markup, read_voc),
+    "coco": (damaged.coco_files, damaged.damage_markup, read_coco),
+    "boxes": (damaged.box_sheets, damaged.damage_text, read_box_sheet),
     "yaml": (damaged.config_files, damaged.damage_text, read_config),
 }
 

@@ -5,16 +5,21 @@ mistake must be reported.
 """
 
 import csv
+import io
 import json
 import logging
 import os
 import random
+import re
+from collections import Counter
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from support.repository import REPOSITORY
+from support import damaged_files as damaged
+from support.repository import REPOSITORY, SCHEMA
+from support.tiff_surgery import with_count, with_link
 
 from blastfold.core.errors import InputError
 from blastfold.core.manifest import read_manifest
@@ -25,6 +30,7 @@ from blastfold.datasets.formats import list_files
 from blastfold.datasets.formats.common import plain_value
 from blastfold.datasets.importing import import_dataset
 from blastfold.datasets.pixel_checks import ignoring_globs, what_it_shows
+from blastfold.experiment.config import check_config
 from blastfold.folds.assignment import split
 
 CLASSES = ("normal", "blast")
@@ -203,8 +209,13 @@ def test_train_val_and_test_folders_are_parts(root, name):
         "train": 10,
         name: 10,
     }
-    protocol = {"kind": "predefined", "name": "p", "test_parts": ["test"], "group_by": "image"}
-    protocol |= {"validation_fraction": 0.1, "validation_group_by": "group", "training_share": 1}
+    config = {
+        "datasets": {"case": {"format": "folder", "path": str(root), "image_size": [24, 24]}},
+        "protocols": {"p": {"kind": "predefined", "test_parts": ["test"]}},
+        "models": {"m": {"architecture": "simple_cnn"}},
+        "experiments": [{"datasets": ["case"], "protocols": ["p"], "models": ["m"]}],
+    }
+    protocol = {"name": "p", **check_config(config, SCHEMA)["protocols"]["p"]}
     images = imported.manifest.assign(group=imported.manifest["image_id"])
     roles = split(images, protocol, seed=1).merge(images).groupby("role")["part"].unique()
     assert {role: list(parts) for role, parts in roles.items()} == {
@@ -224,18 +235,80 @@ def test_images_are_known_by_content_and_the_others_have_a_reason(root):
         put(root, f"{folder}/b{number}", number + 10, format="PNG")
         put(root, f"{folder}/c{number}.webp", number + 20)
         put(root, f"{folder}/d{number}.gif", number + 30)
+        put(root, f"{folder}/e{number}.jp2", number + 40)
+        put(root, f"{folder}/f{number}.png", number + 50, format="WEBP")
     (root / "normal" / "numbers.npy").write_bytes(b"\x93NUMPY")
     (root / "README").write_text("about")
     (root / "notes.txt").write_text("about")
     imported = Imported(root)
-    assert {f"{CLASSES[0]}/a0.jfif", f"{CLASSES[0]}/b0"} <= set(imported.manifest["file"])
-    refused = set(imported.rejected["file"])
-    assert {"normal/d0.gif", "normal/numbers.npy"} <= refused
-    assert imported.files["found"] == files_on_disk(root) == 19
+    names = {
+        f"{CLASSES[number % 2]}/{name}"
+        for number in range(4)
+        for name in (f"a{number}.jfif", f"b{number}")
+    }
+    assert set(imported.manifest["file"]) == names
+    reasons = imported.rejected.set_index("file")["reason"].to_dict()
+    rest = ", which is not read; expected BMP, PNG, TIFF or JPEG (save it as PNG)"
+    assert reasons.pop("normal/numbers.npy").startswith("not an image file (it starts with b'\\x93")
+    assert reasons == {
+        f"{CLASSES[number % 2]}/{name}{number}.{ending}": f"{kind} file{rest}"
+        for number in range(4)
+        for name, ending, kind in (
+            *(("c", "webp", "WebP"), ("d", "gif", "GIF")),
+            *(("e", "jp2", "JPEG 2000"), ("f", "png", "WebP")),
+        )
+    }
+    kinds = [f"{kind} file, which is not read" for kind in ("WebP", "GIF", "JPEG 2000")]
+    counts = imported.files["rejected_by"]
+    assert [sum(counts[key] for key in counts if key.startswith(kind)) for kind in kinds] == [
+        8,
+        4,
+        4,
+    ]
+    assert imported.files["found"] == files_on_disk(root) == 27
     assert imported.files["endings"][".webp"] == imported.files["endings"][""] - 1 == 4
     assert imported.files["ignored_by"] == {"document": 2}
     assert ".gif (4)" in imported.odd["other_endings"]["names"]
     assert imported.odd["rejected_share"]["rejected"] == imported.files["rejected"]
+
+
+def test_damaged_files_are_rejected_with_their_reason_and_the_others_imported(root):
+    two_classes(root)
+    stream = io.BytesIO()
+    cell(7, 64).save(stream, "JPEG", quality=95)
+    half = stream.getvalue()[: len(stream.getvalue()) // 2]
+    strips = damaged.encode_tiff(np.asarray(cell(8)), rowsperstrip=4)
+    fewer = with_count(with_count(strips, 273, 2), 279, 2)
+    files = {
+        "half.jpg": (half + b"\xff\xd9", "truncated JPEG file: its end marker comes before"),
+        "strips.tif": (fewer, "truncated TIFF file: image data are missing"),
+        "circle.tif": (with_link(strips, 0, 8), "its chain of pages runs in a circle"),
+        "pointer.png": (b"version https://git-lfs.github.com/spec/v1\n", "not a BMP, PNG, TIFF or"),
+        "empty.png": (b"", "the file is empty (0 bytes)"),
+    }
+    for name, (content, _) in files.items():
+        (root / "blast" / name).write_bytes(content)
+    imported = Imported(root)
+    assert set(imported.manifest["file"]) == {f"{CLASSES[n % 2]}/c{n}.png" for n in range(4)}
+    reasons = imported.rejected.set_index("file")["reason"].to_dict()
+    assert set(reasons) == {f"blast/{name}" for name in files}
+    for name, (_, reason) in files.items():
+        assert reason in reasons[f"blast/{name}"]
+    assert imported.files["rejected"] == imported.odd["rejected_share"]["rejected"] == 5
+
+
+def test_links_in_a_circle_add_no_images(root):
+    two_classes(root, 8)
+    (root / "l1").symlink_to(".")
+    (root / "l2").symlink_to(root)
+    (root / "normal" / "up").symlink_to("..")
+    (root / "blast" / "other").symlink_to("../normal")
+    (root / "blast" / "itself").symlink_to("itself")
+    imported = Imported(root)
+    assert len(imported.manifest) == imported.files["imported"] == 8
+    # A link to itself is no folder, but a file that cannot be read.
+    assert imported.rejected["file"].tolist() == ["blast/itself"]
+    assert imported.files["found"] == 9
 
 
 def test_a_pipe_is_rejected_and_does_not_wait(root):
@@ -274,6 +347,17 @@ def test_masks_among_images_are_reported_with_the_globs_that_ignore_them(root, m
     assert len(again.manifest) == 4
     with pytest.raises(InputError, match="look like masks"):
         Imported(root, suspicious="error")
+
+
+@pytest.mark.parametrize("ending", ["png", "bmp", "tif"])
+def test_one_bit_masks_are_rejected_whatever_their_name(root, ending):
+    for number in range(4):
+        put(root, f"{CLASSES[number % 2]}/c{number}.png", number)
+        mask = Image.fromarray(MASK).convert("1")
+        put(root, f"{CLASSES[number % 2]}/m{number}.{ending}", image=mask)
+    imported = Imported(root)
+    assert set(imported.manifest["file"]) == {f"{CLASSES[n % 2]}/c{n}.png" for n in range(4)}
+    assert imported.rejected["reason"].str.startswith("1-bit image").tolist() == [True] * 4
 
 
 def test_globs_for_masks_never_leave_out_an_image():
@@ -332,7 +416,9 @@ def test_names_of_c_nmc_are_known(root):
         blast = number % 2
         name = f"UID_{'' if blast else 'H'}{number + 1}_{number}_1_{['hem', 'all'][blast]}.png"
         put(root, f"{['healthy', 'leukemia'][blast]}/{name}", number)
-    imported = Imported(root, pattern=Imported(root).odd["pattern_proposed"]["pattern"])
+    odd = Imported(root).odd["names_with_subjects"]
+    assert (odd["source"], odd["values"], odd["images"]) == ("C-NMC 2019", 12, 12)
+    imported = Imported(root, pattern=odd["pattern"])
     assert imported.column("subject")["healthy/UID_H3_2_1_hem.png"] == "H3"
     assert imported.column("picture")["healthy/UID_H3_2_1_hem.png"] == "H3_2"
 
@@ -439,6 +525,36 @@ def test_a_sheet_may_name_files_by_id_without_ending_in_any_folder(root, column)
     put(root, "other/c0.bmp")
     with pytest.raises(InputError, match=r"'c0' fits 'other/c0.bmp' and 'train images/c0.png'"):
         Imported(root, **sheet(root, text))
+
+
+def test_files_have_one_name_however_a_sheet_leads_to_them(root):
+    two_classes(root, 6)
+    (root / "link").symlink_to("normal")
+    paths = [
+        "./normal/c0.png",
+        "blast//c1.png",
+        str(root / "normal/c2.png"),
+        "blast/../blast/c3.png",
+    ]
+    paths += ["link/c4.png", "blast\\c5.png"]
+    rows = [f"{path},{number % 2}" for number, path in enumerate(paths)]
+    imported = Imported(root, **sheet(root, "\n".join(["path,label", *rows])))
+    assert imported.manifest["file"].tolist() == [
+        f"{CLASSES[number % 2]}/c{number}.png" for number in range(6)
+    ]
+    assert imported.files["imported"] == 6
+    assert imported.files["ignored_by"] == {"sheet": 1}
+
+
+@pytest.mark.parametrize("path", ["../outside.png", "/outside.png", ".hidden/c.png"])
+def test_files_whose_changes_nobody_would_see_are_refused(root, path):
+    two_classes(root)
+    put(root.parent, "outside.png")
+    put(root, ".hidden/c.png")
+    named = str(root.parent / "outside.png") if path.startswith("/") else path
+    settings = sheet(root, f"path,label\nnormal/c0.png,0\n{named},1\n")
+    with pytest.raises(InputError, match=r"row 3, column path: the file .* does not exist in"):
+        Imported(root, **settings)
 
 
 def test_unknown_labels_are_listed_with_their_rows(root):
@@ -618,6 +734,16 @@ def test_one_place_with_two_labels_is_an_error(root):
     assert len(Imported(root, **settings, conflicts="report").manifest) == 4
 
 
+def coco_text(bbox=(1, 2, 3, 4), file_name="P1.jpg", name="RBC"):
+    """A COCO file with one box."""
+    content = {
+        "images": [{"id": 0, "file_name": file_name}],
+        "categories": [{"id": 0, "name": name}],
+        "annotations": [{"image_id": 0, "category_id": 0, "bbox": list(bbox)}],
+    }
+    return json.dumps(content)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
@@ -629,6 +755,15 @@ def test_one_place_with_two_labels_is_an_error(root):
         ("a.csv", "image,label,x,y,w,h\nP1.jpg,RBC,1,2,3,x\n", r"row 2: .*expected numbers"),
         ("a.csv", "image,label,x,y,w,h\nP1.jpg,RBC\n", r"row 2: .*expected numbers"),
         ("photos", None, r"photos' has no XML file"),
+        ("a.csv", "image,label,x,y,w,h\n", r"a.csv' has no box"),
+        ("a.json", coco_text(bbox=[10**400, 1, 2, 2]), r"a.json' is no COCO file \(OverflowError"),
+        ("a.json", coco_text(file_name="\ud800"), r"a.json' is no COCO file \(UnicodeEncodeError"),
+        ("a.json", coco_text(name="\ud800"), r"a.json' is no COCO file \(UnicodeEncodeError"),
+        (
+            "a.json",
+            coco_text(file_name="/etc/hostname"),
+            r"not be used.*/etc/hostname.* is missing",
+        ),
     ],
 )
 def test_faulty_boxes_are_explained(root, name, text, message):
@@ -637,6 +772,34 @@ def test_faulty_boxes_are_explained(root, name, text, message):
         (root / name).write_text(text)
     with pytest.raises(InputError, match=message):
         Imported(root, boxes=name, classes=BOX_CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('<?xml version="1.0" encoding="x"?><annotation/>', "unknown encoding: x"),
+        ("<a>" * 100_000, "no element found"),
+        (
+            '<!DOCTYPE a [<!ENTITY e0 "xxxxxxxxxx">'
+            + "".join(f'<!ENTITY e{n + 1} "{f"&e{n};" * 10}">' for n in range(12))
+            + "]><a>&e12;</a>",
+            "limit on input amplification",
+        ),
+        ('<!DOCTYPE a [<!ENTITY e SYSTEM "file:///etc/hostname">]><a>&e;</a>', "undefined entity"),
+    ],
+)
+def test_xml_that_no_reader_should_follow_is_rejected_with_its_reason(root, text, reason):
+    photographs(root)
+    folder = write_voc(root)
+    (root / folder / "P3.xml").write_text(text)
+    imported = Imported(root, boxes=folder, classes=BOX_CLASSES, crop=[10, 10])
+    assert len(imported.manifest) == 3
+    assert imported.rejected["file"].tolist() == [f"{folder}/P3.xml"]
+    assert reason in imported.rejected["reason"][0]
+    (root / folder / "P1.xml").write_text(text)
+    (root / folder / "P2.xml").unlink()
+    with pytest.raises(InputError, match=rf"2 files or images cannot be used.*{reason}"):
+        Imported(root, boxes=folder, classes=BOX_CLASSES, crop=[10, 10])
 
 
 # The account
@@ -744,36 +907,73 @@ def test_every_code_has_a_sentence_that_can_be_filled():
 # Real images
 
 
-def test_c_nmc_in_other_folders_gives_the_same_by_pattern(tmp_path, test_data):
-    source = test_data / "cnmc2019_sample" / "fold_1"
-    names = {"hem": "healthy", "all": "leukemia"}
-    for original, folder in names.items():
-        (tmp_path / "raw" / folder).mkdir(parents=True)
-        for path in sorted((source / original).iterdir())[::12]:
-            for target in (tmp_path / "raw" / folder, tmp_path / "official" / "fold_1" / original):
-                target.mkdir(parents=True, exist_ok=True)
-                (target / path.name).symlink_to(path)
-    official = Imported(tmp_path / "official", format="c-nmc-2019").manifest
-    proposed = Imported(tmp_path / "raw").odd["pattern_proposed"]["pattern"]
-    ours = Imported(tmp_path / "raw", pattern=proposed).manifest
+def by_name(table):
+    """The rows of a manifest by the name of the file, without its folder, in one order."""
     columns = ["subject", "picture", "label", "class", "sha256", "width", "height"]
-    tables = [
-        table.assign(name=table["file"].str.rsplit("/", n=1).str[-1]).set_index("name")[columns]
-        for table in (official, ours)
+    names = table["file"].str.rsplit("/", n=1).str[-1]
+    return table.assign(name=names).set_index("name")[columns].sort_index()
+
+
+def test_c_nmc_in_other_folders_gives_the_same_by_pattern(tmp_path, test_data):
+    source = test_data / "cnmc2019_sample"
+    for original, folder in {"hem": "healthy", "all": "leukemia"}.items():
+        (tmp_path / "raw" / folder).mkdir(parents=True)
+        for path in (source / "fold_1" / original).iterdir():
+            (tmp_path / "raw" / folder / path.name).symlink_to(path)
+    (tmp_path / "official").symlink_to(source)
+    ours = Imported(tmp_path / "raw", pattern="UID_{subject}_{picture}_*")
+    official = Imported(tmp_path / "official", format="c-nmc-2019")
+    pd.testing.assert_frame_equal(by_name(ours.manifest), by_name(official.manifest))
+    orders = [
+        one.manifest["file"].str.rsplit("/", n=1).str[-1].argsort() for one in (ours, official)
     ]
-    pd.testing.assert_frame_equal(tables[0].sort_index(), tables[1].sort_index())
+    np.testing.assert_array_equal(ours.images[orders[0]], official.images[orders[1]])
+    counts = ("images", "class_images", "subjects", "pictures")
+    assert [ours.summary[key] for key in counts] == [official.summary[key] for key in counts]
+    # SOURCES.md of the sample: 11 subjects with 53 blasts each, three with 200 normal cells each.
+    assert ours.manifest["subject"].value_counts().to_dict() == {
+        **dict.fromkeys(("H10", "H14", "H22"), 200),
+        **dict.fromkeys(set(ours.manifest.query("label == '1'")["subject"]), 53),
+    }
+    assert (ours.summary["subjects"], ours.files["imported"]) == (14, 1183)
+    proposed = list_files("folder", tmp_path / "raw", {}).odd
+    assert [(odd["code"], odd["pattern"]) for odd in proposed] == [
+        ("names_with_subjects", "UID_{subject}_{picture}_*")
+    ]
+
+
+def boxes_of(folder):
+    """White and red cells of VOC files, read as text: photograph, label and corners."""
+    corners = "".join(rf"\s*<{name}>(\d+)</{name}>" for name in ("xmin", "ymin", "xmax", "ymax"))
+    found = []
+    for path in sorted(folder.glob("*.xml")):
+        for part in path.read_text().split("<object>")[1:]:
+            label = re.search("<name>(.*?)</name>", part)[1]
+            box = tuple(map(int, re.search(corners, part).groups()))
+            if label in ("WBC", "RBC"):
+                found.append((f"{path.stem}.jpg", label, box))
+    return found
 
 
 def test_bccd_gives_white_and_red_cells_of_their_photographs(tmp_path, test_data):
-    (tmp_path / "raw").symlink_to(test_data / "bccd_sample")
-    settings = {"boxes": "Annotations", "crop": [100, 100], "ignore": ["Platelets"]}
-    imported = Imported(tmp_path / "raw", **settings, classes=BOX_CLASSES)
-    text = [path.read_text() for path in (tmp_path / "raw" / "Annotations").glob("*.xml")]
-    boxes = {
-        name: sum(xml.count(f"<name>{name}</name>") for xml in text) for name in ("WBC", "RBC")
-    }
-    counts = imported.manifest["class"].value_counts()
-    assert counts["blast"] == boxes["WBC"]
+    source = test_data / "bccd_sample"
+    boxes = boxes_of(source / "Annotations")
+    (tmp_path / "raw").mkdir()
+    for name in ("Annotations", "JPEGImages"):
+        (tmp_path / "raw" / name).symlink_to(source / name)
+    settings = {"crop": [100, 100], "ignore": ["Platelets"], "classes": BOX_CLASSES}
+    imported = Imported(tmp_path / "raw", boxes="Annotations", **settings)
+    usable = [box for box in boxes if box[2][0] < box[2][2] and box[2][1] < box[2][3]]
+    expected = Counter((f"JPEGImages/{name}", label) for name, label, _ in usable)
+    classes = {"blast": "WBC", "normal": "RBC"}
+    table = imported.manifest
+    assert expected == Counter(zip(table["file"], table["class"].map(classes), strict=True))
     # One red cell has a box without a width.
-    assert counts["normal"] + len(imported.rejected) == boxes["RBC"]
+    assert imported.rejected["reason"].str.contains("is empty").tolist() == [True]
+    assert len(boxes) == len(usable) + 1
+    assert (table["picture"] == table["file"].str.removesuffix(".jpg")).all()
     assert imported.summary["pictures"] == imported.files["imported"] == 60
+    for write in (write_coco, write_corners):
+        other = Imported(tmp_path / "raw", boxes=write(tmp_path / "raw", boxes), **settings)
+        pd.testing.assert_frame_equal(other.manifest, table)
+        np.testing.assert_array_equal(other.images, imported.images)

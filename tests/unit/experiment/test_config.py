@@ -461,7 +461,7 @@ def with_training(training):
         ),
         # Parts of a predefined split.
         (
-            with_entry("protocols", kind="predefined", test_parts=["a"]),
+            with_entry("protocols", kind="predefined", test_parts=["a"], train_parts=["a"]),
             "protocols.holdout.train_parts: nothing is left to train on when 'a' is tested",
         ),
         (

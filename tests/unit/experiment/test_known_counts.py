@@ -70,8 +70,23 @@ def test_an_import_decides_where_there_is_one(tmp_path):
 def test_parts_of_a_protocol_must_exist(tmp_path):
     named = {"kind": "predefined", "test_parts": ["fold_0", "fold_7"]}
     assert problems(tmp_path, protocol=named) == [
-        "protocols.split.test_parts: received ['fold_7'], but data set cells has "
+        "protocols.split: received the parts ['fold_7'], but data set cells has "
         f"{list(PUBLIC['c-nmc-2019']['parts'])}. Expected names among these"
+    ]
+
+
+def test_a_single_part_to_test_on_leaves_the_others_to_train_on(tmp_path):
+    split = {"kind": "predefined", "test_parts": ["test"]}
+    one, known = {"format": "folder"}, {"format": "pcam"}
+    assert not problems(tmp_path, dataset=one, protocol=split)
+    assert not problems(tmp_path, dataset=known, protocol=split)
+    named = {**split, "validation_parts": ["val"]}
+    assert not problems(tmp_path, dataset=known, protocol=named)
+    few = {"format": "pcam", "parts": ["test", "valid"]}
+    assert problems(tmp_path, dataset=few, protocol=split) == [
+        "protocols.split.train_parts: nothing is left to train on when 'test' of data set cells "
+        "is tested, whose parts are ['test', 'valid']. Expected a part that is neither tested nor "
+        "validated"
     ]
 
 

@@ -175,7 +175,7 @@ TRANSPARENT = np.dstack([smooth_image(), np.full((37, 53), 200, np.uint8)])
 REJECTED = {
     "empty": (b"", "empty"),
     "text": (b"path\tlabel\n", "not a BMP, PNG, TIFF or JPEG"),
-    "gif": (encode(smooth_image()[..., 0], "GIF"), "not a BMP"),
+    "gif": (encode(smooth_image()[..., 0], "GIF"), "GIF file, which is not read"),
     "transparent png": (encode(TRANSPARENT, "PNG"), "transparent"),
     "transparent tiff": (encode(TRANSPARENT, "TIFF"), "transparent"),
     "cmyk jpeg": (encode(Image.fromarray(smooth_image()).convert("CMYK"), "JPEG"), "CMYK"),

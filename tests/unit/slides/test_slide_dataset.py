@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from support import damaged_files as damaged
 
 from blastfold.core.errors import InputError
 from blastfold.datasets.formats import list_records
@@ -33,11 +34,13 @@ SETTINGS = {
 }
 
 
+OUTPUTS = {"tiles": "tiles.h5", "table": "tiles.tsv", "thumbnail": "thumbnail.npz"}
+
+
 def write_slide(root, slide, image):
     path = root.parent / f"{slide}.tif"
     tifffile.imwrite(path, image, tile=(64, 64), photometric="rgb")
-    files = {"tiles": "tiles.h5", "table": "tiles.tsv", "thumbnail": "thumbnail.npz"}
-    outputs = {kind: root / slide / name for kind, name in files.items()}
+    outputs = {kind: root / slide / name for kind, name in OUTPUTS.items()}
     tile_slide(slide, {"path": path, "mpp": None}, SETTINGS, outputs)
 
 
@@ -109,6 +112,30 @@ def test_every_kept_tile_is_an_image_with_its_origin(root, tmp_path):
         with h5py.File(root / slide / "tiles.h5") as archive:
             stored.append(archive["tiles"][:])
     np.testing.assert_array_equal(images, np.concatenate(stored))
+
+
+def test_tiles_of_length_zero_are_glass_and_no_images(root, tmp_path):
+    folder = tmp_path / "slides" / "results"
+    tissue = np.random.default_rng(2).integers(60, 200, (256, 256, 3), dtype=np.uint8)
+    for slide, empty in (("one", (3, 12)), ("two", (5,))):
+        path = folder.parent / f"{slide}.tif"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(damaged.sparse_tiff(tissue, empty=empty))
+        outputs = {kind: folder / slide / name for kind, name in OUTPUTS.items()}
+        tile_slide(slide, {"path": path, "mpp": None}, SETTINGS, outputs)
+    images, manifest, rejected = imported(folder, tmp_path, entry("one", "two"))
+    # Four tiles of 64 pixels a row; two of the first slide and one of the second were not scanned.
+    kept = {
+        slide: {f"{slide}-x{64 * (n % 4)}-y{64 * (n // 4)}" for n in range(16) if n not in empty}
+        for slide, empty in (("one", (3, 12)), ("two", (5,)))
+    }
+    assert set(manifest["image_id"]) == kept["one"] | kept["two"]
+    assert len(rejected) == 0
+    for image, name in zip(images, manifest["image_id"], strict=True):
+        x, y = (int(text[1:]) for text in name.split("-")[1:])
+        np.testing.assert_array_equal(image, tissue[y : y + 64, x : x + 64])
+    reasons = table_of(folder, "one").set_index(["x", "y"])["reason"]
+    assert reasons[192, 0] == reasons[0, 192] == "background"
 
 
 def test_tiles_are_brought_to_the_image_size(root, tmp_path):

@@ -69,6 +69,10 @@ ODD = {
         "no image has a subject, but {place} repeat as subjects would ({values} for {images} "
         "images). If they are subjects: pattern: '{pattern}'"
     ),
+    "names_with_subjects": (
+        "no image has a subject, but the names are those of {source}, which contain it ({values} "
+        "subjects for {images} images): pattern: '{pattern}'"
+    ),
     "pattern_unmatched": "the pattern does not fit {images} images, for instance '{example}'",
     "ignore_unused": "no file fits {names} of the key ignore",
     "other_endings": "files with other endings than those of images: {names}",
@@ -105,7 +109,10 @@ def reason_kind(reason: str) -> str:
     Names in quotation marks, text in brackets and what follows a colon are left out.
     """
     short = re.sub(r"\s*\([^()]*\)", "", reason).partition(":")[0]
-    return re.sub(r"\d+(?!\d|-bit)", "#", re.sub(r"'[^']*'", "'...'", short)).strip()
+    # The numbers of 1-bit and of JPEG 2000 are names.
+    return re.sub(
+        r"(?<!\d)(?<!JPEG )\d+(?!\d|-bit)", "#", re.sub(r"'[^']*'", "'...'", short)
+    ).strip()
 
 
 def account_for_files(

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from blastfold.core.parts import parts_of_fold, unknown_parts
 from blastfold.experiment.combinations import combinations
 
 
@@ -108,10 +109,17 @@ def _fold_problems(key: str, protocol: Mapping, name: str, counts: Counts) -> It
 def _part_problems(key: str, protocol: Mapping, name: str, counts: Counts) -> Iterator[str]:
     if protocol["kind"] != "predefined" or counts.parts is None:
         return
-    for kind in ("test_parts", "train_parts", "validation_parts"):
-        unknown = [part for part in protocol.get(kind, []) if part not in counts.parts]
-        if unknown:
+    known = list(counts.parts)
+    if unknown := unknown_parts(protocol, known):
+        yield (
+            f"{key}: received the parts {unknown}, but data set {name} has {known or 'no parts'}. "
+            "Expected names among these"
+        )
+        return
+    for fold, part in enumerate(protocol["test_parts"]):
+        if not parts_of_fold(protocol, known, fold).train:
             yield (
-                f"{key}.{kind}: received {unknown}, but data set {name} has "
-                f"{list(counts.parts) or 'no parts'}. Expected names among these"
+                f"{key}.train_parts: nothing is left to train on when {part!r} of data set {name} "
+                f"is tested, whose parts are {known}. Expected a part that is neither tested nor "
+                "validated"
             )

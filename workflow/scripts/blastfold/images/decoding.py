@@ -6,7 +6,8 @@ The rules of reading, the same for every data set:
 * Grey becomes three equal channels; palettes are resolved; an opaque alpha channel is dropped.
 * 16 bits become 8 by ``round(value / 257)``, the full range of 16 bits.
 * The orientation recorded in JPEG (EXIF) and TIFF is applied.
-* Rejected with a reason: empty, truncated and damaged files, transparency, CMYK, several pages,
+* Rejected with a reason: other formats (GIF, WebP, JPEG 2000), whose decoders keep none of these
+  bounds; empty, truncated and damaged files, transparency, CMYK, several pages,
   1-bit, signed and floating point samples, and 16-bit files that use 12 bits or fewer, because
   it is not known which value is white.
 """
@@ -28,16 +29,9 @@ import tifffile
 
 from blastfold.images import jpeg, tiff
 from blastfold.images.limits import MAX_PIXELS, ImageError, read_bytes, require_size
+from blastfold.images.signatures import READ_FORMATS, format_of
 
-_SIGNATURES = (
-    (b"BM", "BMP"),
-    (b"\x89PNG\r\n\x1a\n", "PNG"),
-    (b"\xff\xd8\xff", "JPEG"),
-    (b"II*\x00", "TIFF"),
-    (b"MM\x00*", "TIFF"),
-    (b"II+\x00", "TIFF"),
-    (b"MM\x00+", "TIFF"),
-)
+_EXPECTED = f"{', '.join(READ_FORMATS[:-1])} or {READ_FORMATS[-1]}"
 
 _PNG_SAMPLES = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 """Decoded samples per pixel for each colour type."""
@@ -62,11 +56,13 @@ def decode_image(source: bytes | str | os.PathLike) -> np.ndarray:
     data = source if isinstance(source, bytes) else read_bytes(source)
     if not data:
         raise ImageError("the file is empty (0 bytes)")
-    kind = next((name for start, name in _SIGNATURES if data.startswith(start)), None)
-    if kind is None:
-        raise ImageError(f"not a BMP, PNG, TIFF or JPEG file (it starts with {data[:8]!r})")
-    decoder = {"BMP": _decode_bmp, "PNG": _decode_png, "JPEG": _decode_jpeg, "TIFF": _decode_tiff}
-    return np.ascontiguousarray(decoder[kind](data))
+    kind = format_of(data)
+    decoders = {"BMP": _decode_bmp, "PNG": _decode_png, "JPEG": _decode_jpeg, "TIFF": _decode_tiff}
+    if kind in decoders:
+        return np.ascontiguousarray(decoders[kind](data))
+    if kind:
+        raise ImageError(f"{kind} file, which is not read; expected {_EXPECTED} (save it as PNG)")
+    raise ImageError(f"not a {_EXPECTED} file (it starts with {data[:8]!r})")
 
 
 def fit_image(
@@ -315,7 +311,8 @@ def _tiff_segments(page: tifffile.TiffPage, data: bytes) -> list[tuple[bytes, tu
     Raises:
         ImageError: Some are missing; they would be decoded as black without an error.
     """
-    stored = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    # A damaged file may list more places than sizes, or the reverse.
+    stored = list(zip(page.dataoffsets, page.databytecounts, strict=False))
     wanted = math.prod(page.chunked)
     complete = all(count and start + count <= len(data) for start, count in stored)
     # tifffile reads past the end of segments that are too short.

@@ -91,7 +91,7 @@ def list_files(format_name: str, path: str | os.PathLike, settings: Mapping) -> 
     records["class"] = np.array(classes, dtype=object)[records["label"]]
     usable = records[records["problem"] == ""] if "problem" in records else records
     _check_image_ids(usable, root)
-    _check_classes(usable, root, classes)
+    _check_classes(usable, records, root, classes)
     return listing
 
 
@@ -132,10 +132,21 @@ def _check_image_ids(records: pd.DataFrame, root: Path) -> None:
     )
 
 
-def _check_classes(usable: pd.DataFrame, root: Path, classes: Sequence[str]) -> None:
+def _check_classes(
+    usable: pd.DataFrame, records: pd.DataFrame, root: Path, classes: Sequence[str]
+) -> None:
     for class_name in classes:
-        if not (usable["class"] == class_name).any():
-            raise InputError(
-                f"'{root}': no image of the class {class_name!r} was found, {len(usable)} of other "
-                f"classes. Expected images of each of {', '.join(classes)}."
+        if (usable["class"] == class_name).any():
+            continue
+        refused = records.drop(usable.index)
+        reason = ""
+        if len(refused):
+            first = refused.iloc[0]
+            reason = (
+                f" {len(refused)} files or images cannot be used, for instance '{first['file']}': "
+                f"{first['problem']}."
             )
+        raise InputError(
+            f"'{root}': no image of the class {class_name!r} was found, {len(usable)} of other "
+            f"classes. Expected images of each of {', '.join(classes)}.{reason}"
+        )

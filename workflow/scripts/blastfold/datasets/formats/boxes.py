@@ -78,6 +78,8 @@ def list_boxes(source: "Source", settings: Mapping) -> tuple[list[dict], dict]:
     """
     boxes, problems, files = _read_boxes(source, settings["boxes"])
     index = FileIndex(source.root, [file for file in source.files if file not in files])
+    if not boxes and not problems:
+        raise InputError(f"'{source.root / settings['boxes']}' has no box (key 'boxes').")
     boxes = [box for box in boxes if not source.ignore.rule_for(box.label)]
     _require_known_labels(source, settings["boxes"], boxes)
     records = _records(source, index, boxes, settings.get("crop"))
@@ -121,7 +123,7 @@ def _read_voc_folder(source: "Source", place: str) -> tuple[list[Box], list[dict
     for file in files:
         try:
             boxes += list(_read_voc(source.root, file))
-        except (ElementTree.ParseError, InputError, ValueError, OSError) as error:
+        except (ElementTree.ParseError, InputError, LookupError, ValueError, OSError) as error:
             problem = f"the boxes cannot be read: {error}"
             problems.append({"image_id": file, "file": file, "label": 0, "problem": problem})
     return boxes, problems, set(files)
@@ -155,18 +157,29 @@ def _read_text(path: Path) -> str:
 def _read_coco(path: Path, text: str) -> Iterator[Box]:
     try:
         content = json.loads(text)
-        photographs = {entry["id"]: str(entry["file_name"]) for entry in content["images"]}
-        names = {entry["id"]: str(entry["name"]) for entry in content["categories"]}
+        photographs = {entry["id"]: _name(entry["file_name"]) for entry in content["images"]}
+        names = {entry["id"]: _name(entry["name"]) for entry in content["categories"]}
         for number, entry in enumerate(content["annotations"], start=1):
             left, top, width, height = map(float, entry["bbox"])
             photograph, label = photographs[entry["image_id"]], names[entry["category_id"]]
             place = f"'{path.name}', annotation {number}"
             yield Box(photograph, label, left, top, width, height, place)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise InputError(
             f"'{path}' is no COCO file ({type(error).__name__}: {error}). Expected images (id, "
             "file_name), categories (id, name) and annotations (image_id, category_id, bbox)."
         ) from error
+
+
+def _name(value: object) -> str:
+    """Return a name of JSON, where half of a character can be written that no file can hold.
+
+    Raises:
+        UnicodeEncodeError: It has such a half.
+    """
+    name = str(value)
+    name.encode("utf-8")
+    return name
 
 
 def _read_csv(path: Path, text: str) -> Iterator[Box]:

@@ -10,25 +10,13 @@ import pandas as pd
 from blastfold.core.errors import InputError
 from blastfold.core.names import LEUKAEMIA_CLASSES
 from blastfold.core.raw_files import DOCUMENTS, NOT_A_FILE, is_special
+from blastfold.images.signatures import HEADER_SIZE, format_of
 
 IMAGE_SUFFIXES = (".bmp", ".png", ".tif", ".tiff", ".jpg", ".jpeg")
 TABLES = (".csv", ".tsv", ".json", ".xml", ".xyc", ".xls", ".xlsx", ".ods", ".yaml", ".yml")
 DOCUMENT_NAMES = ("authors", "changelog", "citation", "copying", "license", "licence", "readme")
 IMAGE, DOCUMENT, TABLE, OTHER = "image", "document", "table", "other"
 """Kinds of files."""
-
-_STARTS = (
-    *(b"BM", b"\x89PNG", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"),
-    *(
-        b"GIF8",
-        b"RIFF",
-        b"\x00\x00\x00\x0cjP",
-        b"\x00\x00\x00\x0cJXL",
-        b"\xff\x0a",
-        b"\xff\x4f\xff\x51",
-    ),
-)
-"""First bytes of image files, also of those that the decoder rejects with their reason."""
 
 TEXT_COLUMNS = ("image_id", "file", "subject", "picture", "parent", "part")
 
@@ -56,10 +44,10 @@ def kind_of_file(root: Path, file: str) -> tuple[str, str]:
         if is_special(path):
             return OTHER, NOT_A_FILE
         with path.open("rb") as stream:
-            start = stream.read(16)
+            start = stream.read(HEADER_SIZE)
     except OSError as error:
         return OTHER, f"the file cannot be read: {error.strerror}"
-    if start.startswith(_STARTS) or start[4:8] == b"ftyp":
+    if format_of(start):
         return IMAGE, ""
     name = PurePosixPath(file.lower())
     document = name.suffix in DOCUMENTS or (not name.suffix and name.name in DOCUMENT_NAMES)

@@ -1,5 +1,6 @@
 """Find the files that sheets and annotations name, in the spellings that occur."""
 
+import os
 import unicodedata
 from collections.abc import Iterable
 from functools import cached_property
@@ -35,12 +36,32 @@ class FileIndex:
                 names.setdefault(name, []).append(file)
         return names
 
+    @cached_property
+    def _listed(self) -> set[str]:
+        return set(self.files)
+
+    @cached_property
+    def _places(self) -> dict[str, str]:
+        """The files by the place where they are, links resolved."""
+        return {os.path.realpath(self.root / file): file for file in reversed(self.files)}
+
     def find(self, path: str) -> str | None:
-        """Find a file by its path, also with other accents or backslashes."""
+        """Find a file by its path, also with other accents or backslashes.
+
+        The path may be absolute or lead through links and ``..``. Returned is the name under which
+        the data set lists the file; None for a file that it does not list, because it is outside
+        the folder or hidden: nobody would see that such a file has changed.
+        """
         spellings = [path, path.strip(), path.strip().replace("\\", "/")]
         spellings += [unicodedata.normalize(form, spellings[-1]) for form in ("NFC", "NFD")]
-        found = (name for name in spellings if name and is_file(self.root / name))
-        return next(found, None)
+        found = (self._listed_name(name) for name in dict.fromkeys(spellings) if name)
+        return next(filter(None, found), None)
+
+    def _listed_name(self, name: str) -> str | None:
+        if name in self._listed:
+            return name
+        path = self.root / name
+        return self._places.get(os.path.realpath(path)) if is_file(path) else None
 
     def find_image(self, name: str) -> str | None:
         """Find an image by its path, or by its name with or without ending in any folder.

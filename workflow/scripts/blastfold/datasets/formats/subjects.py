@@ -18,10 +18,13 @@ UNKNOWN_WORDS = frozenset(
 
 
 NAMES_OF_PUBLIC_DATA = {
-    # C-NMC 2019: subject, photograph, cell, class.
-    re.compile(r"UID_H?[0-9]+_[0-9]+_[0-9]+_(all|hem)", re.IGNORECASE): "UID_{subject}_{picture}_*",
+    # Subject, photograph, cell, class.
+    re.compile(r"UID_H?[0-9]+_[0-9]+_[0-9]+_(all|hem)", re.IGNORECASE): (
+        "C-NMC 2019",
+        "UID_{subject}_{picture}_*",
+    ),
 }
-"""Names whose parts are documented, each with its pattern."""
+"""Names whose parts are documented, each with the data set and its pattern."""
 
 
 def check_subjects(listing: Listing) -> None:
@@ -64,6 +67,12 @@ def propose_pattern(listing: Listing, class_folders: Sequence[str], classes: Ite
     if (records["subject"] != "").any() or usable.sum() < 4:
         return
     files = records.loc[usable, "file"].to_list()
+    if public := _of_public_data(files):
+        source, template, values = public
+        listing.doubt(
+            "names_with_subjects", source=source, pattern=template, values=values, images=len(files)
+        )
+        return
     folders = [folder for folder, used in zip(class_folders, usable, strict=True) if used]
     pattern = _from_folders(files, folders, classes) or _from_names(files)
     if pattern:
@@ -99,12 +108,18 @@ def _from_folders(
     return found and (found[0], "folders", found[1])
 
 
+def _of_public_data(files: list[str]) -> tuple[str, str, int] | None:
+    """Return the data set that all names are of, its pattern and its number of subjects."""
+    stems = [PurePosixPath(file).stem for file in files]
+    for name, (source, template) in NAMES_OF_PUBLIC_DATA.items():
+        if all(map(name.fullmatch, stems)):
+            pattern = PathPattern(template)
+            return source, template, len({pattern.read(file)["subject"] for file in files})
+    return None
+
+
 def _from_names(files: list[str]) -> tuple[str, str, int] | None:
     stems = [PurePosixPath(file).stem for file in files]
-    for name, template in NAMES_OF_PUBLIC_DATA.items():
-        if all(map(name.fullmatch, stems)):
-            subjects = {PathPattern(template).read(file)["subject"] for file in files}
-            return template, "parts of the names", len(subjects)
     words = [re.split(r"[_\-. ]+", stem) for stem in stems]
     if len({len(parts) for parts in words}) != 1 or len(words[0]) < 2:
         return None
