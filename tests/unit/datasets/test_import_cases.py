@@ -306,7 +306,7 @@ def test_links_in_a_circle_add_no_images(root):
     (root / "blast" / "itself").symlink_to("itself")
     imported = Imported(root)
     assert len(imported.manifest) == imported.files["imported"] == 8
-    # A link to itself is no folder, but a file that cannot be read.
+    # A link to itself is not a folder, but a file that cannot be read.
     assert imported.rejected["file"].tolist() == ["blast/itself"]
     assert imported.files["found"] == 9
 
