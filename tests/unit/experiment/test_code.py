@@ -154,7 +154,7 @@ def test_what_was_parsed_before_is_stored_and_a_store_of_others_is_not_used(
     code._read_store.cache_clear()
 
 
-def test_a_folder_that_cannot_be_written_is_no_error(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_written_changes_nothing(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(code, "STORE", tmp_path / "file" / "modules.json")
     code._read_store.cache_clear()

@@ -23,7 +23,7 @@ STORE = Path(__file__).parent / "__pycache__" / "modules.json"
 """What was read of files before, by the digest of their bytes: parsing takes a third of a plan."""
 
 STORED = 2000
-"""A store of more files than this starts anew; the library has a tenth of them."""
+"""A store of more files than this starts again; the library has a tenth of them."""
 
 WITHOUT_RESULTS = frozenset({"core.logs"})
 """Modules that decide what is logged and no result; a change of them runs nothing again."""
