@@ -219,14 +219,15 @@ def test_a_batch_in_pieces_teaches_what_the_whole_batch_does():
     part = fold_table.Part(np.arange(40), labels[:40])
     settings = model_settings(batch_size=8, learning_rate=0.0005)
     probabilities = []
-    for pieces in (1, 2, 4):
+    # Every number of pieces is compiled of its own, which takes JAX 10 s.
+    for pieces in (1, 2, 4) if keras.backend.backend() == "tensorflow" else (1, 4):
         trainer = build_trainer(images, settings)
         trainer.pieces = pieces
         figures = [trainer.train_epoch(part, epoch) for epoch in (1, 2)]
         assert figures[1]["loss"] < figures[0]["loss"]
         probabilities.append(trainer.predict(part))
-    np.testing.assert_allclose(probabilities[1], probabilities[0], atol=1e-4)
-    np.testing.assert_allclose(probabilities[2], probabilities[0], atol=1e-4)
+    for found in probabilities[1:]:
+        np.testing.assert_allclose(found, probabilities[0], atol=1e-4)
 
 
 def test_images_on_the_device_teach_the_same():
