@@ -21,6 +21,7 @@ rule apply_models:
         runtime=training_time(experiment.training.application_passes, TRAINS_ON_GPU, base=120),
     params:
         job=experiment.training.application_job,
+        repeats=experiment.training.repeats,
         place=experiment.training.place,
         packages=pinned("training", "keras", "numpy", "tensorflow"),
         code=code_digest("apply_models"),

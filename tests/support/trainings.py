@@ -109,10 +109,10 @@ def write_job(folder, images, labels, validation=10):
     (folder / "dataset.json").write_text(json.dumps(summary))
 
 
-def run_job(folder, out, settings, deterministic=True):
+def run_job(folder, out, settings, deterministic=True, number=0):
     outputs = outputs_in(folder / out)
     compute = job_settings(deterministic=deterministic)
-    fold_job.train_model(job_files(folder), 0, settings, compute, RUN, outputs)
+    fold_job.train_model(job_files(folder), number, settings, compute, RUN, outputs)
     return outputs
 
 

@@ -24,4 +24,5 @@ with log_to(snakemake.log[0]):
             gpu=snakemake.resources.get("gpu", 1),
         ),
         outputs=dict(snakemake.output.items()),
+        repeats=params.repeats,
     )

@@ -100,6 +100,22 @@ def test_input_is_left_as_it_was():
             "protocols.less.kind: received 'kfold', expected that of holdout",
         ),
         (
+            {
+                "protocols": {
+                    "holdout": {"kind": "holdout", "repeats": 3},
+                    "less": {"kind": "holdout", "same_folds_as": "holdout"},
+                }
+            },
+            "protocols.less.repeats: received 1, expected that of holdout, whose folds are wanted",
+        ),
+        (
+            {
+                "protocols": {"holdout": {"kind": "holdout", "repeats": 3}},
+                "pretraining": {"source": {"dataset": "cells", "protocol": "holdout"}},
+            },
+            "pretraining.source.protocol: holdout has 3 repeats and so several networks",
+        ),
+        (
             {"models": {"simple_cnn": {"architecture": "simple_cnn", "epochs": 0}}},
             "models.simple_cnn.epochs: 0 is less than the minimum of 1",
         ),
@@ -168,6 +184,18 @@ def test_fold_count():
     assert fold_count({"kind": "holdout"}) == 1
     assert fold_count({"kind": "kfold", "folds": 7}) == 7
     assert fold_count({"kind": "predefined", "test_parts": ["fold_0", "fold_1"]}) == 2
+
+
+@pytest.mark.parametrize("repeats", [1, 4])
+def test_folds_of_all_repeats_are_counted(repeats):
+    protocols = {
+        "once": ({"kind": "holdout"}, 1),
+        "folds": ({"kind": "kfold", "folds": 7}, 7),
+        "parts": ({"kind": "predefined", "test_parts": ["a", "b"]}, 2),
+    }
+    for entry, folds in protocols.values():
+        config = check_config(minimal(protocols={"holdout": entry | {"repeats": repeats}}), SCHEMA)
+        assert fold_count(config["protocols"]["holdout"]) == repeats * folds
 
 
 def test_augment_false_switches_every_change_off():
@@ -411,6 +439,26 @@ def with_training(training):
         (
             with_entry("protocols", kind="kfold", folds=2.0),
             "protocols.holdout.folds: received 2.0, ",
+        ),
+        (
+            with_entry("protocols", repeats=0),
+            "protocols.holdout.repeats: 0 is less than the minimum of 1",
+        ),
+        (
+            with_entry("protocols", repeats=1000),
+            "protocols.holdout.repeats: 1000 is greater than the maximum of 100",
+        ),
+        (
+            with_entry("protocols", repeats=1.0),
+            "protocols.holdout.repeats: received 1.0, expected integer",
+        ),
+        (
+            with_entry("protocols", repeats=True),
+            "protocols.holdout.repeats: received True, expected integer",
+        ),
+        (
+            with_entry("protocols", repeats=3, redraw="folds"),
+            "protocols.holdout.redraw: received 'folds', expected one of ['split', 'seeds']",
         ),
         (
             with_entry("datasets", image_size=[32.0, 32.0]),

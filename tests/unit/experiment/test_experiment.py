@@ -400,6 +400,8 @@ def test_models_learn_from_images_or_from_stored_features():
         ({}, "cells_labels_permuted_by_image", "folds"),
         ({"preprocessing": "none"}, "cells", "shared"),
         ({"preprocessing": "none", "stain": "reinhard"}, "cells_labels_permuted_by_image", "folds"),
+        # Every fold has random start weights of its own.
+        ({"preprocessing": "none", "weights": "none"}, "cells_labels_permuted_by_image", "folds"),
     ],
 )
 def test_features_are_shared_unless_they_depend_on_the_fold(changes, dataset, split):
@@ -417,8 +419,29 @@ def test_features_are_shared_unless_they_depend_on_the_fold(changes, dataset, sp
     else:
         assert start["folds"] == f"<results>/folds/{dataset}/folds.tsv"
         assert audit == f"<results>/folds/{dataset}/folds.leakage.tsv"
+        assert ("weights" in start) == ("weights" not in changes)
         assert ("mean_images" in start) == (changes == {})
         assert ("stains" in start) == ("stain" in changes)
+
+
+def test_repeats_are_more_folds_of_the_same_features():
+    protocol = {"kind": "kfold", "folds": 3, "repeats": 5}
+    model = {"architecture": "vgg16", "weights": "imagenet", "train": "head"}
+    models = {"vgg": model | {"preprocessing": "weights"}, "cnn": {"architecture": "simple_cnn"}}
+    experiments = asked(protocols=["folds"], models=["vgg", "cnn"])
+    changes = {"protocols": {"folds": protocol}, "models": models, "experiments": experiments}
+    experiment = make(**changes)
+    assert experiment.runs.fold_count("folds") == 15
+    last = experiment.files.networks([experiment.runs.asked[1]])[-1]
+    assert last == "<results>/training/cells/folds/cnn/fold-14/model.keras"
+    run = wildcards(dataset="cells", protocol="folds", model="vgg")
+    assert experiment.training.head_features(run).endswith("/shared")
+    assert experiment.training.repeats(run) == 5
+    # One pass for all folds and repeats, and one more for every epoch of changed images.
+    [features] = experiment.training.feature_sets
+    place = wildcards(dataset="cells", features=features, split="shared")
+    once = make(**changes | {"protocols": {"folds": protocol | {"repeats": 1}}}).training
+    assert experiment.training.extraction_passes(place) == once.extraction_passes(place)
 
 
 def test_a_selection_is_scored_by_features_of_unchanged_images():

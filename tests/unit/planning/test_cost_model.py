@@ -39,7 +39,8 @@ def checked(**changes):
 
 
 def head(**changes):
-    return {"architecture": "MobileNetV2", "train": "head", "epochs": 3, **changes}
+    entry = {"architecture": "MobileNetV2", "train": "head", "weights": "imagenet", "epochs": 3}
+    return entry | changes
 
 
 def seconds_of(config, speed):
@@ -66,6 +67,8 @@ def test_training_of_all_layers():
         # The same features for both folds.
         (head(preprocessing="imagenet"), 10 + 4 * 40 * 0.02),
         (head(preprocessing="imagenet", augment=False), 10 + 40 * 0.02),
+        # Every fold has random start weights of its own.
+        (head(preprocessing="none", weights="none", augment=False), 10 + 2 * 40 * 0.02),
     ],
 )
 def test_training_of_heads_on_features(model, extraction):
@@ -73,6 +76,14 @@ def test_training_of_heads_on_features(model, extraction):
     heads = 10 + 2 * 3 * 18 * 0.001
     found = seconds_of(checked(models={"mobile": model}), Speed(10, 0.001, 0.02))
     assert found.tolist() == pytest.approx([extraction + heads])
+
+
+def test_repeats_are_trainings_that_share_features():
+    protocol = {"kind": "kfold", "folds": 2, "validation_fraction": 0.1, "repeats": 5}
+    model = head(preprocessing="imagenet", augment=False)
+    config = checked(protocols={"kfold": protocol}, models={"mobile": model})
+    found = seconds_of(config, Speed(10, 0.001, 0.02))
+    assert found.tolist() == pytest.approx([10 + 40 * 0.02 + 10 + 5 * 2 * 3 * 18 * 0.001])
 
 
 def test_models_and_protocols_share_features_where_no_fold_changes_them():

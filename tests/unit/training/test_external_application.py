@@ -64,6 +64,26 @@ def test_an_image_gets_the_mean_probability_of_the_networks(tmp_path):
     assert json.loads(outputs["record"].read_text())["digests"]["images"] == "aa"
 
 
+def test_networks_have_the_repeat_of_their_fold(tmp_path):
+    np.save(tmp_path / "images.npy", np.zeros((2, 8, 8, 3), dtype=np.uint8))
+    rows = {"image_id": ["a", "b"], "label": [0, 1], "class": ["normal", "blast"]}
+    pd.DataFrame(rows).to_csv(tmp_path / "manifest.tsv", sep="\t", index=False)
+    (tmp_path / "dataset.json").write_text(
+        json.dumps({"images_sha256": "aa", "manifest_sha256": "bb", "classes": ["normal", "blast"]})
+    )
+    outputs = {name: tmp_path / name for name in ("predictions", "networks", "record")}
+    apply_models(
+        # Two repeats of three folds.
+        [write_model(tmp_path / "model.keras", 1.0)] * 6,
+        *(tmp_path / name for name in ("images.npy", "manifest.tsv", "dataset.json")),
+        compute=job_settings(),
+        outputs=outputs,
+        repeats=2,
+    )
+    networks = read_predictions(outputs["networks"]).groupby("fold")["repeat"].unique()
+    assert [list(repeats) for repeats in networks] == [[0]] * 3 + [[1]] * 3
+
+
 def test_images_of_another_size_are_refused(tmp_path):
     path = write_model(tmp_path / "model.keras", 1.0)
     with pytest.raises(InputError, match=r"shape \(8, 8, 3\), received \(9, 8, 3\)"):

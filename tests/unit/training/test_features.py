@@ -137,6 +137,40 @@ def test_features_of_a_fold_hold_changed_views_of_its_training_images_alone(tmp_
     assert views[0, 30:].any(axis=1).all()
 
 
+def test_every_fold_has_random_start_weights_and_changes_of_its_own(tmp_path):
+    images, labels = blobs(size=32)
+    write_job(tmp_path, images, labels)
+    folds = pd.read_csv(tmp_path / "folds.tsv", sep="\t")
+    again = folds.assign(repeat=1, fold=1)
+    pd.concat([folds, again]).to_csv(tmp_path / "folds.tsv", sep="\t", index=False)
+    np.save(tmp_path / "mean.npy", np.repeat(np.load(tmp_path / "mean.npy"), 2, axis=0))
+    entry = model_entry(**HEAD, preprocessing="none", epochs=1)
+    first = extract(tmp_path, entry, shared=False)
+    second = np.load(tmp_path / "features" / "fold-1.npy")
+    backbone, _ = architectures.build_backbone(
+        "VGG16", "average", (32, 32, 3), start.backbone_seed(7, "VGG16", 1)
+    )
+    expected = backbone.predict(images[30:].astype("float32"), verbose=0)
+    np.testing.assert_allclose(second[0, 30:], expected, atol=1e-4 * np.abs(expected).max())
+    seeds = [start.augmentation_seed(7, "cells", fold) for fold in (None, 0, 1)]
+    assert seeds[0] == seeds[1] != seeds[2]
+    records = [json.loads((tmp_path / "features" / f"fold-{n}.json").read_text()) for n in (0, 1)]
+    assert [record["digests"]["seed"] for record in records] == seeds[1:]
+    assert np.abs(first[0, 30:] - second[0, 30:]).max() > 0.01 * np.abs(expected).max()
+    # The heads learn with seeds of their own and say which repeat they are of.
+    outputs = train_heads(tmp_path, entry, "heads")
+    predictions = read_predictions(outputs.predictions)
+    assert predictions.groupby("fold")["repeat"].unique().map(list).tolist() == [[0], [1]]
+    runs = json.loads(outputs.runs.read_text())
+    assert [(run["repeat"], run["fold"]) for run in runs] == [(0, 0), (1, 1)]
+    assert runs[0]["seed"] != runs[1]["seed"]
+    # A whole network learns the same from the images of a later repeat.
+    online = run_job(tmp_path, "online", ModelSettings.read(entry), number=1)
+    alone = read_predictions(online.predictions)
+    stored = predictions[predictions["fold"] == 1]
+    np.testing.assert_allclose(stored["probability"], alone["probability"], atol=1e-4)
+
+
 def test_heads_of_several_folds_are_those_of_single_jobs(tmp_path):
     images, labels = blobs(size=32)
     write_job(tmp_path, images, labels)

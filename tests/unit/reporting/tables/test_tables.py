@@ -161,9 +161,9 @@ def test_datasets_table(tmp_path):
 
 def test_split_counts_of_the_thesis_holdout():
     roles = ["train"] * 1562 + ["test"] * 417 + ["validation"] * 104
-    folds = pd.DataFrame({"image_id": range(2083), "fold": 0, "role": roles})
+    folds = pd.DataFrame({"image_id": range(2083), "repeat": 0, "fold": 0, "role": roles})
     counts = results.split_counts(folds)
-    expected = {"folds": 1, "images": 2083, "train_min": 1562, "train_max": 1562}
+    expected = {"repeats": 1, "folds": 1, "images": 2083, "train_min": 1562, "train_max": 1562}
     expected |= {"test_min": 417, "test_max": 417, "validation_min": 104, "validation_max": 104}
     assert counts == expected
 
@@ -172,6 +172,7 @@ def test_split_counts_give_the_range_of_unequal_folds_without_validation():
     folds = pd.DataFrame(
         {
             "image_id": list("abcde") * 2,
+            "repeat": 0,
             "fold": [0] * 5 + [1] * 5,
             "role": ["test", "test", *["train"] * 3, "train", "train", *["test"] * 3],
         }

@@ -38,11 +38,12 @@ def read_folds(path: str | os.PathLike) -> pd.DataFrame:
         path: Table with one row per image and fold that uses it.
 
     Returns:
-        image_id (text), repeat and fold (int64, from 0) and role (train, validation, test).
+        image_id (text), repeat and fold (int64, from 0) and role (train, validation, test). Folds
+        are numbered through all repeats.
 
     Raises:
-        InputError: A column is missing, a value is not as expected, or an image has two roles in
-            one fold.
+        InputError: A column is missing, a value is not as expected, an image has two roles in
+            one fold, or two repeats have a fold of one number.
     """
     table = read_table(path, COLUMNS)
     for column in ("repeat", "fold"):
@@ -61,7 +62,19 @@ def read_folds(path: str | os.PathLike) -> pd.DataFrame:
             f"{path}: image {row['image_id']!r} has two rows in fold {row['fold']} of repeat "
             f"{row['repeat']}, expected one"
         )
+    repeats = table.groupby("fold")["repeat"].nunique()
+    if (repeats > 1).any():
+        raise InputError(
+            f"{path}: fold {repeats.idxmax()} is in {repeats.max()} repeats, expected one: folds "
+            "are numbered through all repeats"
+        )
     return table
+
+
+def repeat_of_fold(folds: str | os.PathLike, fold: int) -> int:
+    """Return the number of the repeat that a fold is of."""
+    table = read_folds(folds)
+    return int(table.loc[table["fold"] == fold, "repeat"].iloc[0])
 
 
 def whole_numbers(table: pd.DataFrame, column: str, source: str | os.PathLike) -> pd.Series:

@@ -23,10 +23,11 @@ ROLE_TITLES = {TRAIN: "training", VALIDATION: "validation", TEST: "test"}
 """The roles in text."""
 
 POOLED, MEAN, SD = "pooled", "mean", "sd"
-"""Scopes next to those of single folds: the test images of all folds taken together, and the
-mean and the sample standard deviation of the folds' values."""
+"""Scopes next to those of single folds: the test images of all folds taken together (with several
+repeats the mean of the repeats, each with its folds taken together), and the mean and the sample
+standard deviation of the folds' values."""
 
-_FOLD = "fold-"
+_FOLD, _REPEAT = "fold-", "repeat-"
 
 FOLDS = "folds"
 VIEWS = (POOLED, FOLDS)
@@ -62,7 +63,10 @@ FIRST_BASELINE = "mean_colour"
 """The baseline that a network must beat before it has shown to see more than the stain."""
 
 REPEAT = 0
-"""Number of the only repeat of a split."""
+"""Number of the first or only repeat of a split."""
+
+REDRAW_SEEDS = "seeds"
+"""What a protocol redraws whose repeats have the same folds and other seeds."""
 
 TEXT_COLUMNS = frozenset(
     {
@@ -115,6 +119,17 @@ SHOWN_METRICS = ("auc", *RATES)
 
 OPERATING_METRICS = ("sensitivity", "specificity", "accuracy")
 """The metrics of an operating point, in the order of its table."""
+
+
+def repeat_scope(repeat: int) -> str:
+    """Return the scope of one repeat, for instance ``repeat-0``: its folds taken together."""
+    return f"{_REPEAT}{repeat}"
+
+
+def repeat_scopes(scopes: Iterable[str]) -> list[str]:
+    """Return the scopes that are single repeats, by number; none of a split without repeats."""
+    repeats = {scope for scope in scopes if scope.startswith(_REPEAT)}
+    return sorted(repeats, key=lambda scope: int(scope.removeprefix(_REPEAT)))
 
 
 def fold_scope(fold: int) -> str:

@@ -211,6 +211,20 @@ class Run:
         return self.dataset, self.protocol, self.model
 
 
+def features_depend_on_fold(preprocessing: str, stain: str, *, random_start: bool) -> bool:
+    """Return whether the features of a frozen backbone differ between folds.
+
+    They do when the mean image or a stain reference of the fold is part of the pre-processing, and
+    when the start weights are random, because every fold draws its own.
+
+    Args:
+        preprocessing: As in :class:`FeatureSettings`.
+        stain: As there.
+        random_start: Whether the backbone starts from random weights.
+    """
+    return preprocessing == "mean_image" or stain != "none" or random_start
+
+
 def is_simple_cnn(architecture: str) -> bool:
     """Return whether a name means the simple CNN of the thesis."""
     return plain_name(architecture) == SIMPLE_CNN

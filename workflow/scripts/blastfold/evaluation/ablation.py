@@ -27,7 +27,7 @@ from blastfold.statistics.grouped import GroupedPredictions, group_predictions
 from blastfold.statistics.jackknife import contributions, jackknife_test
 from blastfold.statistics.metrics import metric_values, undefined_reason
 from blastfold.statistics.outcomes import add_outcomes
-from blastfold.statistics.pairing import pair_groups
+from blastfold.statistics.pairing import KEYS, pair_groups
 
 Paths = Iterable[str | os.PathLike]
 
@@ -141,7 +141,7 @@ def condense_cells(
     """Condense the predictions of all cells on the images that all of them tested.
 
     Args:
-        cells: Cell -> test predictions (image_id, fold, label, probability).
+        cells: Cell -> test predictions (image_id, repeat, fold, label, probability).
         groups: Leakage group by image_id.
 
     Returns:
@@ -151,16 +151,17 @@ def condense_cells(
         InputError: An image has two labels, is tested twice in a fold, or has no group.
     """
     columns, labels = {}, []
+    keys = [key for key in KEYS if all(key in table for table in cells.values())]
     for cell, table in cells.items():
-        indexed = table.set_index(["fold", "image_id"])
+        indexed = table.set_index(keys)
         if not indexed.index.is_unique:
             raise InputError(f"predictions of {', '.join(cell)}: an image is twice in a fold")
         columns[cell] = indexed["probability"]
         labels.append(indexed["label"])
     stacked = pd.concat(labels)
-    conflicts = stacked.groupby(level=["fold", "image_id"]).nunique() > 1
+    conflicts = stacked.groupby(level=keys).nunique() > 1
     if conflicts.any():
-        image = conflicts.idxmax()[1]
+        image = conflicts.idxmax()[-1]
         raise InputError(f"labels of the cells of an ablation differ, for instance of {image}")
     label = stacked[~stacked.index.duplicated()]
     # No axis of tuples: pandas would make levels of it.
@@ -170,7 +171,7 @@ def condense_cells(
     note = ""
     if len(joined) < len(label):
         note = make_note("common_images_of_cells", len(joined), len(label))
-    frame = joined.reset_index()[["fold", "image_id"]]
+    frame = joined.reset_index()[keys]
     frame["label"] = label.loc[joined.index].to_numpy()
     member = pair_groups(frame, groups)
     return {
@@ -205,7 +206,8 @@ def mean_difference(
             "note": make_note("no_pair_of_cells"),
         }
     one = pairs[0][0]
-    sizes = {"cells": len(pairs), "images": len(one.label), "groups": one.groups}
+    images = round(one.counts.sum())
+    sizes = {"cells": len(pairs), "images": images, "groups": one.groups}
     totals = np.array([[cell.totals() for cell in pair] for pair in pairs])
     if reason := undefined_reason(metric, totals[0, 0]):
         return {**nothing, **sizes, "note": reason}

@@ -20,6 +20,7 @@ from blastfold.core.predictions import read_test_predictions
 from blastfold.core.seeds import generator
 from blastfold.evaluation.intervals import BY_GROUP, BY_IMAGE, LEVEL, Paths
 from blastfold.statistics import comparison
+from blastfold.statistics.grouped import repeat_count
 from blastfold.statistics.mcnemar import PairedAccuracy, paired_accuracy
 from blastfold.statistics.outcomes import add_outcomes
 from blastfold.statistics.pairing import pair_predictions
@@ -118,14 +119,19 @@ def comparison_table(
         ]
         tables.append(by_image)
     tables.append(compare(METRICS, "bootstrap", stream=stream))
-    tables += [compare(["accuracy"], "mcnemar"), _clustered_mcnemar(tables[0], tested, groups)]
-    tables += [compare(["auc"], method) for method in ("delong", "clustered-delong")]
+    several = any(repeat_count(table) > 1 for table in tested.values())
+    if not several:
+        tables += [compare(["accuracy"], "mcnemar"), _clustered_mcnemar(tables[0], tested, groups)]
+        tables += [compare(["auc"], method) for method in ("delong", "clustered-delong")]
     if all(table["fold"].nunique() > 1 for table in tested.values()):
         by_fold = compare(METRICS, "corrected-t", test_to_train=ratio)
         tables.append(by_fold.assign(view=FOLDS, recommended=True))
     table = pd.concat(tables, ignore_index=True).merge(
         _effect_sizes(tested, groups), on=["first_model", "second_model"]
     )
+    if several:
+        # They count images, each of which has one prediction per repeat.
+        table[list(EFFECTS)] = np.nan
     equal = table["cohens_g"].isna()
     table.loc[equal, "note"] = [
         join_notes(note, make_note("no_odds_ratio")) for note in table.loc[equal, "note"]

@@ -19,7 +19,7 @@ from blastfold.core.noted_tables import write_noted
 from blastfold.core.notes import join_notes, make_note
 from blastfold.core.predictions import read_test_predictions
 from blastfold.core.seeds import generator
-from blastfold.statistics.grouped import bootstrap_weights, group_predictions
+from blastfold.statistics.grouped import bootstrap_weights, group_predictions, repeat_count
 from blastfold.statistics.intervals import RESAMPLES, Interval, confidence_limits, interval
 from blastfold.statistics.metrics import metric_values, undefined_reason
 from blastfold.statistics.pairing import pair_groups
@@ -95,13 +95,15 @@ def interval_table(
     group = pair_groups(tested, groups)
     grouped = group_predictions(tested, group)
     weights = bootstrap_weights(grouped.groups, RESAMPLES, random_generator)
+    repeats = repeat_count(tested)
+    images = round(len(tested) / repeats)
     rows = []
     for metric in METRICS:
         value = float(metric_values(metric, grouped.totals()))
         reason = undefined_reason(metric, grouped.totals())
-        size = (LEVEL, len(tested), grouped.groups)
+        size = (LEVEL, images, grouped.groups)
         found = {}
-        for method in _interval_methods(metric):
+        for method in _interval_methods(metric, repeats):
             limits = np.nan, np.nan, reason
             if not reason:
                 limits = confidence_limits(metric, grouped, method, LEVEL, weights)
@@ -116,8 +118,11 @@ def interval_table(
     return pd.DataFrame(rows)[list(INTERVAL_COLUMNS)]
 
 
-def _interval_methods(metric: str) -> list[str]:
+def _interval_methods(metric: str, repeats: int) -> list[str]:
     methods = [BY_GROUP, "bootstrap-percentile", "bootstrap-bca"]
+    if repeats > 1:
+        # The others count images, each of which has one prediction per repeat.
+        return methods
     if metric in PROPORTIONS:
         methods.append("wilson")
     if metric == "auc":
@@ -141,7 +146,7 @@ def _recommended_interval(metric: str, found: dict[str, Interval], tested: pd.Da
     """Name the interval to quote; adds one that takes images as independent where it must."""
     by_group = found[BY_GROUP]
     independent = by_group.groups == by_group.images
-    if independent and metric in PROPORTIONS:
+    if "wilson" in found and independent:
         return "wilson"
     if independent or np.isnan(by_group.value) or not np.isnan(by_group.lower):
         return BY_GROUP

@@ -11,11 +11,21 @@ import pandas as pd
 from sklearn import metrics
 
 from blastfold.core.files import write_json
-from blastfold.core.names import CELLS, MEAN, METRICS, POOLED, SD, fold_scope
+from blastfold.core.names import (
+    CELLS,
+    MEAN,
+    METRICS,
+    POOLED,
+    SD,
+    fold_scope,
+    fold_scopes,
+    repeat_scope,
+    repeat_scopes,
+)
 from blastfold.core.notes import make_note
 from blastfold.core.predictions import predicted_classes, read_test_predictions
 from blastfold.core.tables import read_text_table, write_table
-from blastfold.statistics.grouped import group_predictions
+from blastfold.statistics.grouped import group_predictions, repeat_count
 from blastfold.statistics.metrics import metric_values, undefined_reason
 
 logger = logging.getLogger(__name__)
@@ -89,6 +99,13 @@ def scopes(tested: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     yield POOLED, tested
 
 
+def scopes_of_repeats(tested: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield every repeat as ``repeat-<number>`` where there are several."""
+    if repeat_count(tested) > 1:
+        for repeat, rows in tested.groupby("repeat", sort=True):
+            yield repeat_scope(repeat), rows
+
+
 def count_totals(images: pd.DataFrame) -> np.ndarray:
     """Count the confusion cells and the ordered pairs of test images at the threshold 0.5.
 
@@ -119,17 +136,23 @@ def compute_metrics(images: pd.DataFrame) -> dict[str, tuple[float, str]]:
 
 
 def metrics_table(tested: pd.DataFrame) -> pd.DataFrame:
-    """Return scope, metric, value and note: every fold, their mean and sd, and pooled."""
+    """Return scope, metric, value and note: every fold, their mean and sd, repeats and pooled.
+
+    With several repeats each has a row with its folds taken together, and ``pooled`` is the mean
+    of the repeats (see :class:`blastfold.statistics.grouped.RepeatedPredictions`).
+    """
     rows = []
-    for scope, images in scopes(tested):
+    for scope, images in [*scopes(tested), *scopes_of_repeats(tested)]:
         values = compute_metrics(images)
         rows += [(scope, metric, value, note) for metric, (value, note) in values.items()]
     table = pd.DataFrame(rows, columns=["scope", "metric", "value", "note"])
-    folds = table[table["scope"] != POOLED]
+    folds = table[table["scope"].isin(fold_scopes(table["scope"]))]
     summary = [_summarise(folds, metric) for metric in METRICS]
     summary = pd.DataFrame([row for pair in summary for row in pair], columns=table.columns)
     summary = summary.sort_values("scope", kind="stable")
-    return pd.concat([folds, summary, table[table["scope"] == POOLED]], ignore_index=True)
+    repeats = table[table["scope"].isin(repeat_scopes(table["scope"]))]
+    pooled = table[table["scope"] == POOLED]
+    return pd.concat([folds, summary, repeats, pooled], ignore_index=True)
 
 
 def _summarise(folds: pd.DataFrame, metric: str) -> list[tuple[str, str, float, str]]:
@@ -147,6 +170,8 @@ def _summarise(folds: pd.DataFrame, metric: str) -> list[tuple[str, str, float, 
 def confusion_table(tested: pd.DataFrame) -> pd.DataFrame:
     """Count right and wrong predictions of every fold and pooled at the threshold 0.5.
 
+    With several repeats ``pooled`` counts each image once per repeat.
+
     Returns:
         scope, the cells of the confusion matrix, positive_share (share of the images that are of
         the positive class), negative_class and positive_class (names).
@@ -154,7 +179,8 @@ def confusion_table(tested: pd.DataFrame) -> pd.DataFrame:
     negative, positive = predicted_classes(tested)
     rows = []
     for scope, images in scopes(tested):
-        counts = count_totals(images)[: len(CELLS)].astype(int)
+        totals = count_totals(images)[: len(CELLS)] * repeat_count(images)
+        counts = totals.round().astype(int)
         share = float((images["label"] == 1).mean())
         rows.append((scope, *counts, share, negative, positive))
     names = [*CELLS, "positive_share", "negative_class", "positive_class"]
@@ -222,6 +248,7 @@ def report_table(tested: pd.DataFrame) -> pd.DataFrame:
         for name, counts in zip(predicted_classes(tested), of_class, strict=True):
             values = [float(metric_values(metric, counts)) for metric in REPORTED.values()]
             note = make_note("undefined") if np.isnan(values).any() else ""
-            rows.append((scope, name, *values, int(counts[2] + counts[3]), note))
+            support = round(counts[2] + counts[3])
+            rows.append((scope, name, *values, support, note))
     columns = ["scope", "class", *REPORTED, "support", "note"]
     return pd.DataFrame(rows, columns=columns)

@@ -37,7 +37,15 @@ def external_runs(config: dict) -> list[dict[str, str]]:
 
 
 def fold_count(protocol: dict) -> int:
-    """Return the number of folds of a protocol, known before any data are read."""
+    """Return the number of folds of all repeats of a protocol, known before any data are read."""
+    return protocol.get("repeats", 1) * folds_per_repeat(protocol)
+
+
+def folds_per_repeat(protocol: dict) -> int:
+    """Return the number of folds of one repeat of a protocol.
+
+    Fold f of repeat r has the number r * folds_per_repeat + f in all files.
+    """
     if protocol["kind"] == "holdout":
         return 1
     if protocol["kind"] == "kfold":

@@ -4,15 +4,17 @@ from collections.abc import Iterable, Mapping
 
 from blastfold.core.files import digest_settings
 from blastfold.core.names import plain_name
-from blastfold.core.settings import head_of
+from blastfold.core.settings import features_depend_on_fold, head_of
 
 
 def depends_on_fold(model: Mapping) -> bool:
     """Return whether the features of a model differ between folds.
 
-    They do when the mean image or a stain reference of the fold is part of the pre-processing.
+    See :func:`blastfold.core.settings.features_depend_on_fold`.
     """
-    return model["preprocessing"] == "mean_image" or model["stain"] != "none"
+    return features_depend_on_fold(
+        model["preprocessing"], model["stain"], random_start=model["weights"] == "none"
+    )
 
 
 def feature_settings(model: Mapping) -> dict:

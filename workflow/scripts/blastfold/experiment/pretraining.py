@@ -116,6 +116,11 @@ def check_pretraining(config: dict) -> Iterator[str]:
                 f"{key}.protocol: {entry['protocol']} has several folds and so several networks, "
                 "expected kind holdout, or predefined with one part to test on"
             )
+        if protocol and protocol["repeats"] > 1:
+            yield (
+                f"{key}.protocol: {entry['protocol']} has {protocol['repeats']} repeats and so "
+                "several networks, expected repeats: 1"
+            )
         if entry["training"].get("train") == "head":
             yield f"{key}.training.train: 'head' teaches no backbone, expected all or staged"
         if "architecture" in entry["training"]:

@@ -128,6 +128,10 @@ class TrainingInputs:
         """Return how often a test on another data set passes over it: once for each network."""
         return fold_count(self.config["protocols"][wildcards.protocol])
 
+    def repeats(self, wildcards) -> int:
+        """Return the number of repeats of a protocol."""
+        return self.config["protocols"][wildcards.protocol]["repeats"]
+
     # Start weights, and what was fitted on the training images of a fold.
 
     def weights(self, wildcards) -> str | list:

@@ -11,7 +11,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train
 from blastfold.core.errors import InputError
 from blastfold.core.fold_table import write_folds
 from blastfold.core.manifest import class_names, read_manifest
-from blastfold.core.names import REPEAT, TEST, TRAIN, VALIDATION
+from blastfold.core.names import REDRAW_SEEDS, REPEAT, TEST, TRAIN, VALIDATION
 from blastfold.core.parts import parts_of_fold, unknown_parts
 from blastfold.core.seeds import derive_seed, generator
 from blastfold.core.tables import read_text_table
@@ -56,8 +56,10 @@ def split(images: pd.DataFrame, protocol: dict, seed: int) -> pd.DataFrame:
         seed: The experiment's seed.
 
     Returns:
-        image_id, repeat, fold (from 0) and role (train, validation, test), by fold and then in the
-        order of ``images``. Every image that takes part has one role in every fold.
+        image_id, repeat, fold (from 0, through all repeats) and role (train, validation, test), by
+        fold and then in the order of ``images``. Every image that takes part has one role in
+        every fold. The first repeat is the same whatever the number of repeats; the others are
+        independent draws, or copies of it where the protocol redraws seeds alone.
 
     Raises:
         InputError: When the data cannot be split this way; proposes what works.
@@ -67,13 +69,21 @@ def split(images: pd.DataFrame, protocol: dict, seed: int) -> pd.DataFrame:
     classes = class_names(images)
     splitter = {"holdout": _holdout, "kfold": _kfold, "predefined": _predefined}[protocol["kind"]]
     tables = []
-    for fold, roles in enumerate(splitter(images, labels, groups, protocol, seed)):
-        roles[left_out(roles, labels, groups, protocol, seed, fold)] = ""
-        _check_roles(roles, labels, groups, protocol, fold, classes)
-        columns = {"image_id": images["image_id"], "repeat": REPEAT, "fold": fold, "role": roles}
-        table = pd.DataFrame(columns)
-        tables.append(table[table["role"] != ""])
+    for repeat in range(protocol.get("repeats", 1)):
+        drawn = seed if protocol.get("redraw") == REDRAW_SEEDS else repeat_seed(seed, repeat)
+        for fold, roles in enumerate(splitter(images, labels, groups, protocol, drawn)):
+            roles[left_out(roles, labels, groups, protocol, drawn, fold)] = ""
+            _check_roles(roles, labels, groups, protocol, len(tables), classes)
+            # Folds are numbered through all repeats.
+            columns = {"repeat": repeat, "fold": len(tables), "role": roles}
+            table = pd.DataFrame({"image_id": images["image_id"], **columns})
+            tables.append(table[table["role"] != ""])
     return pd.concat(tables, ignore_index=True)
+
+
+def repeat_seed(seed: int, repeat: int) -> int:
+    """Return the seed that the draws of a repeat derive from: the first has the experiment's."""
+    return seed if repeat == REPEAT else derive_seed(seed, "repeat", repeat)
 
 
 def group_of_images(images: pd.DataFrame, protocol: dict) -> np.ndarray:

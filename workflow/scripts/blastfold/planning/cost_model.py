@@ -10,7 +10,12 @@ import pandas as pd
 
 from blastfold.core.names import LEUKAEMIA_CLASSES
 from blastfold.core.parts import parts_of_fold
-from blastfold.experiment.combinations import combinations, external_runs, fold_count
+from blastfold.experiment.combinations import (
+    combinations,
+    external_runs,
+    fold_count,
+    folds_per_repeat,
+)
 from blastfold.experiment.dataset_inputs import demo_images
 from blastfold.experiment.feature_sets import depends_on_fold, feature_set_name
 
@@ -106,7 +111,7 @@ def _scaled(parts: Mapping[str, int], images: int) -> dict[str, int]:
 
 
 def folds_of(protocol: Mapping, parts: Mapping[str, int]) -> list[Fold]:
-    """Return how many images each fold trains on, validates on and tests on.
+    """Return how many images each fold of all repeats trains on, validates on and tests on.
 
     Groups that must stay together move these numbers by little.
 
@@ -114,8 +119,12 @@ def folds_of(protocol: Mapping, parts: Mapping[str, int]) -> list[Fold]:
         protocol: The protocol entry of the config.
         parts: Images by official part.
     """
+    return _folds_of_repeat(protocol, parts) * protocol.get("repeats", 1)
+
+
+def _folds_of_repeat(protocol: Mapping, parts: Mapping[str, int]) -> list[Fold]:
     images = sum(parts.values())
-    count = fold_count(protocol)
+    count = folds_per_repeat(protocol)
     if protocol["kind"] == "holdout":
         test = math.ceil(images * protocol["test_fraction"])
         validation = round(images * protocol["validation_fraction"])

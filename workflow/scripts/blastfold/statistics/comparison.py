@@ -17,7 +17,12 @@ from blastfold.core.notes import (
 )
 from blastfold.statistics.delong import area_difference, estimate_areas
 from blastfold.statistics.folds import corrected_resampled_t, fold_values
-from blastfold.statistics.grouped import GroupedPredictions, bootstrap_weights, group_predictions
+from blastfold.statistics.grouped import (
+    GroupedPredictions,
+    bootstrap_weights,
+    group_predictions,
+    repeat_count,
+)
 from blastfold.statistics.intervals import RESAMPLES
 from blastfold.statistics.jackknife import (
     POWER,
@@ -161,7 +166,8 @@ def compare(
     difference = values[0] - values[1]
     reasons = [undefined_reason(metric, model.totals()) for model in models]
     note = join_notes(*reasons, found[-1])
-    images, groups = len(pair.paired), models[0].groups
+    images = round(len(pair.paired) / repeat_count(pair.paired))
+    groups = models[0].groups
     return Comparison(metric, method, *values, difference, *found[:-1], images, groups, note)
 
 
@@ -238,7 +244,7 @@ def compare_pairs(
 
 
 def _model(paired: pd.DataFrame, side: str) -> pd.DataFrame:
-    columns = [column for column in ("image_id", "fold", "label") if column in paired]
+    columns = [column for column in ("image_id", "repeat", "fold", "label") if column in paired]
     return paired[columns].assign(probability=paired[side])
 
 

@@ -123,6 +123,57 @@ class GroupedPredictions:
         return touched
 
 
+@dataclass(frozen=True)
+class RepeatedPredictions(GroupedPredictions):
+    """Predictions of several repeats of a procedure, whose totals are means over the repeats.
+
+    Images are compared within their repeat alone. A metric of these totals is the metric of the
+    mean confusion matrix, and the AUC is the mean of the repeats' AUCs. Leaving a group out leaves
+    it out of every repeat.
+
+    Attributes:
+        repeats: The condensed predictions of each repeat, with the groups of all. The other
+            attributes have the rows of all repeats; ``counts`` are means.
+    """
+
+    repeats: tuple[GroupedPredictions, ...]
+
+    def totals(self, weights: np.ndarray | None = None) -> np.ndarray:
+        """See :meth:`GroupedPredictions.totals`."""
+        return _mean_totals([repeat.totals(weights) for repeat in self.repeats])
+
+    def totals_without_one(self, weights: np.ndarray | None = None) -> np.ndarray:
+        """See :meth:`GroupedPredictions.totals_without_one`."""
+        return _mean_totals([repeat.totals_without_one(weights) for repeat in self.repeats])
+
+
+def repeat_count(predictions: pd.DataFrame) -> int:
+    """Return how many repeats predictions are of: 1 without a column ``repeat``."""
+    return predictions["repeat"].nunique() if "repeat" in predictions else 1
+
+
+def _mean_totals(of_repeats: Sequence[np.ndarray]) -> np.ndarray:
+    """Average totals over repeats; of the ordered pairs the share is averaged, where there are any.
+
+    Args:
+        of_repeats: Totals of each repeat, (..., 5).
+
+    Returns:
+        float64 (..., 5): mean counts, and the ordered pairs that give the mean AUC with them; NaN
+        where no repeat has images of both classes.
+    """
+    stacked = np.stack(of_repeats)
+    mean = stacked.mean(axis=0)
+    pairs = (stacked[..., 0] + stacked[..., 1]) * (stacked[..., 2] + stacked[..., 3])
+    defined = pairs > 0
+    shares = np.divide(stacked[..., 4], pairs, out=np.zeros_like(pairs), where=defined)
+    number = defined.sum(axis=0)
+    share = shares.sum(axis=0) / np.maximum(number, 1)
+    share = np.where(number > 0, share, np.nan)
+    mean[..., 4] = share * (mean[..., 0] + mean[..., 1]) * (mean[..., 2] + mean[..., 3])
+    return mean
+
+
 def group_predictions(
     predictions: pd.DataFrame,
     groups: Sequence | None = None,
@@ -132,21 +183,54 @@ def group_predictions(
 
     Args:
         predictions: One row per image; columns ``label`` (0 negative, 1 positive), ``probability``
-            (of the positive class, 0 to 1) and, for messages, ``image_id``.
+            (of the positive class, 0 to 1) and, for messages, ``image_id``; with a column
+            ``repeat`` of several values one row per image and repeat.
         groups: The group of every row; every image is its own group when None.
         threshold: A probability of at least the threshold predicts positive; a number, or one
             for every row (folds may have chosen different ones).
 
     Returns:
-        The condensed predictions.
+        The condensed predictions; :class:`RepeatedPredictions` of several repeats.
 
     Raises:
         InputError: For no rows, labels other than 0 and 1, probabilities that are missing or
             outside 0 to 1, and missing groups.
     """
     label, probability = checked_columns(predictions)
+    several = repeat_count(predictions) > 1
+    if groups is None and several and "image_id" in predictions:
+        groups = predictions["image_id"]
     index, number = _group_index(predictions, groups)
-    predicted = probability >= np.broadcast_to(threshold, probability.shape)
+    thresholds = np.broadcast_to(threshold, probability.shape)
+    if not several:
+        return condense(label, probability, index, number, thresholds)
+    repeats = tuple(
+        condense(label[rows], probability[rows], index[rows], number, thresholds[rows])
+        for rows in predictions.groupby("repeat", sort=True).indices.values()
+    )
+    counts = np.mean([repeat.counts for repeat in repeats], axis=0)
+    predicted = probability >= thresholds
+    rows_of_all = (label, probability, predicted, index)
+    return RepeatedPredictions(*rows_of_all, number, counts, None, repeats)
+
+
+def condense(
+    label: np.ndarray,
+    probability: np.ndarray,
+    index: np.ndarray,
+    number: int,
+    thresholds: np.ndarray,
+) -> GroupedPredictions:
+    """Condense checked predictions of one repeat.
+
+    Args:
+        label: int64 (images,), 0 or 1.
+        probability: float64 (images,), of the positive class.
+        index: int64 (images,), position of the image's group.
+        number: Number of groups; some may have no image.
+        thresholds: float64 (images,).
+    """
+    predicted = probability >= thresholds
     cell = 2 * label + predicted
     counts = np.bincount(4 * index + cell, minlength=4 * number).reshape(number, 4)
     pairs = None

@@ -18,7 +18,12 @@ from blastfold.core.names import METRICS, PROPORTIONS, THRESHOLD
 from blastfold.core.notes import join_notes, make_note
 from blastfold.statistics.delong import estimate_areas
 from blastfold.statistics.folds import corrected_resampled_t, fold_values
-from blastfold.statistics.grouped import GroupedPredictions, bootstrap_weights, group_predictions
+from blastfold.statistics.grouped import (
+    GroupedPredictions,
+    bootstrap_weights,
+    group_predictions,
+    repeat_count,
+)
 from blastfold.statistics.jackknife import (
     bounded_interval,
     few_groups_note,
@@ -48,7 +53,7 @@ class Interval:
         upper: Upper end; NaN where undefined.
         method: The method used (never ``auto``).
         level: Confidence level.
-        images: Number of images.
+        images: Number of images; of several repeats the mean number that a repeat tests.
         groups: Number of groups; the number of images where none are given.
         note: Warnings and reasons, separated by semicolons; empty otherwise.
     """
@@ -118,9 +123,8 @@ def interval(
             weights = bootstrap_weights(grouped.groups, resamples, random_generator)
         limits = confidence_limits(metric, grouped, method, level, weights)
     lower, upper, note = limits
-    return Interval(
-        metric, value, lower, upper, method, level, len(predictions), grouped.groups, note
-    )
+    images = round(len(predictions) / repeat_count(predictions))
+    return Interval(metric, value, lower, upper, method, level, images, grouped.groups, note)
 
 
 def confidence_limits(

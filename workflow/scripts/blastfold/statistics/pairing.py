@@ -8,7 +8,7 @@ import pandas as pd
 from blastfold.core.errors import InputError
 from blastfold.statistics.grouped import NAMED_IMAGES, checked_columns
 
-KEYS = ("fold", "image_id")
+KEYS = ("repeat", "fold", "image_id")
 
 
 def pair_predictions(
@@ -17,14 +17,14 @@ def pair_predictions(
     """Join the predictions of two models by image (and fold, where both have one).
 
     Args:
-        first: Columns ``image_id``, ``label``, ``probability``, optional ``fold``; one row per
-            image (and fold).
+        first: Columns ``image_id``, ``label``, ``probability``, optional ``fold`` and ``repeat``;
+            one row per image (and fold).
         second: The same of the other model, in any order.
         names: The models' names, for messages.
 
     Returns:
-        Columns ``image_id``, (``fold``), ``label``, ``first``, ``second`` (probabilities of
-        positive), in the order of the first model's rows.
+        Columns ``image_id``, (``fold``, ``repeat``), ``label``, ``first``, ``second``
+        (probabilities of positive), in the order of the first model's rows.
 
     Raises:
         InputError: When an image is missing from one model, occurs twice, has two labels, or

@@ -7,7 +7,12 @@ import pandas as pd
 
 from blastfold.core.errors import InputError
 from blastfold.core.notes import join_notes, make_note
-from blastfold.statistics.grouped import GroupedPredictions, bootstrap_weights, group_predictions
+from blastfold.statistics.grouped import (
+    GroupedPredictions,
+    RepeatedPredictions,
+    bootstrap_weights,
+    group_predictions,
+)
 from blastfold.statistics.intervals import RESAMPLES, Interval
 from blastfold.statistics.jackknife import few_groups_note, metric_spread
 
@@ -121,7 +126,13 @@ def sensitivity_at_specificity(
 
 
 def _rates(grouped: GroupedPredictions, weights: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """Interpolate the true positive rate of every resample at the grid; NaN without a class."""
+    """Interpolate the true positive rate of every resample at the grid; NaN without a class.
+
+    Of several repeats it is the mean of their curves (vertical averaging; Fawcett 2006, An
+    introduction to ROC analysis, section 8), whose area is the mean AUC.
+    """
+    if isinstance(grouped, RepeatedPredictions):
+        return np.mean([_rates(repeat, weights, grid) for repeat in grouped.repeats], axis=0)
     order = np.argsort(-grouped.probability, kind="stable")
     ordered = grouped.probability[order]
     last_of_tie = np.append(ordered[1:] != ordered[:-1], True)

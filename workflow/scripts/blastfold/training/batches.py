@@ -19,8 +19,8 @@ class ImageInputs:
     Args:
         images: uint8 (n, h, w, 3) image store of the whole data set, memory-mapped or not.
         augmentation: The random changes.
-        seed: Seed of the changes: the same for all folds, protocols and models of a data set, so
-            that features can be shared and all networks see the same views.
+        seed: Seed of the changes: the same for all models of a data set, so that features can be
+            shared.
     """
 
     def __init__(self, images: np.ndarray, augmentation: AugmentationSettings, seed: int):

@@ -43,17 +43,19 @@ def apply_models(
     dataset: str | os.PathLike,
     compute: JobSettings,
     outputs: Mapping[str, str],
+    repeats: int = 1,
 ) -> None:
     """Predict every image of a data set with the networks of all folds of a training.
 
     Args:
-        models: Trained networks (``model.keras``) of the folds, in their order.
+        models: Trained networks (``model.keras``) of the folds of all repeats, in their order.
         images: Image store of the other data set, uint8 (n, h, w, 3).
         manifest: Its manifest.
         dataset: Its JSON summary, with the digests of both and the classes.
         compute: How the job computes.
         outputs: Paths by name: predictions (role test, fold 0: the mean over the networks),
             networks (the same columns, one row per image and network) and record.
+        repeats: Number of repeats of the protocol; each has as many networks.
 
     Raises:
         InputError: A network takes images of another size.
@@ -69,7 +71,9 @@ def apply_models(
         logger.info("network of fold %d (%d networks): %d images", fold, len(models), len(store))
         by_network.append(predict_with(path, store))
     tables = [
-        prediction_table(names, fold, TEST, labels, probabilities, classes)
+        prediction_table(
+            *(names, fold, TEST, labels, probabilities, classes), fold * repeats // len(models)
+        )
         for fold, probabilities in enumerate(by_network)
     ]
     mean = prediction_table(names, 0, TEST, labels, np.mean(by_network, axis=0), classes)

@@ -35,6 +35,7 @@ from blastfold.training.files import FoldFiles
 from blastfold.training.run_record import describe_process, versions
 from blastfold.training.start import (
     augmentation_seed,
+    backbone_seed,
     frozen_backbone,
     read_preparation,
     start_digests,
@@ -66,9 +67,9 @@ def extract_features(
 
     Args:
         files: What the extraction reads. With a table of folds there are features of each fold,
-            because something is fitted on its training images; then changed views are those of
-            the fold's training images, and all others are zero. Without one all folds share the
-            features.
+            because something is fitted on its training images, or because it has random start
+            weights of its own; then changed views are those of the fold's training images, and
+            all others are zero. Without one all folds of all repeats share the features.
         settings: What determines the features.
         compute: How the job computes.
         image_source: Name that seeds the random changes of the images.
@@ -82,16 +83,21 @@ def extract_features(
     setup = set_up(compute, derive_seed(compute.seed, "extract_features"))
     computed_by = {**setup._asdict(), "threads": compute.threads}
     images = np.load(files.images, mmap_mode="r")
-    backbone, application = frozen_backbone(settings, images.shape[1:], files.weights, compute.seed)
+    numbers = sorted(set(read_folds(files.folds)["fold"])) if files.folds else [None]
+    start_of = (settings, images.shape[1:], files.weights, compute.seed)
+    backbone, application = frozen_backbone(*start_of, numbers[0])
     runtime = choose_runtime(backbone, setup, compute)
     computed_by["runtime"] = runtime.name
-    seed = augmentation_seed(compute.seed, image_source)
-    source = ImageInputs(images, settings.augmentation, seed)
-    numbers = sorted(set(read_folds(files.folds)["fold"])) if files.folds else [None]
+    seeds = [augmentation_seed(compute.seed, image_source, number) for number in numbers]
+    drawn = [
+        None if files.weights else backbone_seed(compute.seed, settings.architecture, number)
+        for number in numbers
+    ]
     determined = [
         feature_digests(files, number, settings)
-        | {"seed": seed, "code": compute.code, **computed_by, "versions": versions()}
-        for number in numbers
+        | {"seed": seed, "backbone_seed": draw, "code": compute.code}
+        | {**computed_by, "versions": versions()}
+        for number, seed, draw in zip(numbers, seeds, drawn, strict=True)
     ]
     shape = (view_count(settings), len(images), *backbone.output.shape[1:])
     # Two protocols may have equal splits, and their extractions may run at the same time.
@@ -105,8 +111,13 @@ def extract_features(
     with contextlib.ExitStack() as claims, stop_requests() as stop:
         for work in works:
             claims.callback(work.release)
-        for number, digests, work in zip(numbers, determined, works, strict=True):
+        plan = zip(numbers, seeds, drawn, determined, works, strict=True)
+        for number, seed, draw, digests, work in plan:
             start = time.monotonic()
+            if draw != drawn[0]:
+                backbone, _ = frozen_backbone(*start_of, number)
+                runtime = choose_runtime(backbone, setup, compute)
+            source = ImageInputs(images, settings.augmentation, seed)
             preparation = read_preparation(files, number or 0, settings.preprocessing, application)
             rows = rows_by_view(files, number, view_count(settings), len(images))
             extraction = Extraction(preparation, source, rows, stop, batch_size)

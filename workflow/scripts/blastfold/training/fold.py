@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from blastfold.core.fold_table import Part, read_parts, split_digest
+from blastfold.core.fold_table import Part, read_parts, repeat_of_fold, split_digest
 from blastfold.core.manifest import read_classes, read_manifest
-from blastfold.core.names import REPEAT, TEST, TRAIN
+from blastfold.core.names import TEST, TRAIN
 from blastfold.core.seeds import derive_seed
 from blastfold.core.settings import ModelSettings, Run
 from blastfold.training.files import FoldFiles
@@ -21,7 +21,7 @@ class Fold:
 
     Attributes:
         run: Data set, protocol and model.
-        number: Number of the fold.
+        number: Number of the fold, through all repeats.
         repeat: Number of the repeat of the split.
         parts: Images by role: train, validation (absent when empty) and test.
         image_ids: Names of all images of the data set, in the order of the store.
@@ -81,7 +81,7 @@ def read_fold(files: FoldFiles, number: int, settings: ModelSettings, run: Run, 
     return Fold(
         run,
         number,
-        REPEAT,
+        repeat_of_fold(files.folds, number),
         read_parts(manifest, files.folds, number),
         manifest["image_id"].to_numpy(),
         read_classes(files.dataset),

@@ -15,7 +15,7 @@ from blastfold.training.files import FoldFiles, FoldOutputs
 from blastfold.training.fold import fold_seed, read_fold
 from blastfold.training.memory import within_memory
 from blastfold.training.outcome import describe_run, train_fold, write_outcomes
-from blastfold.training.start import augmentation_seed, start_network
+from blastfold.training.start import image_seed, start_network
 from blastfold.training.state import state_of, stop_requests
 from blastfold.training.trainer import Trainer, image_trainer
 
@@ -51,7 +51,7 @@ def train_model(
     fold = read_fold(files, number, settings, run, compute.seed)
     logger.info("%s: %s, %s", fold.name, setup.device, fold.count_images())
     state = state_of(fold, setup, compute)
-    seed = augmentation_seed(compute.seed, run.image_source)
+    seed = image_seed(compute.seed, run.image_source, number, settings, files.weights)
     source = ImageInputs(np.load(files.images, mmap_mode="r"), settings.augmentation, seed)
     if is_gpu(setup.device):
         source.keep_on_device(free_gpu_memory())

@@ -11,20 +11,63 @@ from blastfold.core.errors import InputError
 from blastfold.core.files import digest_file, digest_settings
 from blastfold.core.names import plain_name
 from blastfold.core.seeds import derive_seed
-from blastfold.core.settings import FeatureSettings, ModelSettings
+from blastfold.core.settings import FeatureSettings, ModelSettings, features_depend_on_fold
 from blastfold.networks import architectures
 from blastfold.networks.preprocessing import Preparation, build_preparation, resize_mean_image
 from blastfold.training.files import StartFiles
 
 
-def augmentation_seed(seed: int, image_source: str) -> int:
-    """Return the seed of the random changes of a data set's images, the same for all trainings."""
-    return derive_seed(seed, "augmentation", image_source)
+def augmentation_seed(seed: int, image_source: str, fold: int | None = None) -> int:
+    """Return the seed of the random changes of a data set's images.
+
+    Args:
+        seed: The seed of the experiment.
+        image_source: Name of the data set that the images come from.
+        fold: Number of the fold, which has changes of its own, the same for all models; None
+            where all folds learn from the same features.
+    """
+    return derive_seed(seed, "augmentation", image_source, *_own_draw(fold))
 
 
-def backbone_seed(seed: int, architecture: str) -> int:
-    """Return the seed of a backbone's random start weights."""
-    return derive_seed(seed, "backbone", plain_name(architecture))
+def backbone_seed(seed: int, architecture: str, fold: int | None = None) -> int:
+    """Return the seed of a backbone's random start weights.
+
+    Every fold of every repeat has a draw of its own: networks that all start from one draw agree
+    more than the procedure does, and two draws would then pass for two procedures. Models of one
+    architecture share the draw of a fold, so that they can share its features.
+
+    Args:
+        seed: The seed of the experiment.
+        architecture: Name of the network.
+        fold: Number of the fold; None for features that no fold is trained on.
+    """
+    return derive_seed(seed, "backbone", plain_name(architecture), *_own_draw(fold))
+
+
+def _own_draw(fold: int | None) -> tuple[str, ...]:
+    """Return what names the draw of a fold; the first fold has that of no fold."""
+    return (f"fold-{fold}",) if fold else ()
+
+
+def image_seed(
+    seed: int, image_source: str, fold: int, settings: ModelSettings, weights: object
+) -> int:
+    """Return the seed of the random changes of the images that the training of a fold sees.
+
+    A frozen backbone has the changes of its stored features, which all folds may share: heads
+    then learn the same from both.
+
+    Args:
+        seed: The seed of the experiment.
+        image_source: Name of the data set that the images come from.
+        fold: Number of the fold.
+        settings: The model.
+        weights: File with the start weights; None for random ones.
+    """
+    own = settings.train != "head" or features_depend_on_fold(
+        settings.preprocessing, settings.stain, random_start=not weights
+    )
+    return augmentation_seed(seed, image_source, fold if own else None)
 
 
 def frozen_backbone(
@@ -32,6 +75,7 @@ def frozen_backbone(
     shape: tuple[int, int, int],
     weights: str | Path | None,
     seed: int,
+    fold: int | None = None,
 ) -> tuple[keras.Model, str | None]:
     """Build a backbone that is not trained, with its start weights.
 
@@ -39,8 +83,9 @@ def frozen_backbone(
         settings: architecture and pooling are read.
         shape: (height, width, 3) of the images.
         weights: File with the start weights; None for random ones, which depend only on the
-            seed and the architecture.
+            seed, the architecture and the fold.
         seed: The seed of the experiment.
+        fold: Number of the fold; None for features that no fold is trained on.
 
     Returns:
         The backbone and its module in keras.applications (see
@@ -50,7 +95,7 @@ def frozen_backbone(
         settings.architecture,
         settings.pooling,
         shape,
-        backbone_seed(seed, settings.architecture),
+        backbone_seed(seed, settings.architecture, fold),
     )
     backbone.trainable = False
     if weights:
@@ -74,7 +119,7 @@ def start_network(
     network = architectures.build_network(
         settings,
         shape,
-        backbone_seed(seed, settings.architecture),
+        backbone_seed(seed, settings.architecture, fold),
         derive_seed(fold_seed, "head"),
     )
     if files.weights:

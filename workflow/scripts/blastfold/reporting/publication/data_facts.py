@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from blastfold.core.names import REDRAW_SEEDS
 from blastfold.datasets.summary import compare_counts
 from blastfold.reporting.publication.records import Records, Split
 from blastfold.reporting.publication.wording import count, listing, percent, sentence, size, span
@@ -172,7 +173,8 @@ def _resizing(records: Records, name: str, description: dict) -> str:
 
 def _describe_split(records: Records, dataset: str, protocol: str, split: Split) -> Iterator[str]:
     entry = records.config["protocols"][protocol]
-    folds = len(split.counts)
+    repeats = entry.get("repeats", 1)
+    folds = len(split.counts) // repeats
     images = ", ".join(
         f"{span([roles[role] for roles in _folds(split)])} {name}"
         for role, name in (("train", "training"), ("validation", "validation"), ("test", "test"))
@@ -186,7 +188,9 @@ def _describe_split(records: Records, dataset: str, protocol: str, split: Split)
         "kfold": f"{folds}-fold cross-validation, {stratified}",
         "predefined": f"the official parts of the data set, {count(folds, 'test part')}",
     }[entry["kind"]]
-    each = "" if folds == 1 else " in each fold"
+    if repeats > 1:
+        kind += _repeated(entry)
+    each = "" if folds * repeats == 1 else " in each fold"
     yield f"{_place(records, dataset, protocol)}: {kind}, with {' and '.join(images)} images{each}."
     yield sentence(_grouping(entry))
     if any(roles["validation"] for roles in _folds(split)):
@@ -196,6 +200,18 @@ def _describe_split(records: Records, dataset: str, protocol: str, split: Split)
         yield "There were no validation images."
     if finding := audit_finding(split):
         yield sentence(finding)
+
+
+def _repeated(entry: dict) -> str:
+    """Return how often a split was repeated, and what differs between the repeats."""
+    differing = "with other folds and other seeds"
+    if entry["redraw"] == REDRAW_SEEDS:
+        differing = "with the same folds and other seeds"
+    elif entry["kind"] == "predefined":
+        differing = "with the same test parts, other validation images and other seeds"
+        if "validation_parts" in entry or not entry["validation_fraction"]:
+            differing = "with the same parts and other seeds"
+    return f", {entry['repeats']} times {differing}"
 
 
 def _grouping(entry: dict) -> str:

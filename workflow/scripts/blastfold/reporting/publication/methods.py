@@ -104,6 +104,11 @@ def evaluation_sentences(records: Records) -> list[str]:
             "Where there are several folds, the mean and the sample standard deviation of the "
             "folds' values and the values of all folds' test images pooled are reported separately."
         )
+    if any(run.record.get("repeat", 0) > 0 for run in records.runs):
+        sentences.append(
+            "Where a protocol was repeated, the test images of a repeat's folds were pooled, and "
+            "the metrics of the repeats were averaged; groups were left out of all repeats at once."
+        )
     return sentences
 
 

@@ -20,6 +20,7 @@ from blastfold.core.names import (
     TRAIN,
     VALIDATION,
     fold_scopes,
+    repeat_scopes,
 )
 from blastfold.core.notes import join_notes, make_note, note_codes, notes_about, only_notes
 from blastfold.core.tables import read_text_table
@@ -28,6 +29,9 @@ from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.writing import show_unknown, write_both, write_table
 
 Paths = Iterable[str | os.PathLike]
+
+REPEATS_VIEW = "mean of repeats"
+"""View of the mean of several repeats, each with its folds taken together."""
 
 UNKNOWN_GROUPS = "groups_of_unknown_subjects"
 """The code of intervals over leakage groups that may be incomplete."""
@@ -123,7 +127,7 @@ def tabulate_splits(
         rows.append(names | split_counts(read_folds(path)))
     caption = (
         "Images of each split. Where a protocol has several folds, the numbers are the "
-        "smallest and the largest of its folds."
+        "smallest and the largest of the folds of all repeats."
     )
     write_table(pd.DataFrame(rows), paths, caption, "tab:splits")
 
@@ -132,14 +136,17 @@ def split_counts(folds: pd.DataFrame) -> dict[str, int]:
     """Count the images of a split by role.
 
     Args:
-        folds: image_id, fold and role; one row per image and fold.
+        folds: image_id, repeat, fold and role; one row per image and fold.
 
     Returns:
-        folds and images (distinct), then the smallest and largest number of images of a fold
-        for each role: train_min, train_max, test_min, test_max, validation_min, validation_max.
+        repeats, folds (of each repeat) and images (distinct), then the smallest and largest number
+        of images of a fold for each role: train_min, train_max, test_min, test_max,
+        validation_min, validation_max.
     """
     counts = folds.groupby(["fold", "role"]).size().unstack(fill_value=0)
-    result = {"folds": len(counts), "images": folds["image_id"].nunique()}
+    repeats = folds["repeat"].nunique()
+    result = {"repeats": repeats, "folds": len(counts) // repeats}
+    result["images"] = folds["image_id"].nunique()
     for role in (TRAIN, TEST, VALIDATION):
         of_role = counts[role] if role in counts else counts.iloc[:, 0] * 0
         result |= {f"{role}_min": int(of_role.min()), f"{role}_max": int(of_role.max())}
@@ -171,8 +178,13 @@ def tabulate_results(
     caption = (
         f"Results on {title}. The mean over folds has its standard deviation; "
         "pooled folds are all test predictions taken together. In brackets: 95 % interval over "
-        f"{groups_in_words(unknown)}."
+        f"{groups_in_words(unknown)}. It is about these trained networks on other subjects."
     )
+    if any((table["repeats"] > 1).any() for table in tables):
+        caption += (
+            " Where a protocol is repeated, the folds of each repeat are taken together, and the "
+            "mean of the repeats has the standard deviation between repeats."
+        )
     write_table(pd.concat(tables, ignore_index=True), paths, caption, label)
 
 
@@ -186,17 +198,22 @@ def result_rows(metrics: pd.DataFrame, intervals: pd.DataFrame | None = None) ->
 
     Returns:
         One row for a single test set; for several folds the row "mean of folds", with standard
-        deviations, and the row "pooled folds". Columns: view, folds, each metric followed by
+        deviations, and the row "pooled folds", which with several repeats is "mean of repeats"
+        with their standard deviations. Columns: view, repeats, folds, each metric followed by
         its standard deviation ``<metric>_sd`` and the limits ``<metric>_lower`` and
         ``<metric>_upper`` of its interval (fractions), note.
     """
     folds = fold_scopes(metrics.index)
+    repeats = repeat_scopes(metrics.index)
     views = {"single test set": folds[0]}
     if len(folds) > 1:
-        views = {"mean of folds": MEAN, "pooled folds": POOLED}
+        views = {"mean of folds": MEAN, REPEATS_VIEW if repeats else "pooled folds": POOLED}
+    spreads = {MEAN: metrics.loc[SD]} if len(folds) > 1 else {}
+    if repeats:
+        spreads[POOLED] = metrics.loc[repeats, list(METRICS)].std(ddof=1)
     rows = []
     for view, scope in views.items():
-        row = {"view": view, "folds": len(folds)}
+        row = {"view": view, "repeats": max(len(repeats), 1), "folds": len(folds)}
         note = metrics.at[scope, "note"]
         limits = None
         if intervals is not None:
@@ -204,7 +221,7 @@ def result_rows(metrics: pd.DataFrame, intervals: pd.DataFrame | None = None) ->
             note = join_notes(note, _limits_note(limits))
         for metric in METRICS:
             row[metric] = metrics.at[scope, metric]
-            row[f"{metric}_sd"] = metrics.at[SD, metric] if scope == MEAN else float("nan")
+            row[f"{metric}_sd"] = spreads[scope][metric] if scope in spreads else float("nan")
             if limits is not None:
                 row[f"{metric}_lower"] = limits.at[metric, "lower"]
                 row[f"{metric}_upper"] = limits.at[metric, "upper"]
@@ -226,7 +243,7 @@ def tabulate_performance(metrics: str | os.PathLike, title: str, label: str, pat
 
 
 def performance_table(metrics: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per fold, then mean, standard deviation and pooled folds.
+    """Return one row per fold, then mean, standard deviation, repeats and pooled folds.
 
     Args:
         metrics: As :func:`read_metrics` returns it.
@@ -237,7 +254,10 @@ def performance_table(metrics: pd.DataFrame) -> pd.DataFrame:
     """
     titles = {scope: scope.replace("-", " ").capitalize() for scope in fold_scopes(metrics.index)}
     if len(titles) > 1:
-        titles |= {MEAN: "Mean", SD: "Standard deviation", POOLED: "Pooled folds"}
+        repeats = repeat_scopes(metrics.index)
+        titles |= {MEAN: "Mean", SD: "Standard deviation"}
+        titles |= {scope: f"{scope.replace('-', ' ').capitalize()}, pooled" for scope in repeats}
+        titles |= {POOLED: "Mean of repeats" if repeats else "Pooled folds"}
     else:
         titles = dict.fromkeys(titles, "Test set")
     table = metrics.loc[list(titles)].rename_axis("scope").reset_index()
