@@ -55,7 +55,10 @@ def test_folders_of_parts_are_a_split_and_give_the_labels(tmp_path):
 def test_patterns_read_subjects(tmp_path, pattern):
     touch(tmp_path, "train/P1_2_a.png", "test/P12_3_b.tif")
     table = read_given_split(tmp_path, tmp_path, pattern)
-    assert dict(zip(table["subject"], table["picture"], strict=True)) == {"P1": "2", "P12": "3"}
+    assert dict(zip(table["subject"], table["picture"], strict=True)) == {
+        "P1": "P1_2",
+        "P12": "P12_3",
+    }
 
 
 def test_names_of_c_nmc_give_subjects_and_other_names_give_none(tmp_path):
@@ -76,7 +79,9 @@ def test_subjects_of_the_sheet_are_kept(tmp_path):
     ("text", "message"),
     [
         ("path,part\nx.png,train\nlost.png,test\n", "names 1 of 2 images.*'lost.png'"),
-        ("path,part\nsame,train\nx,test\n", "more than once.*'same'"),
+        ("path,part\nsame,train\nx,test\n", "'same' fits 'a/same.png' and 'b/same.png'"),
+        ("path,part\nx,train,0,1\n", "row 2: 4 cells for 2 columns"),
+        ("path,part,Patient ID\nx,train,1\ny,test,2\n", "column 'patient id' is not.*'subject'"),
         ("path,part\nx,train\nx.png,test\n", "'x' twice"),
         ("path,part\nx,train\n", "two or more"),
         ("path,part\nx,train\ny,val\n", "Expected train and test"),
@@ -97,7 +102,7 @@ def test_a_sheet_of_bytes_a_missing_split_and_a_folder_without_parts_are_named(t
     binary = tmp_path / "split.csv"
     binary.write_bytes(b"\xff\xfe\x00path")
     for split, message in (
-        (binary, "cannot be read as a table"),
+        (binary, "cannot be read as UTF-8 text"),
         (tmp_path / "absent.csv", "does not exist"),
         (tmp_path, "no images in folders called train and test"),
     ):
@@ -111,7 +116,8 @@ def test_a_sheet_of_bytes_a_missing_split_and_a_folder_without_parts_are_named(t
     ("pattern", "message"),
     [
         ("{subject}-*", "fits 0 of 2 paths"),
-        ("*.png", "names neither"),
+        ("*.png", "with the fields none"),
+        ("{class}_*", "names neither"),
         ("(?P<subject>[", "no regular expression"),
     ],
 )

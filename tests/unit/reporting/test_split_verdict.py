@@ -4,12 +4,15 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from support.repository import SCHEMA
 
-from blastfold.core.fold_table import write_folds
-from blastfold.core.tables import read_text_table, write_table
-from blastfold.datasets.formats import list_records
-from blastfold.folds.assignment import split
-from blastfold.leakage.groups import leakage_groups
+from blastfold.core.errors import InputError
+from blastfold.core.path_patterns import PathPattern
+from blastfold.core.tables import read_text_table
+from blastfold.datasets.importing import import_dataset
+from blastfold.experiment.config import check_config
+from blastfold.folds.assignment import assign_folds
+from blastfold.leakage.duplicates import audit_dataset
 from blastfold.leakage.split_audit import audit_split
 from blastfold.reporting.split_verdict import judge_split, main
 
@@ -40,6 +43,19 @@ def sheet_of(path, names, parts, subject=None):
     return path
 
 
+CELLS = {"format": "folder", "image_size": [48, 48]}
+OWN_PARTS = {"kind": "predefined", "test_parts": ["test"], "leakage": "forbid"}
+
+
+def with_labels(sheet, pattern):
+    """The text of a sheet with the labels and subjects of its names, as an import reads it."""
+    table = pd.read_csv(sheet)
+    read = PathPattern(pattern).read
+    table["label"] = table["path"].str.partition("/")[0]
+    table["subject"] = [read(path)["subject"] for path in table["path"]]
+    return table.to_csv(index=False)
+
+
 @pytest.fixture
 def by_image(tmp_path):
     names = cells(tmp_path / "images")
@@ -47,22 +63,33 @@ def by_image(tmp_path):
 
 
 def forbid(folder, images, sheet):
-    """Import a corrected sheet and audit its own parts as an experiment does."""
-    table = list_records("folder", images, {"sheet": sheet})
-    table = table.assign(label=table["label"].astype(str))
-    found = pd.DataFrame({"first": [], "second": []}, dtype=str)
-    groups = leakage_groups(table, found)
-    protocol = {"name": "own", "kind": "predefined", "group_by": "image", "training_share": 1}
-    protocol |= {"test_parts": ["test"], "train_parts": ["train"], "validation_fraction": 0}
-    merged = table.merge(groups, on="image_id")
-    write_folds(split(merged, protocol, seed=1), folder / "folds.tsv")
-    for name, rows in (("manifest", table), ("groups", groups), ("duplicates", found)):
-        write_table(rows, folder / f"{name}.tsv")
-    inputs = {
-        name: folder / f"{name}.tsv" for name in ("folds", "manifest", "groups", "duplicates")
+    """Do what an experiment does with a corrected sheet before it trains, by the rules' code."""
+    config = check_config(
+        {
+            "datasets": {"cells": {"path": str(images), "sheet": sheet, **CELLS}},
+            "protocols": {"own": OWN_PARTS},
+            "models": {"cnn": {"architecture": "simple_cnn"}},
+            "experiments": [{"datasets": ["cells"], "protocols": ["own"], "models": ["cnn"]}],
+        },
+        SCHEMA,
+    )
+    dataset, protocol = config["datasets"]["cells"], {"name": "own", **config["protocols"]["own"]}
+    files = {
+        name: folder / f"{name}.tsv" for name in ("manifest", "groups", "duplicates", "rejected")
     }
-    outputs = {name: folder / f"{name}.tsv" for name in ("summary", "crossings")}
-    audit_split(**inputs, name="own", leakage="forbid", **outputs)
+    store, manifest, folds = folder / "images.npy", files["manifest"], folder / "folds.tsv"
+    facts = folder / "dataset.json"
+    import_dataset("cells", images, dataset, None, None, store, manifest, files["rejected"], facts)
+    audit_dataset(
+        store, manifest, files["duplicates"], files["groups"], dataset["duplicates"], threads=1
+    )
+    assign_folds(manifest, files["groups"], folds, protocol, config["seed"])
+    audit_split(
+        **{"folds": folds, "manifest": manifest, "name": "own", "leakage": protocol["leakage"]},
+        **{name: files[name] for name in ("groups", "duplicates")},
+        **{name: folder / f"split.{name}.tsv" for name in ("summary", "crossings")},
+    )
+    return read_text_table(folds)
 
 
 def test_a_split_by_image_leaks_and_its_correction_passes_forbid(tmp_path, by_image):
@@ -81,7 +108,13 @@ def test_a_split_by_image_leaks_and_its_correction_passes_forbid(tmp_path, by_im
     corrected = read_text_table(output / "corrected_split.tsv")
     assert (corrected.groupby("subject")["part"].nunique() == 1).all()
     (images / "corrected.tsv").write_bytes((output / "corrected_split.tsv").read_bytes())
-    forbid(tmp_path, images, "corrected.tsv")
+    roles = forbid(tmp_path, images, "corrected.tsv").set_index("image_id")["role"]
+    own = corrected.set_index("image_id")["part"]
+    # Validation images are drawn from the training part.
+    assert (roles.replace("validation", "train") == own[roles.index]).all()
+    (images / "given.csv").write_text(with_labels(by_image, "{subject}_*"))
+    with pytest.raises(InputError, match="leakage is forbid, but"):
+        forbid(tmp_path / "given", images, "given.csv")
     again = judge_split(images, output / "corrected_split.tsv", tmp_path / "again")
     assert again[0].startswith("NO LEAKAGE")
     assert again[4] == "Corrected split: none is needed."
@@ -105,9 +138,11 @@ def test_copies_across_folders_are_found_drawn_and_moved(tmp_path):
         if place == 0:
             save(tmp_path / "given" / "test" / "normal" / "copy.png", image[:, ::-1])
     (tmp_path / "given" / "train" / "normal" / "bad.png").write_bytes(b"no image")
+    save(tmp_path / "given" / "later" / "one.png", image)
     lines = judge_split(tmp_path / "given", tmp_path / "given", tmp_path / "audit")
     assert lines[0].startswith("LEAKS: 1 of 7 test images")
     assert "1 cannot be read" in lines[1]
+    assert "1 more images of the folder are in no part" in lines[1]
     assert lines[2].startswith(
         "Copies: 1 of 7 test images (14.3 %) have a copy in training (1 pair"
     )

@@ -3,10 +3,7 @@
 The split is a sheet that names the part of every image, or folders called train and test.
 """
 
-import csv
-import io
 import os
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
@@ -15,8 +12,12 @@ import pandas as pd
 
 from blastfold.core.errors import InputError
 from blastfold.core.names import PART_WORDS, REPEAT, ROLES, TEST, TRAIN, VALIDATION
+from blastfold.core.path_patterns import PathPattern
 from blastfold.core.raw_files import find_files
-from blastfold.datasets.formats.common import is_image
+from blastfold.datasets.formats.common import IMAGE, kind_of_file, plain_value
+from blastfold.datasets.formats.file_index import FileIndex
+from blastfold.datasets.formats.sheet import name_cells, read_cells, refuse_similar_columns
+from blastfold.datasets.formats.subjects import names_of_public_data
 
 PART_NAMES = PART_WORDS | {"dev": VALIDATION}
 """The role of a part by its name in lower case."""
@@ -27,9 +28,6 @@ LABEL_COLUMNS = ("label", "class", "target", "y")
 """Names of a sheet's columns, the preferred one first."""
 
 FACTS = ("subject", "picture", "parent")
-
-CELL_NAMES = r"UID_(?P<subject>H?\d+)_(?P<picture>\d+)_\d+_(all|hem)"
-"""How C-NMC 2019 names its images; tried where neither sheet nor pattern gives subjects."""
 
 MOVES = 100_000
 """The most improvements that are tried on a corrected split."""
@@ -81,9 +79,14 @@ def read_given_split(
     return _with_names(table, pattern)
 
 
+def images_in(folder: str | os.PathLike) -> list[str]:
+    """Return the images below a folder by their content, relative to it."""
+    return [file for file in find_files(folder) if kind_of_file(Path(folder), file)[0] == IMAGE]
+
+
 def _from_folders(root: Path) -> pd.DataFrame:
     rows = []
-    for file in filter(is_image, find_files(root)):
+    for file in images_in(root):
         folders = PurePosixPath(file).parts[:-1]
         parts = [folder for folder in folders if folder.casefold() in PART_NAMES]
         if parts:
@@ -100,50 +103,36 @@ def _from_folders(root: Path) -> pd.DataFrame:
 
 def _row(root: Path, file: str, part: str, facts: Mapping[str, str]) -> dict[str, str]:
     row = {"image_id": str(PurePosixPath(file).with_suffix("")), "path": file}
-    row |= {"file": str(root / file), "part": part}
-    return row | {name: facts.get(name, "") for name in ("label", *FACTS)}
+    row |= {"file": str(root / file), "part": part, "label": facts.get("label", "")}
+    return row | {name: plain_value(facts.get(name, "")) for name in FACTS}
 
 
 def _from_sheet(images: Path, sheet: Path) -> pd.DataFrame:
-    columns, cells = _read_sheet(sheet)
+    columns, cells = read_cells(sheet)
     path = _one_of(columns, PATH_COLUMNS, sheet, "the image")
     part = _one_of(columns, PART_COLUMNS, sheet, "the part")
     label = next((name for name in LABEL_COLUMNS if name in columns), None)
-    files = _index(filter(is_image, find_files(images)))
+    read = {path, part, label, *FACTS}
+    refuse_similar_columns(
+        sheet, [*columns, "part"], [name for name in columns if name not in read]
+    )
+    index = FileIndex(images, find_files(images))
     rows, absent = [], []
-    for row in cells:
-        file = files.get(row[path].replace("\\", "/").removeprefix("./"))
+    for number, texts in cells:
+        row = name_cells(sheet, columns, number, texts)
+        file = index.find_image(row[path])
         if file is None:
             absent.append(row[path])
         elif row[part]:
-            folder = PurePosixPath(file).parent.name
-            facts = row | {"label": row[label] if label else folder}
-            rows.append(_row(images, file, row[part], facts))
+            facts = row | {"label": row[label] if label else PurePosixPath(file).parent.name}
+            rows.append(_row(images, file, plain_value(row[part]), facts))
     if absent:
         raise InputError(
             f"SPLIT: '{sheet}' names {len(absent)} of {len(cells)} images that are not in "
-            f"'{images}' or whose name is there more than once, for instance '{absent[0]}'. "
-            f"Expected paths in that folder in the column {path!r}."
+            f"'{images}', for instance '{absent[0]}'. Expected paths in that folder in the column "
+            f"{path!r}."
         )
     return pd.DataFrame(rows, columns=["image_id", "path", "file", "part", "label", *FACTS])
-
-
-def _read_sheet(sheet: Path) -> tuple[list[str], list[dict[str, str]]]:
-    try:
-        text = sheet.read_text(encoding="utf-8-sig")
-        delimiter = max("\t,;", key=text.partition("\n")[0].count)
-        table = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(
-            f"SPLIT: '{sheet}' cannot be read as a table ({error}). Save it as CSV or TSV in UTF-8."
-        ) from error
-    columns = [name.strip().casefold() for name in table[0]] if table else []
-    rows = [
-        dict(zip(columns, map(str.strip, cells + [""] * len(columns)), strict=False))
-        for cells in table[1:]
-        if any(map(str.strip, cells))
-    ]
-    return columns, rows
 
 
 def _one_of(columns: list[str], names: Iterable[str], sheet: Path, what: str) -> str:
@@ -156,62 +145,32 @@ def _one_of(columns: list[str], names: Iterable[str], sheet: Path, what: str) ->
     return found[0]
 
 
-def _index(files: Iterable[str]) -> dict[str, str]:
-    """Return files by their path and name, with and without ending, where these are unique."""
-    found: dict[str, str] = {}
-    ambiguous = set()
-    whole = list(files)
-    for file in whole:
-        path = PurePosixPath(file)
-        for key in {str(path.with_suffix("")), path.name, path.stem} - {file}:
-            if found.setdefault(key, file) != file:
-                ambiguous.add(key)
-    for key in ambiguous:
-        del found[key]
-    return found | {file: file for file in whole}
-
-
-def _with_names(table: pd.DataFrame, pattern: str | None) -> pd.DataFrame:
+def _with_names(table: pd.DataFrame, given: str | None) -> pd.DataFrame:
     """Fill in subjects and pictures that names of files give and the sheet does not."""
-    if pattern is None and (table["subject"] != "").any():
+    files = table["path"].tolist()
+    if given is None and (table["subject"] != "").any():
         return table
-    given = pattern is not None
-    expression = _compile(pattern) if given else re.compile(CELL_NAMES, re.IGNORECASE)
-    found = [expression.search(file) for file in table["path"]]
-    missing = [file for file, match in zip(table["path"], found, strict=True) if match is None]
-    if missing and given:
-        raise InputError(
-            f"PATTERN: {pattern!r} fits {len(found) - len(missing)} of {len(found)} paths, and not "
-            f"'{missing[0]}'. Expected one that fits all."
-        )
-    if missing:
+    public = names_of_public_data(files) if given is None else None
+    if given is None and public is None:
         return table
-    table = table.copy()
-    for name in ("subject", "picture"):
-        if name in expression.groupindex:
-            table[name] = [match[name].upper() if not given else match[name] for match in found]
-    return table
-
-
-def _compile(pattern: str) -> re.Pattern:
-    expression = pattern
-    if "(?P<" not in pattern:
-        pieces = re.split(r"(\{subject\}|\{picture\}|\*)", pattern)
-        known = {"{subject}": "(?P<subject>[^/]+?)", "{picture}": "(?P<picture>[^/]+?)"}
-        expression = "".join(
-            known.get(piece, "[^/]*?" if piece == "*" else re.escape(piece)) for piece in pieces
-        )
-        expression = rf"(?:^|/){expression}(?:\.[^./]*)?$"
-    try:
-        compiled = re.compile(expression)
-    except re.error as error:
-        raise InputError(f"PATTERN: {pattern!r} is no regular expression ({error}).") from None
-    if not {"subject", "picture"} & set(compiled.groupindex):
+    pattern = PathPattern(given or public[1])
+    named = [name for name in ("subject", "picture") if name in pattern.fields]
+    if not named:
         raise InputError(
-            f"PATTERN: {pattern!r} names neither {{subject}} nor {{picture}}. Expected a template "
+            f"PATTERN: {given!r} names neither {{subject}} nor {{picture}}. Expected a template "
             "such as '{subject}_{picture}_*', or a regular expression with these groups."
         )
-    return compiled
+    found = [pattern.read(file) for file in files]
+    unfit = [file for file, fields in zip(files, found, strict=True) if fields is None]
+    if unfit:
+        raise InputError(
+            f"PATTERN: {given!r} fits {len(files) - len(unfit)} of {len(files)} paths, and not "
+            f"'{unfit[0]}'. Expected one that fits all."
+        )
+    # h3 and H3 are one person of C-NMC 2019.
+    write = str.upper if public else str
+    columns = {name: [write(plain_value(fields[name])) for fields in found] for name in named}
+    return table.assign(**columns)
 
 
 def as_folds(table: pd.DataFrame) -> pd.DataFrame:

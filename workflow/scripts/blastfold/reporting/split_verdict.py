@@ -31,7 +31,12 @@ from blastfold.images.decoding import (
     one_opencv_thread,
 )
 from blastfold.leakage.duplicates import DuplicateSettings, find_duplicates
-from blastfold.leakage.given_split import as_folds, correct_split, read_given_split
+from blastfold.leakage.given_split import (
+    as_folds,
+    correct_split,
+    images_in,
+    read_given_split,
+)
 from blastfold.leakage.groups import audit_folds, leakage_groups
 from blastfold.leakage.relations import SUPPLY, mark_unknown, relations_of
 from blastfold.leakage.summaries import crossings_of_split
@@ -61,6 +66,7 @@ class Audit(NamedTuple):
         groups: Leakage group and relations of every image.
         summary: What crosses, by fold; missing where it is unknown.
         crossings: Every crossing image.
+        outside: Number of images in the folder that are in no part.
     """
 
     table: pd.DataFrame
@@ -69,6 +75,7 @@ class Audit(NamedTuple):
     groups: pd.DataFrame
     summary: pd.DataFrame
     crossings: pd.DataFrame
+    outside: int
 
 
 def judge_split(
@@ -98,6 +105,7 @@ def judge_split(
         InputError: The split cannot be read, or no image can.
     """
     table = read_given_split(images, split, pattern)
+    outside = len(images_in(split if Path(split).is_dir() else images)) - len(table)
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
     # An older one would be taken for the correction of this split.
@@ -108,7 +116,7 @@ def judge_split(
         found = find_duplicates(
             np.load(store, mmap_mode="r"), table["image_id"].tolist(), SETTINGS, threads
         )
-        audit = _audit(table, rejected, found, independent)
+        audit = _audit(table, rejected, found, outside, independent)
         _draw_pairs(audit, store, Path(folder), output / "pairs.png")
     _write_tables(audit, output)
     lines = [*_findings(audit), _correct(audit, output, independent)]
@@ -149,13 +157,17 @@ def _common_size(files: Iterable[str]) -> tuple[int, int]:
 
 
 def _audit(
-    table: pd.DataFrame, rejected: pd.DataFrame, found: pd.DataFrame, independent: bool
+    table: pd.DataFrame,
+    rejected: pd.DataFrame,
+    found: pd.DataFrame,
+    outside: int,
+    independent: bool,
 ) -> Audit:
     groups = leakage_groups(table, found)
     groups["relations"] = relations_of(table, independent).to_numpy()
     counted, crossings = audit_folds(as_folds(table), table, groups, found)
     summary = mark_unknown(counted, table, independent)
-    return Audit(table, rejected, found, groups, summary, crossings)
+    return Audit(table, rejected, found, groups, summary, crossings, outside)
 
 
 def _draw_pairs(audit: Audit, store: Path, folder: Path, figure: Path) -> None:
@@ -190,6 +202,8 @@ def _findings(audit: Audit) -> list[str]:
     first = f"Judged: {len(audit.table)} images, {_parts(audit.table['part'])}"
     if len(audit.rejected):
         first += f"; {len(audit.rejected)} cannot be read (rejected.tsv)"
+    if audit.outside:
+        first += f"; {audit.outside} more images of the folder are in no part"
     copies = (
         f"Copies: {_of(counts['copy'], tested)} have a copy in training "
         f"({len(audit.duplicates)} pairs of duplicates in all)."
@@ -244,7 +258,8 @@ def _correct(audit: Audit, output: Path, independent: bool) -> str:
         parts = correct_split(table, audit.groups["group"])
     except InputError as error:
         return f"Corrected split: none. {error}."
-    corrected = _audit(table.assign(part=parts), audit.rejected, audit.duplicates, independent)
+    moved_table = table.assign(part=parts)
+    corrected = _audit(moved_table, audit.rejected, audit.duplicates, audit.outside, independent)
     if _crosses(corrected.summary):
         raise BlastfoldError("the corrected split still leaks; please report this")
     columns = ["path", "image_id", "label", "subject", "picture", "parent", "part"]

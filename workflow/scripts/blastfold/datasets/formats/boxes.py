@@ -3,8 +3,6 @@
 Every box gives one image, a crop around the centre of the box, and its photograph is the picture.
 """
 
-import csv
-import io
 import json
 import math
 import xml.etree.ElementTree as ElementTree
@@ -26,6 +24,7 @@ from blastfold.datasets.formats.common import (
     plain_value,
 )
 from blastfold.datasets.formats.file_index import FileIndex
+from blastfold.datasets.formats.sheet import read_cells
 
 if TYPE_CHECKING:
     from blastfold.datasets.formats.folder import Source
@@ -109,9 +108,7 @@ def read_box_file(path: Path) -> list[Box]:
     Raises:
         InputError: Names the file and what is wrong in it.
     """
-    text = _read_text(path)
-    read = _read_coco if path.suffix.lower() == ".json" else _read_csv
-    return list(read(path, text))
+    return list(_read_coco(path) if path.suffix.lower() == ".json" else _read_csv(path))
 
 
 def _read_voc_folder(source: "Source", place: str) -> tuple[list[Box], list[dict], set[str]]:
@@ -146,17 +143,10 @@ def _read_voc(root: Path, file: str) -> Iterator[Box]:
         yield Box(names, label, left, top, right - left, bottom - top, place)
 
 
-def _read_text(path: Path) -> str:
+def _read_coco(path: Path) -> Iterator[Box]:
     refuse_special(path)
     try:
-        return path.read_text("utf-8-sig")
-    except (UnicodeDecodeError, OSError) as error:
-        raise InputError(f"'{path}' cannot be read as UTF-8 text: {error}.") from error
-
-
-def _read_coco(path: Path, text: str) -> Iterator[Box]:
-    try:
-        content = json.loads(text)
+        content = json.loads(path.read_text("utf-8-sig"))
         photographs = {entry["id"]: _name(entry["file_name"]) for entry in content["images"]}
         names = {entry["id"]: _name(entry["name"]) for entry in content["categories"]}
         for number, entry in enumerate(content["annotations"], start=1):
@@ -164,7 +154,7 @@ def _read_coco(path: Path, text: str) -> Iterator[Box]:
             photograph, label = photographs[entry["image_id"]], names[entry["category_id"]]
             place = f"'{path.name}', annotation {number}"
             yield Box(photograph, label, left, top, width, height, place)
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError, OSError) as error:
         raise InputError(
             f"'{path}' is no COCO file ({type(error).__name__}: {error}). Expected images (id, "
             "file_name), categories (id, name) and annotations (image_id, category_id, bbox)."
@@ -182,13 +172,8 @@ def _name(value: object) -> str:
     return name
 
 
-def _read_csv(path: Path, text: str) -> Iterator[Box]:
-    delimiter = max("\t,;", key=text.partition("\n")[0].count)
-    try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
-    except csv.Error as error:
-        raise InputError(f"'{path}' cannot be read as a table: {error}.") from error
-    columns = [name.strip().lower() for name in rows[0]] if rows else []
+def _read_csv(path: Path) -> Iterator[Box]:
+    columns, rows = read_cells(path)
     places = {
         meant: next((columns.index(name) for name in names if name in columns), None)
         for meant, names in COLUMNS.items()
@@ -198,9 +183,7 @@ def _read_csv(path: Path, text: str) -> Iterator[Box]:
     if missing:
         expected = "; ".join(f"{name}: {', '.join(COLUMNS[name])}" for name in missing)
         raise InputError(f"'{path}' lacks columns; its columns are {columns}, expected {expected}.")
-    for number, cells in enumerate(rows[1:], start=2):
-        if not any(map(str.strip, cells)):
-            continue
+    for number, cells in rows:
         try:
             left, top, *ends = (float(cells[places[name]]) for name in ("left", "top", *sized))
             photograph, label = (cells[places[name]].strip() for name in ("file", "label"))

@@ -49,7 +49,7 @@ class Sheet:
 
     def __init__(self, sheet: Path):
         self.path = sheet
-        self.columns, self.rows = _read_cells(sheet)
+        self.columns, self.rows = read_cells(sheet)
         self.named_by = self._find_path_column()
         for name in REQUIRED_COLUMNS:
             if name == "path" and self.named_by:
@@ -58,7 +58,7 @@ class Sheet:
                 found = "there twice" if name in self.columns else "missing"
                 listed = "" if name in self.columns else f"; the columns are {self.columns}"
                 raise InputError(f"'{sheet}': the column '{name}' is {found}{listed}.")
-        self._refuse_similar_columns()
+        refuse_similar_columns(sheet, self.columns, self.unread)
 
     def _find_path_column(self) -> str:
         if "path" in self.columns:
@@ -71,34 +71,58 @@ class Sheet:
         read = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS, *FILE_COLUMNS, self.named_by)
         return [name for name in self.columns if name not in read and name]
 
-    def _refuse_similar_columns(self) -> None:
-        for column in self.unread:
-            for meant, starts in SIMILAR_COLUMNS.items():
-                if meant not in self.columns and plain_name(column).startswith(starts):
-                    raise InputError(
-                        f"'{self.path}': the column '{column}' is not read. If it holds the "
-                        f"{meant} of each image, rename it to '{meant}'; if not, remove it."
-                    )
-
     def named_rows(self) -> Iterator[tuple[int, dict[str, str]]]:
         """Yield the number of every row (the header is row 1) and its cells by column."""
         for number, cells in self.rows:
-            if len(cells) > len(self.columns):
-                raise InputError(
-                    f"'{self.path}', row {number}: {len(cells)} cells for {len(self.columns)} "
-                    "columns."
-                )
-            padded = cells + [""] * (len(self.columns) - len(cells))
-            row = {
-                name: cell if name in TEXTS else cell.strip()
-                for name, cell in zip(self.columns, padded, strict=True)
-            }
+            row = name_cells(self.path, self.columns, number, cells)
             if self.named_by != "path":
                 row["path"] = row[self.named_by]
             yield number, row
 
 
-def _read_cells(sheet: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+def refuse_similar_columns(sheet: Path, columns: list[str], unread: list[str]) -> None:
+    """Refuse a column that nobody reads where another one is probably meant.
+
+    Raises:
+        InputError: Names both.
+    """
+    for column in unread:
+        for meant, starts in SIMILAR_COLUMNS.items():
+            if meant not in columns and plain_name(column).startswith(starts):
+                raise InputError(
+                    f"'{sheet}': the column '{column}' is not read. If it holds the "
+                    f"{meant} of each image, rename it to '{meant}'; if not, remove it."
+                )
+
+
+def name_cells(sheet: Path, columns: list[str], number: int, cells: list[str]) -> dict[str, str]:
+    """Return the cells of a row by column; cells at the end may be missing.
+
+    Raises:
+        InputError: The row has more cells than there are columns.
+    """
+    if len(cells) > len(columns):
+        raise InputError(f"'{sheet}', row {number}: {len(cells)} cells for {len(columns)} columns.")
+    padded = cells + [""] * (len(columns) - len(cells))
+    return {
+        name: cell if name in TEXTS else cell.strip()
+        for name, cell in zip(columns, padded, strict=True)
+    }
+
+
+def read_cells(sheet: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Read a table as people save it: UTF-8 text, with tab, comma or semicolon between columns.
+
+    Args:
+        sheet: The file.
+
+    Returns:
+        Names of the columns in lower case; and the number of every row that is not empty (the
+        header is row 1) with its cells.
+
+    Raises:
+        InputError: The file is missing, no text or no table; the message names it.
+    """
     refuse_special(sheet)
     try:
         text = sheet.read_text(encoding="utf-8-sig")

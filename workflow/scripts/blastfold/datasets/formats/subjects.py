@@ -67,7 +67,7 @@ def propose_pattern(listing: Listing, class_folders: Sequence[str], classes: Ite
     if (records["subject"] != "").any() or usable.sum() < 4:
         return
     files = records.loc[usable, "file"].to_list()
-    if public := _of_public_data(files):
+    if public := names_of_public_data(files):
         source, template, values = public
         listing.doubt(
             "names_with_subjects", source=source, pattern=template, values=values, images=len(files)
@@ -108,7 +108,7 @@ def _from_folders(
     return found and (found[0], "folders", found[1])
 
 
-def _of_public_data(files: list[str]) -> tuple[str, str, int] | None:
+def names_of_public_data(files: list[str]) -> tuple[str, str, int] | None:
     """Return the data set that all names are of, its pattern and its number of subjects."""
     stems = [PurePosixPath(file).stem for file in files]
     for name, (source, template) in NAMES_OF_PUBLIC_DATA.items():
