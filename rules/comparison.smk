@@ -178,6 +178,9 @@ rule describe_model:
         metrics="<results>/evaluation/{dataset}/{protocol}/{model}/metrics.tsv",
         confusion="<results>/evaluation/{dataset}/{protocol}/{model}/confusion.tsv",
         history="<results>/evaluation/{dataset}/{protocol}/{model}/history.tsv",
+        subjects="<results>/evaluation/{dataset}/{protocol}/{model}/subjects.tsv",
+        predictions="<results>/evaluation/{dataset}/{protocol}/{model}/predictions.tsv",
+        manifest="<results>/datasets/{dataset}/manifest.tsv",
     output:
         performance=table_files(
             "{dataset}/{protocol}/{model}",
@@ -192,6 +195,20 @@ rule describe_model:
             category="Evaluation",
             subcategory="{dataset}",
             labels={"show": "Confusion matrix", "protocol": "{protocol}", "model": "{model}"},
+        ),
+        subjects=figure_files(
+            "{dataset}/{protocol}/{model}/subjects",
+            caption="../workflow/report/subjects.rst",
+            category="Evaluation",
+            subcategory="{dataset}",
+            labels={"show": "Subjects (figure)", "protocol": "{protocol}", "model": "{model}"},
+        ),
+        subjects_table=table_files(
+            "{dataset}/{protocol}/{model}/subjects",
+            caption="../workflow/report/subjects_table.rst",
+            category="Evaluation",
+            subcategory="{dataset}",
+            labels={"show": "Subjects (table)", "protocol": "{protocol}", "model": "{model}"},
         ),
         training_curves=figure_files(
             "{dataset}/{protocol}/{model}/training_curves",
@@ -385,6 +402,7 @@ rule describe_results:
         baseline_intervals=experiment.files.of_baselines("intervals.tsv"),
         shown_intervals=experiment.files.intervals_with_baselines,
         differences=experiment.files.of_protocols("baselines/{dataset}/{protocol}/differences.tsv"),
+        subjects=experiment.files.of_runs("subject_metrics.tsv", experiment.runs.true_of),
         drawn=experiment.files.of_runs("metrics.tsv", experiment.runs.shown_of),
         published=ancient(workflow.source_path("../resources/published_results.tsv")),
     output:
@@ -394,6 +412,13 @@ rule describe_results:
             category="Comparison",
             subcategory="{dataset}",
             labels={"show": "Results (table)"},
+        ),
+        subjects=table_files(
+            "{dataset}/subject_results",
+            caption="../workflow/report/subject_results.rst",
+            category="Comparison",
+            subcategory="{dataset}",
+            labels={"show": "Results by subject (table)"},
         ),
         figure=figure_files(
             "{dataset}/accuracy_comparison",

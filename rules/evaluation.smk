@@ -7,6 +7,7 @@ rule evaluate_model:
         runs=experiment.files.records_of_training,
         histories=experiment.files.of_training("history.tsv"),
         layers=experiment.files.layers_of_training,
+        manifest="<results>/datasets/{dataset}/manifest.tsv",
         groups="<results>/datasets/{dataset}/groups.tsv",
         folds="<results>/folds/{dataset}/{protocol}.tsv",
     output:
@@ -33,6 +34,8 @@ rule evaluate_model:
         operating_points="<results>/evaluation/{dataset}/{protocol}/{model}/operating_points.tsv",
         risk_coverage="<results>/evaluation/{dataset}/{protocol}/{model}/risk_coverage.tsv",
         fitted="<results>/evaluation/{dataset}/{protocol}/{model}/fitted.json",
+        subjects="<results>/evaluation/{dataset}/{protocol}/{model}/subjects.tsv",
+        subject_metrics="<results>/evaluation/{dataset}/{protocol}/{model}/subject_metrics.tsv",
     log:
         "<logs>/evaluate_model/{dataset}/{protocol}/{model}.log",
     conda:

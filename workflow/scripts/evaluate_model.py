@@ -7,6 +7,7 @@ from blastfold.core.packages import check_versions
 from blastfold.evaluation.intervals import estimate_intervals
 from blastfold.evaluation.metrics import EVALUATED, evaluate_model, pool_folds
 from blastfold.evaluation.operating_points import calibrate_model, estimate_roc_band
+from blastfold.evaluation.subjects import evaluate_units
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -19,6 +20,8 @@ with log_to(snakemake.log[0]):
     check_versions(snakemake.params.packages, snakemake.config["other_versions"])
     pool_folds(predictions, **trained, outputs=outputs)
     evaluate_model(predictions, {name: outputs[name] for name in EVALUATED})
+    evaluate_units(**stored, outputs=outputs)
+    del stored["manifest"]
     estimate_intervals(**stored, seed=seed, names=run, output=outputs["intervals"])
     estimate_roc_band(predictions, groups, seed, run, outputs["roc_band"])
     calibrate_model(**stored, seed=seed, run=run, outputs=outputs)

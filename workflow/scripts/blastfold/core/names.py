@@ -42,6 +42,9 @@ CELLS = ("true_negative", "false_positive", "false_negative", "true_positive")
 GROUPINGS = ("image", "picture", "subject", "group")
 """What a protocol keeps on one side of a split, from the finest to the coarsest."""
 
+SUBJECT, PICTURE = UNIT_LEVELS = ("subject", "picture")
+"""Levels at which images are taken together as one unit, each a column of the manifest."""
+
 DUPLICATE_KINDS = (
     *("identical", "flipped_or_turned", "recompressed", "brightness_contrast", "shifted"),
 )

@@ -54,6 +54,11 @@ NOTES: dict[str, tuple[str, ...]] = {
     "one_group_with_negative_images": (),
     "undefined_resamples": ("left_out", "resamples"),
     "one_class_resamples": ("left_out", "resamples"),
+    # Results by subject and by picture.
+    "no_unit_known": (),
+    "images_of_unknown_units": ("missing", "images"),
+    "units_of_both_classes": ("units", "all_units"),
+    "units_in_training": ("units", "all_units"),
     # Tests of paired accuracies.
     "right_on_the_same_images": (),
     "no_odds_ratio": (),

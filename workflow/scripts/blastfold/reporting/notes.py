@@ -83,6 +83,18 @@ SENTENCES = {
     "one_class_resamples": (
         "{left_out:.0f} of {resamples:.0f} resamples left out, which have one class only"
     ),
+    "no_unit_known": "unknown: the source does not name them, so that there is no such result",
+    "images_of_unknown_units": (
+        "{missing:.0f} of {images:.0f} test images are left out: it is not known to which one they "
+        "belong"
+    ),
+    "units_of_both_classes": (
+        "{units:.0f} of {all_units:.0f} are left out, which have images of both classes"
+    ),
+    "units_in_training": (
+        "other images of {units:.0f} of {all_units:.0f} were in the training set of a network that "
+        "predicted them: this is not a result on new ones"
+    ),
     "right_on_the_same_images": "both models are right on the same images",
     "no_odds_ratio": "no odds ratio and no Cohen's g: the models are right on the same images",
     "nothing_detectable": "with {images:.0f} images no difference is detectable",

@@ -38,6 +38,7 @@ CAPTIONS = {
     "selected_tiles": "The best and the worst images of each class for a linear probe",
     "stain_macenko": "Images before and after stain normalisation (Macenko)",
     "stain_reinhard": "Images before and after stain normalisation (Reinhard)",
+    "subjects": "Probabilities of the cells of every subject",
     "tiles": "Tissue of a slide, its kept and its rejected tiles",
     "training_curves": "Accuracy, loss and F1 by epoch",
 }
