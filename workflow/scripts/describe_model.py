@@ -19,6 +19,7 @@ with log_to(snakemake.log[0]):
     tabulate_subjects(
         stored.subjects, dataset, title, f"tab:subjects-{label}", outputs.subjects_table
     )
-    plot_subjects(stored.predictions, stored.manifest, title, outputs.subjects)
+    predicted = stored.subjects, stored.predictions, stored.manifest
+    plot_subjects(*predicted, title, outputs.subjects)
     plot_confusion_matrix(stored.confusion, title, outputs.confusion_matrix)
     plot_training_curves(stored.history, title, outputs.training_curves)

@@ -9,8 +9,9 @@ from support.predictions import write_stored_predictions
 
 from blastfold.core.errors import InputError
 from blastfold.evaluation.subjects import evaluate_units, units_in_training
-from blastfold.reporting.figures.subjects import plot_subjects, subjects
+from blastfold.reporting.figures.subjects import plot_subjects, subject_columns
 from blastfold.reporting.tables.subjects import tabulate_subject_results, tabulate_subjects
+from blastfold.statistics.units import summarise_units
 
 RUN = {"protocol": "p", "protocol_title": "3 folds", "model": "m", "model_title": "Network"}
 
@@ -104,7 +105,13 @@ def test_unknown_subjects_are_reported_and_have_no_numbers(written, tmp_path):
     tabulate_subject_results(results_at, [RUN], "Cells", "tab:y", paths)
     assert "the source does not name them" in paths[1].read_text("utf-8")
     figure = tmp_path / "figure.svg"
-    plot_subjects(arguments["predictions"][0], arguments["manifest"], "Cells", [figure])
+    plot_subjects(
+        arguments["outputs"]["subjects"],
+        arguments["predictions"][0],
+        arguments["manifest"],
+        "Cells",
+        [figure],
+    )
     assert "does not name its subjects" in figure.read_text("utf-8")
 
 
@@ -179,7 +186,8 @@ def test_tables_show_every_subject_in_order(written, tmp_path):
 def test_figure_has_one_column_per_subject(number):
     table = cells_of(number, cells=4).assign(repeat=0)
     table["unit"] = table["image_id"].str.split("c").str[0]
-    figure = subjects(table, ("normal", "blast"), "Cells")
+    units = summarise_units(table, table["unit"])
+    figure = subject_columns(units, table, ("normal", "blast"), "Cells")
     columns = [
         found
         for axes in figure.axes

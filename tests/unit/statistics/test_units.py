@@ -8,9 +8,9 @@ from scipy.stats import binomtest, norm
 from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
 
 from blastfold.core.notes import note_codes
+from blastfold.core.units import BOTH_CLASSES
 from blastfold.statistics.intervals import interval
 from blastfold.statistics.units import (
-    BOTH_CLASSES,
     newcombe_interval,
     summarise_units,
     unit_results,

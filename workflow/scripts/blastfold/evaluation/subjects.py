@@ -23,11 +23,10 @@ from blastfold.core.names import (
 from blastfold.core.noted_tables import require_notes, write_noted
 from blastfold.core.notes import join_notes, make_note
 from blastfold.core.predictions import predicted_classes, read_test_predictions
-from blastfold.core.tables import require_columns, write_table
+from blastfold.core.tables import write_table
+from blastfold.core.units import BOTH_CLASSES, SCORES, units_of
 from blastfold.statistics.units import (
-    BOTH_CLASSES,
     RESULT_COLUMNS,
-    SCORES,
     summarise_units,
     unit_results,
 )
@@ -77,28 +76,6 @@ def evaluate_units(
     write_noted(table[["level", *RESULT_COLUMNS]], outputs[RESULTS])
     number = int((listed["level"] == SUBJECT).sum())
     logger.info("%s", f"results of {number} subjects" if number else "no subject is known")
-
-
-def units_of(manifest: pd.DataFrame, level: str) -> pd.Series:
-    """Return the subject or the picture of every image.
-
-    Args:
-        manifest: Text columns image_id, subject and picture.
-        level: One of :data:`blastfold.core.names.UNIT_LEVELS`.
-
-    Returns:
-        Names by image_id; empty where unknown. The name of a picture begins with that of its
-        subject, because sources count the pictures of each subject from 1.
-
-    Raises:
-        InputError: A column is missing.
-    """
-    require_columns(manifest, ("image_id", *UNIT_LEVELS), "manifest")
-    names = manifest[level]
-    if level == PICTURE:
-        inside = (manifest[SUBJECT] + " " + names).where(manifest[SUBJECT] != "", names)
-        names = inside.where(names != "", "")
-    return pd.Series(names.to_numpy(), index=manifest["image_id"])
 
 
 def evaluate_level(
@@ -161,7 +138,7 @@ def with_classes(units: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
 
     Returns:
         The table with ``class`` (both names where the unit has images of both) and
-        ``predicted_by_<score>`` of each of :data:`blastfold.statistics.units.SCORES`.
+        ``predicted_by_<score>`` of each of :data:`blastfold.core.units.SCORES`.
     """
     names = dict(enumerate(classes)) | {BOTH_CLASSES: "+".join(classes)}
     columns = [name for name in units.columns if name not in ("level", "unit")]

@@ -13,17 +13,10 @@ from statsmodels.stats.proportion import proportion_confint
 
 from blastfold.core.names import PROPORTIONS, SHOWN_METRICS, THRESHOLD
 from blastfold.core.notes import join_notes, make_note
+from blastfold.core.units import BOTH_CLASSES, CALLED_SHARE, MEAN_PROBABILITY, SCORES
 from blastfold.statistics.grouped import GroupedPredictions, checked_columns, group_predictions
 from blastfold.statistics.intervals import confidence_limits
 from blastfold.statistics.metrics import metric_values, proportion_counts, undefined_reason
-
-BOTH_CLASSES = -1
-"""The label of a unit that has images of both classes, and so no class of its own."""
-
-MEAN_PROBABILITY, CALLED_SHARE = "mean_probability", "called_share"
-SCORES = (MEAN_PROBABILITY, CALLED_SHARE)
-"""Scores of a unit: the mean probability of its images, and the share of them that is predicted as
-positive. A unit is predicted as positive where its score reaches the threshold."""
 
 EXACT, NEWCOMBE, BY_GROUP = "clopper-pearson", "newcombe", "jackknife-t"
 """Methods of intervals: for independent units the first two; for related ones the last."""
@@ -49,12 +42,13 @@ def summarise_units(
         threshold: Probabilities of at least this predict positive.
 
     Returns:
-        One row per unit, ordered by its name: unit, label (:data:`BOTH_CLASSES` where its images
-        are of both), images, mean_probability, probability_sd (between its images; NaN for one),
-        lowest and highest (mean probabilities of images), called_share, errors (images predicted
-        as the wrong class; with repeats their mean number), repeats, repeat_sd (of the unit's mean
-        probability between repeats; NaN for one) and folds (those that tested it: joined by +
-        within a repeat, by commas between repeats).
+        One row per unit, ordered by its name: unit, label
+        (:data:`blastfold.core.units.BOTH_CLASSES` where its images are of both), images,
+        mean_probability, probability_sd (between its images; NaN for one), lowest and highest
+        (mean probabilities of images), called_share, errors (images predicted as the wrong class;
+        with repeats their mean number), repeats, repeat_sd (of the unit's mean probability between
+        repeats; NaN for one) and folds (those that tested it: joined by + within a repeat, by
+        commas between repeats).
 
     Raises:
         InputError: See :func:`blastfold.statistics.grouped.checked_columns`.

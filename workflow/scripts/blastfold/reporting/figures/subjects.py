@@ -13,9 +13,9 @@ from matplotlib.lines import Line2D
 from blastfold.core.manifest import read_manifest
 from blastfold.core.names import SUBJECT, THRESHOLD
 from blastfold.core.predictions import predicted_classes, read_test_predictions
-from blastfold.evaluation.subjects import units_of
+from blastfold.core.tables import read_table
+from blastfold.core.units import BOTH_CLASSES, MEAN_PROBABILITY, units_of
 from blastfold.reporting.figures import style
-from blastfold.statistics.units import BOTH_CLASSES, MEAN_PROBABILITY, summarise_units
 
 Paths = Iterable[str | os.PathLike]
 
@@ -32,11 +32,16 @@ COLOURS = {0: style.BLUE, 1: style.VERMILLION, BOTH_CLASSES: style.GREY}
 
 
 def plot_subjects(
-    predictions: str | os.PathLike, manifest: str | os.PathLike, title: str, paths: Paths
+    subjects: str | os.PathLike,
+    predictions: str | os.PathLike,
+    manifest: str | os.PathLike,
+    title: str,
+    paths: Paths,
 ) -> None:
     """Draw the cells of every subject of one run.
 
     Args:
+        subjects: ``subjects.tsv`` of the run.
         predictions: Predictions of all folds of the run.
         manifest: Manifest of the data set, which names the subjects.
         title: Titles of data set, protocol and model.
@@ -44,30 +49,33 @@ def plot_subjects(
     """
     tested = read_test_predictions(predictions)
     unit_of = units_of(read_manifest(manifest), SUBJECT)
-    tested = tested.assign(unit=tested["image_id"].map(unit_of).fillna(""))
-    style.save_figure(subjects(tested, predicted_classes(tested), title), paths)
+    cells = tested.assign(unit=tested["image_id"].map(unit_of).fillna(""))
+    units = read_table(subjects, ("level", "unit", "label", MEAN_PROBABILITY), text=("unit",))
+    units = units[units["level"] == SUBJECT]
+    style.save_figure(subject_columns(units, cells, predicted_classes(tested), title), paths)
 
 
 @style.styled
-def subjects(tested: pd.DataFrame, classes: Sequence[str], title: str) -> Figure:
+def subject_columns(
+    units: pd.DataFrame, cells: pd.DataFrame, classes: Sequence[str], title: str
+) -> Figure:
     """Draw one column per subject: its cells, their mean and the threshold.
 
     Subjects are ordered by class and by mean probability. Those on the wrong side of the threshold
     are marked.
 
     Args:
-        tested: image_id, repeat, fold, label, probability and unit (the subject, empty where
-            unknown).
+        units: unit (the subject), label and mean_probability, one row per subject.
+        cells: Test predictions: image_id, probability and unit; with repeats, a cell has several
+            rows and is drawn at their mean.
         classes: Names of the negative and the positive class.
         title: Title of the figure.
     """
-    known = tested[tested["unit"] != ""]
-    if known.empty:
+    if units.empty:
         return _without_subjects(title)
-    cells = known.groupby(["unit", "image_id"], as_index=False)["probability"].mean()
-    units = summarise_units(known, known["unit"])
+    cells = cells.groupby(["unit", "image_id"], as_index=False)["probability"].mean()
     # The negative class is first, then the positive one, then subjects with cells of both.
-    units["place"] = units["label"].replace(BOTH_CLASSES, 2)
+    units = units.assign(place=units["label"].replace(BOTH_CLASSES, 2))
     units = units.sort_values(["place", MEAN_PROBABILITY, "unit"], kind="stable")
     parts = _rows_of(units)
     length = max(map(len, parts))

@@ -8,16 +8,15 @@ import pandas as pd
 from blastfold.core.names import SHOWN_METRICS, SUBJECT, UNIT_LEVELS
 from blastfold.core.notes import join_notes, make_note, notes_about
 from blastfold.core.tables import read_table
+from blastfold.core.units import BOTH_CLASSES, CALLED_SHARE, MEAN_PROBABILITY
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.writing import MISSING, UNKNOWN, write_both
 
 Paths = Iterable[str | os.PathLike]
 
-MEAN_PROBABILITY = "mean_probability"
-
 SCORE_TITLES = {
     MEAN_PROBABILITY: "mean probability of the cells",
-    "called_share": "share of cells predicted as positive",
+    CALLED_SHARE: "share of cells predicted as positive",
 }
 
 COUNTS = ("units", "negative_units", "positive_units")
@@ -35,7 +34,7 @@ def tabulate_subjects(
         label: LaTeX label.
         paths: Tables to write.
     """
-    table = subject_table(read_table(subjects, ("level", "unit", "class"), text=("folds",)))
+    table = subject_table(read_table(subjects, ("level", "unit", "class"), text=("unit", "folds")))
     table.insert(0, "dataset", dataset)
     caption = (
         f"Every subject on {title}: its test cells, the mean probability of the positive class "
@@ -61,8 +60,10 @@ def subject_table(units: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame([_unknown_subject()])
     ordered = subjects.sort_values(["label", MEAN_PROBABILITY, "unit"], kind="stable")
     predicted = ordered[f"predicted_by_{MEAN_PROBABILITY}"]
-    both = make_note("units_of_both_classes", int((ordered["label"] < 0).sum()), len(ordered))
-    one_class = (ordered["label"] >= 0).to_numpy()
+    both = make_note(
+        "units_of_both_classes", int((ordered["label"] == BOTH_CLASSES).sum()), len(ordered)
+    )
+    one_class = (ordered["label"] != BOTH_CLASSES).to_numpy()
     wrong = (predicted != ordered["class"]).map({True: "yes", False: "no"})
     table = pd.DataFrame(
         {
