@@ -100,6 +100,8 @@ rule compare_models:
     params:
         models=experiment.shown.models,
         seed=config["seed"],
+        primary=config["primary_metric"],
+        family=experiment.runs.declared,
         packages=pinned("evaluation", "numpy", "scipy", "statsmodels"),
         code=code_digest("compare_models"),
     message:
@@ -123,6 +125,8 @@ rule estimate_protocol_gap:
         runtime=run_time(30, of_tables=5),
     params:
         runs=experiment.shown.grouped(experiment.runs.gap_of),
+        primary=config["primary_metric"],
+        family=experiment.runs.declared,
         packages=pinned("evaluation", "numpy", "scikit-learn", "scipy", "statsmodels"),
         code=code_digest("estimate_protocol_gap"),
     message:

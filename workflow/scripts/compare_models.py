@@ -19,4 +19,6 @@ with log_to(snakemake.log[0]):
         seed=snakemake.params.seed,
         names=list(snakemake.wildcards),
         output=snakemake.output.comparisons,
+        primary=snakemake.params.primary,
+        family=snakemake.params.family,
     )

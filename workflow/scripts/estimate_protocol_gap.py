@@ -16,4 +16,6 @@ with log_to(snakemake.log[0]):
         runs=snakemake.params.runs,
         groups=snakemake.input.groups,
         output=snakemake.output.gap,
+        primary=snakemake.params.primary,
+        family=snakemake.params.family,
     )

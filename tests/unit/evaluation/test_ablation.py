@@ -13,12 +13,14 @@ from blastfold.core.fold_table import write_folds
 from blastfold.evaluation.ablation import (
     cell_table,
     condense_cells,
+    effect_table,
     estimate_ablation,
     learning_curve_table,
     mean_difference,
     training_sizes,
 )
 from blastfold.reporting.tables.writing import require_notes
+from blastfold.statistics.procedure import compare_procedures
 
 PLANTED = 1.0
 """Distance between the classes that good start weights add, in units of an image's spread."""
@@ -38,7 +40,7 @@ def row_of(table, level, metric):
 def test_effects_equal_a_plain_jackknife_with_scikit_learn():
     cells, groups = simulate(3, {"pcam": 0.4})
     table = effects_of(cells, groups)
-    assert len(table) == 3 * 4
+    assert len(table) == 3 * 4 + 3
 
     def plain_difference(metric, level, keep):
         score = BY_SCIKIT_LEARN[metric]
@@ -101,7 +103,8 @@ def test_one_pair_of_cells_is_the_comparison_of_two_models():
 def test_a_contrast_is_the_difference_of_two_levels():
     cells, groups = simulate(14, {"pcam": 0.4})
     table = effects_of(cells, groups, contrasts=[("weights", "pcam", "imagenet")])
-    auc = table[table["metric"] == "auc"].set_index(["level", "reference"])
+    auc = table[(table["metric"] == "auc") & (table["view"] == "pooled")]
+    auc = auc.set_index(["level", "reference"])
     expected = auc.at[("pcam", "none"), "difference"] - auc.at[("imagenet", "none"), "difference"]
     row = auc.loc["pcam", "imagenet"]
     assert row["difference"] == pytest.approx(expected)
@@ -109,14 +112,30 @@ def test_a_contrast_is_the_difference_of_two_levels():
     assert row["lower"] < row["difference"] < row["upper"]
 
 
-def test_p_values_are_holm_s_over_all_choices_in_a_metric():
-    cells, groups = simulate(4, {"pcam": 0.3, "all": 0.2})
-    table = effects_of(cells, groups)
-    for _, family in table.groupby("metric"):
-        ordered = family.sort_values("p_value")
-        factors = np.arange(len(ordered), 0, -1)
-        expected = np.minimum(np.maximum.accumulate(factors * ordered["p_value"].to_numpy()), 1)
-        np.testing.assert_allclose(ordered["adjusted_p_value"], expected)
+def test_verdicts_are_one_family_and_agree_with_their_intervals():
+    cells, groups = simulate(4, {"pcam": 1.5, "all": 0.2}, subjects=40)
+    for family in (None, 1, 50):
+        table = effect_table({("cells", "folds"): cells}, FACTORS, {"cells": groups},
+                             [("weights", "pcam", "none"), ("train", "all", "head")],
+                             family=family)  # fmt: skip
+        judged = table[table["view"] == "procedure"]
+        assert set(judged["family"]) == {family or 2}
+        expected = (judged["p_value"] * (family or 2)).clip(upper=1)
+        np.testing.assert_allclose(judged["adjusted_p_value"], expected)
+        excludes = (judged["lower"] > 0) | (judged["upper"] < 0)
+        assert (excludes == (judged["adjusted_p_value"] < 0.05)).all()
+        others = table[table["view"] != "procedure"]
+        assert others["adjusted_p_value"].isna().all()
+        assert set(others["outcome"]) == {"descriptive"}
+
+
+def test_the_verdict_on_one_pair_of_cells_is_that_of_two_models():
+    factors = {"weights": ["none", "pcam"]}
+    cells, groups = simulate(5, {"pcam": 0.5}, factors=factors)
+    row = effects_of(cells, groups, factors).query("view == 'procedure'").iloc[0]
+    found = compare_procedures("auc", cells["pcam",], cells["none",], groups)
+    for name in ("difference", "lower", "upper", "p_value", "minimum_detectable"):
+        assert row[name] == pytest.approx(getattr(found, name)), name
 
 
 def test_a_planted_effect_is_found_and_none_where_there_is_none():
@@ -139,11 +158,11 @@ def test_a_planted_effect_is_found_and_none_where_there_is_none():
 def test_outcomes_are_those_of_the_adjusted_p_values():
     cells, groups = simulate(0, {"pcam": PLANTED}, subjects=16)
     table = effects_of(cells, groups)
-    row = row_of(table, "pcam", "auc")
-    assert row["outcome"] == "first_higher"
-    assert row["adjusted_p_value"] < 0.05
+    judged = table[table["view"] == "procedure"].set_index("level")
+    assert judged.at["imagenet", "outcome"] == "no_difference"
+    detected = judged["adjusted_p_value"] < 0.05
+    assert (detected == judged["outcome"].isin(["first_higher", "second_higher"])).all()
     row = row_of(table, "imagenet", "auc")
-    assert row["outcome"] == "no_difference"
     assert (row["images"], row["groups"]) == (96, 16)
     assert 0 < row["minimum_detectable"] < 1
 
@@ -173,6 +192,7 @@ def test_cells_are_compared_on_the_images_that_all_of_them_tested():
     table = effects_of(cells, groups)
     assert table["note"].str.contains("common_images_of_cells:108:120").all()
     numbers = ["first", "second", "difference", "lower", "upper", "p_value"]
+    assert (table["view"] == complete["view"]).all()
     pd.testing.assert_frame_equal(table[numbers], complete[numbers])
     cells["none", "all"] = cells["none", "all"].assign(image_id=lambda t: "other " + t["image_id"])
     table = effects_of(cells, groups)
@@ -199,8 +219,11 @@ def test_equal_cells_differ_by_nothing():
     same = {cell: cells["none", "head"] for cell in cells}
     table = effects_of(same, groups)
     assert (table["difference"] == 0).all()
-    assert (table["adjusted_p_value"] == 1).all()
-    assert table["note"].str.contains("unchanged_by_groups").all()
+    judged = table["view"] == "procedure"
+    assert (table.loc[judged, "adjusted_p_value"] == 1).all()
+    assert table.loc[~judged, "note"].str.contains("unchanged_by_groups").all()
+    assert table.loc[judged, "note"].str.contains("bound_of_equal_groups").all()
+    assert (table.loc[judged, "upper"] > 0).all()
     require_notes(table)
 
 
@@ -311,6 +334,7 @@ def test_files_become_tables(tmp_path):
     }
     outputs = {name: tmp_path / f"{name}.out" for name in ("effects", "cells", "learning_curve")}
     settings = {"cells": plan, "curve": [], "datasets": ["cells"]}
+    settings |= {"primary": "auc", "family": 1}
     settings["contrasts"] = [("train", "all", "head")]
     estimate_ablation(inputs, settings, outputs)
     written = pd.read_csv(outputs["effects"], sep="\t")

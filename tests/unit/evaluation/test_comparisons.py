@@ -13,6 +13,7 @@ from support.predictions import write_stored_predictions
 from support.repository import SCHEMA
 from support.tested_models import (
     LEARNT,
+    RATIO,
     TITLES,
     comparisons,
     groups_of,
@@ -20,6 +21,7 @@ from support.tested_models import (
     make_tested,
     models_tested,
     row_of,
+    stream,
 )
 
 from blastfold.core.errors import InputError
@@ -29,7 +31,11 @@ from blastfold.core.noted_tables import require_notes
 from blastfold.core.predictions import read_test_predictions
 from blastfold.core.tables import read_text_table
 from blastfold.evaluation import protocol_gap
-from blastfold.evaluation.comparisons import COMPARISON_COLUMNS, compare_models
+from blastfold.evaluation.comparisons import (
+    COMPARISON_COLUMNS,
+    compare_models,
+    comparison_table,
+)
 from blastfold.evaluation.intervals import estimate_intervals
 from blastfold.evaluation.metrics import metrics_table
 from blastfold.experiment.config import check_config
@@ -68,8 +74,11 @@ def test_one_group_a_class_falls_back_to_independent_images_and_reports_it():
         assert row["note"].startswith("images_instead_of_groups")
     compared = comparisons(models_tested(folds=1), groups)
     of_auc = compared[(compared["metric"] == "auc") & compared["recommended"]]
-    assert set(of_auc["method"]) == {"image-jackknife-t"}
-    assert of_auc["p_value"].notna().all()
+    assert set(of_auc["view"]) == {"procedure"}
+    assert set(of_auc["outcome"]) == {"undefined"}
+    assert of_auc["lower"].notna().all()
+    assert of_auc["p_value"].isna().all()
+    assert of_auc["note"].str.startswith("images_instead_of_groups").all()
     require_notes(compared)
 
 
@@ -93,34 +102,63 @@ def test_mcnemar_is_that_of_statsmodels_with_effect_sizes_by_hand(compared):
     right = {
         name: (one["probability"] >= 0.5) == (one["label"] == 1) for name, one in tested.items()
     }
-    p_values = []
     for first, second in itertools.combinations(tested, 2):
         only_first = int((right[first] & ~right[second]).sum())
         only_second = int((right[second] & ~right[first]).sum())
         exact = only_first + only_second < 25
         cells = [[0, only_first], [only_second, 0]]
-        p_values.append(mcnemar(cells, exact=exact, correction=not exact).pvalue)
+        p_value = mcnemar(cells, exact=exact, correction=not exact).pvalue
         row = row_of(table, first_model=first, second_model=second, method="mcnemar")
-        assert row["p_value"] == pytest.approx(p_values[-1], abs=1e-12)
+        assert row["p_value"] == pytest.approx(p_value, abs=1e-12)
         assert (row["only_first"], row["only_second"]) == (only_first, only_second)
         assert row["odds_ratio"] == pytest.approx(only_first / only_second)
         assert row["cohens_g"] == pytest.approx(only_first / (only_first + only_second) - 0.5)
         assert row["risk_difference"] == pytest.approx((only_first - only_second) / 120)
-    adjusted = table[table["method"] == "mcnemar"]["adjusted_p_value"]
-    assert adjusted.tolist() == pytest.approx(multipletests(p_values, method="holm")[1].tolist())
 
 
-def test_holm_takes_the_pairs_of_one_metric_and_method_as_a_family(compared):
+def test_only_the_primary_metric_is_tested_and_its_family_is_adjusted(compared):
     _, _, table = compared
-    for _, family in table.groupby(["metric", "method"]):
-        expected = multipletests(family["p_value"], method="holm")[1]
-        assert family["adjusted_p_value"].tolist() == pytest.approx(expected.tolist(), abs=1e-12)
+    judged = table[table["view"] == "procedure"]
+    assert set(judged["metric"]) == {"auc"}
+    expected = multipletests(judged["p_value"], method="bonferroni")[1]
+    assert judged["adjusted_p_value"].tolist() == pytest.approx(expected.tolist(), abs=1e-12)
+    others = table[table["view"] != "procedure"]
+    assert others["adjusted_p_value"].isna().all()
+    assert set(others["outcome"]) == {"descriptive"}
+    assert set(table["family"]) == {3}
+    quoted = table[table["recommended"] & (table["view"] != "folds")]
+    assert not quoted.duplicated(["first_model", "second_model", "metric"]).any()
+
+
+@pytest.mark.parametrize("family", [1, 3, 40])
+def test_verdict_and_simultaneous_interval_agree(compared, family):
+    tested, groups, _ = compared
+    table = comparison_table(tested, groups, RATIO, stream, family=family)
+    judged = table[table["view"] == "procedure"]
+    declared = judged["outcome"].isin(["first_higher", "second_higher"])
+    assert (declared == ((judged["lower"] > 0) | (judged["upper"] < 0))).all()
+    assert (judged["adjusted_p_value"] == (family * judged["p_value"]).clip(upper=1)).all()
+    accuracy = comparison_table(tested, groups, RATIO, stream, "accuracy", family)
+    assert set(accuracy.loc[accuracy["view"] == "procedure", "metric"]) == {"accuracy"}
+
+
+def test_one_training_each_is_printed_as_no_verdict():
+    tested = models_tested(folds=1)
+    table = comparisons(tested, groups_of(tested["sharp"]))
+    row = row_of(table, view="procedure", first_model="sharp", second_model="dull")
+    assert row["outcome"] == "no_verdict"
+    assert row["lower"] < row["difference"] < row["upper"]
+    shown = comparison_tables.comparison_rows(table[table["view"] == "procedure"], TITLES)
+    words = "one training each: no verdict on the procedures"
+    assert set(shown["outcome"]) == {words}
+    assert words not in " ".join(shown["note"])
+    require_notes(table)
 
 
 def test_every_pair_is_compared_in_every_metric_and_the_better_model_is_found():
-    tested = models_tested(images=480)
+    tested = models_tested(images=480, folds=12)
     table = comparisons(tested, groups_of(tested["sharp"]))
-    quoted = table[table["recommended"] & (table["view"] == "pooled")]
+    quoted = table[table["recommended"] & (table["view"] != "folds")]
     assert len(quoted) == 3 * len(METRICS)
     better = row_of(quoted, first_model="sharp", second_model="dull", metric="auc")
     assert better["outcome"] == "first_higher"
@@ -149,7 +187,10 @@ def test_identical_models_show_no_difference_and_every_hole_has_a_note():
     require_notes(table)
     assert (table["difference"] == 0).all()
     assert (table["p_value"] == 1).all()
-    assert set(table["outcome"]) == {"no_difference"}
+    judged = row_of(table, view="procedure")
+    assert judged["outcome"] == "no_difference"
+    assert judged["lower"] == -judged["upper"] < 0
+    assert judged["adjusted_p_value"] == 1
     assert table["note"].str.contains("no_odds_ratio").all()
 
 
@@ -218,7 +259,7 @@ def test_intervals_and_tests_say_that_groups_of_unknown_subjects_may_be_incomple
     code = f"groups_of_unknown_subjects:10:{len(table)}"
     for name in ("i.tsv", "c.tsv"):
         found = read_text_table(files / name)
-        pooled = found["view"] == "pooled"
+        pooled = found["view"] != "folds"
         assert found.loc[pooled, "note"].str.contains(code, regex=False).all()
         assert not found.loc[~pooled, "note"].str.contains("unknown_subjects").any()
     metrics = [write_metrics(predictions_of(files, "by_subject", ["sharp"]), files / "m.tsv")]
@@ -368,9 +409,10 @@ def test_another_model_moves_no_bootstrap_and_no_other_limit_of_a_pair():
     numbers = ["difference", "lower", "upper", "p_value", "minimum_detectable"]
     found = []
     for names in (["sharp", "blunt"], ["sharp", "dull", "blunt"], ["dull", "sharp", "blunt"]):
-        table = comparisons({name: tested[name] for name in names}, groups)
+        chosen = {name: tested[name] for name in names}
+        table = comparison_table(chosen, groups, RATIO, stream, family=3)
         pair = (table["first_model"] == "sharp") & (table["second_model"] == "blunt")
-        found.append(table[pair].set_index(["method", "metric"]).sort_index()[numbers])
+        found.append(table[pair].set_index(["view", "method", "metric"]).sort_index()[numbers])
     pd.testing.assert_frame_equal(found[0], found[1])
     pd.testing.assert_frame_equal(found[0], found[2])
     assert set(found[0].index.get_level_values("method")) >= {"bootstrap", "jackknife-t"}

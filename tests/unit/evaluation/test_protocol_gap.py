@@ -72,7 +72,7 @@ def test_the_protocol_that_groups_by_image_comes_first_and_few_common_images_are
     assert set(table["first_protocol"]) == {"b"}
     assert set(table["first_group_by"]) == {"image"}
     quoted = table[table["recommended"]]
-    assert set(quoted["view"]) == {"own images"}
+    assert set(quoted["view"]) == {"own images", "procedure"}
     assert set(quoted["common_images"]) == {20}
     assert (quoted["first_images"] == 120).all()
     assert (quoted["second_images"] == 140).all()
@@ -97,9 +97,13 @@ def test_a_gap_is_found_and_a_model_with_one_protocol_has_none():
     tested = {("net", "a"): sharp, ("net", "b"): dull, ("other", "a"): dull}
     table = protocol_gap.gap_table(tested, {"a": "image", "b": "subject"}, groups)
     assert set(table["model"]) == {"net"}
-    row = row_of(table, metric="auc")
-    assert row["outcome"] == "first_higher"
+    row = row_of(table, metric="auc", view="common images")
+    assert row["outcome"] == "descriptive"
     assert row["lower"] > 0
+    judged = row_of(table, metric="auc", view="procedure")
+    # One repeat of other folds each: the seeds of both protocols are in the difference.
+    assert (judged["repeats"], judged["family"]) == (1, 1)
+    assert judged["upper"] - judged["lower"] > row["upper"] - row["lower"]
     alone = protocol_gap.gap_table({("net", "a"): sharp}, {"a": "image"}, groups)
     assert alone.empty
     assert list(alone.columns) == list(protocol_gap.GAP_COLUMNS)
@@ -108,9 +112,11 @@ def test_a_gap_is_found_and_a_model_with_one_protocol_has_none():
 def test_gap_of_groups_that_tell_no_spread_falls_back_to_images():
     first, second = make_tested(0.5, folds=1), make_tested(1.5, folds=1, seed=2)
     table = gap_of(first, second, groups_of(first, size=2))
-    row = row_of(table, metric="auc", recommended=True)
+    row = row_of(table, metric="balanced_accuracy", recommended=True)
     assert row["method"] == "image-jackknife-t"
     assert row["p_value"] > 0
+    judged = row_of(table, metric="auc", recommended=True)
+    assert judged["outcome"] == "undefined"
     assert "images_instead_of_groups" in row["note"]
     require_notes(table)
 

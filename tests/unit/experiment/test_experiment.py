@@ -73,6 +73,17 @@ def test_runs_are_the_product_in_the_order_of_the_config():
     assert runs.with_fold_counts()[2] == ("cells", "folds", "cnn", 3)
 
 
+def test_declared_comparisons_are_one_family():
+    # A pair of models under each of two protocols, and two models that have both protocols.
+    assert make().runs.declared == 2 + 2
+    assert make(experiments=asked()).runs.declared == 1
+    experiment = make(ablations={"choice": ABLATION}, experiments=asked(protocols=["folds"]))
+    plan = experiment.shown.ablation_plan(wildcards(ablation="choice"))
+    pairs = 1  # Of the model that is asked for and the reference of the ablation.
+    assert experiment.runs.declared == pairs + len(plan["contrasts"])
+    assert (plan["primary"], plan["family"]) == ("auc", experiment.runs.declared)
+
+
 def test_a_split_with_one_model_compares_nothing():
     assert make(experiments=asked()).runs.compared_splits == []
 

@@ -27,8 +27,8 @@ from blastfold.statistics.procedure import (
     compare_summaries,
     estimate_procedure,
     estimate_summary,
-    variance,
 )
+from blastfold.statistics.procedure_variance import variance
 from blastfold.statistics.repeated import repeated_scores, subtract, summarise
 
 
@@ -119,24 +119,38 @@ def test_variance_with_repeats_is_the_sum_of_its_parts():
     assert found.freedom == pytest.approx(freedom)
 
 
-def test_one_repeat_is_the_corrected_resampled_t():
+def test_repeated_holdouts_have_the_corrected_resampled_t():
     # Nadeau and Bengio (2003), section 5, by the function of the folds' table.
-    first, second = predictions(1, 3, 30, seed=1, signal=0.6), predictions(1, 3, 30, seed=2)
+    first, second = (
+        table[table["fold"] == 0]
+        for table in (predictions(6, 3, 30, seed=1, signal=0.6), predictions(6, 3, 30, seed=2))
+    )
     found = compare_procedures("auc", first, second, test_to_train=0.5)
     values = [
         np.array([
-            roc_auc_score(part["label"], part["probability"]) for _, part in table.groupby("fold")
+            roc_auc_score(part["label"], part["probability"])
+            for _, part in table.groupby("repeat")
         ])
         for table in (first, second)
     ]  # fmt: skip
     expected = corrected_resampled_t(values[0] - values[1], 0.5)
     assert found.difference == pytest.approx(expected.mean)
     both = subtract(*(summarise("auc", repeated_scores(table)) for table in (first, second)))
-    between = variance(both, 0.5).groups
-    if expected.standard_error**2 > between:
-        assert found.p_value == pytest.approx(expected.p_value)
-    assert found.p_value >= expected.p_value - 1e-12
+    error = max(expected.standard_error, np.sqrt(variance(both, 0.5).groups))
+    assert found.p_value == pytest.approx(2 * stats.t.sf(abs(expected.mean) / error, 5))
     assert "verdict_of_folds" in note_codes(found.note)
+
+
+def test_one_repeat_takes_the_overlap_at_its_bound():
+    alike = variance(summarise("accuracy", repeated_scores(predictions(1, 3, 30))))
+    assert alike.procedure >= 2 * alike.groups
+    # Folds whose networks differ more than their subjects: the variance between folds counts.
+    table = predictions(1, 3, 30)
+    apart = table.assign(probability=table["probability"].where(table["fold"] > 0, 0.0))
+    summary = summarise("sensitivity", repeated_scores(apart))
+    found, between = variance(summary), summary.fold_values.var(ddof=1) / 3
+    assert between > found.groups
+    assert found.procedure == pytest.approx(found.groups + between)
 
 
 # With 3 subjects at a sixth of 5 % statsmodels' noncentral t is wrong: a million simulated tests

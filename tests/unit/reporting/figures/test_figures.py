@@ -9,7 +9,14 @@ from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
 from blastfold.core.errors import BlastfoldError
-from blastfold.reporting.figures import accuracy, architecture, curves, datasets, style, training
+from blastfold.reporting.figures import (
+    accuracy,
+    architecture,
+    datasets,
+    evaluation,
+    style,
+    training,
+)
 
 HOSTILE = "$x_1$ 100 % & a very long title with ünïcode that has to be broken into lines"
 
@@ -164,7 +171,7 @@ def test_training_curves_without_validation_and_of_one_epoch():
 
 
 def test_confusion_matrix_writes_counts_and_row_percent():
-    figure = curves.confusion_matrix(np.array([[203, 20], [4, 190]]), ["hem", "ALL"], 10, "t")
+    figure = evaluation.confusion_matrix(np.array([[203, 20], [4, 190]]), ["hem", "ALL"], 10, "t")
     written = texts(figure)
     assert {"203", "20", "4", "190"} <= set(written)
     assert {"Hem", "ALL", "Hem\n(n = 223)", "ALL\n(n = 194)"} <= set(written)
@@ -174,7 +181,7 @@ def test_confusion_matrix_writes_counts_and_row_percent():
 
 
 def test_confusion_matrix_of_one_class_reports_it():
-    figure = curves.confusion_matrix(np.array([[0, 0], [1, 2]]), ["normal", "blast"], 1, "t")
+    figure = evaluation.confusion_matrix(np.array([[0, 0], [1, 2]]), ["normal", "blast"], 1, "t")
     assert texts(figure).count("no images") == 2
 
 
@@ -194,7 +201,7 @@ def roc_points(scopes):
 def test_roc_draws_each_model_and_its_folds():
     several = roc_points({"fold-0": 0.5, "fold-1": 0.7, "pooled": 0.6})
     single = roc_points({"fold-0": 0.9, "pooled": 0.9})
-    figure = curves.roc([several, single], [0.75, 0.9], ["A", "A"], HOSTILE)
+    figure = evaluation.roc([several, single], [0.75, 0.9], ["A", "A"], HOSTILE)
     heights = [line.get_ydata()[1] for line in figure.axes[0].lines]
     assert heights == [1, 0.5, 0.7, 0.6, 0.9]
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
@@ -206,14 +213,14 @@ def test_roc_draws_each_model_and_its_folds():
 
 def test_roc_without_a_curve_is_called_undefined():
     empty = pd.DataFrame(columns=["scope"])
-    figure = curves.roc([empty], [float("nan")], ["A"], "t")
+    figure = evaluation.roc([empty], [float("nan")], ["A"], "t")
     assert figure.legends[0].get_texts()[0].get_text() == "A, AUC undefined"
 
 
 def test_precision_recall_shows_the_share_of_the_positive_class():
     points = pd.DataFrame({"scope": "pooled", "recall": [1, 0.5, 0], "precision": [0.4, 0.8, 1]})
     points["average_precision"] = 0.6
-    figure = curves.precision_recall([points], ["M"], (0.4, "ALL"), "t")
+    figure = evaluation.precision_recall([points], ["M"], (0.4, "ALL"), "t")
     chance, curve = figure.axes[0].lines
     assert set(chance.get_ydata()) == {0.4}
     assert list(curve.get_ydata()) == [0.4, 0.8, 1]
@@ -223,7 +230,7 @@ def test_precision_recall_shows_the_share_of_the_positive_class():
 
 def test_precision_recall_without_a_curve_is_undefined():
     empty = pd.DataFrame(columns=["scope", "recall", "precision", "average_precision"])
-    figure = curves.precision_recall([empty], ["M"], (1.0, "blast"), "t")
+    figure = evaluation.precision_recall([empty], ["M"], (1.0, "blast"), "t")
     assert figure.legends[0].get_texts()[0].get_text() == "M, average precision undefined"
 
 

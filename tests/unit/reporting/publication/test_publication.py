@@ -299,12 +299,20 @@ def test_intervals_are_reported_only_when_there_are_some(stored, tmp_path):
 
 def test_comparisons_and_what_was_fitted_are_reported_only_when_there_are_some(stored, tmp_path):
     assert "Pairs" not in text_of(write_config(), stored)
-    rows = [{"view": "pooled", "method": "jackknife-t", "recommended": True}]
+    rows = [
+        {"view": "pooled", "method": "jackknife-t", "recommended": True},
+        {"view": "procedure", "method": "repeats-t", "recommended": True, "metric": "auc"}
+        | {"family": 6, "repeats": 5, "outcome": "no_difference"},
+    ]
     stored["comparisons"] = [write_tsv(rows, tmp_path / "comparisons.tsv")]
     stored["fitted"] = [write_json([{"images": 0}, {"images": 0}], tmp_path / "fitted.json")]
     text = text_of(write_config(), stored, "Evaluation")
     assert "Pairs of models were compared in the pooled test images' values by a jackknife" in text
-    assert "Holm" in text
+    assert (
+        "the only one tested, was the area under the ROC curve; 6 comparisons of the experiment "
+        "formed one family, adjusted by Bonferroni's method"
+    ) in text
+    assert "rest on 5 repeats" in text
     assert "fitted" not in text
     write_json([{"images": 0}, {"images": 5}], stored["fitted"][0])
     text = text_of(write_config(), stored, "Evaluation")

@@ -11,6 +11,7 @@ from blastfold.reporting.tables.ablation import (
     effect_rows,
     metrics_aside,
     read_table,
+    shown_effects,
     tabulate_cells,
     tabulate_effects,
     tabulate_learning_curve,
@@ -67,13 +68,15 @@ def test_a_level_called_none_stays_a_level(effects, cells, tmp_path):
 
 
 def test_outcomes_name_the_better_side_by_its_title(effects):
-    stored = read_table(effects)
+    stored = shown_effects(effects)
     rows = effect_rows(stored, TITLES)
     assert len(rows) == 4 * 4
     shown = rows[rows["adjusted_p_value"] < 0.05]
-    assert set(shown["outcome"]) == {"PCam $x_1$ better"}
+    assert set(shown["outcome"]) <= {"PCam $x_1$ better"}
     others = rows[rows["adjusted_p_value"] >= 0.05]
-    assert others["outcome"].str.startswith("no difference detected (detectable: ").all()
+    assert set(others["metric"]) == {"auc"}
+    assert set(rows.loc[rows["metric"] != "auc", "outcome"]) == {"descriptive"}
+    assert others["outcome"].str.startswith("no difference detected (").all()
     np.testing.assert_allclose(rows["difference_lower"], 100 * stored["lower"])
 
 
@@ -98,7 +101,7 @@ def test_undefined_values_are_reported(tmp_path):
 
 
 def test_figure_draws_every_comparison_where_it_belongs(effects, cells):
-    stored = read_table(effects)
+    stored = shown_effects(effects)
     figure = effects_figure(stored, read_table(cells), TITLES, "A title")
     texts = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert texts == [

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from blastfold.core.names import POOLED
+from blastfold.core.names import POOLED, PROCEDURE
 from blastfold.core.notes import join_notes, make_note
 from blastfold.core.tables import read_text_table
 
@@ -44,7 +44,8 @@ def note_unknown(
         image_ids: The tested images.
 
     Returns:
-        The table with the note in every row of pooled images; the same table where all is known.
+        The table with the note in every row of pooled images and of verdicts; the same table where
+        all is known.
 
     Raises:
         InputError: A column is missing.
@@ -56,6 +57,6 @@ def note_unknown(
     note = make_note("groups_of_unknown_subjects", missing, len(names))
     pooled = pd.Series(True, index=table.index)
     for column in ("view", "scope"):
-        pooled &= table[column] == POOLED if column in table else True
+        pooled &= table[column].isin((POOLED, PROCEDURE)) if column in table else True
     notes = table["note"].fillna("")
     return table.assign(note=notes.where(~pooled, [join_notes(old, note) for old in notes]))

@@ -30,8 +30,10 @@ standard deviation of the folds' values."""
 _FOLD, _REPEAT = "fold-", "repeat-"
 
 FOLDS = "folds"
-VIEWS = (POOLED, FOLDS)
-"""What an interval or a test is about: all test images as one set, or the values of the folds."""
+PROCEDURE = "procedure"
+VIEWS = (POOLED, FOLDS, PROCEDURE)
+"""What an interval or a test is about: all test images as one set, the values of the folds, or the
+training procedure with other seeds, splits and training subjects."""
 
 THRESHOLD = 0.5
 """An image is predicted as positive when its probability is at least this value."""
@@ -116,6 +118,9 @@ PROPORTIONS = tuple(name for name, metric in METRIC_FACTS.items() if metric.prop
 BOTH_CLASSES = tuple(name for name, metric in METRIC_FACTS.items() if metric.both_classes)
 RATES = ("accuracy", "sensitivity", "specificity")
 """The metrics of one threshold that a study prints."""
+
+PRIMARY_METRIC = "auc"
+"""The metric of verdicts, unless the config names another one."""
 
 SHOWN_METRICS = ("auc", *RATES)
 """The metrics of tables that have no room for all."""

@@ -44,6 +44,7 @@ NOTES: dict[str, tuple[str, ...]] = {
     "same_difference_in_every_group": (),
     "no_spread_between_images": (),
     # Verdicts on training procedures.
+    "descriptive": (),
     "one_training_each": (),
     "verdict_of_folds": ("folds",),
     "other_folds": (),
@@ -119,7 +120,9 @@ NOTES: dict[str, tuple[str, ...]] = {
 
 FIRST_HIGHER, SECOND_HIGHER = "first_higher", "second_higher"
 NO_DIFFERENCE, UNDEFINED = "no_difference", "undefined"
-"""What a test of a difference found: one side is higher, none is, or there is no test."""
+DESCRIPTIVE, NO_VERDICT = "descriptive", "no_verdict"
+"""What a comparison found: one side is higher, none is, the test is undefined, there is none
+because the metric is not the primary one, or because each side was trained once."""
 
 SEPARATOR = "; "
 

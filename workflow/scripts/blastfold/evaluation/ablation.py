@@ -18,23 +18,32 @@ from blastfold.core.errors import InputError
 from blastfold.core.fold_table import read_folds
 from blastfold.core.group_table import note_unknown, read_groups
 from blastfold.core.interval_table import read_intervals
-from blastfold.core.names import POOLED, SHOWN_METRICS, TRAIN
+from blastfold.core.names import POOLED, PRIMARY_METRIC, SHOWN_METRICS, TRAIN
 from blastfold.core.noted_tables import write_noted
 from blastfold.core.notes import join_notes, make_note
 from blastfold.core.predictions import read_test_predictions
 from blastfold.evaluation.intervals import LEVEL
+from blastfold.evaluation.verdicts import (
+    describe_only,
+    no_verdict,
+    repeats_of,
+    tested_to_rest,
+    verdict_row,
+)
 from blastfold.statistics.grouped import GroupedPredictions, group_predictions
 from blastfold.statistics.jackknife import contributions, jackknife_test
 from blastfold.statistics.metrics import metric_values, undefined_reason
 from blastfold.statistics.outcomes import add_outcomes
 from blastfold.statistics.pairing import KEYS, pair_groups
+from blastfold.statistics.procedure import compare_summaries
+from blastfold.statistics.repeated import mean_of, repeated_scores, summarise
 
 Paths = Iterable[str | os.PathLike]
 
 EFFECT_COLUMNS = (
-    *("dataset", "protocol", "factor", "level", "reference", "metric", "cells"),
+    *("dataset", "protocol", "factor", "level", "reference", "view", "metric", "cells"),
     *("first", "second", "difference", "lower", "upper", "p_value", "adjusted_p_value"),
-    *("minimum_detectable", "images", "groups", "outcome", "note"),
+    *("minimum_detectable", "images", "groups", "repeats", "family", "outcome", "note"),
 )
 CURVE_COLUMNS = (
     *("dataset", "protocol", "model", "share", "training_images", "training_groups"),
@@ -52,8 +61,9 @@ def estimate_ablation(inputs: Mapping[str, Paths], plan: Mapping, outputs: Mappi
             (``groups.tsv`` of each data set), and of each point of the learning curve
             curve_intervals and curve_folds.
         plan: cells (dicts with dataset, protocol, model and levels), contrasts (factor, level
-            and what it is compared with), datasets (names, as groups) and curve (dicts with
-            dataset, protocol, model and share).
+            and what it is compared with), datasets (names, as groups), curve (dicts with
+            dataset, protocol, model and share), primary (the primary metric) and family (the number
+            of comparisons that the experiment declares).
         outputs: Paths of effects, cells and learning_curve; see :func:`effect_table`,
             :func:`cell_table` and :func:`learning_curve_table`.
 
@@ -78,6 +88,8 @@ def estimate_ablation(inputs: Mapping[str, Paths], plan: Mapping, outputs: Mappi
         {name: list(found) for name, found in factors.items()},
         groups,
         plan["contrasts"],
+        plan["primary"],
+        plan["family"],
     )
     images = {
         (dataset, name)
@@ -103,8 +115,13 @@ def effect_table(
     factors: Mapping[str, Sequence[str]],
     groups: Mapping[str, pd.Series],
     contrasts: Sequence[tuple[str, str, str]],
+    primary: str = PRIMARY_METRIC,
+    family: int | None = None,
 ) -> pd.DataFrame:
     """Measure the effect of levels against the reference, or against another level.
+
+    The verdict is the row of the view ``procedure`` and of the primary metric. All others are
+    descriptive: they are about the trained networks.
 
     Args:
         tested: (data set, protocol) -> cell -> test predictions (image_id, fold, label,
@@ -112,15 +129,19 @@ def effect_table(
         factors: Levels by factor, the reference first.
         groups: Leakage group by image_id, by data set.
         contrasts: What is compared: factor, level and reference.
+        primary: The primary metric, the only one that is tested.
+        family: Number of comparisons that the experiment declares; that of these contrasts when
+            None.
 
     Returns:
         Columns :data:`EFFECT_COLUMNS`, as fractions; no rows without contrasts. ``first`` and
         ``second`` are the means of the level and of the reference over the ``cells`` pairs of
         cells that differ in this factor alone, ``difference`` is first minus second with its
-        interval by the delete-one-group jackknife. ``adjusted_p_value`` is Holm's over all rows
-        of one metric.
+        interval by the delete-one-group jackknife. ``adjusted_p_value`` is that of a verdict, see
+        :mod:`blastfold.evaluation.verdicts`.
     """
-    rows = []
+    rows, judged = [], []
+    family = family or max(len(contrasts) * len(tested), 1)
     for (dataset, protocol), cells in tested.items():
         grouped, note = condense_cells(cells, groups[dataset])
         place = {"dataset": dataset, "protocol": protocol}
@@ -129,10 +150,47 @@ def effect_table(
             pairs, absent = _pairs_of_cells(*contrast, factors, grouped)
             found = mean_difference(metric, pairs)
             notes = join_notes(found.pop("note"), note, absent)
-            rows.append({**place, **names, "metric": metric, **found, "note": notes})
+            row = {**place, **names, "view": POOLED, "metric": metric, **found, "note": notes}
+            rows.append(row)
+            if metric == SHOWN_METRICS[0]:
+                verdict = _verdict(primary, contrast, factors, cells, groups[dataset], family)
+                notes = join_notes(verdict.pop("note"), note, absent)
+                judged.append(row | verdict | {"note": notes})
     if not rows:
         return pd.DataFrame(columns=list(EFFECT_COLUMNS))
-    return add_outcomes(pd.DataFrame(rows), ["metric"], LEVEL)[list(EFFECT_COLUMNS)]
+    described = add_outcomes(pd.DataFrame(rows), ["metric"], LEVEL)
+    repeats = repeats_of([table for cells in tested.values() for table in cells.values()])
+    described = describe_only(described, repeats, family)
+    return pd.concat([described, pd.DataFrame(judged)], ignore_index=True)[list(EFFECT_COLUMNS)]
+
+
+def _verdict(
+    metric: str,
+    contrast: tuple[str, str, str],
+    factors: Mapping[str, Sequence[str]],
+    cells: Mapping[Cell, pd.DataFrame],
+    groups: pd.Series,
+    family: int,
+) -> dict:
+    """Return the verdict on the mean difference of a contrast over its pairs of cells."""
+    keys = [key for key in KEYS if all(key in table for table in cells.values())]
+    common = set.intersection(
+        *(set(table[keys].itertuples(index=False, name=None)) for table in cells.values())
+    )
+    tested = {
+        cell: table[[row in common for row in table[keys].itertuples(index=False, name=None)]]
+        for cell, table in cells.items()
+    }
+    pairs, _ = _pairs_of_cells(*contrast, factors, tested)
+    if not pairs or not common:
+        return no_verdict(metric, family)
+    sides = [
+        mean_of([summarise(metric, repeated_scores(table, groups)) for table in side])
+        for side in zip(*pairs, strict=True)
+    ]
+    ratio = tested_to_rest(next(iter(tested.values())), groups)
+    found = compare_summaries(metric, *sides, ratio, LEVEL, family, paired=True)
+    return verdict_row(found, family)
 
 
 def condense_cells(

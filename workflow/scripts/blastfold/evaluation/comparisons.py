@@ -5,6 +5,7 @@ Views and methods are those of :mod:`blastfold.evaluation.intervals`.
 
 import itertools
 import logging
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 
@@ -13,12 +14,13 @@ import pandas as pd
 
 from blastfold.core.fold_table import ratio_of_test_to_train
 from blastfold.core.group_table import note_unknown, read_groups
-from blastfold.core.names import FOLDS, METRICS, POOLED
+from blastfold.core.names import FOLDS, METRICS, POOLED, PRIMARY_METRIC, PROCEDURE
 from blastfold.core.noted_tables import write_noted
 from blastfold.core.notes import join_notes, make_note
 from blastfold.core.predictions import read_test_predictions
 from blastfold.core.seeds import generator
 from blastfold.evaluation.intervals import BY_GROUP, BY_IMAGE, LEVEL, Paths
+from blastfold.evaluation.verdicts import compare_trained, describe_only, repeats_of
 from blastfold.statistics import comparison
 from blastfold.statistics.grouped import repeat_count
 from blastfold.statistics.mcnemar import PairedAccuracy, paired_accuracy
@@ -34,7 +36,7 @@ EFFECTS = (
 COMPARISON_COLUMNS = (
     *("first_model", "second_model", "view", "metric", "method", "first", "second"),
     *("difference", "lower", "upper", "p_value", "adjusted_p_value", "minimum_detectable"),
-    *("images", "groups", *EFFECTS, "recommended", "outcome", "note"),
+    *("images", "groups", "repeats", "family", *EFFECTS, "recommended", "outcome", "note"),
 )
 
 
@@ -46,6 +48,9 @@ def compare_models(
     seed: int,
     names: Sequence[str],
     output: str | os.PathLike,
+    *,
+    primary: str = PRIMARY_METRIC,
+    family: int | None = None,
 ) -> None:
     """Write the comparison of every pair of models of one protocol.
 
@@ -57,6 +62,8 @@ def compare_models(
         seed: The experiment's seed.
         names: Names of the data set and the protocol; they name the random stream.
         output: Table to write, see :func:`comparison_table`.
+        primary: The primary metric.
+        family: See :func:`comparison_table`.
 
     Raises:
         InputError: The models were not tested on the same images, a file lacks a column, or an
@@ -68,15 +75,15 @@ def compare_models(
     def stream(first: str, second: str) -> np.random.Generator:
         return generator(seed, "compare_models", *names, *sorted((first, second)))
 
-    table = comparison_table(tested, read_groups(groups), ratio_of_test_to_train(folds), stream)
+    ratio = ratio_of_test_to_train(folds)
+    table = comparison_table(tested, read_groups(groups), ratio, stream, primary, family)
     images = pd.concat([part["image_id"] for part in tested.values()])
     table = note_unknown(table, [groups], images)
     write_noted(table, output)
-    quoted = table[table["recommended"] & (table["view"] == POOLED)]
-    for row in quoted[quoted["metric"] == "accuracy"].to_dict("records"):
+    for row in table[table["view"] == PROCEDURE].to_dict("records"):
         logger.info(
-            "accuracy of %s minus that of %s: %+.4f (adjusted p = %.2g, %s)",
-            *(row["first_model"], row["second_model"], row["difference"]),
+            "%s of %s minus that of %s: %+.4f (adjusted p = %.2g, %s)",
+            *(primary, row["first_model"], row["second_model"], row["difference"]),
             *(row["adjusted_p_value"], row["outcome"]),
         )
 
@@ -86,8 +93,13 @@ def comparison_table(
     groups: pd.Series,
     ratio: float,
     stream: Callable[[str, str], np.random.Generator],
+    primary: str = PRIMARY_METRIC,
+    family: int | None = None,
 ) -> pd.DataFrame:
     """Compare every pair of models in every metric by every test that fits it.
+
+    The verdict is the row of the view ``procedure`` and of the primary metric. All others are
+    descriptive: they are about the trained networks.
 
     Args:
         tested: Model -> test predictions (image_id, fold, label, probability).
@@ -95,12 +107,15 @@ def comparison_table(
         ratio: Test images per training image of a fold.
         stream: Random generator of a pair of models, by their names, for the bootstrap. A pair
             with a generator of its own keeps its limits when a model is added.
+        primary: The primary metric, the only one that is tested.
+        family: Number of comparisons that the experiment declares; that of these pairs when None.
 
     Returns:
         Columns :data:`COMPARISON_COLUMNS`, no rows for a single model; differences are first
-        minus second, as fractions. ``adjusted_p_value`` is Holm's over the pairs of one metric
-        and method. ``only_first`` and ``only_second`` are the images that one model alone gets
-        right; they and the effect sizes are of the pair, whatever the row's metric.
+        minus second, as fractions. ``adjusted_p_value`` is that of a verdict, see
+        :mod:`blastfold.evaluation.verdicts`. ``only_first`` and ``only_second`` are the images
+        that one model alone gets right; they and the effect sizes are of the pair, whatever the
+        row's metric.
     """
     if len(tested) < 2:
         return pd.DataFrame(columns=list(COMPARISON_COLUMNS))
@@ -126,7 +141,14 @@ def comparison_table(
     if all(table["fold"].nunique() > 1 for table in tested.values()):
         by_fold = compare(METRICS, "corrected-t", test_to_train=ratio)
         tables.append(by_fold.assign(view=FOLDS, recommended=True))
-    table = pd.concat(tables, ignore_index=True).merge(
+    family = family or math.comb(len(tested), 2)
+    described = describe_only(
+        pd.concat(tables, ignore_index=True), repeats_of(list(tested.values())), family
+    )
+    # The verdict is quoted in place of the description.
+    described["recommended"] &= described["metric"] != primary
+    judged = _verdicts(tested, groups, primary, family, ratio)
+    table = pd.concat([described, judged], ignore_index=True).merge(
         _effect_sizes(tested, groups), on=["first_model", "second_model"]
     )
     if several:
@@ -140,6 +162,18 @@ def comparison_table(
     return table.iloc[np.argsort(order, kind="stable")].reset_index(drop=True)[
         list(COMPARISON_COLUMNS)
     ]
+
+
+def _verdicts(
+    tested: Mapping[str, pd.DataFrame], groups: pd.Series, primary: str, family: int, ratio: float
+) -> pd.DataFrame:
+    """Return the verdict on every pair of models."""
+    rows = []
+    for first, second in itertools.combinations(tested, 2):
+        row = compare_trained(primary, tested[first], tested[second], groups, family, ratio)
+        images = tested[first]["image_id"].nunique()
+        rows.append({"first_model": first, "second_model": second, "images": images, **row})
+    return pd.DataFrame(rows)
 
 
 def _metrics_without_spread(table: pd.DataFrame) -> list[str]:

@@ -17,11 +17,12 @@ import pandas as pd
 from scipy import stats
 
 from blastfold.core.group_table import note_unknown, read_groups
-from blastfold.core.names import GROUPINGS, METRICS
+from blastfold.core.names import GROUPINGS, METRICS, PRIMARY_METRIC
 from blastfold.core.noted_tables import write_noted
 from blastfold.core.notes import join_notes, make_note, notes_about
 from blastfold.core.predictions import read_test_predictions
 from blastfold.evaluation.intervals import BY_GROUP, BY_IMAGE, LEVEL
+from blastfold.evaluation.verdicts import compare_trained, describe_only, repeats_of
 from blastfold.statistics import comparison
 from blastfold.statistics.grouped import GroupedPredictions, group_predictions
 from blastfold.statistics.jackknife import (
@@ -49,13 +50,19 @@ GAP_COLUMNS = (
     *("model", "first_protocol", "second_protocol", "first_group_by", "second_group_by"),
     *("view", "metric", "method", "first", "second", "difference", "lower", "upper"),
     *("p_value", "adjusted_p_value", "minimum_detectable"),
-    *("first_images", "second_images", "common_images", "groups"),
+    *("first_images", "second_images", "common_images", "groups", "repeats", "family"),
     *("recommended", "outcome", "note"),
 )
 
 
 def estimate_protocol_gap(
-    predictions: Paths, runs: Sequence[dict], groups: str | os.PathLike, output: str | os.PathLike
+    predictions: Paths,
+    runs: Sequence[dict],
+    groups: str | os.PathLike,
+    output: str | os.PathLike,
+    *,
+    primary: str = PRIMARY_METRIC,
+    family: int | None = None,
 ) -> None:
     """Write the gap between every pair of protocols, for every model run under both.
 
@@ -65,6 +72,8 @@ def estimate_protocol_gap(
             keeps together).
         groups: ``groups.tsv`` of the data set.
         output: Table to write, see :func:`gap_table`.
+        primary: The primary metric.
+        family: See :func:`gap_table`.
 
     Raises:
         InputError: A file lacks a column, an image a leakage group, or an image that two
@@ -75,28 +84,38 @@ def estimate_protocol_gap(
         for run, path in zip(runs, predictions, strict=True)
     }
     group_by = {run["protocol"]: run["group_by"] for run in runs}
-    table = gap_table(tested, group_by, read_groups(groups))
+    table = gap_table(tested, group_by, read_groups(groups), primary, family)
     images = pd.concat([part["image_id"] for part in tested.values()])
     write_noted(note_unknown(table, [groups], images), output)
 
 
 def gap_table(
-    tested: Mapping[tuple[str, str], pd.DataFrame], group_by: Mapping[str, str], groups: pd.Series
+    tested: Mapping[tuple[str, str], pd.DataFrame],
+    group_by: Mapping[str, str],
+    groups: pd.Series,
+    primary: str = PRIMARY_METRIC,
+    family: int | None = None,
 ) -> pd.DataFrame:
     """Compare the protocols of every model.
+
+    The verdict is the row of the view ``procedure`` and of the primary metric. All others are
+    descriptive: they are about the trained networks.
 
     Args:
         tested: (model, protocol) -> test predictions (image_id, fold, label, probability).
         group_by: What every protocol keeps together, one of :data:`blastfold.core.names.GROUPINGS`.
         groups: Leakage group by image_id.
+        primary: The primary metric, the only one that is tested.
+        family: Number of comparisons that the experiment declares; that of these pairs when None.
 
     Returns:
         Columns :data:`GAP_COLUMNS`, no rows where no model has two protocols. The protocol that
         keeps less together comes first, and a difference is first minus second: what it adds to
-        the result. ``adjusted_p_value`` is Holm's over the rows of one metric, view and method.
+        the result. ``adjusted_p_value`` is that of a verdict, see
+        :mod:`blastfold.evaluation.verdicts`.
     """
     protocols = sorted(group_by, key=lambda name: GROUPINGS.index(group_by[name]))
-    rows = []
+    rows, judged = [], []
     for model in dict.fromkeys(model for model, _ in tested):
         run_under = [name for name in protocols if (model, name) in tested]
         for pair in itertools.combinations(run_under, 2):
@@ -104,10 +123,28 @@ def gap_table(
             names |= {"first_group_by": group_by[pair[0]], "second_group_by": group_by[pair[1]]}
             first, second = (tested[model, protocol] for protocol in pair)
             rows += [names | row for row in _gaps(first, second, pair, groups)]
+            judged.append((names, (first, second)))
     if not rows:
         return pd.DataFrame(columns=list(GAP_COLUMNS))
-    table = add_outcomes(pd.DataFrame(rows), ["metric", "view", "method"], LEVEL)
+    family = family or len(judged)
+    described = add_outcomes(pd.DataFrame(rows), ["metric", "view", "method"], LEVEL)
+    described = describe_only(described, repeats_of(list(tested.values())), family)
+    # The verdict is quoted in place of the description.
+    described["recommended"] &= described["metric"] != primary
+    verdicts = [
+        {**names, **_sizes(*sides), **compare_trained(primary, *sides, groups, family)}
+        for names, sides in judged
+    ]
+    table = pd.concat([described, pd.DataFrame(verdicts)], ignore_index=True)
     return table[list(GAP_COLUMNS)]
+
+
+def _sizes(first: pd.DataFrame, second: pd.DataFrame) -> dict[str, int]:
+    """Count the images of both protocols and those that both tested."""
+    images = [set(side["image_id"]) for side in (first, second)]
+    common = len(images[0] & images[1])
+    sizes = {"first_images": len(images[0]), "second_images": len(images[1])}
+    return {"common_images": common, **sizes}
 
 
 def _gaps(
@@ -115,7 +152,7 @@ def _gaps(
 ) -> Iterator[dict]:
     """Yield every metric's gap in every view; the view to quote comes first."""
     common = set(first["image_id"]) & set(second["image_id"])
-    sizes = {"common_images": len(common), "first_images": len(first), "second_images": len(second)}
+    sizes = _sizes(first, second)
     sides = (first, second)
     views = {OWN: lambda metric, by: _union_jackknife(metric, sides, protocols, by)}
     if common and not any(side["image_id"].duplicated().any() for side in sides):

@@ -3,6 +3,8 @@
 A run is one model under one protocol on one data set.
 """
 
+import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -138,6 +140,22 @@ class Runs:
         """The first shown run of every data set and model."""
         return {(run.dataset, run.model): run for run in reversed(self.shown)}
 
+    @cached_property
+    def declared(self) -> int:
+        """The number of comparisons that are tested together: the family of all verdicts.
+
+        These are the pairs of models of a split, the pairs of protocols of a model on a data set,
+        and the contrasts of ablations; 1 at least.
+        """
+        pairs = sum(math.comb(len(self.models_of(*split)), 2) for split in self.shown_splits)
+        protocols = Counter((run.dataset, run.model) for run in self.shown)
+        gaps = sum(math.comb(number, 2) for number in protocols.values())
+        choices = sum(
+            len(ablation_contrasts(entry)) * len(_places(entry))
+            for entry in self.config["ablations"].values()
+        )
+        return max(pairs + gaps + choices, 1)
+
     def models_of(self, dataset: str, protocol: str | None = None) -> list[str]:
         """Return the shown models of a data set under one protocol, or under any."""
         return self._models.get((dataset, protocol), [])
@@ -216,6 +234,8 @@ class Runs:
             "contrasts": ablation_contrasts(entry),
             "curve": self.curve_of(ablation),
             "datasets": entry["datasets"],
+            "primary": self.config["primary_metric"],
+            "family": self.declared,
         }
 
     def titles_in(self, ablation: str) -> dict:

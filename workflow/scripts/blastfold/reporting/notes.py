@@ -59,6 +59,7 @@ SENTENCES = {
         "every group differs by the same amount: the test is not defined"
     ),
     "no_spread_between_images": "no spread between images: the test is not defined",
+    "descriptive": "only the primary metric is tested: this difference is descriptive",
     "one_training_each": "one training each: no verdict on the procedures",
     "verdict_of_folds": (
         "one training for each of {folds:.0f} folds: the verdict rests on the spread between folds"

@@ -1,7 +1,15 @@
 """What a test of a difference found, as a sentence: the words for outcomes and p values."""
 
 from blastfold.core.errors import BlastfoldError
-from blastfold.core.notes import FIRST_HIGHER, NO_DIFFERENCE, SECOND_HIGHER, UNDEFINED
+from blastfold.core.notes import (
+    DESCRIPTIVE,
+    FIRST_HIGHER,
+    NO_DIFFERENCE,
+    NO_VERDICT,
+    SECOND_HIGHER,
+    UNDEFINED,
+)
+from blastfold.reporting.notes import SENTENCES
 
 
 def outcome_words(
@@ -23,6 +31,7 @@ def outcome_words(
         BlastfoldError: The outcome is unknown.
     """
     words = {FIRST_HIGHER: first, SECOND_HIGHER: second, UNDEFINED: "undefined"}
+    words |= {DESCRIPTIVE: "descriptive", NO_VERDICT: SENTENCES["one_training_each"]}
     words[NO_DIFFERENCE] = f"no {what} detected" + _detectable(detectable)
     if outcome not in words:
         raise BlastfoldError(f"outcome '{outcome}': expected one of {', '.join(words)}")

@@ -194,6 +194,25 @@ def subtract(first: Summary, second: Summary) -> Summary:
     )
 
 
+def mean_of(summaries: Sequence[Summary]) -> Summary:
+    """Return the mean of summaries of the same images in the same folds."""
+    first = summaries[0]
+    values = np.mean([one.values for one in summaries], axis=0)
+    return Summary(
+        _mean(values),
+        values,
+        np.mean([one.fold_values for one in summaries], axis=0),
+        np.mean([one.influence for one in summaries], axis=0),
+        first.names,
+        [np.mean(parts, axis=0) for parts in zip(*(one.parts for one in summaries), strict=True)],
+        first.folds,
+        first.complete,
+        first.same_split,
+        first.images,
+        sum(one.left_out for one in summaries),
+    )
+
+
 def _repeat(metric: str, scores: RepeatedScores, rows: np.ndarray) -> tuple[float, np.ndarray]:
     """Return the metric of the pooled images of a repeat and the influence of every group."""
     number = len(scores.names)

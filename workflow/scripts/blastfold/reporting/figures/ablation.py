@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter
 
 from blastfold.core.notes import FIRST_HIGHER, SECOND_HIGHER
 from blastfold.reporting.figures import style
-from blastfold.reporting.tables.ablation import read_table
+from blastfold.reporting.tables.ablation import read_table, shown_effects
 from blastfold.reporting.tables.writing import MINUS, heading_of
 
 Paths = Iterable[str | os.PathLike]
@@ -38,7 +38,7 @@ def plot_effects(
         title: Title of the figure.
         paths: Figures to write (see :func:`blastfold.reporting.figures.style.save_figure`).
     """
-    figure = effects_figure(read_table(effects), read_table(cells), titles, title)
+    figure = effects_figure(shown_effects(effects), read_table(cells), titles, title)
     style.save_figure(figure, paths)
 
 

@@ -10,19 +10,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from blastfold.core.files import written_whole
-from blastfold.core.names import FOLDS, POOLED, THRESHOLD
+from blastfold.core.names import FOLDS, METRICS, POOLED, PROCEDURE, THRESHOLD
+from blastfold.core.notes import NO_VERDICT
 from blastfold.reporting.publication import data_facts, training_facts
 from blastfold.reporting.publication.records import ExternalTest, Records
 from blastfold.reporting.publication.wording import count, listing, sentence, span
 from blastfold.reporting.tables.writing import escape_latex, heading_of
 
-VIEWS = {POOLED: "the pooled test images' values", FOLDS: "the mean of the folds' values"}
+VIEWS = {
+    POOLED: "the pooled test images' values",
+    FOLDS: "the mean of the folds' values",
+    PROCEDURE: "the primary metric of the training procedures",
+}
 """What an interval or a test is of, by its ``view``."""
 
 STATISTICS = {
     "jackknife-t": "a jackknife over leakage groups with Student's t",
     "image-jackknife-t": "a jackknife over images with Student's t",
     "corrected-t": "the corrected resampled t (Nadeau and Bengio)",
+    "repeats-t": "a t test with the variances between leakage groups, of overlap and of repeats",
+    "folds-t": "a t test with the variances between leakage groups or folds and of their overlap",
     "wilson": "Wilson's interval for proportions",
     "delong": "DeLong's method",
     "clustered-delong": "DeLong's method for leakage groups (Obuchowski)",
@@ -129,9 +136,31 @@ def comparison_sentences(records: Records) -> list[str]:
         for view, methods, _ in _recommended(records.comparisons)
     ]
     if sentences:
+        sentences.append("Both models of a pair saw the same test images.")
+        sentences += family_sentences(records.comparisons)
+    return sentences
+
+
+def family_sentences(rows: list[dict[str, str]]) -> list[str]:
+    """Name the primary metric, the family of comparisons and the repeats behind the verdicts."""
+    judged = [row for row in rows if row["view"] == PROCEDURE]
+    if not judged:
+        return []
+    names = {name: heading_of(name).removesuffix(" (%)").lower() for name in METRICS}
+    metric = UPPER.get(judged[0]["metric"], names[judged[0]["metric"]])
+    number = int(float(judged[0]["family"]))
+    sentences = [
+        f"The primary metric, the only one tested, was {metric}; {count(number, 'comparison')} of "
+        "the experiment formed one family, adjusted by Bonferroni's method."
+    ]
+    repeats = span(int(float(row["repeats"])) for row in judged)
+    sentences.append(
+        f"Verdicts are about the training procedures and rest on {repeats} repeats of the splits "
+        "with their own seeds; other differences describe the trained networks."
+    )
+    if any(row["outcome"] == NO_VERDICT for row in judged):
         sentences.append(
-            "Both models of a pair saw the same test images; p values of all pairs in one metric "
-            "were adjusted by Holm's method."
+            "Where each side was trained once, no verdict on the procedures was possible."
         )
     return sentences
 
@@ -176,7 +205,7 @@ def gap_sentences(records: Records) -> list[str]:
     return [
         f"On {names}, the results of the same models under different protocols were compared{by}, "
         f"{images}.",
-        "P values of all pairs in one metric were adjusted by Holm's method.",
+        *family_sentences(everything),
     ]
 
 

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from blastfold.core.names import SHOWN_METRICS
+from blastfold.core.names import PROCEDURE, SHOWN_METRICS
 from blastfold.core.notes import notes_about
 from blastfold.core.tables import read_text_table
 from blastfold.reporting.notes import sentences
-from blastfold.reporting.tables.comparisons import difference_cells
+from blastfold.reporting.tables.comparisons import difference_cells, verdict_caption
 from blastfold.reporting.tables.writing import write_table
 
 Paths = Iterable[str | os.PathLike]
@@ -30,10 +30,17 @@ def tabulate_effects(
     """
     caption = (
         f"Effect of each choice: {title}. Difference to the reference, averaged over all "
-        "combinations of the other choices, with its 95 % interval over leakage groups; p values "
-        "are Holm's over all choices in a metric."
+        f"combinations of the other choices. {verdict_caption(shown_effects(effects))}"
     )
-    write_table(effect_rows(read_table(effects), titles), paths, caption, label)
+    write_table(effect_rows(shown_effects(effects), titles), paths, caption, label)
+
+
+def shown_effects(path: str | os.PathLike) -> pd.DataFrame:
+    """Read ``effects.tsv``; the verdict takes the place of the description of its metric."""
+    table = read_table(path)
+    judged = table["view"] == PROCEDURE
+    described = ~table["metric"].isin(table.loc[judged, "metric"])
+    return table[judged | described].reset_index(drop=True)
 
 
 def effect_rows(effects: pd.DataFrame, titles: Mapping[str, Mapping]) -> pd.DataFrame:
@@ -139,6 +146,7 @@ def read_table(path: str | os.PathLike) -> pd.DataFrame:
     """Read a table of an ablation; texts such as ``none`` and ``null`` stay what they are."""
     numbers = ("value", "lower", "upper", "first", "second", "difference", "share", "cells")
     numbers += ("p_value", "adjusted_p_value", "minimum_detectable", "images", "groups")
+    numbers += ("repeats", "family")
     numbers += ("training_groups", "training_images")
     table = read_text_table(path)
     for column in table.columns.intersection(numbers):

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from blastfold.core.names import FOLDS, RATES
+from blastfold.core.names import FOLDS, PROCEDURE, RATES
+from blastfold.core.notes import without_notes
 from blastfold.core.tables import read_table
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.writing import heading_of, write_table
@@ -34,8 +35,7 @@ def tabulate_comparisons(
     """
     caption = (
         f"Model against model on the same test images: {title}. Difference of the first model to "
-        "the second with its 95 % interval over leakage groups; p values are Holm's over the "
-        "pairs of a metric."
+        f"the second. {verdict_caption(read_recommended(comparisons))}"
     )
     write_table(comparison_rows(read_recommended(comparisons), titles), paths, caption, label)
 
@@ -79,9 +79,9 @@ def tabulate_protocol_gap(
         paths: Tables to write.
     """
     caption = (
-        f"What the protocol adds to the result on {title}: the first protocol minus the second "
-        "with the 95 % interval over leakage groups, on the images that both tested where these "
-        "are enough; p values are Holm's over the rows of a metric."
+        f"What the protocol adds to the result on {title}: the first protocol minus the second, "
+        "on the images that both tested where these are enough. "
+        f"{verdict_caption(read_recommended(gap))}"
     )
     write_table(gap_rows(read_recommended(gap), titles), paths, caption, label)
 
@@ -113,6 +113,31 @@ def gap_rows(gap: pd.DataFrame, titles: Mapping[str, Mapping[str, str]]) -> pd.D
         after = {key: cells.pop(key) for key in ("metric", "metric_title")}
         rows.append(names | {"images": images} | after | values | cells)
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["model", "metric", "difference"])
+
+
+def verdict_caption(rows: pd.DataFrame) -> str:
+    """Return what the intervals and p values of a table of differences are about.
+
+    Args:
+        rows: view, metric, repeats and family of the rows that are shown.
+    """
+    text = (
+        "95 % intervals over leakage groups are about these trained networks on new subjects and "
+        "are descriptive."
+    )
+    judged = rows[rows["view"] == PROCEDURE]
+    if judged.empty:
+        return text
+    first = judged.iloc[0]
+    metric = heading_of(first["metric"]).removesuffix(" (%)")
+    number = int(first["family"])
+    family = f"all {number} comparisons of the experiment" if number > 1 else "one comparison"
+    repeats = int(judged["repeats"].min())
+    trainings = f"{repeats} repeats" if repeats > 1 else "one repeat"
+    return (
+        f"{metric} is the primary metric: its interval, p value and verdict are about the training "
+        f"procedures ({trainings}), simultaneous over {family} (Bonferroni). Other {text}"
+    )
 
 
 def read_recommended(path: str | os.PathLike) -> pd.DataFrame:
@@ -153,7 +178,8 @@ def difference_cells(
         adjusted_p_value, outcome and note (in words).
     """
     lower, upper = max(row["lower"], -1.0), min(row["upper"], 1.0)
-    notes = [sentences(row["note"], short=True, names=names)]
+    codes = without_notes(row["note"], "one_training_each")
+    notes = [sentences(codes, short=True, names=names)]
     if (lower, upper) != (row["lower"], row["upper"]) and not math.isnan(row["lower"]):
         notes.insert(0, CUT)
     detectable = row["minimum_detectable"]
