@@ -21,7 +21,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 UV_COMPILE := uv pip compile --quiet --no-config --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock"
 
-.PHONY: help env results report estimate doctor audit test test-slurm benchmark lint format manual lock clean
+.PHONY: help env results report estimate power doctor audit test test-slurm benchmark lint format manual lock clean
 
 help: ## List these commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -62,6 +62,11 @@ report: env ## Write the report of the finished default experiment; REPORT=repor
 estimate: env ## Print the expected hours of an experiment; CONFIG=config/thesis.yaml, DEVICE=cpu or gpu.
 	PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.estimate "$(CONFIG)" \
 		$(if $(DEVICE),--device $(DEVICE))
+
+power: env ## Print the subjects that a difference needs; CONFIG=, DIFFERENCE=5 (points), METRIC=accuracy.
+	@test -n "$(DIFFERENCE)" || { echo "Name the difference in points: make power DIFFERENCE=5"; exit 1; }
+	@PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.power "$(CONFIG)" \
+		--difference "$(DIFFERENCE)" $(if $(METRIC),--metric "$(METRIC)")
 
 doctor: env ## Check this machine for an experiment; CONFIG=config/thesis.yaml, PROFILE=profiles/slurm.
 	@PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.doctor "$(CONFIG)" \

@@ -14,14 +14,8 @@ from scipy.special import expit, ndtr
 
 from blastfold.statistics.repeated import RepeatedScores
 
-LIKENESS = 0.3
-"""Share of the variance of a feature that the cells of a subject have in common."""
-
 POSITIVE = 0.6
 """Share of subjects of the positive class."""
-
-CELLS = 10
-"""Most cells of a subject; sizes vary from 2 to this."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +32,9 @@ class Design:
         loss: Share of the signal that the learner's features lack.
         separation: Half of the distance of the class means.
         held_out: Share of subjects in the test part of a holdout.
+        likeness: Share of the variance of a feature that the cells of a subject have in common.
+        cells: Most cells of a subject; sizes vary from 2 to this, or are all equal to it.
+        equal: Whether all subjects have the same number of cells.
     """
 
     subjects: int
@@ -49,6 +46,9 @@ class Design:
     loss: float = 0.0
     separation: float = 1.2
     held_out: float = 0.25
+    likeness: float = 0.3
+    cells: int = 10
+    equal: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,12 +104,13 @@ def draw_subjects(random, runs, design, features=30):
     positives = round(POSITIVE * design.subjects)
     label = np.repeat([1, 0], [positives, design.subjects - positives])
     signal = np.full(features, design.separation / np.sqrt(features))
-    shape = (runs, design.subjects, CELLS, features)
-    values = np.sqrt(1 - LIKENESS) * random.normal(size=shape)
-    values += np.sqrt(LIKENESS) * random.normal(size=(*shape[:2], 1, features))
+    shape = (runs, design.subjects, design.cells, features)
+    values = np.sqrt(1 - design.likeness) * random.normal(size=shape)
+    values += np.sqrt(design.likeness) * random.normal(size=(*shape[:2], 1, features))
     values += (2 * label - 1)[None, :, None, None] * signal
-    sizes = np.clip(random.lognormal(np.log(CELLS / 2), 0.6, shape[:2]).round(), 2, CELLS)
-    present = (np.arange(CELLS) < sizes[..., None]).astype(float)
+    sizes = random.lognormal(np.log(design.cells / 2), 0.6, shape[:2]).round()
+    sizes = np.clip(sizes, design.cells if design.equal else 2, design.cells)
+    present = (np.arange(design.cells) < sizes[..., None]).astype(float)
     ones = np.ones((*shape[:3], 1))
     return Subjects(np.concatenate([values, ones], axis=-1), label, present, signal)
 
@@ -189,7 +190,7 @@ def cross_validate(random, subjects, design, folds=None):
     if folds is None:
         drawn = [draw_folds(random, runs, subjects.label, design) for _ in range(design.repeats)]
         folds = np.stack(drawn, axis=1)
-    scores = np.full((runs, design.repeats, number, CELLS), np.nan)
+    scores = np.full((runs, design.repeats, number, subjects.features.shape[2]), np.nan)
     truth = np.empty((2, runs, design.repeats, design.folds))
     known = moments(subjects)
     backbone = None
@@ -203,6 +204,64 @@ def cross_validate(random, subjects, design, folds=None):
             scores[:, repeat][tested] = found[tested]
             truth[:, :, repeat, fold] = true_values(coefficients, subjects.signal)
     return Trained(scores, folds, *truth)
+
+
+def contrast_leak(random, subjects, design):
+    """Train with and without other cells of the test subjects, for the leak in isolation.
+
+    The first half of a subject's cells is tested, the second half is for training. Without the leak
+    a network learns from the subjects of the other folds. With it, the test subjects' other cells
+    take the place of as many of those subjects of each class.
+
+    Returns:
+        What was trained with the leak and without it, on the same test images.
+    """
+    runs, number, cells = subjects.features.shape[:3]
+    half = cells // 2
+    known = moments(
+        replace(subjects, features=subjects.features[:, :, half:],
+                present=subjects.present[:, :, half:])
+    )  # fmt: skip
+    shape = (runs, design.repeats, number, cells)
+    arms = np.full((2, *shape), np.nan)
+    truth = np.empty((2, 2, runs, design.repeats, design.folds))
+    drawn = [draw_folds(random, runs, subjects.label, design) for _ in range(design.repeats)]
+    folds = np.stack(drawn, axis=1)
+    for repeat in range(design.repeats):
+        for fold in range(design.folds):
+            tested = folds[:, repeat] == fold
+            replaced = _of_each_class(random, tested, subjects.label)
+            backbone = None
+            if design.backbone:
+                # Both arms start from the same seed, so that the training set alone differs.
+                features = subjects.features.shape[-1] - 1
+                backbone = draw_backbone(random, runs, features, design.backbone)
+            for arm, trained in enumerate((~replaced, ~tested)):
+                found = fit(*known, trained.astype(float), backbone)
+                scores = np.einsum("rscp,rp->rsc", subjects.features, found, optimize=True)
+                arms[arm][:, repeat][tested] = scores[tested]
+                truth[arm, :, :, repeat, fold] = true_values(found, subjects.signal)
+    return [Trained(scores, folds, *values) for scores, values in zip(arms, truth, strict=True)]
+
+
+def _of_each_class(random, tested, label):
+    """Draw as many subjects of each class among the untested ones: bool (runs, subjects)."""
+    order = random.random(tested.shape)
+    chosen = np.zeros_like(tested)
+    for value in (0, 1):
+        free = np.where(~tested & (label == value), order, np.inf)
+        rank = np.argsort(np.argsort(free, axis=1), axis=1)
+        needed = (tested & (label == value)).sum(axis=1, keepdims=True)
+        chosen |= (rank < needed) & np.isfinite(free)
+    return chosen
+
+
+def first_half(subjects):
+    """Return the subjects with the first half of their cells alone."""
+    half = subjects.features.shape[2] // 2
+    present = subjects.present.copy()
+    present[:, :, half:] = 0
+    return replace(subjects, present=present)
 
 
 def run_scores(trained, subjects, run):

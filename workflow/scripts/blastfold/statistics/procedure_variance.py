@@ -89,7 +89,7 @@ def variance(
     ratio = test_to_train or 1 / max(summary.folds - 1, 1)
     if summary.complete and summary.repeats > 1:
         stable, overlap, between = _with_repeats(summary, groups, ratio)
-        total, freedom = _satterthwaite(
+        total, freedom = satterthwaite(
             (stable + overlap, measured.degrees_of_freedom), (between, summary.repeats - 1)
         )
         return Variance(*facts, overlap, between, total, freedom, join_notes(*notes))
@@ -115,7 +115,7 @@ def _without_repeats(
     of_folds = between / len(values)
     if of_folds <= groups:
         return 2 * groups, measured.degrees_of_freedom
-    return _satterthwaite((groups, measured.degrees_of_freedom), (of_folds, len(values) - 1.0))
+    return satterthwaite((groups, measured.degrees_of_freedom), (of_folds, len(values) - 1.0))
 
 
 def _with_repeats(summary: Summary, groups: float, ratio: float) -> tuple[float, float, float]:
@@ -170,12 +170,12 @@ def unpaired_variance(
             (one.repeats, side.repeats - 1.0)
             for one, side in zip(alone, (first, second), strict=True)
         ]
-        total, freedom = _satterthwaite(*parts)
+        total, freedom = satterthwaite(*parts)
         facts = (groups, measured.degrees_of_freedom, measured.effective_groups)
         between = sum(side.repeats for side in alone)
         return Variance(*facts, overlap, between, total, freedom, note)
-    groups, groups_freedom = _satterthwaite(*((side.groups, side.groups_freedom) for side in alone))
-    total, freedom = _satterthwaite(*((side.procedure, side.freedom) for side in alone))
+    groups, groups_freedom = satterthwaite(*((side.groups, side.groups_freedom) for side in alone))
+    total, freedom = satterthwaite(*((side.procedure, side.freedom) for side in alone))
     effective = min(side.effective_groups for side in alone)
     overlap = sum(side.overlap for side in alone)
     return Variance(groups, groups_freedom, effective, overlap, np.nan, total, freedom, note)
@@ -211,7 +211,7 @@ def _noise(summary: Summary) -> float:
     return float(summary.influence[defined].var(axis=0, ddof=1).sum()) / summary.repeats
 
 
-def _satterthwaite(*parts: tuple[float, float]) -> tuple[float, float]:
+def satterthwaite(*parts: tuple[float, float]) -> tuple[float, float]:
     """Add variances and join their degrees of freedom (Satterthwaite 1946)."""
     total = sum(part for part, _ in parts)
     if not total > 0:

@@ -1,0 +1,169 @@
+"""The acceptance table of the statistics: simulated subjects, learners trained inside the folds.
+
+Every row is one cell: what was simulated, the rate and its Monte Carlo interval, and the range to
+reach. A cell passes when that interval meets the range. ``make benchmark`` prints the table;
+docs/STATISTICS.md quotes it.
+"""
+
+import multiprocessing
+
+import pandas as pd
+import pytest
+from support.procedure_trials import (
+    METRICS,
+    coverage,
+    leak,
+    monte_carlo_limits,
+    power_at_detectable,
+    verdicts,
+)
+from support.simulated_procedures import Design
+from threadpoolctl import threadpool_limits
+
+RUNS = 2000
+LEAK_RUNS = 600
+
+COVERAGE = {
+    "14 subjects, 3 folds": Design(14, 3, 1),
+    "14 subjects, 3 folds, 5 repeats": Design(14, 3, 5),
+    "18 subjects, 3 folds": Design(18, 3, 1),
+    "18 subjects, 3 folds, 5 repeats": Design(18, 3, 5),
+    "30 subjects, 10 folds": Design(30, 10, 1),
+    "30 subjects, 3 folds, 5 repeats": Design(30, 3, 5),
+    "60 subjects, 10 folds": Design(60, 10, 1),
+    "60 subjects, 3 folds, 5 repeats": Design(60, 3, 5),
+    "30 subjects, 3 folds, 5 repeats, random backbones": Design(30, 3, 5, backbone=8),
+    "60 subjects, 3 folds, 5 repeats, random backbones": Design(60, 3, 5, backbone=8),
+}
+
+ALIKE = {
+    f"{subjects} subjects, 3 folds, {repeats} repeats, {kind} backbones": Design(
+        subjects, 3, repeats, backbone=8, shared=kind == "shared"
+    )
+    for subjects in (18, 60)
+    for repeats in (3, 5)
+    for kind in ("shared", "own")
+} | {
+    f"{subjects} subjects, {folds} folds, 1 repeat, own backbones": Design(
+        subjects, folds, 1, backbone=8
+    )
+    for subjects, folds in ((18, 3), (30, 5), (60, 3), (60, 10))
+}
+
+EQUALLY_GOOD = {
+    "30 subjects, 3 folds, 5 repeats": Design(30, 3, 5),
+    "30 subjects, 3 folds, 5 repeats, own backbones": Design(30, 3, 5, backbone=8),
+    "30 subjects, 10 folds, 1 repeat": Design(30, 10, 1),
+    "18 subjects, 3 folds, 1 repeat": Design(18, 3, 1),
+}
+
+POWER = {
+    "30 subjects, 3 folds, 5 repeats": (Design(30, 3, 5, separation=1.4), (0.4, 0.5, 0.6), 1),
+    "the same, one of 6 comparisons": (Design(30, 3, 5, separation=1.4), (0.5, 0.65, 0.8), 6),
+    "30 subjects, 3 folds, 5 repeats, own backbones": (
+        Design(30, 3, 5, separation=1.4, backbone=8),
+        (0.5, 0.65, 0.8),
+        1,
+    ),
+    "60 subjects, 3 folds, 5 repeats": (Design(60, 3, 5), (0.2, 0.35, 0.5), 1),
+    "30 subjects, 10 folds, 1 repeat": (Design(30, 10, 1, separation=1.4), (0.3, 0.5, 0.7), 1),
+}
+
+LEAK = {
+    "no likeness within subjects": Design(
+        30, 3, 5, separation=0.8, likeness=0, cells=40, equal=True
+    ),
+    "no likeness, random backbones": Design(
+        30, 3, 5, separation=1.2, likeness=0, cells=40, equal=True, backbone=8
+    ),
+    "leak of 5 points": Design(30, 3, 5, separation=0.87, likeness=0.11, cells=40, equal=True),
+    "leak of 5 points, random backbones": Design(
+        30, 3, 5, separation=1.4, likeness=0.3, cells=40, equal=True, backbone=8
+    ),
+}
+
+
+def second_of(design):
+    """Another procedure, which sees ten of the same features and ten others."""
+    return Design(**{**vars(design), "columns": (10, 30)})
+
+
+def trials():
+    """List (check, cell, function, arguments) of all cells, the longest first."""
+    jobs = [
+        ("power", cell, power_at_detectable, (4, RUNS // 2, design, second_of(design), *rest))
+        for cell, (design, *rest) in POWER.items()
+    ]
+    jobs += [("leak", cell, leak, (5, LEAK_RUNS, design)) for cell, design in LEAK.items()]
+    jobs += [
+        ("same procedure", cell, verdicts, (2, RUNS, design, design))
+        for cell, design in ALIKE.items()
+    ]
+    jobs += [
+        ("equally good", cell, verdicts, (3, RUNS, design, second_of(design)))
+        for cell, design in EQUALLY_GOOD.items()
+    ]
+    jobs += [("coverage", cell, coverage, (1, RUNS, design)) for cell, design in COVERAGE.items()]
+    return jobs
+
+
+def run_trial(job):
+    """Run one cell in one thread; returns its rows (check, cell, metric, rate, runs, low, high)."""
+    check, cell, function, arguments = job
+    with threadpool_limits(1):
+        found = function(*arguments)
+    runs = arguments[1]
+    if check == "leak":
+        planted = cell.startswith("leak of")
+        what = f"{cell} ({100 * found['leak']:+.1f} points, AUC {found['without']:.2f})"
+        target = (0.80, 1.0) if planted else (0.0, 0.06)
+        return [("planted leak" if planted else "contrast without a leak", what, "auc",
+                 found["declared"], runs, *target)]  # fmt: skip
+    rows = []
+    for metric in METRICS:
+        values = found[metric]
+        if check == "coverage":
+            few = cell.startswith(("14", "18"))
+            rows.append(("coverage of the procedure", cell, metric, values["procedure"], runs,
+                         0.91 if few else 0.93, 1.0 if few else 0.97))  # fmt: skip
+            rows.append(("coverage of the networks", cell, metric, values["networks"], runs,
+                         0.92 if few else 0.93, 1.0 if few else 0.97))  # fmt: skip
+        elif check == "power":
+            what = f"{cell} ({100 * values['detectable']:.1f} points)"
+            rows.append(("power at the detectable difference", what, metric, values["declared"],
+                         runs, 0.77, 0.83))  # fmt: skip
+        else:
+            name = "same procedure, two seeds" if check == "same procedure" else "equally good"
+            rows.append((name, cell, metric, values["declared"], runs, 0.0, 0.06))
+    return rows
+
+
+@pytest.fixture(scope="module")
+def acceptance():
+    """The table of all cells, printed."""
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        rows = [row for found in pool.imap(run_trial, trials(), chunksize=1) for row in found]
+    columns = ["check", "cell", "metric", "rate", "runs", "low", "high"]
+    table = pd.DataFrame(rows, columns=columns)
+    limits = [monte_carlo_limits(*one) for one in zip(table["rate"], table["runs"], strict=True)]
+    table[["lower", "upper"]] = limits
+    table["passes"] = (table["upper"] >= table["low"]) & (table["lower"] <= table["high"])
+    print("\n" + as_text(table))
+    return table.set_index(["check", "cell", "metric"])
+
+
+def as_text(table):
+    """Write the table as Markdown."""
+    lines = ["| check | cell | metric | measured % | to reach % | |", "| --- " * 6 + "|"]
+    for row in table.sort_values(["check"], kind="stable").to_dict("records"):
+        measured = f"{100 * row['rate']:.1f} [{100 * row['lower']:.1f}, {100 * row['upper']:.1f}]"
+        reach = f"{100 * row['low']:.0f} to {100 * row['high']:.0f}"
+        passes = "yes" if row["passes"] else "**no**"
+        cells = (row["check"], row["cell"], row["metric"], measured, reach, passes)
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def test_every_cell_is_reached(acceptance):
+    failed = acceptance[~acceptance["passes"]]
+    assert failed.empty, failed.to_string()

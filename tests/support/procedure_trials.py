@@ -1,0 +1,118 @@
+"""Rates of intervals and verdicts over many simulated runs with training."""
+
+from dataclasses import replace
+
+import numpy as np
+from statsmodels.stats.proportion import proportion_confint
+from support.simulated_procedures import (
+    contrast_leak,
+    cross_validate,
+    draw_subjects,
+    first_half,
+    run_scores,
+)
+
+from blastfold.statistics.procedure import compare_summaries, estimate_summary
+from blastfold.statistics.repeated import summarise
+
+METRICS = ("auc", "accuracy")
+CHUNK = 100
+"""Runs that are trained at once; more need more memory."""
+
+
+def coverage(seed, runs, design):
+    """Return by metric the shares of runs whose intervals hold each target.
+
+    Returns:
+        By metric a dict: ``networks`` (the mean true value of the run's networks), ``procedure``
+        (the mean true value over all runs), ``width`` (mean, of the procedure's interval).
+    """
+    random = np.random.default_rng(seed)
+    rows = {metric: [] for metric in METRICS}
+    for _ in range(0, runs, CHUNK):
+        subjects = draw_subjects(random, CHUNK, design).seen(design.columns)
+        trained = cross_validate(random, subjects, design)
+        for run in range(CHUNK):
+            scores = run_scores(trained, subjects, run)
+            for metric in METRICS:
+                found = estimate_summary(metric, summarise(metric, scores))
+                true = getattr(trained, metric)[run].mean()
+                rows[metric].append(
+                    (found.networks_lower, found.networks_upper, found.lower, found.upper, true)
+                )
+    result = {}
+    for metric, values in rows.items():
+        table = np.array(values)
+        true = table[:, 4]
+        result[metric] = {
+            "networks": np.mean((table[:, 0] <= true) & (true <= table[:, 1])),
+            "procedure": np.mean((table[:, 2] <= true.mean()) & (true.mean() <= table[:, 3])),
+            "width": np.mean(table[:, 3] - table[:, 2]),
+        }
+    return result
+
+
+def verdicts(seed, runs, first, second, family=1):
+    """Compare two procedures on the same subjects and folds in many runs.
+
+    Returns:
+        By metric a dict: ``true`` (difference), ``declared`` (share of runs with a verdict) and
+        ``detectable`` (mean of the printed detectable difference).
+    """
+    random = np.random.default_rng(seed)
+    rows = {metric: [] for metric in METRICS}
+    for _ in range(0, runs, CHUNK):
+        everyone = draw_subjects(random, CHUNK, first)
+        sides = [everyone.seen(design.columns, design.loss) for design in (first, second)]
+        trained = [cross_validate(random, sides[0], first)]
+        trained.append(cross_validate(random, sides[1], second, trained[0].fold))
+        for run in range(CHUNK):
+            scores = [run_scores(*side, run) for side in zip(trained, sides, strict=True)]
+            for metric in METRICS:
+                summaries = [summarise(metric, one) for one in scores]
+                found = compare_summaries(metric, *summaries, family=family, paired=True)
+                means = [getattr(one, metric)[run].mean() for one in trained]
+                declared = found.p_value * family < 0.05
+                rows[metric].append((means[0] - means[1], declared, found.minimum_detectable))
+    means = {metric: np.mean(values, axis=0) for metric, values in rows.items()}
+    names = ("true", "declared", "detectable")
+    return {metric: dict(zip(names, found, strict=True)) for metric, found in means.items()}
+
+
+def power_at_detectable(seed, runs, first, second, losses, family=1):
+    """Return by metric the power where the true difference is the printed detectable one.
+
+    The second procedure loses more and more of its signal; the power is read off where the true
+    difference passes the mean printed one (linear between two losses).
+    """
+    found = [
+        verdicts(seed + step, runs, first, replace(second, loss=loss), family)
+        for step, loss in enumerate(losses)
+    ]
+    result = {}
+    for metric in METRICS:
+        excess = [one[metric]["true"] - one[metric]["detectable"] for one in found]
+        assert min(excess) < 0 < max(excess), f"{metric}: the losses do not enclose: {excess}"
+        power = float(np.interp(0, excess, [one[metric]["declared"] for one in found]))
+        detectable = float(np.interp(0, excess, [one[metric]["detectable"] for one in found]))
+        result[metric] = {"declared": power, "detectable": detectable}
+    return result
+
+
+def leak(seed, runs, design):
+    """Return the AUC without the leak, what the leak adds and how often it is declared."""
+    random = np.random.default_rng(seed)
+    rows = []
+    for _ in range(0, runs, CHUNK):
+        subjects = draw_subjects(random, CHUNK, design).seen(design.columns)
+        arms, tested = contrast_leak(random, subjects, design), first_half(subjects)
+        for run in range(CHUNK):
+            summaries = [summarise("auc", run_scores(arm, tested, run)) for arm in arms]
+            found = compare_summaries("auc", *summaries, paired=True)
+            rows.append((found.second, found.difference, found.p_value < 0.05))
+    return dict(zip(("without", "leak", "declared"), np.mean(rows, axis=0), strict=True))
+
+
+def monte_carlo_limits(share, runs):
+    """Return the 95 % interval (Wilson) of a share of runs."""
+    return proportion_confint(round(share * runs), runs, method="wilson")
