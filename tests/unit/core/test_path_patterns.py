@@ -1,6 +1,8 @@
 """Globs and templates of paths, against answers written by hand and Python's own globbing."""
 
+import fnmatch
 import random
+import re
 
 import pytest
 
@@ -103,3 +105,55 @@ def test_globs_agree_with_those_of_python(tmp_path):
         found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.glob(glob)}
         rules = IgnoreRules([glob])
         assert {file for file in files if rules.rule_for(file)} == found, glob
+
+
+def shortest(pieces, text):
+    """Return the fields of a template within one name: each takes as few characters as it can.
+
+    Tries every length of every field and star, the shorter ones first.
+    """
+    if not pieces:
+        return {} if text == "" or re.fullmatch(r"\.[^./]*", text) else None
+    piece, rest = pieces[0], pieces[1:]
+    if piece == "*" or piece.startswith("{"):
+        for length in range(piece != "*", len(text) + 1):
+            found = shortest(rest, text[length:])
+            if found is not None:
+                return found if piece == "*" else {piece.strip("{}"): text[:length], **found}
+        return None
+    same = text and (piece in ("?", text[0]))
+    return shortest(rest, text[1:]) if same else None
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_templates_agree_with_a_search_through_all_lengths(seed):
+    draw = random.Random(seed)
+    outcomes = {True: 0, False: 0}
+    for _ in range(400):
+        fields = draw.sample(["{subject}", "{part}"], k=draw.randint(1, 2))
+        pieces = draw.choices(["*", "?", "a", "b", "_"], k=draw.randint(0, 6)) + fields
+        draw.shuffle(pieces)
+        name = "".join(draw.choices("ab_.", k=draw.randint(1, 9)))
+        # A name with line ends or spaces is another question.
+        expected = shortest(pieces, name)
+        assert PathPattern("".join(pieces)).read(name) == expected, (pieces, name)
+        outcomes[expected is None] += 1
+    assert min(outcomes.values()) > 50
+
+
+def test_globs_of_names_agree_with_those_of_python():
+    draw = random.Random(1)
+    for _ in range(3000):
+        glob = "".join(draw.choices(["*", "?", "a", "b"], k=draw.randint(1, 8)))
+        if "**" in glob:
+            continue
+        name = "".join(draw.choices("ab", k=draw.randint(1, 10)))
+        assert bool(IgnoreRules([glob]).rule_for(name)) is fnmatch.fnmatchcase(name, glob), glob
+
+
+def test_many_stars_and_long_names_take_no_time():
+    """Trying all ways would take longer than anyone waits: 250 characters in eight parts."""
+    assert IgnoreRules(["*a" * 12 + "*b"]).rule_for("a" * 250) == ""
+    assert IgnoreRules(["**/x" + "*a" * 12 + "*b"]).rule_for(f"y/x{'a' * 250}") == ""
+    assert PathPattern("*_" * 12 + "{subject}x*").read("_" * 250) is None
+    assert PathPattern("{subject}_{picture}" + "_*" * 12 + "x").read("_" * 250) is None

@@ -12,6 +12,7 @@ import os
 import random
 import re
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -555,6 +556,47 @@ def test_files_whose_changes_nobody_would_see_are_refused(root, path):
     settings = sheet(root, f"path,label\nnormal/c0.png,0\n{named},1\n")
     with pytest.raises(InputError, match=r"row 3, column path: the file .* does not exist in"):
         Imported(root, **settings)
+
+
+@pytest.mark.parametrize("key", ["sheet", "boxes"])
+@pytest.mark.parametrize("place", ["..", ".hidden", "link"])
+def test_a_sheet_whose_changes_nobody_would_see_is_refused(root, key, place):
+    two_classes(root)
+    (root / "inside").mkdir()
+    (root / "link").symlink_to("inside")
+    (root / ".hidden").mkdir()
+    columns = {"sheet": "path,label\nnormal/c0.png,0\n", "boxes": "image,label,x,y,w,h\n"}
+    (root / place / "list.csv").write_text(columns[key])
+    with pytest.raises(InputError, match=rf"list.csv' \(key '{key}'\) is outside"):
+        Imported(root, **{key: f"{place}/list.csv"})
+
+
+@pytest.mark.parametrize("name", [b".a\xff.\xfe", b".git/\xff.\xfe"])
+def test_names_of_ignored_files_need_not_be_text(root, name):
+    two_classes(root)
+    path = root / os.fsdecode(name)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"x")
+    assert Imported(root).files["ignored_by"] == {"hidden": 1}
+
+
+def test_a_folder_whose_images_are_all_left_out_says_so(root):
+    two_classes(root)
+    (root / "notes.txt").write_text("x")
+    with pytest.raises(
+        InputError, match=r"ignored: 4 left out by the key ignore \('\*.png'\), 1 documents"
+    ):
+        Imported(root, ignore=["*.png"])
+
+
+def test_a_path_that_is_too_long_for_the_system_is_an_error(root, monkeypatch):
+    two_classes(root)
+    monkeypatch.chdir(root / "normal")
+    for _ in range(45):
+        Path("x" * 100).mkdir()
+        os.chdir("x" * 100)
+    with pytest.raises(InputError, match="cannot be read \\(File name too long\\)"):
+        Imported(root)
 
 
 def test_unknown_labels_are_listed_with_their_rows(root):

@@ -4,7 +4,8 @@ In both, ``*`` matches any part of one name, ``?`` one character and ``**`` any 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from blastfold.core.errors import InputError
 
@@ -14,7 +15,6 @@ FIELDS = ("subject", "picture", "part", "class")
 _TOKEN = re.compile(
     r"\{(?P<field>[^{}]*)\}|(?P<folders>\*\*/)|(?P<any>\*\*)|(?P<some>\*)|(?P<one>\?)"
 )
-_TOKENS = {"folders": "(?:.*/)?", "any": ".*?", "some": "[^/]*?", "one": "[^/]"}
 
 
 class IgnoreRules:
@@ -106,29 +106,77 @@ class PathPattern:
 
 def _translate(glob: str, known: set[str] | None = None) -> str:
     """Return the regular expression of a glob, or of a template where ``known`` collects fields."""
-    parts, end = [], 0
+    pieces, end = [], 0
     for match in _TOKEN.finditer(glob):
-        parts.append(re.escape(glob[end : match.start()]))
+        pieces += _literal(glob[end : match.start()])
         end = match.end()
-        if match.lastgroup != "field":
-            parts.append(_TOKENS[match.lastgroup])
-        elif known is None:
-            parts.append(re.escape(match[0]))
+        if match.lastgroup == "field" and known is None:
+            pieces += _literal(match[0])
+        elif match.lastgroup == "field":
+            pieces.append(_field(match["field"], known))
         else:
-            parts.append(_field(match["field"], known))
-    return "".join([*parts, re.escape(glob[end:])])
+            pieces.append(_WILD[match.lastgroup])
+    pieces += _literal(glob[end:])
+    return _without_backtracking(pieces)
 
 
-def _field(name: str, known: set[str]) -> str:
+class _Piece(NamedTuple):
+    """A piece of a regular expression.
+
+    Attributes:
+        text: The expression.
+        kind: ``fixed`` for one character, ``wild`` for any text within one name, ``bound`` for what
+            must be tried in every way.
+    """
+
+    text: str
+    kind: str
+
+
+_WILD = {
+    "folders": _Piece("(?:.*/)?", "bound"),
+    "any": _Piece(".*?", "bound"),
+    "some": _Piece("[^/]*?", "wild"),
+    "one": _Piece("[^/]", "fixed"),
+}
+
+
+def _literal(text: str) -> list[_Piece]:
+    return [_Piece(re.escape(sign), "bound" if sign == "/" else "fixed") for sign in text]
+
+
+def _field(name: str, known: set[str]) -> _Piece:
     if name in known:
-        return f"(?P={name})"
+        return _Piece(f"(?P={name})", "bound")
     if name not in FIELDS:
         raise InputError(
             f"pattern: received the field {{{name}}}; expected {{{'}, {'.join(FIELDS)}}}, and * "
             "for everything else"
         )
     known.add(name)
-    return f"(?P<{name}>[^/]+?)"
+    # Where a template fits in several ways, the class decides which of them is right.
+    return _Piece(f"(?P<{name}>[^/]+?)", "bound" if name == "class" else "wild")
+
+
+def _without_backtracking(pieces: Sequence[_Piece]) -> str:
+    """Join pieces so that a long name takes no longer than its length times the pieces.
+
+    Any text up to a fixed one ends at the first place where the fixed one follows, if any text
+    follows that as well: what fits from a later place fits from an earlier one. An atomic group
+    keeps the expression from trying all others. Python's ``fnmatch`` does the same. Text that is
+    compared again (``{subject}/{subject}_*``) must be tried in every way.
+    """
+    if any(piece.text.startswith("(?P=") for piece in pieces):
+        return "".join(piece.text for piece in pieces)
+    parts: list[str] = []
+    start = None
+    for piece in pieces:
+        if piece.kind == "wild" and start is not None:
+            parts[start:] = ["(?>", *parts[start:], ")"]
+        if piece.kind != "fixed":
+            start = len(parts) if piece.kind == "wild" else None
+        parts.append(piece.text)
+    return "".join(parts)
 
 
 def _template(template: str) -> str:

@@ -130,7 +130,7 @@ def _walk(root: Path, ignored: dict[Path, str], everything: bool = False) -> Ite
                 rules = {name: _ignoring_rule(name, IGNORED_FOLDERS) for name in subfolders}
                 ignored |= {Path(folder, name): rule for name, rule in rules.items() if rule}
                 wanted = sorted(name for name, rule in rules.items() if not rule)
-                linked = [name for name in wanted if Path(folder, name).is_symlink()]
+                linked = [name for name in wanted if _is_link(Path(folder, name))]
                 links += [Path(folder, name) for name in linked]
                 subfolders[:] = [name for name in wanted if name not in linked]
                 for name in names:
@@ -138,6 +138,14 @@ def _walk(root: Path, ignored: dict[Path, str], everything: bool = False) -> Ite
                         yield Path(folder, name).relative_to(root).as_posix()
         # A link to the folder itself or to one above it would list the whole disk.
         waiting = [link for link in links if not _holds(os.path.realpath(link), top)]
+
+
+def _is_link(path: Path) -> bool:
+    try:
+        return path.is_symlink()
+    except OSError:
+        # The path is too long; the walk reports it.
+        return False
 
 
 def is_special(path: str | os.PathLike) -> bool:

@@ -199,7 +199,9 @@ def shorten(names: Sequence[str], limit: int = 6, quote: str = "'") -> str:
 
 
 def _ending(file: str) -> str:
-    name = file.rpartition("/")[2].lstrip(".")
+    # Names of ignored files need not be UTF-8 text.
+    text = file.encode("utf-8", "backslashreplace").decode("utf-8")
+    name = text.rpartition("/")[2].lstrip(".")
     stem, dot, ending = name.rpartition(".")
     return f".{ending.lower()}" if dot and stem else ""
 

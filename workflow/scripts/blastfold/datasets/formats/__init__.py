@@ -6,6 +6,7 @@ write a module with ``list_images(root, settings)`` and enter it in ``FORMATS``.
 
 import contextlib
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,7 @@ import pandas as pd
 
 from blastfold.core.errors import InputError
 from blastfold.core.names import LEUKAEMIA_CLASSES
+from blastfold.datasets.accounting import rule_words
 from blastfold.datasets.formats import all_idb, c_nmc_2019, folder, pcam, tiles
 from blastfold.datasets.formats.listing import Listing
 
@@ -85,7 +87,7 @@ def list_files(format_name: str, path: str | os.PathLike, settings: Mapping) -> 
     records = listing.records
     if records.empty:
         raise InputError(
-            f"No image of format '{format_name}' was found in '{path}'. "
+            f"No image of format '{format_name}' was found in '{path}'{_left_out(listing)}. "
             "The expected layout is described in resources/README.md"
         )
     records["class"] = np.array(classes, dtype=object)[records["label"]]
@@ -118,6 +120,12 @@ def row_reader(
         for file in files
     }
     return lambda path, start, stop: patches[path][start:stop]
+
+
+def _left_out(listing: Listing) -> str:
+    """Return the files that a listing without images ignores, by rule, for a message."""
+    counts = Counter(map(rule_words, listing.ignored.values())).most_common()
+    return f"; ignored: {', '.join(f'{number} {rule}' for rule, number in counts)}" * bool(counts)
 
 
 def _check_image_ids(records: pd.DataFrame, root: Path) -> None:

@@ -99,6 +99,7 @@ def _read_boxes(source: "Source", name: str) -> tuple[list[Box], list[dict], set
             f"'{path}' does not exist (key 'boxes'). Expected a folder of VOC XML files, a COCO "
             "JSON file or a CSV file, relative to the data set's folder."
         )
+    source.require_listed(place, "boxes")
     return read_box_file(path), [], {place}
 
 

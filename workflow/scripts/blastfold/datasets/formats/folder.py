@@ -6,14 +6,15 @@ The generated demo data set has the same form, with the sheet ``cells.tsv``.
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
 
 from blastfold.core.errors import InputError
-from blastfold.core.names import LEUKAEMIA_CLASSES, PART_WORDS
+from blastfold.core.files import is_file
+from blastfold.core.names import LEUKAEMIA_CLASSES
 from blastfold.core.path_patterns import IgnoreRules, PathPattern
 from blastfold.core.raw_files import find_files
 from blastfold.datasets.accounting import shorten
 from blastfold.datasets.formats.boxes import list_boxes
+from blastfold.datasets.formats.class_folders import ClassFolders, class_place
 from blastfold.datasets.formats.common import (
     DOCUMENT,
     IMAGE,
@@ -52,12 +53,6 @@ DEMO_SHEET = "cells.tsv"
 NUMBERS = ("0", "1")
 """Labels that are numbers. Folders are numbered for other reasons too."""
 
-PLACES = (
-    *("slide", "smear", "image", "img", "photo", "picture", "field", "tile", "crop", "cell"),
-    *("data", "scan", "series", "visit", "day", "original", "raw", "png", "jpg", "tif", "bmp"),
-)
-"""How folders begin that hold images without naming a kind of cell."""
-
 NOT_IN_CLASS_FOLDER = "is not in a class folder"
 
 
@@ -95,6 +90,20 @@ class Source:
                 self.listing.ignored[file] = f"ignore:{rule}"
             else:
                 self.files.append(file)
+
+    def require_listed(self, name: str, key: str) -> None:
+        """Refuse a file of the config whose changes no plan would see.
+
+        Raises:
+            InputError: It is there, but not among the files of the data set.
+        """
+        file = PurePosixPath(name).as_posix()
+        if file not in {*self.files, *self.listing.ignored} and is_file(self.root / file):
+            raise InputError(
+                f"'{self.root / name}' (key '{key}') is outside the data set's folder, hidden, or "
+                "reached through a link, so that no plan would see that it has changed. Put it "
+                f"into '{self.root}'."
+            )
 
     def read_names(self, record: dict) -> dict:
         """Add what the pattern reads from a record's path, where nothing else is known."""
@@ -193,75 +202,6 @@ def _from_folders(source: Source) -> Listing:
     return source.finish(records, [*class_folders, *[""] * len(problems)])
 
 
-class Place(NamedTuple):
-    """Where an image is.
-
-    Attributes:
-        label: Its label; None at the top of the data set, without a class folder.
-        folder: Its class folder, relative to the data set's; empty for none.
-        part: Its official part; empty for none.
-        unknown: The folder or class that should be a class and is not; empty for none.
-    """
-
-    label: int | None
-    folder: str
-    part: str
-    unknown: str
-
-
-class ClassFolders:
-    """The folders of a data set that are classes.
-
-    Args:
-        source: The files of the data set.
-        images: Its images.
-    """
-
-    def __init__(self, source: Source, images: list[str]):
-        self.source = source
-        self.words = _class_words(source, images)
-        self.containing = _containing_classes(self.words, images)
-        self.kinds = set() if source.names_class else _kinds_below_classes(self.words, images)
-        self.nested = 0
-        self.below: Counter = Counter()
-        self.images_below = 0
-
-    def look_up(self, file: str) -> Place:
-        """Return label, class folder and part of an image."""
-        folders = PurePosixPath(file).parts[:-1]
-        place, label = class_place(folders, self.words, self.containing)
-        if folders and folders[-1].casefold() in self.kinds:
-            place, label = None, None
-        pattern = self.source.pattern
-        named = (pattern.read(file) if pattern else None) or {}
-        class_name = named.get("class", "")
-        if class_name:
-            label = self.source.labels.get(class_name.casefold())
-        unknown = (class_name or folders[-1]) if label is None and (class_name or folders) else ""
-        folder = "" if place is None else "/".join(folders[: place + 1])
-        if place is not None and not unknown:
-            self._count(folders, place, label)
-        return Place(label, folder, named.get("part") or _part_of(folders, self.words), unknown)
-
-    def _count(self, folders: tuple[str, ...], place: int, label: int) -> None:
-        outer = [name.casefold() for name in folders[:place]]
-        self.nested += any(self.words.get(name, label) != label for name in outer)
-        words = [name for name in folders[place + 1 :] if _is_word(name)]
-        if words and not self.source.names_class:
-            self.below.update(words)
-            self.images_below += 1
-
-    def note_doubts(self) -> None:
-        """Note classes within classes, and folders within a class that are no classes."""
-        if self.nested:
-            self.source.listing.doubt("nested_class_folders", images=self.nested)
-        if self.below:
-            names = shorten(sorted(self.below))
-            self.source.listing.doubt(
-                "folders_below_classes", images=self.images_below, names=names
-            )
-
-
 def _images_of(source: Source) -> tuple[list[str], list[dict]]:
     """Return the images, and the other files that no rule ignores, with their problem."""
     images, problems, endings = [], [], Counter()
@@ -280,68 +220,6 @@ def _images_of(source: Source) -> tuple[list[str], list[dict]]:
         names = ", ".join(f"{ending} ({number})" for ending, number in endings.most_common())
         source.listing.doubt("other_endings", names=names)
     return images, problems
-
-
-def _class_words(source: Source, images: list[str]) -> Mapping[str, int]:
-    """Return the names of class folders; 0 and 1 only where no folder has another class name."""
-    named = any(
-        folder.casefold() in source.words
-        for file in images
-        for folder in PurePosixPath(file).parts[:-1]
-    )
-    return source.words if named else source.labels
-
-
-def _containing_classes(words: Mapping[str, int], images: list[str]) -> set[tuple[str, ...]]:
-    """Return the class folders with another class folder in them: their names are no labels."""
-    containing = set()
-    for file in images:
-        folders = PurePosixPath(file).parts[:-1]
-        places = [place for place, name in enumerate(folders) if name.casefold() in words]
-        containing |= {folders[: place + 1] for place in places[:-1]}
-    return containing
-
-
-def class_place(
-    folders: tuple[str, ...], words: Mapping[str, int], containing: set
-) -> tuple[int | None, int | None]:
-    """Return which folder of a path is its class folder, and the label; None where none is."""
-    for place in reversed(range(len(folders))):
-        if folders[place].casefold() in words:
-            nearest = place == len(folders) - 1
-            if nearest or folders[: place + 1] not in containing:
-                return place, words[folders[place].casefold()]
-            return None, None
-    return None, None
-
-
-def _kinds_below_classes(words: Mapping[str, int], images: list[str]) -> set[str]:
-    """Return names of folders that divide the images of several subjects of a class into kinds.
-
-    ``leukemia/<patient>/neutrophil`` of two patients: the distant parent is a diagnosis, and what
-    the folder holds is another kind of cell. A folder that appears once may be a subject's name.
-    """
-    parents: dict[str, set] = {}
-    for file in images:
-        folders = PurePosixPath(file).parts[:-1]
-        places = [place for place, name in enumerate(folders) if name.casefold() in words]
-        if places and len(folders) - places[-1] > 2 and _is_kind(folders[-1]):
-            parents.setdefault(folders[-1].casefold(), set()).add(folders[:-1])
-    return {name for name, found in parents.items() if len(found) > 1}
-
-
-def _is_kind(name: str) -> bool:
-    return _is_word(name) and not name.casefold().startswith(PLACES)
-
-
-def _part_of(folders: tuple[str, ...], words: Mapping[str, int]) -> str:
-    names = (name.casefold() for name in folders)
-    return next((name for name in names if name in PART_WORDS and name not in words), "")
-
-
-def _is_word(name: str) -> bool:
-    """Whether a folder is named by words alone: numbered folders are subjects or slides."""
-    return not any(map(str.isdigit, name)) and name.casefold() not in PART_WORDS
 
 
 def _without_ending(file: str) -> str:
@@ -385,6 +263,7 @@ def _note_tables(source: Source) -> None:
 
 
 def _from_sheet(source: Source, settings: Mapping) -> Listing:
+    source.require_listed(settings["sheet"], "sheet")
     sheet = Sheet(source.root / settings["sheet"])
     index = FileIndex(source.root, [*source.files, *source.listing.ignored])
     rows = list(read_records(sheet, index, source.labels, source.ignore))

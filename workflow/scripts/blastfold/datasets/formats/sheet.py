@@ -33,6 +33,10 @@ SIMILAR_COLUMNS = {
 }
 """How columns that nobody reads begin, and the column that is probably meant."""
 
+LONGEST_SHOWN = 60
+MOST_SHOWN = 40
+"""So many characters and so many labels are shown in a message."""
+
 TEXTS = ("path", *FILE_COLUMNS)
 """Columns whose cells are names of files, which may begin or end with a space."""
 
@@ -191,8 +195,12 @@ def _require_known_labels(sheet: Sheet, labels: Mapping[str, int], ignore: Ignor
     if not counts:
         return
     text = next(iter(rows))
-    found = f"{text!r} is unknown" if text else "empty"
-    listing = ", ".join(f"{name!r} ({number} rows)" for name, number in counts.most_common())
+    found = f"{text[:LONGEST_SHOWN]!r} is unknown" if text else "empty"
+    listing = shorten(
+        [f"{name[:LONGEST_SHOWN]!r} ({number} rows)" for name, number in counts.most_common()],
+        limit=MOST_SHOWN,
+        quote="",
+    )
     raise InputError(
         f"'{sheet.path}', row {rows[text]}, column label: {found}; expected "
         f"{expected_names(labels)}. All unknown labels: {listing}. Enter each under the key "
