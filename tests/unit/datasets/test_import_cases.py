@@ -580,7 +580,7 @@ def test_names_of_ignored_files_need_not_be_text(root, name):
     assert Imported(root).files["ignored_by"] == {"hidden": 1}
 
 
-def test_a_folder_whose_images_are_all_left_out_says_so(root):
+def test_a_folder_whose_images_are_all_left_out_names_the_rule(root):
     two_classes(root)
     (root / "notes.txt").write_text("x")
     with pytest.raises(
