@@ -394,6 +394,43 @@ rule describe_protocol_gap:
         "../workflow/scripts/describe_protocol_gap.py"
 
 
+rule describe_variance_components:
+    input:
+        components="<results>/evaluation/{dataset}/variance_components.tsv",
+    output:
+        table=table_files(
+            "{dataset}/variance_components",
+            where="datasets of repeated protocols",
+            caption="../workflow/report/variance_components.rst",
+            category="Comparison",
+            subcategory="{dataset}",
+            labels={"show": "Variance components (table)"},
+        ),
+        figure=figure_files(
+            "{dataset}/variance_components",
+            where="datasets of repeated protocols",
+            caption="../workflow/report/variance_components.rst",
+            category="Comparison",
+            subcategory="{dataset}",
+            labels={"show": "Variance components (figure)"},
+        ),
+    log:
+        "<logs>/describe_variance_components/{dataset}.log",
+    conda:
+        "../envs/comparison.yaml"
+    resources:
+        mem_mb=memory(2000),
+        runtime=run_time(10),
+    params:
+        titles=experiment.shown.titles_of_repeated,
+        title=experiment.shown.title,
+        code=code_digest("describe_variance_components"),
+    message:
+        "Describing the variance of the results on {wildcards.dataset}"
+    script:
+        "../workflow/scripts/describe_variance_components.py"
+
+
 rule describe_results:
     input:
         metrics=experiment.files.of_runs("metrics.tsv", experiment.runs.true_of),

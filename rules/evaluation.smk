@@ -133,3 +133,26 @@ rule estimate_protocol_gap:
         "Estimating the gap between the protocols of {wildcards.dataset}"
     script:
         "../workflow/scripts/estimate_protocol_gap.py"
+
+
+rule estimate_variance_components:
+    input:
+        predictions=experiment.files.of_runs("predictions.tsv", experiment.runs.repeated_of),
+        groups="<results>/datasets/{dataset}/groups.tsv",
+    output:
+        components="<results>/evaluation/{dataset}/variance_components.tsv",
+    log:
+        "<logs>/estimate_variance_components/{dataset}.log",
+    conda:
+        "../envs/evaluation.yaml"
+    resources:
+        mem_mb=memory(3000, of_tables=150),
+        runtime=run_time(30, of_tables=5),
+    params:
+        runs=experiment.shown.repeated,
+        packages=pinned("evaluation", "numpy", "scikit-learn", "scipy", "statsmodels"),
+        code=code_digest("estimate_variance_components"),
+    message:
+        "Separating the variance of seeds, splits and subjects on {wildcards.dataset}"
+    script:
+        "../workflow/scripts/estimate_variance_components.py"

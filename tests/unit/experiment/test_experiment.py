@@ -455,6 +455,30 @@ def test_repeats_are_more_folds_of_the_same_features():
     assert experiment.training.extraction_passes(place) == once.extraction_passes(place)
 
 
+def test_repeated_runs_are_joined_by_what_their_protocols_draw():
+    folds = {"kind": "kfold", "folds": 3, "group_by": "subject"}
+    protocols = {
+        "once": folds,
+        "many": folds | {"repeats": 5, "title": "Many"},
+        "seeds": folds | {"repeats": 4, "redraw": "seeds"},
+        "images": folds | {"group_by": "image", "repeats": 2},
+        "parts": {"kind": "predefined", "test_parts": ["a", "b"], "repeats": 2},
+    }
+    experiment = make(protocols=protocols, experiments=asked(protocols=list(protocols)))
+    assert experiment.shown.repeated(wildcards(dataset="cells")) == [
+        {"model": "cnn", "protocol": "many", "draws": 0, "seeds_alone": False},
+        {"model": "cnn", "protocol": "seeds", "draws": 0, "seeds_alone": True},
+        {"model": "cnn", "protocol": "images", "draws": 1, "seeds_alone": False},
+        # The test parts are given, so that repeats draw seeds alone.
+        {"model": "cnn", "protocol": "parts", "draws": 2, "seeds_alone": True},
+    ]
+    titles = experiment.shown.titles_of_repeated(wildcards(dataset="cells"))
+    assert titles["protocol"]["many"] == "Many"
+    where = "datasets of repeated protocols"
+    assert experiment.targets.places(where) == [{"dataset": "cells"}]
+    assert make().targets.places(where) == []
+
+
 def test_a_selection_is_scored_by_features_of_unchanged_images():
     datasets = {
         "cells": {"format": "folder"},

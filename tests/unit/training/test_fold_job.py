@@ -11,6 +11,7 @@ from support.trainings import (
     NOT_AUGMENTED,
     blobs,
     build_trainer,
+    job_files,
     model_settings,
     parts_of,
     run_job,
@@ -22,7 +23,7 @@ from blastfold.core import fold_table
 from blastfold.core.errors import OutOfMemoryError
 from blastfold.core.settings import AugmentationSettings
 from blastfold.networks.unfreezing import Stage
-from blastfold.training import batches, epochs
+from blastfold.training import batches, epochs, start
 from blastfold.training.memory import within_memory
 
 
@@ -95,6 +96,23 @@ def test_frozen_backbone_stays_as_it_was():
     epochs.train(trainer, without_test(parts_of(labels)))
     for old, new in zip(before, frozen.layers[1].get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def test_a_trained_backbone_has_a_draw_of_its_own_in_every_training(tmp_path):
+    images, labels = blobs(size=32)
+    write_job(tmp_path, images, labels)
+    files = job_files(tmp_path)
+    settings = model_settings()
+
+    def first_weights(settings, fold_seed):
+        network, _ = start.start_network(settings, files, 7, 0, fold_seed)
+        return network.backbone.get_weights()[0]
+
+    assert not np.array_equal(first_weights(settings, 1), first_weights(settings, 2))
+    np.testing.assert_array_equal(first_weights(settings, 1), first_weights(settings, 1))
+    # Heads on one frozen backbone share its features.
+    frozen = model_settings(train="head")
+    np.testing.assert_array_equal(first_weights(frozen, 1), first_weights(frozen, 2))
 
 
 def test_test_images_are_refused():

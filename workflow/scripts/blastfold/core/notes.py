@@ -43,6 +43,12 @@ NOTES: dict[str, tuple[str, ...]] = {
     "unchanged_by_groups": (),
     "same_difference_in_every_group": (),
     "no_spread_between_images": (),
+    # Variance components.
+    "seeds_not_separated": (),
+    "fewer_than_two_repeats": (),
+    "negative_component": (),
+    "component_without_interval": (),
+    "repeats_test_other_images": (),
     # Verdicts on training procedures.
     "descriptive": (),
     "one_training_each": (),

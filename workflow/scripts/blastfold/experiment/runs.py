@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from blastfold.core.names import GROUPINGS
+from blastfold.core.names import GROUPINGS, REDRAW_SEEDS
 from blastfold.experiment.ablations import (
     ablation_cells,
     ablation_contrasts,
@@ -25,6 +25,10 @@ from blastfold.experiment.pretraining import pretraining_name, source_of
 
 NOT_CELLS = ("demo", "pcam", "tiles")
 """Formats whose images are generated, or of tissue."""
+
+
+NOT_DRAWN = ("title", "repeats", "redraw", "leakage", "same_folds_as")
+"""Keys of a protocol in which protocols may differ that draw the same kind of folds."""
 
 
 class Split(NamedTuple):
@@ -184,6 +188,22 @@ class Runs:
         models = [run.model for run in runs]
         repeated = [run for run in runs if models.count(run.model) > 1]
         return sorted(repeated, key=lambda run: GROUPINGS.index(self._group_by(run.protocol)))
+
+    def repeated_of(self, dataset: str) -> list[Run]:
+        """Return the shown runs of a data set whose protocol has several repeats."""
+        protocols = self.config["protocols"]
+        return [run for run in self.shown_of(dataset) if protocols[run.protocol]["repeats"] > 1]
+
+    def draws_of(self, protocol: str) -> tuple[dict, bool]:
+        """Return what protocols share that draw the same kind of folds, and whether seeds alone.
+
+        Returns:
+            The entry without what differs between such protocols, and whether its repeats keep
+            the test images of the folds.
+        """
+        entry = self.config["protocols"][protocol]
+        seeds = entry["redraw"] == REDRAW_SEEDS or entry["kind"] == "predefined"
+        return {key: value for key, value in entry.items() if key not in NOT_DRAWN}, seeds
 
     @cached_property
     def head_models(self) -> list[str]:

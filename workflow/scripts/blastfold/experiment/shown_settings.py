@@ -56,6 +56,25 @@ class ShownSettings:
             for run in self.runs.described(choose(wildcards.dataset))
         ]
 
+    def repeated(self, wildcards) -> list[dict]:
+        """Return the repeated runs of a data set: model, protocol, draws and seeds_alone.
+
+        ``draws`` is a number that protocols share which differ at most in what repeats redraw.
+        """
+        kinds: list[dict] = []
+        found = []
+        for run in self.runs.repeated_of(wildcards.dataset):
+            kind, seeds_alone = self.runs.draws_of(run.protocol)
+            if kind not in kinds:
+                kinds.append(kind)
+            names = {"model": run.model, "protocol": run.protocol}
+            found.append({**names, "draws": kinds.index(kind), "seeds_alone": seeds_alone})
+        return found
+
+    def titles_of_repeated(self, wildcards) -> dict[str, dict[str, str]]:
+        """Return the titles of a data set's repeated runs, by kind and name."""
+        return self._titles_of(self.runs.repeated_of(wildcards.dataset))
+
     def protocols(self, wildcards) -> dict[str, str]:
         """Return the titles of the protocols of a data set's shown runs, by name."""
         splits = self.runs.splits_of(wildcards.dataset)
@@ -83,7 +102,9 @@ class ShownSettings:
 
     def titles_of_gap(self, wildcards) -> dict[str, dict[str, str]]:
         """Return the titles of the models and protocols of a data set's gap, by kind and name."""
-        runs = self.runs.gap_of(wildcards.dataset)
+        return self._titles_of(self.runs.gap_of(wildcards.dataset))
+
+    def _titles_of(self, runs: list[Run]) -> dict[str, dict[str, str]]:
         return {
             kind: {getattr(run, kind): self.runs.titles[kind][getattr(run, kind)] for run in runs}
             for kind in ("protocol", "model")

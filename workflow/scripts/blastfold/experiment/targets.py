@@ -35,6 +35,7 @@ WILDCARDS = {
     "original datasets": ("dataset",),
     "scored datasets": ("dataset",),
     "datasets of several protocols": ("dataset",),
+    "datasets of repeated protocols": ("dataset",),
     "networks": ("dataset", "model"),
     "splits": ("dataset", "protocol"),
     "splits of several models": ("dataset", "protocol"),
@@ -163,6 +164,9 @@ class Targets:
                 if entry.get("select", {}).get("method") == "discriminative"
             ],
             "datasets of several protocols": [(name,) for name in datasets if runs.gap_of(name)],
+            "datasets of repeated protocols": [
+                (name,) for name in datasets if runs.repeated_of(name)
+            ],
             "networks": [(name, model) for name in datasets for model in runs.models_of(name)],
             "splits": splits,
             "splits of several models": runs.compared_splits,

@@ -60,6 +60,17 @@ SENTENCES = {
     ),
     "no_spread_between_images": "no spread between images: the test is not defined",
     "descriptive": "only the primary metric is tested: this difference is descriptive",
+    "seeds_not_separated": (
+        "seeds and splits were drawn together: a protocol with redraw: seeds separates them"
+    ),
+    "fewer_than_two_repeats": "fewer than two repeats: no spread between repeats",
+    "negative_component": "the estimate is below 0, which is set to 0",
+    "component_without_interval": (
+        "splits have no interval: their variance is the difference of two mean squares"
+    ),
+    "repeats_test_other_images": (
+        "the repeats test different images, so that subjects and splits are not separated"
+    ),
     "one_training_each": "one training each: no verdict on the procedures",
     "verdict_of_folds": (
         "one training for each of {folds:.0f} folds: the verdict rests on the spread between folds"

@@ -30,11 +30,12 @@ def augmentation_seed(seed: int, image_source: str, fold: int | None = None) -> 
 
 
 def backbone_seed(seed: int, architecture: str, fold: int | None = None) -> int:
-    """Return the seed of a backbone's random start weights.
+    """Return the seed of the random start weights of a backbone that is not trained.
 
     Every fold of every repeat has a draw of its own: networks that all start from one draw agree
     more than the procedure does, and two draws would then pass for two procedures. Models of one
-    architecture share the draw of a fold, so that they can share its features.
+    architecture share the draw of a fold, so that they can share its features. A backbone that is
+    trained has a draw of its own in every training.
 
     Args:
         seed: The seed of the experiment.
@@ -116,12 +117,10 @@ def start_network(
         fold_seed: Seed of the training of this fold.
     """
     shape = image_shape(files)
-    network = architectures.build_network(
-        settings,
-        shape,
-        backbone_seed(seed, settings.architecture, fold),
-        derive_seed(fold_seed, "head"),
-    )
+    draw = derive_seed(fold_seed, "backbone")
+    if settings.train == "head":
+        draw = backbone_seed(seed, settings.architecture, fold)
+    network = architectures.build_network(settings, shape, draw, derive_seed(fold_seed, "head"))
     if files.weights:
         architectures.load_backbone_weights(network.backbone, files.weights)
     return network, read_preparation(files, fold, settings.preprocessing, network.application)

@@ -29,7 +29,10 @@ FRACTIONS = frozenset(name for name, metric in METRIC_FACTS.items() if metric.pe
 }
 """Columns of fractions (0-1), printed as percent with two decimals."""
 
-POINTS = frozenset({"printed", "printed_accuracy", "ours", "difference"})
+POINTS = frozenset(
+    {"printed", "printed_accuracy", "ours", "difference"}
+    | {"seeds_deviation", "splits_deviation", "draws_deviation", "subjects_deviation"}
+)
 """Columns that hold percent already, printed with two decimals."""
 
 HEADINGS = {name: metric.heading for name, metric in METRIC_FACTS.items()} | {
@@ -48,6 +51,10 @@ HEADINGS = {name: metric.heading for name, metric in METRIC_FACTS.items()} | {
     "network_value": "Network (%)",
     "baseline_value": "Baseline (%)",
     "adjusted_p_value": "Adjusted p",
+    "seeds_deviation": "SD of seeds (points)",
+    "splits_deviation": "SD of splits (points)",
+    "draws_deviation": "SD of seeds and splits (points)",
+    "subjects_deviation": "SD of subjects (points)",
     "peak_memory_mb": "Peak memory (MB)",
     "gpu_memory_mb": "GPU memory (MB)",
     "images_per_second": "Images per second",
