@@ -56,7 +56,7 @@ def test_estimates_of_unequal_groups_have_the_right_expectation(sizes):
     assert expected == pytest.approx([3.0, 2.0])
 
 
-def test_one_value_per_group_tells_nothing_apart():
+def test_one_value_per_group_separates_nothing():
     found = one_way([np.array([1.0]), np.array([2.0]), np.array([])])
     assert np.isnan([found.within, found.between]).all()
     only = one_way([np.array([1.0, 3.0])])
@@ -120,7 +120,7 @@ def test_intervals_are_those_of_a_chi_squared_variance():
         assert stats.chi2.cdf(4 * values.var(ddof=1) / end, 4) == pytest.approx(1 - share)
 
 
-def test_what_cannot_be_told_apart_has_a_note():
+def test_what_cannot_be_separated_has_a_note():
     alone = by_name(components(procedure(4, 1, split_sd=0.05)))
     assert "seeds_not_separated" in alone["seeds"].note
     assert "seeds_not_separated" in alone["splits"].note
