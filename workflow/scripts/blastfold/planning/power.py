@@ -43,8 +43,8 @@ EXPLAINED = (
     "Subjects are leakage groups, in the class ratio and with the images per subject of this run. "
     "The power is 80 % for each comparison, adjusted for {family} comparisons. Seeds and splits "
     "limit what repeats can show: '-' means that no number of subjects is enough with so few "
-    "repeats. A difference of the size that this run happened to find is no plan: name the smallest "
-    "one that matters."
+    "repeats. A difference of the size that this run happened to find is no plan: name the "
+    "smallest one that matters."
 )
 
 
