@@ -59,14 +59,14 @@ EQUALLY_GOOD = {
 
 POWER = {
     "30 subjects, 3 folds, 5 repeats": (Design(30, 3, 5, separation=1.4), (0.4, 0.5, 0.6), 1),
-    "the same, one of 6 comparisons": (Design(30, 3, 5, separation=1.4), (0.5, 0.65, 0.8), 6),
+    "the same, one of 6 comparisons": (Design(30, 3, 5, separation=1.8), (0.5, 0.7, 0.9), 6),
     "30 subjects, 3 folds, 5 repeats, own backbones": (
         Design(30, 3, 5, separation=1.4, backbone=8),
         (0.5, 0.65, 0.8),
         1,
     ),
     "60 subjects, 3 folds, 5 repeats": (Design(60, 3, 5), (0.2, 0.35, 0.5), 1),
-    "30 subjects, 10 folds, 1 repeat": (Design(30, 10, 1, separation=1.4), (0.3, 0.5, 0.7), 1),
+    "30 subjects, 10 folds, 1 repeat": (Design(30, 10, 1, separation=1.8), (0.5, 0.7, 0.9), 1),
 }
 
 LEAK = {

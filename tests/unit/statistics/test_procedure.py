@@ -110,7 +110,9 @@ def test_variance_with_repeats_is_the_sum_of_its_parts():
     stable = max(groups - within / 4, 0)
     overlap = min(3 * within, stable)
     between = values.var(ddof=1) / 4
-    found = variance(summarise("accuracy", repeated_scores(table)))
+    summary = summarise("accuracy", repeated_scores(table))
+    assert variance(summary).overlap == pytest.approx(overlap / 2)
+    found = variance(summary, difference=True)
     assert found.groups == pytest.approx(groups)
     assert found.overlap == pytest.approx(overlap)
     assert found.repeats == pytest.approx(between)
@@ -136,21 +138,23 @@ def test_repeated_holdouts_have_the_corrected_resampled_t():
     expected = corrected_resampled_t(values[0] - values[1], 0.5)
     assert found.difference == pytest.approx(expected.mean)
     both = subtract(*(summarise("auc", repeated_scores(table)) for table in (first, second)))
-    error = max(expected.standard_error, np.sqrt(variance(both, 0.5).groups))
+    error = max(expected.standard_error, np.sqrt(variance(both, 0.5, difference=True).groups))
     assert found.p_value == pytest.approx(2 * stats.t.sf(abs(expected.mean) / error, 5))
     assert "verdict_of_folds" in note_codes(found.note)
 
 
 def test_one_repeat_takes_the_overlap_at_its_bound():
-    alike = variance(summarise("accuracy", repeated_scores(predictions(1, 3, 30))))
-    assert alike.procedure >= 2 * alike.groups
+    summary = summarise("accuracy", repeated_scores(predictions(1, 3, 30)))
+    found, between = variance(summary, difference=True), summary.fold_values.var(ddof=1) / 3
+    assert found.procedure == pytest.approx(found.groups + max(found.groups, between))
+    assert variance(summary).procedure == pytest.approx(1.5 * found.groups)
     # Folds whose networks differ more than their subjects: the variance between folds counts.
-    table = predictions(1, 3, 30)
-    apart = table.assign(probability=table["probability"].where(table["fold"] > 0, 0.0))
+    table = predictions(1, 3, 30, noise=0)
+    apart = table.assign(probability=(table["fold"] > 0) * 1.0)
     summary = summarise("sensitivity", repeated_scores(apart))
     found, between = variance(summary), summary.fold_values.var(ddof=1) / 3
-    assert between > found.groups
-    assert found.procedure == pytest.approx(found.groups + between)
+    assert found.procedure == pytest.approx(found.groups / 2 + between)
+    assert variance(summary, difference=True).procedure == pytest.approx(found.groups + between)
 
 
 # With 3 subjects at a sixth of 5 % statsmodels' noncentral t is wrong: a million simulated tests

@@ -24,7 +24,6 @@ from blastfold.experiment.config import check_config
 from blastfold.experiment.config_file import read_config_file
 from blastfold.experiment.folders import experiment_folders
 from blastfold.experiment.runs import Runs
-from blastfold.statistics.jackknife import DIFFERENCE_POWER
 from blastfold.statistics.power import detectable_multiple
 from blastfold.statistics.procedure_variance import Variance, satterthwaite, variance
 from blastfold.statistics.repeated import repeated_scores, subtract, summarise
@@ -150,9 +149,7 @@ def plan_subjects(
     rows = []
     for first, second in itertools.combinations(summaries, 2):
         both = subtract(summaries[first], summaries[second])
-        found = components_of(
-            variance(both, size_power=DIFFERENCE_POWER), both.repeats, len(both.names)
-        )
+        found = components_of(variance(both, difference=True), both.repeats, len(both.names))
         row = {"first_model": first, "second_model": second, "subjects": found.subjects}
         significance = SIGNIFICANCE / family
         row["detectable"] = found.detectable(found.subjects, both.repeats, significance)

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy import stats
 
 from blastfold.core.notes import join_notes, make_note
-from blastfold.statistics.jackknife import DIFFERENCE_POWER, Spread, bounded_interval
+from blastfold.statistics.jackknife import Spread, bounded_interval
 from blastfold.statistics.power import detectable_multiple
 from blastfold.statistics.procedure_variance import Variance, unpaired_variance, variance
 from blastfold.statistics.repeated import Summary, repeated_scores, subtract, summarise
@@ -186,7 +186,7 @@ def compare_summaries(
     ratios = test_to_train if isinstance(test_to_train, tuple) else (test_to_train,) * 2
     if paired:
         both = subtract(first, second)
-        difference, found = both.value, variance(both, ratios[0], DIFFERENCE_POWER)
+        difference, found = both.value, variance(both, ratios[0], difference=True)
     else:
         difference = first.value - second.value
         found = unpaired_variance(first, second, ratios)

@@ -12,19 +12,32 @@ With repeats the variance of a procedure is the sum of three parts:
 * between repeats: seeds and splits, divided by the number of repeats (Bouckaert and Frank 2004;
   Bouthillier et al. 2021).
 
-With one repeat of complete folds, each trained with seeds of its own, the overlap is taken at its
-bound: the variance between groups once more. To it comes the variance between groups or, where
-seeds make the folds differ more, that between folds divided by their number. Repeated holdouts have
-the corrected resampled t (Nadeau and Bengio 2003), at least with the variance between groups.
+For the value of a metric at a threshold half of the overlap is taken: a threshold turns likeness
+into right and wrong images, which are mutual only in part (chosen by simulation). Differences take
+all of it, so that tests keep their level.
+
+With one repeat of complete folds, each trained with seeds of its own, nothing measures the overlap.
+A difference takes it at its bound, the variance between groups once more, and the larger of the
+variance between groups and that between folds divided by their number. A value takes half of the
+bound, and the variance between folds only where it is larger than chance explains (F test).
+Repeated holdouts have the corrected resampled t (Nadeau and Bengio 2003), at least with the
+variance between groups.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from blastfold.core.notes import join_notes, make_note, without_notes
-from blastfold.statistics.jackknife import DIFFERENCE_POWER, Spread, few_groups_note, spread
+from blastfold.statistics.jackknife import (
+    DIFFERENCE_POWER,
+    VALUE_POWER,
+    Spread,
+    few_groups_note,
+    spread,
+)
 from blastfold.statistics.repeated import Summary
 
 FEWEST_FOLDS = 3
@@ -39,7 +52,7 @@ class Variance:
         groups: Between groups, of these networks; NaN with fewer than two groups.
         groups_freedom: Its degrees of freedom.
         effective_groups: Number of equally large groups with the same information.
-        overlap: What the groups do not show of the likeness of training and test groups.
+        overlap: What is added for the likeness of training and test groups.
         repeats: Between repeats, divided by their number; NaN with one repeat.
         procedure: Of the procedure; NaN where it cannot be estimated.
         freedom: Its degrees of freedom.
@@ -59,27 +72,27 @@ class Variance:
     def networks(self) -> float:
         """Of these networks: between groups, and half of the overlap.
 
-        The overlap is part of the networks' own errors where their training groups are like
-        their test groups. Half of it is in the middle between none and all.
+        The overlap is in the networks' errors on the tested groups, and not in those on new
+        groups. Half of it is in the middle between none and all.
         """
         return self.groups + self.overlap / 2
 
 
 def variance(
-    summary: Summary, test_to_train: float | None = None, size_power: float | None = None
+    summary: Summary, test_to_train: float | None = None, *, difference: bool = False
 ) -> Variance:
     """Estimate the variances of a value or a difference.
 
     Args:
         summary: From :mod:`blastfold.statistics.repeated`.
         test_to_train: Test images per training image; 1 / (folds - 1) when None.
-        size_power: See :func:`blastfold.statistics.jackknife.spread`.
+        difference: Whether the summary is a difference of two procedures.
 
     Returns:
         The variances; that of the procedure is NaN with a note where one training each says
         nothing about it.
     """
-    measured = _between_groups(summary, size_power)
+    measured = _between_groups(summary, VALUE_POWER if not difference else DIFFERENCE_POWER)
     groups = measured.standard_error**2
     facts = (groups, measured.degrees_of_freedom, measured.effective_groups)
     notes = [few_groups_note(measured.effective_groups)]
@@ -89,6 +102,8 @@ def variance(
     ratio = test_to_train or 1 / max(summary.folds - 1, 1)
     if summary.complete and summary.repeats > 1:
         stable, overlap, between = _with_repeats(summary, groups, ratio)
+        if not difference and summary.metric != "auc":
+            overlap /= 2
         total, freedom = satterthwaite(
             (stable + overlap, measured.degrees_of_freedom), (between, summary.repeats - 1)
         )
@@ -98,24 +113,29 @@ def variance(
         notes.append(make_note("folds_left_out", len(summary.fold_values) - len(values)))
     if len(values) < FEWEST_FOLDS:
         notes.append(make_note("one_training_each"))
-        return Variance(*facts, groups, np.nan, np.nan, np.nan, join_notes(*notes))
+        overlap = groups if difference else groups / 2
+        return Variance(*facts, overlap, np.nan, np.nan, np.nan, join_notes(*notes))
     notes.append(make_note("verdict_of_folds", len(values)))
-    total, freedom = _without_repeats(summary, values, measured, ratio)
-    return Variance(*facts, groups, np.nan, total, freedom, join_notes(*notes))
-
-
-def _without_repeats(
-    summary: Summary, values: np.ndarray, measured: Spread, ratio: float
-) -> tuple[float, float]:
-    """Return the variance of a procedure from single folds, and its degrees of freedom."""
-    groups, between = measured.standard_error**2, float(values.var(ddof=1))
     if not summary.complete:
-        corrected = (1 / len(values) + ratio) * between
-        return max(corrected, groups), len(values) - 1.0
-    of_folds = between / len(values)
-    if of_folds <= groups:
-        return 2 * groups, measured.degrees_of_freedom
-    return satterthwaite((groups, measured.degrees_of_freedom), (of_folds, len(values) - 1.0))
+        total = max((1 / len(values) + ratio) * float(values.var(ddof=1)), groups)
+        return Variance(*facts, groups / 2, np.nan, total, len(values) - 1.0, join_notes(*notes))
+    overlap = groups if difference else groups / 2
+    found = _from_folds(values, measured, overlap, difference)
+    return Variance(*facts, overlap, np.nan, *found, join_notes(*notes))
+
+
+def _from_folds(
+    values: np.ndarray, measured: Spread, overlap: float, difference: bool
+) -> tuple[float, float]:
+    """Return the variance of a procedure from one repeat, and its degrees of freedom."""
+    groups, between = measured.standard_error**2, float(values.var(ddof=1)) / len(values)
+    limit = groups
+    if not difference:
+        # Folds of few groups have a noisy AUC; only a clear excess is taken as due to seeds.
+        limit *= stats.f.ppf(0.95, len(values) - 1, measured.degrees_of_freedom)
+    if between <= limit:
+        return groups + overlap, measured.degrees_of_freedom
+    return satterthwaite((overlap, measured.degrees_of_freedom), (between, len(values) - 1.0))
 
 
 def _with_repeats(summary: Summary, groups: float, ratio: float) -> tuple[float, float, float]:
@@ -133,15 +153,14 @@ def _with_repeats(summary: Summary, groups: float, ratio: float) -> tuple[float,
     return stable, min(within / (1 - trained), stable), between
 
 
-def _between_groups(summary: Summary, size_power: float | None) -> Spread:
+def _between_groups(summary: Summary, size_power: float) -> Spread:
     """Return the spread of the influences averaged over repeats."""
     defined = ~np.isnan(summary.values)
     mean = summary.influence[defined].mean(axis=0) if defined.any() else summary.influence.sum(0)
     contributing = np.count_nonzero(np.sum(summary.parts, axis=0))
     # The jackknife's change without a group, to first order.
     changes = -mean * contributing / max(contributing - 1, 1)
-    options = {} if size_power is None else {"size_power": size_power}
-    return spread(changes, summary.parts, **options)
+    return spread(changes, summary.parts, size_power)
 
 
 def unpaired_variance(
@@ -154,7 +173,7 @@ def unpaired_variance(
     better or worse together, the sum is cautious.
     """
     alone = [
-        variance(side, ratio, DIFFERENCE_POWER)
+        variance(side, ratio, difference=True)
         for side, ratio in zip((first, second), ratios, strict=True)
     ]
     note = join_notes(*_without_few(alone), make_note("other_folds"))
@@ -200,8 +219,8 @@ def _joined(first: Summary, second: Summary) -> Summary:
             # As shares: a set of many images does not outweigh one of few.
             total[places] += part / max(part.sum(), 1)
     return Summary(
-        first.value - second.value, np.zeros(1), np.zeros(0), influence, names.to_numpy(), parts,
-        0.0, False, False, first.images, 0,
+        first.metric, first.value - second.value, np.zeros(1), np.zeros(0), influence,
+        names.to_numpy(), parts, 0.0, False, False, first.images, 0,
     )  # fmt: skip
 
 

@@ -50,6 +50,7 @@ class Summary:
     """A metric of a procedure, or a difference of two, by repeat, fold and group.
 
     Attributes:
+        metric: A name of :data:`blastfold.core.names.METRICS`.
         value: Mean over repeats.
         values: float64 (repeats,), NaN where undefined.
         fold_values: float64 (folds of all repeats,), NaN where undefined.
@@ -64,6 +65,7 @@ class Summary:
         left_out: Number of predictions left out.
     """
 
+    metric: str
     value: float
     values: np.ndarray
     fold_values: np.ndarray
@@ -163,6 +165,7 @@ def summarise(metric: str, scores: RepeatedScores) -> Summary:
     )
     complete, same = _layout(scores, repeats)
     return Summary(
+        metric,
         _mean(values),
         values,
         fold_values,
@@ -180,6 +183,7 @@ def summarise(metric: str, scores: RepeatedScores) -> Summary:
 def subtract(first: Summary, second: Summary) -> Summary:
     """Return the difference of two summaries of the same images in the same folds."""
     return Summary(
+        first.metric,
         _mean(first.values - second.values),
         first.values - second.values,
         first.fold_values - second.fold_values,
@@ -199,6 +203,7 @@ def mean_of(summaries: Sequence[Summary]) -> Summary:
     first = summaries[0]
     values = np.mean([one.values for one in summaries], axis=0)
     return Summary(
+        first.metric,
         _mean(values),
         values,
         np.mean([one.fold_values for one in summaries], axis=0),
