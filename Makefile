@@ -60,7 +60,7 @@ report: env ## Write the report of the finished default experiment; REPORT=repor
 	$(BIN)/snakemake --report "$(REPORT)"
 
 estimate: env ## Print the expected hours of an experiment; CONFIG=config/thesis.yaml, DEVICE=cpu or gpu.
-	PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.estimate "$(CONFIG)" \
+	PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.estimate_command "$(CONFIG)" \
 		$(if $(DEVICE),--device $(DEVICE))
 
 power: env ## Print the subjects that a difference needs; CONFIG=, DIFFERENCE=5 (points), METRIC=accuracy.
@@ -74,7 +74,7 @@ doctor: env ## Check this machine for an experiment; CONFIG=config/thesis.yaml, 
 
 audit: env ## Judge a split without training: IMAGES=<folder> SPLIT=<sheet or folder with train and test>.
 	@test -n "$(IMAGES)" || { echo "Name the images: make audit IMAGES=<folder> SPLIT=<split>"; exit 1; }
-	@PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.reporting.split_verdict "$(IMAGES)" \
+	@PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.reporting.audit_command "$(IMAGES)" \
 		$(if $(SPLIT),--split "$(SPLIT)") $(if $(OUTPUT),--output "$(OUTPUT)") \
 		$(if $(PATTERN),--pattern '$(PATTERN)')
 

@@ -23,7 +23,7 @@ from blastfold.core.failures import FailedJob, describe_failures
 from blastfold.core.files import digest_file
 from blastfold.core.hardware import declared_threads, has_gpu, installed_memory
 from blastfold.datasets.accounting import describe_imports
-from blastfold.experiment.code import rule_digest
+from blastfold.experiment.code_digests import rule_digest
 from blastfold.experiment.config import check_config
 from blastfold.experiment.config_file import check_config_files
 from blastfold.experiment.environments import pinned_versions

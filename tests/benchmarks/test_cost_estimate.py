@@ -8,7 +8,7 @@ from support.repository import SCHEMA
 from support.workflow import REPOSITORY, snakemake_command
 
 from blastfold.experiment.config import check_config
-from blastfold.planning import estimate as estimate_command
+from blastfold.planning import estimate_command
 from blastfold.planning.cost_model import count_images, estimate
 
 EXPERIMENT = {

@@ -5,7 +5,7 @@ import pandas as pd
 from support.workflow import snakemake
 
 from blastfold.core.tables import read_text_table
-from blastfold.reporting.split_verdict import judge_split
+from blastfold.reporting.audit_command import judge_split
 
 
 def test_a_random_split_of_c_nmc_leaks_and_its_correction_passes_forbid(tmp_path, test_data):

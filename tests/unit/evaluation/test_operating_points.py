@@ -17,7 +17,7 @@ from support.predictions import write_stored_predictions
 from blastfold.core.errors import InputError
 from blastfold.core.files import digest_names
 from blastfold.evaluation.operating_points import calibrate_model, estimate_roc_band
-from blastfold.reporting.figures import calibration, curves, style
+from blastfold.reporting.figures import calibration, evaluation, style
 from blastfold.reporting.tables.calibration import tabulate_calibration
 
 TABLES = ("calibration", "reliability", "operating_points", "risk_coverage")
@@ -259,7 +259,7 @@ def test_three_images_give_defined_values_or_notes(experiment, tmp_path, labels,
     band = tmp_path / "band.tsv"
     estimate_roc_band(**paths, seed=1, run=RUN, output=str(band))
     assert pd.read_csv(band, sep="\t").empty == (len(set(labels)) == 1)
-    figure = curves.roc(
+    figure = evaluation.roc(
         [pd.DataFrame(columns=["scope"])], [float("nan")], ["A"], "t", [pd.read_csv(band, sep="\t")]
     )
     assert figure.legends[0].get_texts()[0].get_text().startswith("A, AUC undefined")

@@ -10,7 +10,7 @@ from support.repository import SCHEMA
 
 from blastfold.experiment.combinations import combinations
 from blastfold.experiment.config import check_config
-from blastfold.planning import estimate as estimate_command
+from blastfold.planning import estimate_command
 from blastfold.planning.cost_model import (
     Fold,
     Speed,

@@ -7,7 +7,7 @@ attributes.
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from blastfold.core.errors import InputError
 from blastfold.core.files import digest_settings
@@ -16,8 +16,26 @@ from blastfold.core.names import plain_name
 SIMPLE_CNN = "simplecnn"
 """Plain name of the simple CNN of the thesis (Fig. 4.8)."""
 
-SIMPLE_CNN_SMALLEST = 18
-"""Height and width of its smallest image: the second pooling leaves the last convolution 3x3."""
+
+class OwnNetwork(NamedTuple):
+    """A network that is not one of keras.applications; without ImageNet weights.
+
+    Attributes:
+        name: As the config's manual names it.
+        smallest: Height and width in pixels of its smallest image.
+        words: What it is, for the methods text.
+    """
+
+    name: str
+    smallest: int
+    words: str
+
+
+OWN_NETWORKS = {
+    # The second pooling leaves its last convolution 3x3.
+    SIMPLE_CNN: OwnNetwork("simple_cnn", 18, "a simple convolutional network"),
+}
+"""By plain name; ``networks.architectures.build_backbone`` builds them."""
 
 NOT_OF_A_TRAINING = ("title", "weights", "augment")
 """Keys of a model entry that no training reads: the name in tables, the start weights, which are a
@@ -186,6 +204,45 @@ class JobSettings(Settings):
     def on_cpu(self) -> Self:
         """Return the same settings for a job that is too small to profit from a GPU."""
         return dataclasses.replace(self, device="cpu", gpu=0, precision="float32", xla=False)
+
+
+class JobKey(NamedTuple):
+    """A key of the config that is a field of :class:`JobSettings`.
+
+    Attributes:
+        unused: What a job has in its place that does not use it, so that it never runs it again.
+        jobs: The jobs that use it.
+    """
+
+    unused: Any
+    jobs: tuple[str, ...]
+
+
+EXTRACTION, TRAINING, HEADS, ASSEMBLY, APPLICATION = (
+    *("extraction", "training", "heads"),
+    *("assembly", "application"),
+)
+"""Jobs with :class:`JobSettings`: features, networks, heads, a head with its backbone, and networks
+on another data set."""
+
+JOB_KEYS = {
+    "seed": JobKey(0, (EXTRACTION, TRAINING, HEADS, ASSEMBLY)),
+    "precision": JobKey("float32", (EXTRACTION, TRAINING)),
+    "xla": JobKey(False, (EXTRACTION, TRAINING)),
+    "deterministic": JobKey(True, (EXTRACTION, TRAINING, HEADS)),
+    "threads": JobKey(1, (EXTRACTION, TRAINING, HEADS, APPLICATION)),
+    "feature_runtime": JobKey("tensorflow", (EXTRACTION,)),
+}
+
+
+def job_values(config: Mapping, job: str) -> dict[str, Any]:
+    """Return what a job reads of the config, constants in place of settings that it does not use.
+
+    Args:
+        config: A config as :func:`blastfold.experiment.config.check_config` returns it.
+        job: :data:`EXTRACTION` or another one.
+    """
+    return {name: config[name] if job in key.jobs else key.unused for name, key in JOB_KEYS.items()}
 
 
 @dataclasses.dataclass(frozen=True)

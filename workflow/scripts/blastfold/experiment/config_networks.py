@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 
 from blastfold.core.names import plain_name
-from blastfold.core.settings import SIMPLE_CNN_SMALLEST, is_simple_cnn
+from blastfold.core.settings import OWN_NETWORKS
 from blastfold.experiment.applications import SMALLEST_SIZES
 from blastfold.experiment.combinations import combinations
 
@@ -20,12 +20,12 @@ def check_networks(config: dict) -> Iterator[str]:
     """
     for name, model in config["models"].items():
         key = f"models.{name}"
-        yield from _name_faults(f"{key}.architecture", model["architecture"], simple=True)
-        if is_simple_cnn(model["architecture"]):
+        yield from _name_faults(f"{key}.architecture", model["architecture"], own=True)
+        if own := OWN_NETWORKS.get(plain_name(model["architecture"])):
             for part in ("weights", "preprocessing"):
                 if model[part] == "imagenet":
                     yield (
-                        f"{key}.{part}: received 'imagenet', but simple_cnn has no ImageNet "
+                        f"{key}.{part}: received 'imagenet', but {own.name} has no ImageNet "
                         "weights; expected another value or another architecture"
                     )
     for model, dataset in dict.fromkeys((run[2], run[0]) for run in combinations(config)):
@@ -38,18 +38,22 @@ def check_networks(config: dict) -> Iterator[str]:
                 f"datasets.{name}.select.architecture",
                 entry["select"]["architecture"],
             )
-            yield from _name_faults(key, architecture, simple=False)
+            yield from _name_faults(key, architecture, own=False)
             yield from _size_faults(key, architecture, name, config)
 
 
-def _name_faults(key: str, architecture: str, simple: bool) -> Iterator[str]:
-    if plain_name(architecture) in APPLICATIONS or (simple and is_simple_cnn(architecture)):
+def _name_faults(key: str, architecture: str, own: bool) -> Iterator[str]:
+    wanted, known = plain_name(architecture), dict(APPLICATIONS)
+    if own:
+        known |= {name: network.name for name, network in OWN_NETWORKS.items()}
+    if wanted in known:
         return
-    close = difflib.get_close_matches(plain_name(architecture), APPLICATIONS, n=1, cutoff=0.75)
+    close = difflib.get_close_matches(wanted, known, n=1, cutoff=0.75)
     if close:
-        yield f"{key}: received {architecture!r}; did you mean {APPLICATIONS[close[0]]}?"
+        yield f"{key}: received {architecture!r}; did you mean {known[close[0]]}?"
         return
-    either = "simple_cnn or one of" if simple else "one of"
+    own_names = ", ".join(network.name for network in OWN_NETWORKS.values())
+    either = f"{own_names} or one of" if own else "one of"
     yield (
         f"{key}: received {architecture!r}, expected {either} keras.applications: "
         f"{', '.join(SMALLEST_SIZES)}"
@@ -67,8 +71,8 @@ def _size_faults(key: str, architecture: str, dataset: str, config: Mapping) -> 
 
 
 def _smallest_size(architecture: str) -> int | None:
-    if is_simple_cnn(architecture):
-        return SIMPLE_CNN_SMALLEST
+    if own := OWN_NETWORKS.get(plain_name(architecture)):
+        return own.smallest
     return SMALLEST_SIZES.get(APPLICATIONS.get(plain_name(architecture), ""))
 
 

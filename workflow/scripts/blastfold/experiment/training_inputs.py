@@ -12,24 +12,19 @@ from types import SimpleNamespace
 
 from blastfold.core.errors import InputError
 from blastfold.core.names import plain_name
-from blastfold.core.settings import UNCHANGED
+from blastfold.core.settings import (
+    APPLICATION,
+    ASSEMBLY,
+    EXTRACTION,
+    HEADS,
+    TRAINING,
+    UNCHANGED,
+    job_values,
+)
 from blastfold.experiment.combinations import fold_count
 from blastfold.experiment.feature_sets import depends_on_fold, feature_set_name, feature_sets
 from blastfold.experiment.pretraining import pretraining_name, source_of
 from blastfold.experiment.runs import Runs
-
-JOB_KEYS = ("seed", "precision", "xla", "deterministic", "threads", "feature_runtime")
-"""Keys of the config that say how jobs compute."""
-
-UNUSED = {
-    "seed": 0,
-    "precision": "float32",
-    "xla": False,
-    "deterministic": True,
-    "threads": 1,
-    "feature_runtime": "tensorflow",
-}
-"""What a job has in place of settings that it does not use, so that they never run it again."""
 
 UNCHANGED_IMAGES = {"augmentation": UNCHANGED.plain(), "epochs": 0, "stain": "none"}
 """What a selection has in place of a model's changes of images."""
@@ -56,39 +51,33 @@ class TrainingInputs:
     runs: Runs
     results: str
 
-    # How jobs compute.
+    # How jobs compute. One parameter for all settings, since Snakemake records each parameter of
+    # thousands of jobs.
 
     @cached_property
     def extraction_job(self) -> dict:
         """How features are extracted."""
-        return self._job(*JOB_KEYS)
+        return job_values(self.config, EXTRACTION)
 
     @cached_property
     def training_job(self) -> dict:
         """How networks are trained."""
-        return self._job("seed", "precision", "xla", "deterministic", "threads")
+        return job_values(self.config, TRAINING)
 
     @cached_property
     def heads_job(self) -> dict:
         """How heads are trained, on the CPU."""
-        return self._job("seed", "deterministic", "threads")
+        return job_values(self.config, HEADS)
 
     @cached_property
     def assembly_job(self) -> dict:
         """How a head and its backbone are combined, on the CPU."""
-        return self._job("seed")
+        return job_values(self.config, ASSEMBLY)
 
     @cached_property
     def application_job(self) -> dict:
         """How trained networks predict another data set."""
-        return self._job("threads")
-
-    def _job(self, *used: str) -> dict:
-        """Return one parameter with all settings of a job, constants in place of unused ones.
-
-        One parameter instead of six, since Snakemake records each parameter of thousands of jobs.
-        """
-        return UNUSED | {key: self.config[key] for key in used}
+        return job_values(self.config, APPLICATION)
 
     @cached_property
     def place(self) -> SimpleNamespace:

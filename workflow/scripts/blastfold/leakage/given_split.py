@@ -17,7 +17,7 @@ from blastfold.core.raw_files import find_files
 from blastfold.datasets.formats.common import IMAGE, kind_of_file, plain_value
 from blastfold.datasets.formats.file_index import FileIndex
 from blastfold.datasets.formats.sheet import name_cells, read_cells, refuse_similar_columns
-from blastfold.datasets.formats.subjects import names_of_public_data
+from blastfold.datasets.formats.subject_doubts import names_of_public_data
 
 PART_NAMES = PART_WORDS | {"dev": VALIDATION}
 """The role of a part by its name in lower case."""

@@ -12,7 +12,7 @@ import numpy as np
 from blastfold.core.errors import InputError
 from blastfold.core.files import is_file
 from blastfold.core.names import plain_name
-from blastfold.core.settings import SIMPLE_CNN_SMALLEST, ModelSettings, is_simple_cnn
+from blastfold.core.settings import OWN_NETWORKS, SIMPLE_CNN, ModelSettings, is_simple_cnn
 
 
 class Network(NamedTuple):
@@ -144,10 +144,11 @@ def build_convolutions(shape: tuple[int, int, int]) -> keras.Model:
     Raises:
         InputError: The images are too small.
     """
-    if min(shape[:2]) < SIMPLE_CNN_SMALLEST:
+    smallest = OWN_NETWORKS[SIMPLE_CNN].smallest
+    if min(shape[:2]) < smallest:
         raise InputError(
             f"simple_cnn: received image_size {list(shape[:2])}, expected at least "
-            f"{SIMPLE_CNN_SMALLEST}x{SIMPLE_CNN_SMALLEST} pixels"
+            f"{smallest}x{smallest} pixels"
         )
     image = maps = keras.Input(shape, name="image")
     for number, filters in enumerate((32, 64), start=1):

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 from blastfold.core.files import write_json
-from blastfold.core.settings import JobSettings, head_of
+from blastfold.core.settings import JOB_KEYS, JobSettings, head_of
 from blastfold.images.stain import SHAPES
 from blastfold.networks import architectures
 from blastfold.networks.augmentation import identity_draws
@@ -49,9 +49,9 @@ def measure_speed(
         ``features``, numbers that the backbone gives for an image; ``parameters`` of the network;
         ``timed``, the seconds of all steps that were timed; ``peak_memory_mb``.
     """
-    compute = {"feature_runtime": "tensorflow", "states": None, "code": "", "seed": 0}
-    compute |= {"device": wanted, "threads": threads, "gpu": int(wanted == "gpu")}
-    setup = set_up(JobSettings(**compute, **job), 0)
+    values = {name: key.unused for name, key in JOB_KEYS.items()} | {"threads": threads, **job}
+    place = {"device": wanted, "gpu": int(wanted == "gpu"), "states": None}
+    setup = set_up(JobSettings(**values, **place, code=""), 0)
     batch = settings["batch_size"]
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (batch, *shape), dtype=np.uint8)

@@ -35,7 +35,7 @@ from blastfold.datasets.formats.sheet import (
     read_records,
     require_one_label,
 )
-from blastfold.datasets.formats.subjects import check_subjects, propose_pattern
+from blastfold.datasets.formats.subject_doubts import check_subjects, propose_pattern
 
 DEFAULT_CLASSES = dict(
     zip(

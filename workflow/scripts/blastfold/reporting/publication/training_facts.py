@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from blastfold.core.settings import is_simple_cnn
+from blastfold.core.names import plain_name
+from blastfold.core.settings import OWN_NETWORKS
 from blastfold.reporting.publication.records import Records, Run
 from blastfold.reporting.publication.wording import (
     count,
@@ -205,9 +206,8 @@ def _network(run: Run) -> str:
     record = run.record
     settings = record["settings"]
     name = settings["architecture"]
-    kind = "a simple convolutional network"
-    if not is_simple_cnn(name):
-        kind = f"{name} (keras.applications)"
+    own = OWN_NETWORKS.get(plain_name(name))
+    kind = own.words if own else f"{name} (keras.applications)"
     text = f"{kind} of {record['parameters']:,} parameters"
     trained = record["trainable_parameters"]
     if settings["train"] == "head":

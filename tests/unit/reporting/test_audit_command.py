@@ -14,7 +14,7 @@ from blastfold.experiment.config import check_config
 from blastfold.folds.assignment import assign_folds
 from blastfold.leakage.duplicates import audit_dataset
 from blastfold.leakage.split_audit import audit_split
-from blastfold.reporting.split_verdict import judge_split, main
+from blastfold.reporting.audit_command import judge_split, main
 
 
 def save(path, image):

@@ -6,7 +6,7 @@ import json
 import pytest
 from support.repository import SCRIPTS
 
-from blastfold.experiment import code
+from blastfold.experiment import code_digests as code
 
 
 def write_package(folder):

@@ -24,7 +24,7 @@ import yaml
 from blastfold.core.errors import BlastfoldError
 from blastfold.core.files import digest_settings, write_json
 from blastfold.core.hardware import has_gpu
-from blastfold.experiment.code import code_digest
+from blastfold.experiment.code_digests import code_digest
 from blastfold.experiment.combinations import combinations
 from blastfold.experiment.config import check_config
 from blastfold.experiment.config_file import read_config_file
