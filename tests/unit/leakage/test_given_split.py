@@ -1,6 +1,7 @@
 """Somebody else's split: sheets, folders and names as people write them, and its correction."""
 
 import itertools
+import os
 import random
 
 import numpy as np
@@ -83,7 +84,9 @@ def test_subjects_of_the_sheet_are_kept(tmp_path):
         ("path,part\nx,train,0,1\n", "row 2: 4 cells for 2 columns"),
         ("path,part,Patient ID\nx,train,1\ny,test,2\n", "column 'patient id' is not.*'subject'"),
         ("path,part\nx,train\nx.png,test\n", "'x' twice"),
-        ("path,part\nx,train\n", "two or more"),
+        ("path,part\nx,train\n", "the part 'train' alone. Expected two"),
+        ("path,part\nx,\ny,\n", "no image in a part"),
+        ("path,part,part\nx,train,test\ny,test,train\n", "has the column 'part' twice"),
         ("path,part\nx,train\ny,val\n", "Expected train and test"),
         ("path,label\nx,1\n", "no column for the part"),
         ("who,part\nx,train\n", "no column for the image"),
@@ -108,6 +111,9 @@ def test_a_sheet_of_bytes_a_missing_split_and_a_folder_without_parts_are_named(t
     ):
         with pytest.raises(InputError, match=message):
             read_given_split(tmp_path, split)
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(InputError, match="a pipe"):
+        read_given_split(tmp_path, tmp_path / "pipe.csv")
     with pytest.raises(InputError, match="is not a folder"):
         read_given_split(tmp_path / "absent", binary)
 

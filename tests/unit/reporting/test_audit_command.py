@@ -170,3 +170,27 @@ def test_the_command_line_prints_the_verdict(tmp_path, by_image, capsys):
     printed = capsys.readouterr().out.splitlines()
     assert printed[:-1] == (output / "verdict.txt").read_text().splitlines()
     assert str(output) in printed[-1]
+
+
+def test_a_part_without_readable_images_is_no_verdict(tmp_path, by_image):
+    for path in (tmp_path / "images").glob("*/s*_3.png"):
+        path.write_bytes(b"x")
+    with pytest.raises(InputError, match=r"No image of 'test' can be read.*_3\.png': not a BMP"):
+        judge_split(tmp_path / "images", by_image, tmp_path / "audit")
+
+
+def test_what_cannot_be_written_is_named(tmp_path, by_image):
+    (tmp_path / "file").write_text("")
+    words = [str(tmp_path / "images"), "--split", str(by_image), "--output", str(tmp_path / "file")]
+    with pytest.raises(InputError, match=r"OUTPUT: '.*file' cannot be written \(File exists\)"):
+        main(words)
+
+
+def test_a_split_that_cannot_be_corrected_has_a_reason(tmp_path):
+    for place in range(8):
+        image = np.full((40, 40, 3), 255, dtype=np.uint8)
+        save(tmp_path / "given" / ("train", "test")[place % 2] / f"x{place}.png", image)
+    lines = judge_split(tmp_path / "given", tmp_path / "given", tmp_path / "audit")
+    assert lines[0].startswith("LEAKS: 4 of 4 test images")
+    assert "train would have no image, because its images are in too few groups" in lines[4]
+    assert not (tmp_path / "audit" / "corrected_split.tsv").exists()

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from blastfold.core.errors import InputError
+from blastfold.core.files import exists
 from blastfold.core.names import PART_WORDS, REPEAT, ROLES, TEST, TRAIN, VALIDATION
 from blastfold.core.path_patterns import PathPattern
 from blastfold.core.raw_files import find_files
@@ -58,7 +59,7 @@ def read_given_split(
         raise InputError(f"IMAGES: '{images}' is not a folder. Name the folder of the images.")
     if split.is_dir():
         table = _from_folders(split)
-    elif split.is_file():
+    elif exists(split):
         table = _from_sheet(images, split)
     else:
         raise InputError(f"SPLIT: '{split}' does not exist. Name a sheet or a folder.")
@@ -68,9 +69,10 @@ def read_given_split(
         name = table.loc[doubled, "image_id"].iloc[0]
         raise InputError(f"SPLIT: '{split}' lists the image '{name}' twice. Keep one row of it.")
     if table["part"].nunique() < 2:
+        found = f"the part {table['part'].iloc[0]!r} alone" if len(table) else "no image in a part"
         raise InputError(
-            f"SPLIT: '{split}' has the part {table['part'].unique().tolist()} alone. Expected two "
-            "or more: train and test, or numbered folds."
+            f"SPLIT: '{split}' has {found}. Expected two parts or more: train and test, or "
+            "numbered folds."
         )
     roles = {PART_NAMES.get(part.casefold()) for part in table["part"]}
     if roles & set(ROLES) and not {TRAIN, TEST} <= roles:
@@ -142,6 +144,8 @@ def _one_of(columns: list[str], names: Iterable[str], sheet: Path, what: str) ->
             f"SPLIT: '{sheet}' has no column for {what}; its columns are {columns}. Expected one "
             f"of {', '.join(names)}."
         )
+    if columns.count(found[0]) > 1:
+        raise InputError(f"SPLIT: '{sheet}' has the column {found[0]!r} twice. Remove one.")
     return found[0]
 
 
@@ -231,10 +235,10 @@ def correct_split(table: pd.DataFrame, groups: pd.Series) -> pd.Series:
     chosen = _fill_empty(_place(counts, wanted, held), counts, wanted)
     lost = np.argwhere((wanted > 0) & (_reached(chosen, counts, wanted) == 0))
     if len(lost):
-        part, label = parts[lost[0][0]], labels[lost[0][1]] or "images"
+        part, label = parts[lost[0][0]], labels[lost[0][1]]
         raise InputError(
-            f"No split into these parts keeps leakage groups together: {part} would have no image "
-            f"of {label!r}, because its images are in too few groups"
+            f"No split into these parts keeps leakage groups together: {part} would have no image"
+            f"{f' of {label!r}' if label else ''}, because its images are in too few groups"
         )
     return pd.Series(np.array(parts, dtype=object)[chosen[group_codes]], index=table.index)
 

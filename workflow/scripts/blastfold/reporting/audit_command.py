@@ -112,7 +112,9 @@ def judge_split(
     (output / CORRECTED).unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(dir=output) as folder:
         store = Path(folder) / "images.npy"
+        parts = set(table["part"])
         table, rejected = _read_images(table, store)
+        _require_parts(parts - set(table["part"]), rejected)
         found = find_duplicates(
             np.load(store, mmap_mode="r"), table["image_id"].tolist(), SETTINGS, threads
         )
@@ -145,6 +147,15 @@ def _read_images(table: pd.DataFrame, store: Path) -> tuple[pd.DataFrame, pd.Dat
         table.iloc[kept].reset_index(drop=True),
         pd.DataFrame(rejected, columns=["file", "reason"]),
     )
+
+
+def _require_parts(lost: set[str], rejected: pd.DataFrame) -> None:
+    if lost:
+        file, reason = rejected.iloc[0]
+        raise InputError(
+            f"No image of {', '.join(map(repr, sorted(lost)))} can be read, so that nothing is "
+            f"judged; for instance '{file}': {reason}"
+        )
 
 
 def _common_size(files: Iterable[str]) -> tuple[int, int]:
@@ -276,7 +287,11 @@ def _crosses(summary: pd.DataFrame) -> bool:
 
 
 def main(arguments: list[str]) -> None:
-    """Read the command line, judge, print."""
+    """Read the command line, judge, print.
+
+    Raises:
+        InputError: Also where a file cannot be written.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("images", help="folder of images")
     parser.add_argument("--split", help="sheet, or folder with train and test; else the images")
@@ -289,14 +304,20 @@ def main(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     output = Path(chosen.output or Path("results", "audit", Path(chosen.images).resolve().name))
-    lines = judge_split(
-        chosen.images,
-        chosen.split or chosen.images,
-        output,
-        chosen.pattern or None,
-        chosen.independent_images,
-        chosen.threads,
-    )
+    try:
+        lines = judge_split(
+            chosen.images,
+            chosen.split or chosen.images,
+            output,
+            chosen.pattern or None,
+            chosen.independent_images,
+            chosen.threads,
+        )
+    except OSError as error:
+        raise InputError(
+            f"OUTPUT: '{error.filename or output}' cannot be written ({error.strerror}). Name "
+            "another folder, or make room."
+        ) from error
     print("\n".join([*lines, f"Tables and picture: {output}"]))
 
 
