@@ -507,7 +507,15 @@ def with_training(training):
             with_entry("datasets", classes={"normal": ["a, b"], "blast": ["c", "A, B "]}),
             "datasets.cells.classes: 'a, b' is listed under both classes",
         ),
+        (
+            with_entry("datasets", classes={"normal": [1, "cell"], "blast": ["L1"]}),
+            "datasets.cells.classes.normal: received '1', which means blast in every sheet",
+        ),
         # Parts of a predefined split.
+        (
+            with_entry("protocols", kind="predefined", test_parts=["test"], train_parts=["Test"]),
+            "protocols.holdout.train_parts: nothing is left to train on when 'test' is tested",
+        ),
         (
             with_entry("protocols", kind="predefined", test_parts=["a"], train_parts=["a"]),
             "protocols.holdout.train_parts: nothing is left to train on when 'a' is tested",

@@ -32,7 +32,7 @@ def parts_of_fold(protocol: Mapping, known: Iterable[str], fold: int) -> FoldPar
     if asked[TRAIN] is None and len(protocol["test_parts"]) == 1:
         asked[TRAIN] = known
         if asked[VALIDATION] is None:
-            asked[VALIDATION] = [part for part in known if _role(part) == VALIDATION] or None
+            asked[VALIDATION] = [part for part in known if role_of_part(part) == VALIDATION] or None
     trained = _matching(asked[TRAIN] or protocol[f"{TEST}_parts"], known)
     validated = None if asked[VALIDATION] is None else _matching(asked[VALIDATION], known)
     held_out = {*tested, *(validated or ())}
@@ -47,9 +47,10 @@ def unknown_parts(protocol: Mapping, known: Iterable[str]) -> list[str]:
 
 
 def _matching(asked: Iterable[str], known: Iterable[str]) -> list[str]:
-    roles = {_role(part) for part in asked}
-    return [part for part in known if _role(part) in roles]
+    roles = {role_of_part(part) for part in asked}
+    return [part for part in known if role_of_part(part) in roles]
 
 
-def _role(part: str) -> str:
+def role_of_part(part: str) -> str:
+    """Return the role that the usual names of a part have in common; other names as they are."""
     return PART_WORDS.get(part.casefold(), part)

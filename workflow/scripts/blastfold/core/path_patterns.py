@@ -13,7 +13,7 @@ FIELDS = ("subject", "picture", "part", "class")
 """What a template can read from a path."""
 
 _TOKEN = re.compile(
-    r"\{(?P<field>[^{}]*)\}|(?P<folders>\*\*/)|(?P<any>\*\*)|(?P<some>\*)|(?P<one>\?)"
+    r"\{(?P<field>[^{}]*)\}|(?P<folders>(?:\*\*/)+)|(?P<any>\*\*+)|(?P<some>\*)|(?P<one>\?)"
 )
 
 

@@ -10,6 +10,7 @@ import yaml
 
 from blastfold.core.errors import InputError
 from blastfold.core.names import LEUKAEMIA_CLASSES
+from blastfold.core.parts import role_of_part
 from blastfold.core.path_patterns import PathPattern
 from blastfold.experiment.ablations import check_ablations, expand_ablations
 from blastfold.experiment.canaries import check_canaries, expand_canaries
@@ -179,6 +180,12 @@ def _check_classes(key: str, classes: dict) -> Iterator[str]:
     ]
     for name in sorted(set.intersection(*names)):
         yield f"{key}: {name!r} is listed under both classes, expected it under one of them"
+    for label, other in ((0, 1), (1, 0)):
+        if str(other) in names[label] - names[other]:
+            yield (
+                f"{key}.{LEUKAEMIA_CLASSES[label]}: received {str(other)!r}, which means "
+                f"{LEUKAEMIA_CLASSES[other]} in every sheet, expected another name"
+            )
 
 
 def _check_derived(name: str, datasets: dict) -> Iterator[str]:
@@ -322,7 +329,8 @@ def _check_parts(key: str, protocol: dict) -> Iterator[str]:
         yield f"{key}.test_parts: is missing, kind predefined needs the parts to test on"
         return
     tested, validated = protocol["test_parts"], protocol.get("validation_parts", [])
-    for part in sorted({*tested} & {*validated}):
+    held_out = {role_of_part(part) for part in validated}
+    for part in sorted(part for part in tested if role_of_part(part) in held_out):
         yield (
             f"{key}.validation_parts: {part!r} is among test_parts too, expected parts that are "
             "not tested"
@@ -330,9 +338,9 @@ def _check_parts(key: str, protocol: dict) -> Iterator[str]:
     if "train_parts" not in protocol and len(tested) == 1:
         # All other parts of the data set are trained on; the import knows them.
         return
-    trained = protocol.get("train_parts", tested)
+    trained = {role_of_part(part) for part in protocol.get("train_parts", tested)}
     for part in tested:
-        if not {*trained} - {part, *validated}:
+        if not trained - {role_of_part(part), *held_out}:
             yield (
                 f"{key}.train_parts: nothing is left to train on when {part!r} is tested, "
                 "expected a part that is neither tested nor validated"

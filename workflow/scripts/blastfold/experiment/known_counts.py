@@ -36,14 +36,14 @@ def known_counts(name: str, config: Mapping, public: Mapping, results: str | Pat
         results: The folder of results, where an import left its summary.
     """
     entry = config["datasets"][name]
-    found = _summary_of_import(Path(results, "datasets", name, "dataset.json"))
+    found = summary_of_import(Path(results, "datasets", name, "dataset.json"))
     if found is not None:
         return Counts(found.get("class_images", {}), tuple(found.get("parts", {})))
     known = public.get(entry["format"], {}).get("parts")
     return Counts({}, tuple(entry.get("parts") or known) if known else None)
 
 
-def _summary_of_import(path: Path) -> dict | None:
+def summary_of_import(path: Path) -> dict | None:
     """Return what an import wrote; None where it is missing, unfinished or damaged.
 
     A plan must not fail because of it: the jobs that read the file say what is wrong with it.

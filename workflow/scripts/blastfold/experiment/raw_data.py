@@ -5,7 +5,6 @@ parameter of the rules. The place is in a namespace, which Snakemake does not co
 on another disk are not imported again.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +14,7 @@ from types import SimpleNamespace
 from blastfold.core.errors import InputError
 from blastfold.core.files import exists
 from blastfold.core.raw_files import digest_raw_folder, digest_slide, find_files
+from blastfold.experiment.known_counts import summary_of_import
 
 CACHE = Path(".snakemake", "blastfold")
 """Where the digests of raw files are kept, below the working directory."""
@@ -59,14 +59,14 @@ class RawData:
             cache_file = self.dataset_cache(dataset)
             sheet = entry.get("sheet") or entry.get("boxes")
             return digest_raw_folder(entry["path"], cache_file, sheet, self.progress)
-        imported = Path(self.results, "datasets", dataset, "dataset.json")
-        if not imported.exists():
+        imported = summary_of_import(Path(self.results, "datasets", dataset, "dataset.json"))
+        if imported is None:
             raise InputError(
                 f"data set {dataset}: the folder {entry['path']} does not exist. Put the raw files "
                 f"or a symbolic link to them there, or set datasets.{dataset}.path; "
                 "resources/README.md describes how to obtain each data set."
             )
-        return json.loads(imported.read_text("utf-8")).get("raw_sha256")
+        return imported.get("raw_sha256")
 
     @cache  # noqa: B019 - an experiment lives as long as the process
     def dataset_megabytes(self, dataset: str) -> float:
