@@ -245,6 +245,8 @@ rule describe_protocol:
         calibrations=experiment.files.of_models("calibration.tsv"),
         risk_coverage=experiment.files.of_models("risk_coverage.tsv"),
         operating_points=experiment.files.of_models("operating_points.tsv"),
+        predictive_values=experiment.files.of_models("predictive_values.tsv"),
+        decision_curves=experiment.files.of_models("decision_curve.tsv"),
     output:
         mean_images=figure_files(
             "{dataset}/{protocol}/mean_images",
@@ -295,6 +297,27 @@ rule describe_protocol:
             category="Evaluation",
             subcategory="{dataset}",
             labels={"show": "Operating points (table)", "protocol": "{protocol}", "model": "all"},
+        ),
+        predictive_values=table_files(
+            "{dataset}/{protocol}/predictive_values",
+            caption="../workflow/report/predictive_values.rst",
+            category="Evaluation",
+            subcategory="{dataset}",
+            labels={"show": "Predictive values (table)", "protocol": "{protocol}", "model": "all"},
+        ),
+        decision_table=table_files(
+            "{dataset}/{protocol}/decision_curve",
+            caption="../workflow/report/decision_curve.rst",
+            category="Evaluation",
+            subcategory="{dataset}",
+            labels={"show": "Net benefit (table)", "protocol": "{protocol}", "model": "all"},
+        ),
+        decision_curve=figure_files(
+            "{dataset}/{protocol}/decision_curve",
+            caption="../workflow/report/decision_curve.rst",
+            category="Evaluation",
+            subcategory="{dataset}",
+            labels={"show": "Net benefit (figure)", "protocol": "{protocol}", "model": "all"},
         ),
     log:
         "<logs>/describe_protocol/{dataset}/{protocol}.log",

@@ -33,6 +33,8 @@ rule evaluate_model:
         reliability="<results>/evaluation/{dataset}/{protocol}/{model}/reliability.tsv",
         operating_points="<results>/evaluation/{dataset}/{protocol}/{model}/operating_points.tsv",
         risk_coverage="<results>/evaluation/{dataset}/{protocol}/{model}/risk_coverage.tsv",
+        predictive_values="<results>/evaluation/{dataset}/{protocol}/{model}/predictive_values.tsv",
+        decision_curve="<results>/evaluation/{dataset}/{protocol}/{model}/decision_curve.tsv",
         fitted="<results>/evaluation/{dataset}/{protocol}/{model}/fitted.json",
         subjects="<results>/evaluation/{dataset}/{protocol}/{model}/subjects.tsv",
         subject_metrics="<results>/evaluation/{dataset}/{protocol}/{model}/subject_metrics.tsv",
@@ -45,6 +47,7 @@ rule evaluate_model:
         runtime=run_time(60, of_tables=5),
     params:
         seed=config["seed"],
+        prevalence=config["prevalence"],
         packages=pinned("evaluation", "numpy", "scikit-learn", "scipy", "statsmodels"),
         code=code_digest("evaluate_model"),
     message:

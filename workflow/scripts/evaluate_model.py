@@ -24,4 +24,5 @@ with log_to(snakemake.log[0]):
     del stored["manifest"]
     estimate_intervals(**stored, seed=seed, names=run, output=outputs["intervals"])
     estimate_roc_band(predictions, groups, seed, run, outputs["roc_band"])
-    calibrate_model(**stored, seed=seed, run=run, outputs=outputs)
+    prevalence = snakemake.params.prevalence
+    calibrate_model(**stored, seed=seed, run=run, prevalence=prevalence, outputs=outputs)

@@ -20,7 +20,10 @@ from blastfold.evaluation.operating_points import calibrate_model, estimate_roc_
 from blastfold.reporting.figures import calibration, evaluation, style
 from blastfold.reporting.tables.calibration import tabulate_calibration
 
-TABLES = ("calibration", "reliability", "operating_points", "risk_coverage")
+TABLES = (
+    *("calibration", "reliability", "operating_points", "risk_coverage"),
+    *("predictive_values", "decision_curve"),
+)
 RUN = ("data", "protocol", "model")
 
 
@@ -71,7 +74,7 @@ def calibrate(paths):
     outputs = {name: f"{folder}/{name}.tsv" for name in TABLES} | {
         "fitted": f"{folder}/fitted.json"
     }
-    calibrate_model(**paths, seed=2022, run=RUN, outputs=outputs)
+    calibrate_model(**paths, seed=2022, run=RUN, prevalence=[0.02, 0.5], outputs=outputs)
     found = {name: pd.read_csv(outputs[name], sep="\t") for name in TABLES}
     for table in found.values():
         notes = table["note"].fillna("") if "note" in table else pd.Series("", index=table.index)
@@ -234,7 +237,7 @@ def test_folds_without_a_validation_part_have_defined_values_and_a_note(experime
     assert without["fitted_on"] == digest_names([])
     assert fitted["temperature"]["value"] > 1
     notes = found["calibration"].set_index("scope")["note"]
-    assert notes["fold-0"] == "temperature_without_validation"
+    assert "temperature_without_validation" in notes["fold-0"].split("; ")
     assert notes["pooled"] == "temperature_per_fold; temperature_without_validation@fold-0"
     points = found["operating_points"].fillna("").set_index(["operating_point", "scope"])["note"]
     assert "threshold_without_validation@fold-0" in points["youden", "pooled"]
@@ -353,7 +356,7 @@ def test_reliability_diagram_draws_the_pooled_bins(calibrated):
     assert [axes.get_title().split("\n")[0] for axes in diagrams] == models
     containers = diagrams[0].containers
     pooled = bins.query("scope == 'pooled' and strategy == 'width'")
-    for container, state in zip(containers, ("before", "after"), strict=True):
+    for container, state in zip(containers, ("before", "after", "platt"), strict=True):
         drawn = pooled[pooled["state"] == state]
         points, _, (intervals,) = container
         np.testing.assert_allclose(points.get_ydata(orig=False), drawn["positive_share"])
@@ -361,7 +364,7 @@ def test_reliability_diagram_draws_the_pooled_bins(calibrated):
         np.testing.assert_allclose(ends, drawn[["lower", "upper"]], atol=1e-12)
     histogram = figure.axes[3]
     heights = np.array([bar.get_height() for bar in histogram.patches])
-    assert heights.sum() == pytest.approx(2)
+    assert heights.sum() == pytest.approx(3)
 
 
 def test_risk_coverage_draws_folds_and_names_the_area(calibrated):

@@ -11,6 +11,7 @@ from sklearn.datasets import make_moons
 from sklearn.model_selection import RepeatedStratifiedKFold, cross_val_score
 from sklearn.svm import SVC
 from statsmodels.regression.linear_model import OLS
+from statsmodels.stats.proportion import proportion_confint
 
 from blastfold.core.errors import InputError
 from blastfold.core.names import METRICS
@@ -18,7 +19,7 @@ from blastfold.core.notes import note_codes, parse_notes
 from blastfold.statistics.folds import corrected_resampled_t, fold_values
 from blastfold.statistics.grouped import bootstrap_weights, group_predictions, placements
 from blastfold.statistics.intervals import METHODS, confidence_limits, interval
-from blastfold.statistics.jackknife import metric_spread
+from blastfold.statistics.jackknife import contributions, metric_spread, spread
 from blastfold.statistics.metrics import metric_values
 from blastfold.statistics.roc import roc_band, sensitivity_at_specificity
 
@@ -452,12 +453,43 @@ def test_roc_band_resamples_as_the_weighted_curve_of_scikit_learn():
 
 def test_sensitivity_at_specificity():
     table, group = some_predictions()
-    found = sensitivity_at_specificity(table, 0.9, group, generator(), resamples=300)
+    found = sensitivity_at_specificity(table, 0.9, group)
     across, along, _ = oracle.roc_curve(table["label"], table["probability"])
     assert found.metric == "sensitivity_at_specificity_0.9"
     assert found.value == pytest.approx(np.interp(0.1, across, along), abs=1e-12)
     assert found.lower < found.value < found.upper
     with pytest.raises(InputError, match="specificity must be"):
-        sensitivity_at_specificity(table, 90, group, generator())
+        sensitivity_at_specificity(table, 90, group)
     with pytest.raises(InputError, match="both classes, got 0 positive and 240 negative"):
         roc_band(table.assign(label=0), group, generator())
+
+
+def test_interval_of_sensitivity_at_specificity_chooses_the_threshold_again():
+    # Oracle: scikit-learn's curve without each group, and Wilson's interval of statsmodels for the
+    # effective number of images.
+    table, group = some_predictions()
+    found = sensitivity_at_specificity(table, 0.9, group)
+    without = []
+    for name in pd.unique(group):
+        rest = table[group != name]
+        across, along, _ = oracle.roc_curve(rest["label"], rest["probability"])
+        without.append(np.interp(0.1, across, along))
+    changes = np.array(without) - found.value
+    variance = (len(changes) - 1) / len(changes) * np.sum(changes**2)
+    effective = found.value * (1 - found.value) / variance
+    counts = group_predictions(table, group).counts
+    freedom = spread(changes, contributions("auc", counts)).degrees_of_freedom
+    tails = 2 * stats.norm.sf(stats.t.ppf(0.975, freedom))
+    limits = proportion_confint(found.value * effective, effective, alpha=tails, method="wilson")
+    assert (found.lower, found.upper) == pytest.approx(limits, abs=1e-9)
+
+
+@pytest.mark.parametrize("probability", [[0.5] * 4, [0.1, 0.9, 0.1, 0.9], [0.9, 0.1, 0.9, 0.1]])
+def test_sensitivity_at_specificity_of_ties_and_perfect_order_is_defined(probability):
+    table = pd.DataFrame({"label": [0, 1, 0, 1], "probability": probability})
+    found = sensitivity_at_specificity(table, 0.9, [0, 1, 2, 3])
+    assert 0 <= found.lower <= found.value <= found.upper <= 1
+    assert found.upper - found.lower > 0.3
+    alone = sensitivity_at_specificity(table, 0.9, [0, 1, 0, 2])
+    assert np.isnan(alone.lower)
+    assert "fewer_than_two_groups" in alone.note

@@ -134,7 +134,7 @@ def test_temperatures_and_thresholds_are_read_as_the_calibration_writes_them(fol
     validation = pd.concat(
         pd.DataFrame({"image_id": ids[6:8], "fold": fold, "role": "validation"})
         for fold, ids in ((0, IDS), (1, IDS[::-1]))
-    ).assign(label=[0, 1, 0, 1], probability=[0.2, 0.7, 0.6, 0.4])
+    ).assign(label=[0, 1, 0, 1], probability=[0.2, 0.7, 0.6, 0.4], group=IDS[:4])
     (tmp_path / "fitted.json").write_text(json.dumps(records_of(fit_folds(validation, [0, 1]))))
     write(folds, tmp_path / "folds.tsv")
     table, _ = tabulate([tmp_path / "fitted.json"], tmp_path, "temperature")

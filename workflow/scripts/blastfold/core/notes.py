@@ -88,6 +88,11 @@ NOTES: dict[str, tuple[str, ...]] = {
     "temperature_of_equal_probabilities": (),
     "temperature_of_one_sided_images": (),
     "temperature_without_maximum": (),
+    "few_validation_groups": ("negative_groups", "positive_groups", "fewest"),
+    "platt_of_one_class": (),
+    "platt_of_equal_probabilities": (),
+    "platt_of_separated_classes": (),
+    "platt_without_maximum": (),
     "threshold_without_validation": (),
     "threshold_without_positive_images": (),
     "threshold_without_negative_images": (),
@@ -99,6 +104,9 @@ NOTES: dict[str, tuple[str, ...]] = {
     "ground_is_masked": (),
     "constant_in_each_fold": (),
     "not_above_baseline": (),
+    # Predictive values.
+    "rates_undefined": (),
+    "none_predicted_negative": (),
     # Leakage.
     "no_test_images": (),
     "no_subject_named": (),

@@ -1,6 +1,6 @@
 """Calibration and operating points of one model under one protocol, from stored predictions.
 
-Everything that is fitted here, a temperature or a threshold, is fitted fold by fold on that
+Everything that is fitted here, a calibration or a threshold, is fitted fold by fold on that
 fold's validation predictions and applied to its test predictions; ``fitted.json`` names the
 images it was fitted on.
 """
@@ -18,28 +18,35 @@ from blastfold.core.group_table import note_unknown, read_groups
 from blastfold.core.names import OPERATING_METRICS, POOLED, THRESHOLD
 from blastfold.core.notes import join_notes, make_note, notes_about
 from blastfold.core.predictions import (
-    predicted_classes,
     read_test_predictions,
     read_validation_predictions,
 )
 from blastfold.core.seeds import generator
 from blastfold.core.tables import write_table
+from blastfold.evaluation.calibration import (
+    calibration_table,
+    reliability_table,
+    risk_coverage_table,
+)
 from blastfold.evaluation.metrics import scopes
 from blastfold.evaluation.validation_fits import (
     CHOSEN,
     Fitted,
+    FittedFold,
     fit_folds,
+    notes_by_fold,
     records_of,
     require_assigned,
     scale_probabilities,
 )
-from blastfold.statistics.calibration import (
-    brier_score,
-    expected_calibration_error,
-    reliability_bins,
-)
+from blastfold.statistics.decision import decision_curve
+from blastfold.statistics.grouped import repeat_count
 from blastfold.statistics.intervals import interval
-from blastfold.statistics.operating import risk_coverage
+from blastfold.statistics.predictive_values import (
+    Rate,
+    negative_predictive_value,
+    positive_predictive_value,
+)
 from blastfold.statistics.roc import roc_band, sensitivity_at_specificity
 
 logger = logging.getLogger(__name__)
@@ -50,10 +57,8 @@ FIXED = "threshold-0.5"
 SPECIFICITIES = (0.90, 0.95)
 """Specificities at which the sensitivity is read from the ROC curve."""
 
-BEFORE, AFTER = "before", "after"
-"""States of the probabilities: as the network gives them, and after temperature scaling."""
-
-STRATEGIES = ("width", "mass")
+VALIDATION_COUNTS = ("validation_positives", "validation_positive_groups")
+"""What a chosen threshold rests on: validation images of the positive class, and their groups."""
 
 
 def calibrate_model(
@@ -62,6 +67,7 @@ def calibrate_model(
     groups: str,
     seed: int,
     run: Sequence[str],
+    prevalence: Sequence[float],
     outputs: dict[str, str],
 ) -> None:
     """Write how reliable the probabilities of one model are, and the results at thresholds.
@@ -72,7 +78,9 @@ def calibrate_model(
         groups: Leakage groups of the data set: image_id, group.
         seed: The experiment's seed.
         run: Names of data set, protocol and model, for the random draws.
-        outputs: Paths by name: calibration, reliability, operating_points, risk_coverage, fitted.
+        prevalence: Prevalences of the positive class for the predictive values.
+        outputs: Paths by name: calibration, reliability, operating_points, risk_coverage,
+            predictive_values, decision_curve, fitted.
 
     Raises:
         InputError: When predictions are missing or invalid, or the validation images are not
@@ -81,17 +89,21 @@ def calibrate_model(
     tested = read_test_predictions(predictions)
     validation = read_validation_predictions(predictions)
     require_assigned(validation, folds)
+    validation = validation.assign(group=groups_of(validation, groups))
     fitted = fit_folds(validation, sorted(tested["fold"].unique()))
     tested = tested.assign(group=groups_of(tested, groups))
-    scaled = scale_probabilities(tested, fitted)
+    states = scale_probabilities(tested, fitted)
+    points = operating_table(tested, fitted)
     tables = {
-        "calibration": calibration_table(tested, scaled, fitted),
-        "reliability": reliability_table(tested, scaled),
-        "operating_points": operating_table(tested, fitted, seed, run),
-        "risk_coverage": risk_coverage_table(tested, scaled),
+        "calibration": calibration_table(states, fitted, seed, run),
+        "reliability": reliability_table(states),
+        "operating_points": points,
+        "risk_coverage": risk_coverage_table(states),
+        "predictive_values": predictive_table(points, prevalence),
+        "decision_curve": decision_table(tested),
     }
-    points = tables["operating_points"]
-    tables["operating_points"] = note_unknown(points, [groups], tested["image_id"])
+    for name in ("calibration", "operating_points", "predictive_values", "decision_curve"):
+        tables[name] = note_unknown(tables[name], [groups], tested["image_id"])
     for name, table in tables.items():
         write_table(table, outputs[name])
     write_json(records_of(fitted), outputs["fitted"])
@@ -157,85 +169,16 @@ def groups_of(tested: pd.DataFrame, groups: str) -> np.ndarray:
     return found.to_numpy()
 
 
-def calibration_table(tested: pd.DataFrame, scaled: pd.DataFrame, fitted: Fitted) -> pd.DataFrame:
-    """Measure calibration before and after temperature scaling, by fold and pooled.
-
-    Args:
-        tested: Test predictions: fold, label, probability.
-        scaled: The same after :func:`scale_probabilities`.
-        fitted: From :func:`fit_folds`.
-
-    Returns:
-        scope, images, validation_images, temperature, then calibration_error_width,
-        calibration_error_mass (15 bins of equal width and of equally many images), brier and
-        risk_coverage_area, each again with ``_after``; note.
-    """
-    rows = []
-    for (scope, before), (_, after) in zip(scopes(tested), scopes(scaled), strict=True):
-        parts = [fitted[fold] for fold in before["fold"].unique()]
-        notes = {fold: fitted[fold].temperature.note for fold in before["fold"].unique()}
-        several = make_note("temperature_per_fold") if len(parts) > 1 else ""
-        row = {
-            "scope": scope,
-            "images": len(before),
-            "validation_images": sum(part.images for part in parts),
-            "temperature": parts[0].temperature.value if len(parts) == 1 else math.nan,
-        }
-        row |= _calibration(before)
-        row |= {f"{name}_after": value for name, value in _calibration(after).items()}
-        row["note"] = join_notes(several, _by_fold(notes))
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def reliability_table(tested: pd.DataFrame, scaled: pd.DataFrame) -> pd.DataFrame:
-    """Bin the probabilities before and after temperature scaling, by fold and pooled.
-
-    Returns:
-        scope, state (before, after), strategy (width, mass), the columns of
-        :func:`blastfold.statistics.calibration.reliability_bins` and positive_class (name).
-    """
-    tables = []
-    for state, predictions in ((BEFORE, tested), (AFTER, scaled)):
-        for scope, images in scopes(predictions):
-            for strategy in STRATEGIES:
-                bins = reliability_bins(images, strategy=strategy)
-                named = {"scope": scope, "state": state, "strategy": strategy}
-                tables.append(pd.DataFrame(named, index=bins.index).join(bins))
-    table = pd.concat(tables, ignore_index=True)
-    return table.assign(positive_class=predicted_classes(tested)[-1])
-
-
-def risk_coverage_table(tested: pd.DataFrame, scaled: pd.DataFrame) -> pd.DataFrame:
-    """Compute the risk-coverage curves at the threshold 0.5, by fold and pooled.
-
-    A temperature changes no order within a fold, so that only the pooled curve can change.
-
-    Returns:
-        scope, state (before, after; after for the pooled curve alone), coverage, risk, images.
-    """
-    curves = [(scope, BEFORE, images) for scope, images in scopes(tested)]
-    curves.append((POOLED, AFTER, scaled))
-    tables = []
-    for scope, state, images in curves:
-        curve = risk_coverage(images)[0]
-        tables.append(pd.DataFrame({"scope": scope, "state": state}, index=curve.index).join(curve))
-    return pd.concat(tables, ignore_index=True)
-
-
-def operating_table(
-    tested: pd.DataFrame, fitted: Fitted, seed: int, run: Sequence[str]
-) -> pd.DataFrame:
+def operating_table(tested: pd.DataFrame, fitted: Fitted) -> pd.DataFrame:
     """Measure the result of every operating point on the test images, with 95 % intervals.
 
     Args:
         tested: Test predictions: fold, label, probability, group.
         fitted: From :func:`fit_folds`.
-        seed: The experiment's seed.
-        run: Names of data set, protocol and model.
 
     Returns:
         scope, operating_point, threshold_min and threshold_max (over the folds of the scope),
+        :data:`VALIDATION_COUNTS` with ``_min`` and ``_max`` (0 where no threshold is chosen),
         sensitivity, specificity and accuracy, each followed by its ``_lower`` and ``_upper``
         (over groups; of the pooled images alone), images, groups, note. The rows
         ``specificity-...`` are pooled alone.
@@ -248,20 +191,59 @@ def operating_table(
             used = images["fold"].map(thresholds).to_numpy()
             row = {"scope": scope, "operating_point": name}
             row |= {"threshold_min": used.min(), "threshold_max": used.max()}
+            row |= _validation_counts([fitted[fold] for fold in parts], name in CHOSEN)
             measured, note = _measured(images, used, scope == POOLED)
-            chosen = _by_fold({fold: part.note if part else "" for fold, part in parts.items()})
+            chosen = notes_by_fold(
+                {fold: part.note if part else "" for fold, part in parts.items()}
+            )
             rows.append(row | measured | {"note": join_notes(chosen, note)})
-    rows += [_at_specificity(tested, wanted, seed, run) for wanted in SPECIFICITIES]
+    rows += [_at_specificity(tested, wanted) for wanted in SPECIFICITIES]
     return pd.DataFrame(rows)
 
 
-def _calibration(predictions: pd.DataFrame) -> dict[str, float]:
-    errors = {
-        f"calibration_error_{strategy}": expected_calibration_error(predictions, strategy=strategy)
-        for strategy in STRATEGIES
-    }
-    area = risk_coverage(predictions)[1]
-    return errors | {"brier": brier_score(predictions), "risk_coverage_area": area}
+def predictive_table(points: pd.DataFrame, prevalence: Sequence[float]) -> pd.DataFrame:
+    """Compute predictive values at stated prevalences from the pooled operating points.
+
+    Args:
+        points: From :func:`operating_table`.
+        prevalence: Shares of the positive class where the model is to be used.
+
+    Returns:
+        operating_point, prevalence, ppv and npv (positive and negative predictive value), each
+        with ``_lower`` and ``_upper``; note. Operating points on the ROC curve are left out: their
+        threshold comes from the test images.
+    """
+    rows = []
+    for _, point in points[points["scope"] == POOLED].iterrows():
+        if point["operating_point"] not in (FIXED, *CHOSEN):
+            continue
+        sensitivity, specificity = (
+            Rate(*(point[f"{name}{end}"] for end in ("", "_lower", "_upper")))
+            for name in ("sensitivity", "specificity")
+        )
+        for share in prevalence:
+            positive = positive_predictive_value(sensitivity, specificity, share)
+            negative = negative_predictive_value(sensitivity, specificity, share)
+            row = {"operating_point": point["operating_point"], "prevalence": share}
+            row |= _with_limits("ppv", *positive[:3]) | _with_limits("npv", *negative[:3])
+            rows.append(row | {"note": join_notes(point["note"], positive.note, negative.note)})
+    columns = ["operating_point", "prevalence", *_with_limits("ppv", 0, 0, 0)]
+    return pd.DataFrame(rows, columns=[*columns, *_with_limits("npv", 0, 0, 0), "note"])
+
+
+def decision_table(tested: pd.DataFrame) -> pd.DataFrame:
+    """Compute the decision curve of the pooled test images.
+
+    Returns:
+        The columns of :func:`blastfold.statistics.decision.decision_curve`, images, groups and
+        positive_share (the share of the positive class, to which the net benefit belongs).
+    """
+    curve = decision_curve(tested, tested["group"].to_numpy())
+    return curve.assign(
+        images=round(len(tested) / repeat_count(tested)),
+        groups=tested["group"].nunique(),
+        positive_share=float((tested["label"] == 1).mean()),
+    )
 
 
 def _measured(
@@ -283,17 +265,24 @@ def _measured(
     return row | counts, join_notes(no_limits, notes_about(notes))
 
 
-def _at_specificity(
-    tested: pd.DataFrame, wanted: float, seed: int, run: Sequence[str]
-) -> dict[str, float | str]:
+def _validation_counts(parts: Sequence[FittedFold], chosen: bool) -> dict[str, int]:
+    found = {
+        "validation_positives": [part.positives for part in parts],
+        "validation_positive_groups": [part.positive_groups for part in parts],
+    }
+    counts = {name: found[name] if chosen else [0] for name in VALIDATION_COUNTS}
+    ends = (("_min", min), ("_max", max))
+    return {f"{name}{end}": pick(counts[name]) for name in counts for end, pick in ends}
+
+
+def _at_specificity(tested: pd.DataFrame, wanted: float) -> dict[str, float | str]:
     name = f"specificity-{wanted:.2f}"
     row = {"scope": POOLED, "operating_point": name}
     row |= {"threshold_min": math.nan, "threshold_max": math.nan}
+    row |= _validation_counts([], chosen=False)
     limits, note = (math.nan, math.nan, math.nan), make_note("one_class")
     if tested["label"].nunique() == 2:
-        random_generator = generator(seed, name, *run)
-        group = tested["group"].to_numpy()
-        found = sensitivity_at_specificity(tested, wanted, group, random_generator)
+        found = sensitivity_at_specificity(tested, wanted, tested["group"].to_numpy())
         limits, note = (found.value, found.lower, found.upper), found.note
     row |= _with_limits("sensitivity", *limits)
     row |= _with_limits("specificity", wanted, math.nan, math.nan)
@@ -304,10 +293,3 @@ def _at_specificity(
 
 def _with_limits(name: str, value: float, lower: float, upper: float) -> dict[str, float]:
     return {name: value, f"{name}_lower": lower, f"{name}_upper": upper}
-
-
-def _by_fold(notes: dict[int, str]) -> str:
-    """Join the notes of folds, each with the folds it is about where there are several."""
-    if len(notes) == 1:
-        return join_notes(*notes.values())
-    return notes_about({f"fold-{fold}": note for fold, note in sorted(notes.items())})

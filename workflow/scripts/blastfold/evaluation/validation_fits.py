@@ -1,4 +1,4 @@
-"""What is fitted on the validation part of a fold: its temperature and its thresholds.
+"""What is fitted on the validation part of a fold: temperature, Platt scaling and thresholds.
 
 No test prediction is used here, and each fit is stored with the digest of its images.
 """
@@ -14,13 +14,19 @@ import pandas as pd
 from blastfold.core.errors import InputError
 from blastfold.core.files import digest_names
 from blastfold.core.fold_table import read_folds
-from blastfold.core.names import THRESHOLD, VALIDATION
-from blastfold.core.notes import make_note
+from blastfold.core.names import THRESHOLD, VALIDATION, fold_scope
+from blastfold.core.notes import join_notes, make_note, notes_about
 from blastfold.statistics.calibration import Temperature, apply_temperature, fit_temperature
 from blastfold.statistics.operating import ChosenThreshold, choose_threshold
+from blastfold.statistics.recalibration import Platt, apply_platt, fit_platt, groups_note
 
 CHOSEN = {"youden": ("youden", None), "sensitivity-0.95": ("sensitivity", 0.95)}
 """Operating points whose threshold is chosen on validation: the rule and what it aims at."""
+
+
+BEFORE, AFTER, PLATT = STATES = ("before", "after", "platt")
+"""States of the probabilities: as the network gives them, after temperature scaling, and after
+Platt scaling."""
 
 
 @dataclass(frozen=True)
@@ -29,14 +35,20 @@ class FittedFold:
 
     Attributes:
         images: Number of validation images.
-        fitted_on: Digest of their ids (:func:`blastfold.core.files.digest_names`).
+        positives: Number of those of the positive class, which every threshold rests on.
+        positive_groups: Number of leakage groups of the latter.
+        fitted_on: Digest of the ids (:func:`blastfold.core.files.digest_names`).
         temperature: The temperature, 1 with a note where it cannot be fitted.
+        platt: Slope and intercept, 1 and 0 with a note where they cannot be fitted.
         thresholds: By name of :data:`CHOSEN`; 0.5 with a note where none can be chosen.
     """
 
     images: int
+    positives: int
+    positive_groups: int
     fitted_on: str
     temperature: Temperature
+    platt: Platt
     thresholds: dict[str, ChosenThreshold]
 
 
@@ -68,10 +80,13 @@ def require_assigned(validation: pd.DataFrame, folds: str) -> None:
 
 
 def fit_folds(validation: pd.DataFrame, folds: Sequence[int]) -> Fitted:
-    """Fit the temperature and choose the thresholds of every fold on its validation part.
+    """Fit calibration and thresholds of every fold on its validation part.
+
+    Temperature and Platt scaling are refused where a class has too few leakage groups (see
+    :data:`blastfold.statistics.recalibration.FEWEST_GROUPS`).
 
     Args:
-        validation: Validation predictions: image_id, fold, role, label, probability.
+        validation: Validation predictions: image_id, fold, role, label, probability, group.
         folds: Numbers of the folds.
 
     Returns:
@@ -80,24 +95,28 @@ def fit_folds(validation: pd.DataFrame, folds: Sequence[int]) -> Fitted:
     fitted = {}
     for fold in folds:
         part = validation[validation["fold"] == fold]
-        if part.empty:
-            note = make_note("temperature_without_validation")
-            temperature = Temperature(1.0, 0, math.nan, math.nan, note)
-        else:
-            temperature = fit_temperature(part)
-        thresholds = {name: _choose(part, *rule) for name, rule in CHOSEN.items()}
+        positive = part[part["label"] == 1]
+        counts = len(part), len(positive), int(positive["group"].nunique())
         digest = digest_names(part["image_id"])
-        fitted[int(fold)] = FittedFold(len(part), digest, temperature, thresholds)
+        thresholds = {name: _choose(part, *rule) for name, rule in CHOSEN.items()}
+        fitted[int(fold)] = FittedFold(*counts, digest, *_fit_calibration(part), thresholds)
     return fitted
 
 
-def scale_probabilities(tested: pd.DataFrame, fitted: Fitted) -> pd.DataFrame:
-    """Return the predictions with the temperature of their fold applied."""
-    scaled = tested["probability"].astype(np.float64).copy()
+def scale_probabilities(tested: pd.DataFrame, fitted: Fitted) -> dict[str, pd.DataFrame]:
+    """Return the predictions by state: unchanged, with temperature and with Platt scaling.
+
+    Each fold's test predictions are changed by what was fitted on its validation part.
+    """
+    given = tested["probability"].astype(np.float64)
+    scaled, shifted = given.copy(), given.copy()
     for fold, parts in fitted.items():
         rows = tested["fold"] == fold
-        scaled[rows] = apply_temperature(scaled[rows].to_numpy(), parts.temperature.value)
-    return tested.assign(probability=scaled)
+        probability = given[rows].to_numpy()
+        scaled[rows] = apply_temperature(probability, parts.temperature.value)
+        shifted[rows] = apply_platt(probability, parts.platt.slope, parts.platt.intercept)
+    changed = {BEFORE: given, AFTER: scaled, PLATT: shifted}
+    return {state: tested.assign(probability=values) for state, values in changed.items()}
 
 
 def records_of(fitted: Fitted) -> list[dict[str, Any]]:
@@ -106,6 +125,21 @@ def records_of(fitted: Fitted) -> list[dict[str, Any]]:
         dict(_without_nan({"fold": fold, "role": VALIDATION, **asdict(parts)}))
         for fold, parts in fitted.items()
     ]
+
+
+def notes_by_fold(notes: dict[int, str]) -> str:
+    """Join the notes of folds, each with the folds it is about where there are several."""
+    if len(notes) == 1:
+        return join_notes(*notes.values())
+    return notes_about({fold_scope(fold): note for fold, note in sorted(notes.items())})
+
+
+def _fit_calibration(part: pd.DataFrame) -> tuple[Temperature, Platt]:
+    note = make_note("temperature_without_validation") if part.empty else groups_note(part)
+    if note:
+        nothing = len(part), math.nan, math.nan, note
+        return Temperature(1.0, *nothing), Platt(1.0, 0.0, *nothing)
+    return fit_temperature(part), fit_platt(part)
 
 
 def _choose(validation: pd.DataFrame, rule: str, wanted: float | None) -> ChosenThreshold:

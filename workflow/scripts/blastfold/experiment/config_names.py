@@ -22,7 +22,9 @@ RESERVED = {
     "models": {
         "calibration": "tables of calibrations",
         "comparisons": "tables of comparisons",
+        "decision_curve": "tables of net benefit",
         "operating_points": "tables of operating points",
+        "predictive_values": "tables of predictive values",
     },
 }
 """Names by key of the config, with what has this name already.

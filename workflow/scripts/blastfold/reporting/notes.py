@@ -125,7 +125,9 @@ SENTENCES = {
     "no_pair_of_cells": "undefined: no pair of combinations",
     "missing_pairs_of_cells": "{missing:.0f} of {pairs:.0f} pairs of combinations lack predictions",
     "temperature_per_fold": "every fold has its own temperature",
-    "temperature_without_validation": "no validation images: the temperature stays 1",
+    "temperature_without_validation": (
+        "no validation images: no calibration is fitted, and the temperature stays 1"
+    ),
     "temperature_of_one_class": "the validation images are of one class: the temperature stays 1",
     "temperature_of_equal_probabilities": (
         "the probabilities of all validation images are equal: the temperature stays 1"
@@ -136,6 +138,23 @@ SENTENCES = {
     "temperature_without_maximum": (
         "the likelihood has no maximum inside the range: the temperature stays 1"
     ),
+    "few_validation_groups": (
+        "the validation images are of {negative_groups:.0f} groups of the negative and "
+        "{positive_groups:.0f} of the positive class, fewer than {fewest:.0f}: no calibration is "
+        "fitted"
+    ),
+    "platt_of_one_class": "the validation images are of one class: no Platt scaling is fitted",
+    "platt_of_equal_probabilities": (
+        "the probabilities of all validation images are equal: no Platt scaling is fitted"
+    ),
+    "platt_of_separated_classes": (
+        "a threshold separates the classes of the validation images: no Platt scaling is fitted"
+    ),
+    "platt_without_maximum": (
+        "the likelihood of Platt scaling has no maximum inside the range: none is fitted"
+    ),
+    "rates_undefined": "undefined: sensitivity or specificity is not defined",
+    "none_predicted_negative": "undefined: no image is predicted as negative",
     "threshold_without_validation": "no validation images: the threshold stays 0.5",
     "threshold_without_positive_images": (
         "the validation images include none of the positive class: the threshold stays 0.5"
@@ -222,6 +241,10 @@ SENTENCES = {
 """The sentence of every code of :data:`blastfold.core.notes.NOTES`, with its values."""
 
 SHORT = {
+    "few_validation_groups": (
+        "the validation images are of too few groups of a class (fewer than {fewest:.0f}): no "
+        "calibration is fitted"
+    ),
     "few_groups": (
         "the interval rests on few groups: it is wide, and its coverage depends on how similar the "
         "groups are"

@@ -61,15 +61,8 @@ def reliability_bins(
         InputError: For invalid predictions, fewer than one bin or an unknown strategy.
     """
     label, probability = checked_columns(predictions)
-    if bins < 1 or strategy not in ("width", "mass"):
-        raise InputError(
-            f"bins must be at least 1 and strategy 'width' or 'mass', got {bins}, '{strategy}'"
-        )
-    edges = np.linspace(0, 1, bins + 1)
-    if strategy == "mass":
-        edges = np.unique(np.percentile(probability, 100 * edges))
-        edges = edges if len(edges) > 1 else np.repeat(edges, 2)
-    index = np.clip(np.searchsorted(edges, probability, side="left") - 1, 0, len(edges) - 2)
+    edges = bin_edges(probability, bins, strategy)
+    index = bin_index(probability, edges)
     images = np.bincount(index, minlength=len(edges) - 1)
     held = images > 0
     positives = np.bincount(index, label, len(edges) - 1)[held]
@@ -86,6 +79,28 @@ def reliability_bins(
             "upper": upper,
         }
     )
+
+
+def bin_edges(probability: np.ndarray, bins: int, strategy: str) -> np.ndarray:
+    """Return the edges of the bins, ascending; see :func:`reliability_bins`.
+
+    Raises:
+        InputError: For fewer than one bin or an unknown strategy.
+    """
+    if bins < 1 or strategy not in ("width", "mass"):
+        raise InputError(
+            f"bins must be at least 1 and strategy 'width' or 'mass', got {bins}, '{strategy}'"
+        )
+    edges = np.linspace(0, 1, bins + 1)
+    if strategy == "mass":
+        edges = np.unique(np.percentile(probability, 100 * edges))
+        edges = edges if len(edges) > 1 else np.repeat(edges, 2)
+    return edges
+
+
+def bin_index(probability: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Return the bin of every probability; a bin holds its right edge, the first also its left."""
+    return np.clip(np.searchsorted(edges, probability, side="left") - 1, 0, len(edges) - 2)
 
 
 def expected_calibration_error(
@@ -130,7 +145,7 @@ def fit_temperature(validation: pd.DataFrame) -> Temperature:
     """
     require_validation(validation, "a temperature")
     label, probability = checked_columns(validation)
-    logits = _logits(probability)
+    logits = logits_of(probability)
 
     def loss(log_temperature: float) -> float:
         scaled = logits * np.exp(-log_temperature)
@@ -141,7 +156,7 @@ def fit_temperature(validation: pd.DataFrame) -> Temperature:
         note = make_note("temperature_of_one_class")
     elif np.ptp(logits) == 0:
         note = make_note("temperature_of_equal_probabilities")
-    elif _one_sided(label, logits):
+    elif is_one_sided(label, logits):
         note = make_note("temperature_of_one_sided_images")
     else:
         bounds = tuple(np.log(_TEMPERATURES))
@@ -169,7 +184,7 @@ def apply_temperature(probability: np.ndarray, temperature: float) -> np.ndarray
     """
     if not temperature > 0:
         raise InputError(f"temperature must be positive, got {temperature}")
-    return expit(_logits(np.asarray(probability, dtype=np.float64)) / temperature)
+    return expit(logits_of(np.asarray(probability, dtype=np.float64)) / temperature)
 
 
 def require_validation(predictions: pd.DataFrame, what: str) -> None:
@@ -190,11 +205,12 @@ def require_validation(predictions: pd.DataFrame, what: str) -> None:
         raise InputError(f"{what} is fitted on validation predictions alone, got also {found}")
 
 
-def _one_sided(label: np.ndarray, logits: np.ndarray) -> bool:
+def is_one_sided(label: np.ndarray, logits: np.ndarray) -> bool:
     """Return whether the likelihood only grows towards temperature 0, or only towards infinity."""
     agreement = (2 * label - 1) * logits
     return bool((agreement >= 0).all() or (agreement <= 0).all())
 
 
-def _logits(probability: np.ndarray) -> np.ndarray:
+def logits_of(probability: np.ndarray) -> np.ndarray:
+    """Return the logits, at most :data:`LARGEST_LOGIT` from 0."""
     return np.clip(logit(probability), -LARGEST_LOGIT, LARGEST_LOGIT)

@@ -1,6 +1,6 @@
-"""ROC curve with a band, and sensitivity at a fixed specificity, both resampled by group."""
+"""ROC curve with a band over groups, and sensitivity at a fixed specificity."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,12 +12,23 @@ from blastfold.statistics.grouped import (
     RepeatedPredictions,
     bootstrap_weights,
     group_predictions,
+    repeat_count,
 )
 from blastfold.statistics.intervals import RESAMPLES, Interval
-from blastfold.statistics.jackknife import few_groups_note, metric_spread
+from blastfold.statistics.jackknife import (
+    bounded_interval,
+    contributions,
+    few_groups_note,
+    metric_spread,
+    spread,
+)
 
 GRID = np.linspace(0, 1, 201)
 """False positive rates at which a band is given."""
+
+DELETED = 1000
+"""At most so many blocks of groups are left out in turn; of more groups, several form a block
+(delete-a-group jackknife; Kott 2001)."""
 
 _CHUNK_ELEMENTS = 4_000_000
 
@@ -77,27 +88,28 @@ def roc_band(
 def sensitivity_at_specificity(
     predictions: pd.DataFrame,
     specificity: float,
-    groups: Sequence | None,
-    random_generator: np.random.Generator,
+    groups: Sequence | None = None,
     *,
     level: float = 0.95,
-    resamples: int = RESAMPLES,
 ) -> Interval:
     """Read the sensitivity off the ROC curve at a wanted specificity.
 
-    The threshold comes from the same images and again from every resample, so this describes
-    the ranking; what a threshold chosen beforehand does is ``sensitivity`` at that threshold.
+    The threshold comes from the same images, so this describes the ranking; what a threshold chosen
+    beforehand does is ``sensitivity`` at that threshold. The interval includes the choice of the
+    threshold: the jackknife chooses it again without each group. Its standard error goes into
+    Wilson's interval with Student's t, as for other proportions
+    (:func:`blastfold.statistics.jackknife.bounded_interval`). A percentile bootstrap of groups is
+    too narrow for few groups: ``tests/benchmarks/test_subject_statistics.py`` measures both.
 
     Args:
         predictions: One row per image: ``label``, ``probability``.
         specificity: Wanted specificity, 0 to 1; the ROC curve is interpolated linearly.
         groups: The group of every row, or None.
-        random_generator: For the bootstrap of groups.
-        level: Confidence level (percentile bootstrap of groups).
-        resamples: Number of resamples.
+        level: Confidence level.
 
     Returns:
-        The interval; ``metric`` is ``sensitivity_at_specificity_<wanted>``.
+        The interval; ``metric`` is ``sensitivity_at_specificity_<wanted>``. Its limits are NaN with
+        a note where fewer than two groups have images of a class.
 
     Raises:
         InputError: For a specificity outside 0 to 1, a missing class or invalid predictions.
@@ -107,22 +119,29 @@ def sensitivity_at_specificity(
     grouped = group_predictions(predictions, groups)
     _require_both_classes(grouped)
     grid = np.array([1 - specificity])
-    value = _rates(grouped, np.ones((1, grouped.groups)), grid)[0, 0]
-    weights = bootstrap_weights(grouped.groups, resamples, random_generator)
-    values = _rates(grouped, weights, grid)[:, 0]
-    undefined = np.isnan(values)
-    lower, upper = np.quantile(values[~undefined], ((1 - level) / 2, (1 + level) / 2))
+    value = float(_rates(grouped, np.ones((1, grouped.groups)), grid)[0, 0])
+    block = np.arange(grouped.groups) % DELETED
+    without = np.array([_rates(grouped, rows, grid)[0, 0] for rows in _without_block(block)])
+    counts = np.stack([np.bincount(block, column) for column in grouped.counts.T], axis=1)
+    measured = spread(without - value, contributions("auc", counts))
+    lower, upper, note = bounded_interval("sensitivity", value, measured, level)
     return Interval(
         f"sensitivity_at_specificity_{specificity:g}",
-        float(value),
-        float(lower),
-        float(upper),
-        "bootstrap-percentile",
+        value,
+        lower,
+        upper,
+        "jackknife-t",
         level,
-        len(predictions),
+        round(len(predictions) / repeat_count(predictions)),
         grouped.groups,
-        _note(grouped, int(undefined.sum()), resamples),
+        join_notes(note, few_groups_note(measured.effective_groups)),
     )
+
+
+def _without_block(block: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the weights (1, groups) that leave out one block of groups after the other."""
+    for number in range(block.max() + 1):
+        yield (block != number).astype(np.float64)[np.newaxis]
 
 
 def _rates(grouped: GroupedPredictions, weights: np.ndarray, grid: np.ndarray) -> np.ndarray:

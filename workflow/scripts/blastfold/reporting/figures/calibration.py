@@ -16,15 +16,16 @@ from blastfold.reporting.figures.evaluation import draw_curves, legend_below, sq
 
 Paths = Iterable[str | os.PathLike]
 
-BEFORE, AFTER = "before", "after"
+BEFORE, AFTER, PLATT = "before", "after", "platt"
 
 LOOKS = {
     BEFORE: {"color": style.BLUE, "marker": "o", "label": "Before"},
     AFTER: {"color": style.VERMILLION, "marker": "s", "label": "After temperature scaling"},
+    PLATT: {"color": style.GREEN, "marker": "^", "label": "After Platt scaling"},
 }
 
-SHIFT = {BEFORE: -0.007, AFTER: 0.007}
-"""Points of both states are this far apart, so that neither hides the other's interval."""
+SHIFT = {BEFORE: -0.01, AFTER: 0.0, PLATT: 0.01}
+"""Points of the states are this far apart, so that none hides the interval of another."""
 
 MODELS_ABREAST = 3
 
@@ -79,7 +80,7 @@ def reliability(
     Args:
         bins: scope, state, strategy, left, right, images, mean_probability, positive_share, lower,
             upper and positive_class of each model; the pooled bins of equal width are drawn.
-        errors: scope, temperature, calibration_error_width and calibration_error_width_after.
+        errors: ``calibration.tsv`` of each model.
         models: Title of each model.
         title: Title of the figure.
     """
@@ -106,7 +107,7 @@ def reliability(
     figure.suptitle(style.wrap(title, 33 * columns), fontsize=8)
     figure.align_ylabels(grid[:, 0])
     handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=1 if columns == 1 else 3)
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(2 * columns, 4))
     return figure
 
 
@@ -198,8 +199,10 @@ def _draw_histogram(axes: Axes, bins: pd.DataFrame, leftmost: bool) -> None:
 
 def _error_text(errors: pd.DataFrame) -> str:
     pooled = errors[errors["scope"] == POOLED].iloc[0]
-    before, after = pooled["calibration_error_width"], pooled["calibration_error_width_after"]
-    temperatures = errors.loc[errors["scope"] != POOLED, "temperature"]
-    smallest, largest = f"{temperatures.min():.2f}", f"{temperatures.max():.2f}"
-    span = smallest if smallest == largest else f"{smallest} to {largest}"
-    return f"ECE {before:.3f}, after {after:.3f}\ntemperature {span}"
+    name = "calibration_error_width"
+    limits = "no interval"
+    if pd.notna(pooled[f"{name}_lower"]):
+        limits = f"{pooled[f'{name}_lower']:.3f} to {pooled[f'{name}_upper']:.3f}"
+    changed = f"temperature {pooled[f'{name}_after']:.3f}, Platt {pooled[f'{name}_platt']:.3f}"
+    reference = f"{pooled[f'{name}_expected']:.3f}, 95 % below {pooled[f'{name}_percentile']:.3f}"
+    return f"ECE {pooled[name]:.3f} ({limits})\nif calibrated {reference}\n{changed}"

@@ -23,6 +23,7 @@ CAPTIONS = {
     "calibration": "Reliability diagrams",
     "class_distribution": "Images of each class",
     "confusion_matrix": "Confusion matrix of the test images",
+    "decision_curve": "Net benefit of all models by threshold",
     "differences": "Differences between models with their intervals",
     "effects": "Effect of each choice",
     "duplicates": "Pairs of images that show the same cell",

@@ -15,6 +15,8 @@ from blastfold.reporting.tables.writing import MISSING, write_table
 
 Paths = Iterable[str | os.PathLike]
 
+VALIDATION_COUNTS = ("validation_positives", "validation_positive_groups")
+
 POINT_TITLES = {
     "threshold-0.5": "Threshold 0.5",
     "youden": "Youden index, on validation",
@@ -23,15 +25,20 @@ POINT_TITLES = {
     "specificity-0.95": "Specificity 95 %, on the ROC curve",
 }
 
+ERROR, BRIER = "calibration_error_width", "brier"
+
 SHOWN_CALIBRATION = {
-    "calibration_error_width": "equal-width_error",
-    "calibration_error_width_after": "equal-width_error_after",
-    "calibration_error_mass": "equal-mass_error",
-    "calibration_error_mass_after": "equal-mass_error_after",
-    "brier": "brier_score",
-    "brier_after": "brier_score_after",
+    ERROR: "equal-width_error",
+    f"{ERROR}_after": "error_after_temperature",
+    f"{ERROR}_platt": "error_after_platt",
+    BRIER: "brier_score",
+    f"{BRIER}_after": "brier_after_temperature",
+    f"{BRIER}_platt": "brier_after_platt",
 }
-"""What LaTeX and Markdown call the columns of numbers."""
+"""What LaTeX and Markdown call the columns of numbers, each with its interval."""
+
+FITTED = ("temperature", "platt_slope", "platt_intercept")
+"""What is fitted in every fold, shown as a range over the folds."""
 
 
 def tabulate_calibration(
@@ -59,9 +66,11 @@ def tabulate_calibration(
     calibration = calibration_rows([_read(path) for path in calibrations], models)
     points = operating_rows([_read(path) for path in operating_points], models)
     caption = (
-        f"Calibration on {title}: expected calibration error (15 bins of equal width, or of "
-        "equally many images) and Brier score of the pooled test images, before and after "
-        "dividing the logits by the temperature fitted on the validation images of each fold."
+        f"Calibration on {title}: expected calibration error (15 bins of equal width) and Brier "
+        "score of the pooled test images, as predicted, after temperature scaling and after Platt "
+        "scaling, both fitted on the validation images of each fold. In brackets: 95 % interval "
+        "over groups. The error if calibrated is what perfect calibration would show with these "
+        "probabilities and independent images: mean, and 95th percentile in brackets."
     )
     _write(
         calibration, shown_calibration, outputs["calibration"], caption, f"tab:calibration-{label}"
@@ -69,7 +78,9 @@ def tabulate_calibration(
     caption = (
         f"Operating points on {title}: pooled test images, with 95 % intervals over groups. "
         "Thresholds are chosen on the validation images of each fold; the sensitivity at a "
-        "fixed specificity is read from the ROC curve of the test images."
+        "fixed specificity is read from the ROC curve of the test images, and its interval "
+        "includes the choice of that threshold. Validation positives: images of the positive "
+        "class, and their groups, that the threshold of a fold rests on."
     )
     _write(points, shown_operating, outputs["operating_points"], caption, f"tab:operating-{label}")
 
@@ -84,17 +95,19 @@ def calibration_rows(
         models: Name and title of each model.
 
     Returns:
-        model, model_title, images, validation_images, temperature_min and temperature_max (over
-        the folds), the measures of calibration before and after, note (codes).
+        model, model_title, images, groups, validation_images, each of :data:`FITTED` with ``_min``
+        and ``_max`` (over the folds), the measures of calibration in every state, note (codes).
     """
     rows = []
     for table, (model, model_title) in zip(tables, models, strict=True):
         pooled = _pooled(table, model).iloc[0]
-        temperatures = table.loc[table["scope"] != POOLED, "temperature"]
+        folds = table[table["scope"] != POOLED]
         row = {"model": model, "model_title": model_title}
-        row |= {name: pooled[name] for name in ("images", "validation_images")}
-        row |= {"temperature_min": temperatures.min(), "temperature_max": temperatures.max()}
-        measured = pooled.drop(["scope", "images", "validation_images", "temperature", "note"])
+        counts = ("images", "groups", "validation_images")
+        row |= {name: pooled[name] for name in counts}
+        for name in FITTED:
+            row |= {f"{name}_min": folds[name].min(), f"{name}_max": folds[name].max()}
+        measured = pooled.drop(["scope", *counts, *FITTED, "note"])
         # The range of temperatures shows that every fold has its own.
         note = without_notes(pooled["note"], "temperature_per_fold")
         rows.append(row | measured.to_dict() | {"note": note})
@@ -123,12 +136,17 @@ def operating_rows(
 
 
 def shown_calibration(table: pd.DataFrame) -> pd.DataFrame:
-    """Lay :func:`calibration_rows` out for print: three decimals, a range of temperatures."""
+    """Lay :func:`calibration_rows` out for print: three decimals, ranges of what was fitted."""
     shown = table[["model", "model_title"]].copy()
-    pairs = zip(table["temperature_min"], table["temperature_max"], strict=True)
-    shown["temperature"] = [_span(smallest, largest, 2) for smallest, largest in pairs]
+    for name in FITTED:
+        pairs = zip(table[f"{name}_min"], table[f"{name}_max"], strict=True)
+        shown[name] = [_span(smallest, largest, 2) for smallest, largest in pairs]
     for column, heading in SHOWN_CALIBRATION.items():
-        shown[heading] = [f"{value:.3f}" for value in table[column]]
+        limits = (table[column], table[f"{column}_lower"], table[f"{column}_upper"])
+        shown[heading] = [_with_limits(*values) for values in zip(*limits, strict=True)]
+        if column == ERROR:
+            reference = zip(table[f"{ERROR}_expected"], table[f"{ERROR}_percentile"], strict=True)
+            shown["error_if_calibrated"] = [f"{mean:.3f} [{end:.3f}]" for mean, end in reference]
     return shown.assign(note=table["note"])
 
 
@@ -139,6 +157,15 @@ def shown_operating(table: pd.DataFrame) -> pd.DataFrame:
     shown["operating_point"] = [POINT_TITLES.get(name, name) for name in points]
     pairs = zip(table["threshold_min"], table["threshold_max"], strict=True)
     shown["threshold"] = [_span(smallest, largest, 3) for smallest, largest in pairs]
+    counts = [
+        zip(table[f"{name}_min"], table[f"{name}_max"], strict=True) for name in VALIDATION_COUNTS
+    ]
+    texts = [[_span(*pair, 0) for pair in pairs] for pairs in counts]
+    chosen = table["validation_positives_max"] > 0
+    shown["validation_positives_(groups)"] = [
+        f"{images} ({groups})" if any_chosen else "none"
+        for images, groups, any_chosen in zip(*texts, chosen, strict=True)
+    ]
     for measure in OPERATING_METRICS:
         columns = [measure, f"{measure}_lower", f"{measure}_upper"]
         shown[columns] = table[columns]
@@ -166,6 +193,11 @@ def _pooled(table: pd.DataFrame, model: str) -> pd.DataFrame:
     if rows.empty:
         raise InputError(f"model {model}: column scope holds no 'pooled', expected one at least")
     return rows
+
+
+def _with_limits(value: float, lower: float, upper: float) -> str:
+    limits = f" [{lower:.3f}, {upper:.3f}]" if pd.notna(lower) else ""
+    return f"{value:.3f}{limits}"
 
 
 def _span(smallest: float, largest: float, decimals: int) -> str:
