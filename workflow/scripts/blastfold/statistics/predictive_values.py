@@ -46,7 +46,7 @@ def positive_predictive_value(
     """
     odds = _odds_against(prevalence)
     false_positive = _complement(specificity)
-    return _from_ratio(false_positive, sensitivity, odds, "none_predicted_positive")
+    return _from_ratio(false_positive, sensitivity, odds, make_note("none_predicted_positive"))
 
 
 def negative_predictive_value(
@@ -64,7 +64,7 @@ def negative_predictive_value(
     """
     odds = 1 / _odds_against(prevalence)
     false_negative = _complement(sensitivity)
-    return _from_ratio(false_negative, specificity, odds, "none_predicted_negative")
+    return _from_ratio(false_negative, specificity, odds, make_note("none_predicted_negative"))
 
 
 def _odds_against(prevalence: float) -> float:
@@ -81,7 +81,7 @@ def _from_ratio(first: Rate, second: Rate, odds: float, empty: str) -> Predictiv
     if np.isnan(first.value) or np.isnan(second.value):
         return PredictiveValue(np.nan, np.nan, np.nan, make_note("rates_undefined"))
     if first.value == 0 and second.value == 0:
-        return PredictiveValue(np.nan, np.nan, np.nan, make_note(empty))
+        return PredictiveValue(np.nan, np.nan, np.nan, empty)
     value = 1 / (1 + odds * first.value / second.value) if second.value > 0 else 0.0
     if np.isnan([*first, *second]).any():
         return PredictiveValue(value, np.nan, np.nan, make_note("no_interval"))

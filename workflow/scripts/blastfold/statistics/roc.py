@@ -118,7 +118,8 @@ def sensitivity_at_specificity(
         raise InputError(f"specificity must be a number from 0 to 1, got {specificity}")
     grouped = group_predictions(predictions, groups)
     _require_both_classes(grouped)
-    grid = np.array([1 - specificity])
+    # Rounded, so that a step of the curve at exactly this rate is always climbed.
+    grid = np.array([round(1 - specificity, 12)])
     value = float(_rates(grouped, np.ones((1, grouped.groups)), grid)[0, 0])
     block = np.arange(grouped.groups) % DELETED
     without = np.array([_rates(grouped, rows, grid)[0, 0] for rows in _without_block(block)])
