@@ -13,7 +13,7 @@ from blastfold.statistics.grouped import checked_columns
 from blastfold.statistics.jackknife import Spread, bounded_interval, few_groups_note, spread
 
 DRAWS = 2000
-"""Random draws behind an interval of the calibration error, and behind its reference value."""
+"""Random draws of an interval of the calibration error, and of its reference value."""
 
 CANDIDATES = 60
 """Calibration errors that are tried as limits, between 0 and the largest one."""
