@@ -109,13 +109,22 @@ def test_net_benefit_is_that_of_the_paper():
     assert list(found.index) == list(THRESHOLDS)
 
 
-def test_interval_of_net_benefit_of_equal_groups_is_that_of_their_means():
+def test_interval_of_net_benefit_of_pure_groups_is_welchs():
+    # Groups of one size and one class: the rates are two independent means of groups, so that the
+    # standard error and the degrees of freedom are those of Welch's test.
     table, group = images()
+    table["label"] = group % 2
     found = decision_curve(table, group, [0.25]).iloc[0]
-    gain = np.where(table["label"] == 1, 1, -1 / 3) * (table["probability"] >= 0.25)
-    means = pd.Series(gain).groupby(group).mean()
-    expected = stats.t.interval(0.95, 9, means.mean(), stats.sem(means))
-    assert (found["lower"], found["upper"]) == pytest.approx(expected)
+    called = (table["probability"] >= 0.25).groupby(group).mean()
+    positive, negative = called[1::2] / 2, called[0::2] / 6
+    value = positive.mean() - negative.mean()
+    variances = stats.sem(positive) ** 2, stats.sem(negative) ** 2
+    # The jackknife multiplies by the share of groups that is left out of all, 10 in place of 5.
+    inflation = np.sqrt(9 / 10 / (4 / 5))
+    freedom = sum(variances) ** 2 / sum(variance**2 / 4 for variance in variances)
+    reach = stats.t.ppf(0.975, freedom) * np.sqrt(sum(variances)) * inflation
+    assert found["net_benefit"] == pytest.approx(value)
+    assert found["upper"] - value == pytest.approx(reach, rel=0.02)
 
 
 def test_one_group_and_equal_probabilities_are_defined():
@@ -126,3 +135,6 @@ def test_one_group_and_equal_probabilities_are_defined():
     never = decision_curve(table.assign(probability=0.2), group, [0.5]).iloc[0]
     assert never["net_benefit"] == 0
     assert "no_width" in never["note"]
+    single = decision_curve(table.assign(label=1), group, [0.5]).iloc[0]
+    assert np.isnan(single["net_benefit"])
+    assert single["note"] == "one_class"

@@ -30,38 +30,49 @@ def decision_curve(
         predictions: One row per image: ``label``, ``probability``.
         groups: The group of every row; every row is its own group when None.
         thresholds: Threshold probabilities, between 0 and 1.
-        level: Confidence level (jackknife over groups with Student's t).
+        level: Confidence level (jackknife over groups with Student's t). The share of positives is
+            taken as given, as a data set's is chosen by those who collected it.
 
     Returns:
         One row per threshold: threshold, net_benefit, lower, upper, treat_all, note. Limits are NaN
-        with a note where they are not defined.
+        with a note where they are not defined; all is NaN where the images are of one class.
     """
     label, probability = checked_columns(predictions)
     group = np.arange(len(label)) if groups is None else pd.factorize(np.asarray(groups))[0]
-    number = group.max() + 1
-    sizes = np.bincount(group, minlength=number).astype(np.float64)
-    share = label.mean()
+    number, share = group.max() + 1, label.mean()
+    sizes = [np.bincount(group, label == value, number) for value in (1, 0)]
     rows = []
     for threshold in thresholds:
         odds = threshold / (1 - threshold)
-        gain = np.where(label == 1, 1.0, -odds) * (probability >= threshold)
-        sums = np.bincount(group, gain, number)
-        value = float(sums.sum() / len(label))
-        lower, upper, note = _limits(sums, sizes, value, level)
-        rows.append((float(threshold), value, lower, upper, share - (1 - share) * odds, note))
+        called = probability >= threshold
+        hits = [np.bincount(group, called & (label == value), number) for value in (1, 0)]
+        weights = (share, -(1 - share) * odds)
+        found = _net_benefit(hits, sizes, weights, level)
+        rows.append((float(threshold), *found[:3], share - (1 - share) * odds, found[3]))
     columns = ["threshold", "net_benefit", "lower", "upper", "treat_all", "note"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def _limits(
-    sums: np.ndarray, sizes: np.ndarray, value: float, level: float
-) -> tuple[float, float, str]:
-    if len(sums) < 2:
-        return np.nan, np.nan, make_note("fewer_than_two_groups")
-    without = (sums.sum() - sums) / (sizes.sum() - sizes)
-    measured = spread(without - value, [sizes])
+def _net_benefit(
+    hits: list[np.ndarray],
+    sizes: list[np.ndarray],
+    weights: tuple[float, float],
+    level: float,
+) -> tuple[float, float, float, str]:
+    """Return the weighted sum of true and false positive rate, with its limits and a note."""
+    if min(size.sum() for size in sizes) == 0:
+        return np.nan, np.nan, np.nan, make_note("one_class")
+    value, without = 0.0, np.zeros(len(sizes[0]))
+    for hit, size, weight in zip(hits, sizes, weights, strict=True):
+        rest = size.sum() - size
+        rates = np.divide(hit.sum() - hit, rest, out=np.full(len(rest), np.nan), where=rest > 0)
+        value += weight * hit.sum() / size.sum()
+        without += weight * rates
+    measured = spread(without - value, sizes)
     note = few_groups_note(measured.effective_groups)
+    if np.isnan(measured.standard_error):
+        return value, np.nan, np.nan, make_note("fewer_than_two_groups")
     if measured.standard_error < 1e-12:
-        return value, value, join_notes(make_note("no_width"), note)
+        return value, value, value, join_notes(make_note("no_width"), note)
     reach = stdtrit(measured.degrees_of_freedom, (1 + level) / 2) * measured.standard_error
-    return float(value - reach), float(value + reach), note
+    return float(value), float(value - reach), float(value + reach), note

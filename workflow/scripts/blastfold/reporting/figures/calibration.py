@@ -106,8 +106,11 @@ def reliability(
         diagram.set_title(heading, fontsize=7.5)
     figure.suptitle(style.wrap(title, 33 * columns), fontsize=8)
     figure.align_ylabels(grid[:, 0])
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(2 * columns, 4))
+    pairs = [zip(*axes.get_legend_handles_labels(), strict=True) for axes in grid.flat]
+    shown = {label: handle for found in pairs for handle, label in found}
+    figure.legend(
+        shown.values(), shown.keys(), loc="outside lower center", ncols=min(2 * columns, 4)
+    )
     return figure
 
 
@@ -154,6 +157,8 @@ def _draw_diagram(axes: Axes, bins: pd.DataFrame, leftmost: bool) -> None:
     axes.plot([0, 1], [0, 1], color=style.GREY, lw=0.8, ls=(0, (4, 3)), label="Perfect")
     for state, look in LOOKS.items():
         points = bins[bins["state"] == state]
+        if state != BEFORE and _is_unchanged(bins, state):
+            continue
         share = points["positive_share"]
         # Rounding may put an end on the wrong side of its value by the last bit.
         reach = np.clip([share - points["lower"], points["upper"] - share], 0, None)
@@ -174,9 +179,18 @@ def _draw_diagram(axes: Axes, bins: pd.DataFrame, leftmost: bool) -> None:
         axes.set_ylabel(f"Share of {bins['positive_class'].iloc[0]} (%)")
 
 
+def _is_unchanged(bins: pd.DataFrame, state: str) -> bool:
+    """Return whether nothing was fitted, so that a state has the bins of the one before."""
+    columns = ["images", "mean_probability"]
+    values, given = (bins.loc[bins["state"] == name, columns] for name in (state, BEFORE))
+    return values.shape == given.shape and bool(np.allclose(values, given))
+
+
 def _draw_histogram(axes: Axes, bins: pd.DataFrame, leftmost: bool) -> None:
     for state, look in LOOKS.items():
         points = bins[bins["state"] == state]
+        if state != BEFORE and _is_unchanged(bins, state):
+            continue
         share = points["images"] / points["images"].sum()
         before = state == BEFORE
         axes.bar(

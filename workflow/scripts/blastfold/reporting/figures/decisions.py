@@ -11,8 +11,8 @@ from blastfold.reporting.figures import style
 
 Paths = Iterable[str | os.PathLike]
 
-LOWEST = -0.25
-"""The axis ends at this share of the largest net benefit below 0."""
+LOWEST, HIGHEST = -0.25, 1.15
+"""The axis shows these parts of the largest possible net benefit, the share of positives."""
 
 
 def plot_decision_curves(curves: Paths, models: Sequence[str], title: str, paths: Paths) -> None:
@@ -50,8 +50,8 @@ def decision_curves(curves: Sequence[pd.DataFrame], models: Sequence[str], title
         axes.fill_between(curve["threshold"], curve["lower"], curve["upper"], **band)
         name = style.wrap(model, 40, lines=1)
         axes.plot(curve["threshold"], curve["net_benefit"], color=colour, label=name)
-    top = max(1e-3, *(curve["net_benefit"].max() for curve in curves), first["positive_share"][0])
-    axes.set_ylim(LOWEST * top, 1.08 * top)
+    top = max(1e-3, first["positive_share"].iloc[0])
+    axes.set_ylim(LOWEST * top, HIGHEST * top)
     axes.set_xlim(0, 1)
     axes.grid()
     axes.set_xlabel("Threshold probability")

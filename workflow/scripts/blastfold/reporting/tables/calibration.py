@@ -11,7 +11,7 @@ from blastfold.core.names import OPERATING_METRICS, POOLED
 from blastfold.core.notes import without_notes
 from blastfold.core.tables import read_table
 from blastfold.reporting.notes import sentences
-from blastfold.reporting.tables.writing import MISSING, write_table
+from blastfold.reporting.tables.writing import MINUS, MISSING, write_table
 
 Paths = Iterable[str | os.PathLike]
 
@@ -203,5 +203,5 @@ def _with_limits(value: float, lower: float, upper: float) -> str:
 def _span(smallest: float, largest: float, decimals: int) -> str:
     if pd.isna(smallest):
         return MISSING
-    first, last = f"{smallest:.{decimals}f}", f"{largest:.{decimals}f}"
+    first, last = (f"{end:.{decimals}f}".replace("-", MINUS) for end in (smallest, largest))
     return first if first == last else f"{first} to {last}"

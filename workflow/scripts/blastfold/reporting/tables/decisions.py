@@ -73,7 +73,8 @@ def tabulate_decision_curves(
     caption = (
         f"Net benefit on {title} (decision curve), per image: true positives minus false positives "
         "weighted by the odds of the threshold, at the share of positives among the test images. "
-        "In brackets: 95 % interval over groups. Taking no image as positive has net benefit 0."
+        "In brackets: 95 % interval over groups, at that share. Taking no image as positive has "
+        "net benefit 0."
     )
     write_both(table, shown, paths, caption, label)
 
@@ -96,5 +97,7 @@ def _percent(value: float, lower: float, upper: float) -> str:
 
 
 def _signed(value: float, lower: float = float("nan"), upper: float = float("nan")) -> str:
+    if pd.isna(value):
+        return MISSING
     limits = f" [{lower:.3f}, {upper:.3f}]" if pd.notna(lower) else ""
     return f"{value:.3f}{limits}".replace("-", MINUS)
