@@ -36,6 +36,8 @@ def run(request: dict) -> None:
     os.environ.update(request["environment"])
     os.chdir(request["folder"])
     sys.argv = ["snakemake", *request["arguments"]]
+    # What runs the scripts of rules.
+    sys.executable = request["python"]
     sys.modules["snakemake.cli"].main()
 
 

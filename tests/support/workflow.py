@@ -4,6 +4,7 @@ import atexit
 import functools
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,20 +16,25 @@ import yaml
 from support.repository import REPOSITORY
 
 
-def snakemake(folder, *arguments, config, cores=2):
+def snakemake(folder, *arguments, config, cores=2, python=None):
     """Run the workflow with a folder as its working directory; both outputs in one text."""
     _, _, _, *words = snakemake_command(folder, *arguments, config=config, cores=cores)
-    return run_snakemake(folder, *words)
+    return run_snakemake(folder, *words, python=python)
 
 
-def run_snakemake(folder, *arguments, environment=None):
-    """Run Snakemake with a folder as its working directory; both outputs in one text."""
+def run_snakemake(folder, *arguments, environment=None, python=None):
+    """Run Snakemake with a folder as its working directory; both outputs in one text.
+
+    ``python`` runs the scripts of rules: ``sys.executable``, or by default an interpreter that has
+    their packages loaded.
+    """
     with tempfile.NamedTemporaryFile(mode="r", encoding="utf-8") as output:
         request = {
             "arguments": [str(argument) for argument in arguments],
             "folder": str(folder),
             "environment": environment or dict(os.environ),
             "output": output.name,
+            "python": python or _loaded_python(),
         }
         server = _server()
         print(json.dumps(request), file=server.stdin, flush=True)
@@ -50,6 +56,27 @@ def _server():
         server.wait()
 
     return server
+
+
+@functools.cache
+def _loaded_python():
+    """The program that runs scripts for all tests of this process, see :mod:`python_server`."""
+    folder = tempfile.mkdtemp(prefix="python")
+    program = REPOSITORY / "tests" / "support" / "python_server.py"
+    server = subprocess.Popen(
+        [sys.executable, str(program), folder],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    @atexit.register
+    def end():
+        server.stdin.close()
+        server.wait()
+        shutil.rmtree(folder)
+
+    return server.stdout.readline().strip()
 
 
 def snakemake_command(folder, *arguments, config, cores=2):

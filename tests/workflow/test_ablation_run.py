@@ -56,7 +56,7 @@ def test_effects_are_the_mean_differences_of_the_combinations(finished):
     effects = read(finished, "evaluation/ablations/small/effects.tsv")
     cells = read(finished, "evaluation/ablations/small/cells.tsv")
     assert list(dict.fromkeys(cells["model"])) == CELLS
-    assert len(effects) == 2 * 4
+    assert len(effects) == 2 * 5
     for row in effects.to_dict("records"):
         values = cells[cells["metric"] == row["metric"]].groupby(row["factor"])["value"].mean()
         expected = values[row["level"]] - values[row["reference"]]
