@@ -84,9 +84,9 @@ LEAK = {
 
 
 CAUTIOUS = {
-    ("power at the detectable difference", "30 subjects, 10 folds, 1 repeat"),
+    ("coverage of the procedure", "60 subjects, 3 folds, 5 repeats, random backbones", "accuracy"),
 }
-"""Cells above their range: the printed detectable difference is rather too large."""
+"""Cells above their range: the interval is rather wide where seeds matter more than subjects."""
 
 
 def second_of(design):
@@ -114,33 +114,33 @@ def trials():
 
 
 def run_trial(job):
-    """Run one cell in one thread; returns its rows (check, cell, metric, rate, runs, low, high)."""
+    """Run one cell in one thread; returns its rows, see :func:`judged`."""
     check, cell, function, arguments = job
     with threadpool_limits(1):
         found = function(*arguments)
     runs = arguments[1]
     if check == "leak":
         planted = cell.startswith("leak of")
-        what = f"{cell} ({100 * found['leak']:+.1f} points, AUC {found['without']:.2f})"
+        detail = f"{100 * found['leak']:+.1f} points, without {100 * found['without']:.0f} %"
         target = (0.80, 1.0) if planted else (0.0, 0.06)
-        return [("planted leak" if planted else "contrast without a leak", what, "auc",
-                 found["declared"], runs, *target)]  # fmt: skip
+        return [("planted leak" if planted else "contrast without a leak", cell, "auc",
+                 found["declared"], runs, *target, detail)]  # fmt: skip
     rows = []
     for metric in METRICS:
         values = found[metric]
         if check == "coverage":
             few = cell.startswith(("14", "18"))
             rows.append(("coverage of the procedure", cell, metric, values["procedure"], runs,
-                         0.91 if few else 0.93, 1.0 if few else 0.97))  # fmt: skip
-            rows.append(("coverage of the networks", cell, metric, values["networks"], runs,
-                         0.92 if few else 0.93, 1.0 if few else 0.97))  # fmt: skip
+                         0.91 if few else 0.93, 1.0 if few else 0.97, ""))  # fmt: skip
+            for name in ("networks", "tables"):
+                rows.append((f"coverage of the {name}", cell, metric, values[name], runs,
+                             0.92 if few else 0.93, 1.0 if few else 0.97, ""))  # fmt: skip
         elif check == "power":
-            what = f"{cell} ({100 * values['detectable']:.1f} points)"
-            rows.append(("power at the detectable difference", what, metric, values["declared"],
-                         runs, 0.77, 0.83))  # fmt: skip
+            rows.append(("power at the detectable difference", cell, metric, values["declared"],
+                         runs, 0.77, 0.83, f"{100 * values['detectable']:.1f} points"))  # fmt: skip
         else:
             name = "same procedure, two seeds" if check == "same procedure" else "equally good"
-            rows.append((name, cell, metric, values["declared"], runs, 0.0, 0.06))
+            rows.append((name, cell, metric, values["declared"], runs, 0.0, 0.06, ""))
     return rows
 
 
@@ -156,7 +156,7 @@ def acceptance():
 
 def judged(rows):
     """Return the rows as a table with Monte Carlo intervals and what was reached."""
-    columns = ["check", "cell", "metric", "rate", "runs", "low", "high"]
+    columns = ["check", "cell", "metric", "rate", "runs", "low", "high", "detail"]
     table = pd.DataFrame(rows, columns=columns)
     limits = [monte_carlo_limits(*one) for one in zip(table["rate"], table["runs"], strict=True)]
     table[["lower", "upper"]] = limits
@@ -167,22 +167,29 @@ def judged(rows):
 
 
 def as_text(table):
-    """Write the table as Markdown."""
-    names = ("check", "cell", "metric", "measured %", "to reach %", "reached")
+    """Write the table as Markdown, one row per check and cell."""
+    names = ("check", "cell", *METRICS, "to reach %")
     lines = ["| " + " | ".join(names) + " |", "| --- " * len(names) + "|"]
-    for row in table.sort_values(["check"], kind="stable").to_dict("records"):
-        measured = f"{100 * row['rate']:.1f} [{100 * row['lower']:.1f}, {100 * row['upper']:.1f}]"
-        reach = f"{100 * row['low']:.0f} to {100 * row['high']:.0f}"
-        cells = (row["check"], row["cell"], row["metric"], measured, reach, row["reached"])
+    for (check, cell), rows in table.groupby(["check", "cell"], sort=False):
+        measured = {row["metric"]: _measured(row) for row in rows.to_dict("records")}
+        low, high = 100 * rows[["low", "high"]].iloc[0]
+        reach = f"{low:.0f} to {high:.0f}" if high < 100 else f"{low:.0f} or more"
+        cells = (check, cell, *(measured.get(metric, "") for metric in METRICS), reach)
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _measured(row):
+    """Return a rate with its Monte Carlo interval, the detail and what is not reached."""
+    text = f"{100 * row['rate']:.1f} [{100 * row['lower']:.1f}, {100 * row['upper']:.1f}]"
+    text += f" ({row['detail']})" if row["detail"] else ""
+    return text if row["reached"] == "yes" else f"**{text}: {row['reached']}**"
 
 
 def test_every_cell_is_reached(acceptance):
     missed = acceptance[acceptance["reached"] != "yes"].reset_index()
     known = [
-        row["reached"] == "above"
-        and any(row["check"] == check and row["cell"].startswith(cell) for check, cell in CAUTIOUS)
+        row["reached"] == "above" and (row["check"], row["cell"], row["metric"]) in CAUTIOUS
         for row in missed.to_dict("records")
     ]
     assert all(known), missed.to_string()

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 from support.simulated_procedures import (
     contrast_leak,
@@ -12,6 +13,8 @@ from support.simulated_procedures import (
     run_scores,
 )
 
+from blastfold.statistics.grouped import group_predictions
+from blastfold.statistics.intervals import confidence_limits
 from blastfold.statistics.procedure import compare_summaries, estimate_summary
 from blastfold.statistics.repeated import summarise
 
@@ -25,7 +28,8 @@ def coverage(seed, runs, design):
 
     Returns:
         By metric a dict: ``networks`` (the mean true value of the run's networks), ``procedure``
-        (the mean true value over all runs), ``width`` (mean, of the procedure's interval).
+        (the mean true value over all runs) and ``tables`` (the networks' true value, by the
+        interval of pooled images that tables print).
     """
     random = np.random.default_rng(seed)
     rows = {metric: [] for metric in METRICS}
@@ -34,20 +38,22 @@ def coverage(seed, runs, design):
         trained = cross_validate(random, subjects, design)
         for run in range(CHUNK):
             scores = run_scores(trained, subjects, run)
+            columns = {name: getattr(scores, name) for name in ("label", "probability", "repeat")}
+            grouped = group_predictions(pd.DataFrame(columns), scores.group)
             for metric in METRICS:
                 found = estimate_summary(metric, summarise(metric, scores))
                 true = getattr(trained, metric)[run].mean()
-                rows[metric].append(
-                    (found.networks_lower, found.networks_upper, found.lower, found.upper, true)
-                )
+                printed = confidence_limits(metric, grouped, "crossed-t")[:2]
+                networks = (found.networks_lower, found.networks_upper)
+                rows[metric].append((*networks, found.lower, found.upper, *printed, true))
     result = {}
     for metric, values in rows.items():
         table = np.array(values)
-        true = table[:, 4]
+        true = table[:, 6]
         result[metric] = {
             "networks": np.mean((table[:, 0] <= true) & (true <= table[:, 1])),
             "procedure": np.mean((table[:, 2] <= true.mean()) & (true.mean() <= table[:, 3])),
-            "width": np.mean(table[:, 3] - table[:, 2]),
+            "tables": np.mean((table[:, 4] <= true) & (true <= table[:, 5])),
         }
     return result
 

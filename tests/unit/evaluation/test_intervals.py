@@ -35,7 +35,7 @@ def test_values_are_those_of_scikit_learn_and_every_metric_has_one_interval_to_q
     pooled = table[(table["view"] == "pooled") & table["recommended"]].set_index("metric")
     assert list(pooled.index) == list(METRICS)
     assert pooled["value"][list(expected)].to_dict() == pytest.approx(expected, abs=1e-12)
-    assert set(pooled["method"]) == {"jackknife-t"}
+    assert set(pooled["method"]) == {"crossed-t"}
     assert ((pooled["lower"] < pooled["value"]) & (pooled["value"] < pooled["upper"])).all()
     require_notes(table)
 
@@ -126,3 +126,14 @@ def test_a_fold_of_one_class_is_left_out_of_the_view_over_folds_with_a_note():
     assert "folds_left_out:1" in row["note"]
     assert 0 < row["value"] <= 1
     require_notes(comparisons({"first": tested, "second": make_like(tested)}, groups))
+
+
+def test_cross_validated_networks_have_a_quarter_more_variance_between_groups():
+    tested = make_tested()
+    table = intervals(tested, groups_of(tested))
+    pooled = table[(table["view"] == "pooled") & (table["metric"] == "auc")].set_index("method")
+    half = (pooled["upper"] - pooled["lower"]) / 2
+    # Wilson's form is not symmetric; far from its bounds its width grows with the standard error.
+    assert half["crossed-t"] / half["jackknife-t"] == pytest.approx(1.25**0.5, abs=0.04)
+    alone = intervals(tested.assign(fold=0), groups_of(tested))
+    assert "crossed-t" not in set(alone["method"])

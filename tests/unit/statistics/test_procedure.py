@@ -1,6 +1,7 @@
 """Verdicts on training procedures: oracles, agreement of interval and verdict, hostile input."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -219,6 +220,20 @@ def test_one_training_each_has_no_verdict_on_the_procedures():
     assert found.networks_lower < found.difference < found.networks_upper
     assert "one_training_each" in note_codes(found.note)
     assert "one_training_each" in note_codes(estimate_procedure("auc", first).note)
+
+
+def test_repeats_that_agree_by_chance_leave_the_variance_between_groups():
+    first, second = (summarise("accuracy", repeated_scores(predictions(seed=s))) for s in (1, 2))
+    signs = np.array([1, -1, 0])[:, np.newaxis]
+    noise = replace(
+        first, values=second.values + 0.1, influence=second.influence + signs * first.influence[0]
+    )
+    found = compare_summaries("accuracy", noise, second, paired=True)
+    assert found.difference == pytest.approx(0.1)
+    assert 0 <= found.p_value <= 1
+    assert found.note
+    alike = replace(noise, influence=second.influence + np.array([1, -1, 0.1])[:, None] * 0.01)
+    assert np.isfinite(compare_summaries("accuracy", alike, second, paired=True).p_value)
 
 
 def test_other_folds_are_not_paired_but_their_groups_are():

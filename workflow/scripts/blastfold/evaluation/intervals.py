@@ -30,6 +30,9 @@ LEVEL = 0.95
 """Confidence level of every interval; 1 - level is the error rate of a family of tests."""
 
 BY_GROUP = "jackknife-t"
+CROSSED = "crossed-t"
+"""The jackknife over groups for networks that learnt from each other's test groups."""
+
 BY_IMAGE = "image-jackknife-t"
 """The same method with every image as a group of its own, where the groups show no spread."""
 
@@ -76,9 +79,10 @@ def interval_table(
 ) -> pd.DataFrame:
     """Return every metric with every interval that fits it.
 
-    Pooled images: the jackknife over leakage groups with a t quantile, percentile and BCa
-    bootstrap of groups, Wilson's interval for proportions, DeLong's for the AUC with and without
-    groups. Folds, where there are several: the corrected resampled t interval.
+    Pooled images: the jackknife over leakage groups with a t quantile (where there are several
+    folds, also with the share of the overlap), percentile and BCa bootstrap of groups, Wilson's
+    interval for proportions, DeLong's for the AUC with and without groups. Folds, where there are
+    several: the corrected resampled t interval.
 
     Args:
         tested: Test predictions: image_id, fold, label, probability.
@@ -88,7 +92,7 @@ def interval_table(
 
     Returns:
         Columns :data:`INTERVAL_COLUMNS`; metrics are fractions. One row of each view and metric
-        is ``recommended``: the jackknife over groups; Wilson's interval for proportions of images
+        is ``recommended``: that over groups; Wilson's interval for proportions of images
         without any group in common; what takes images as independent, with a note, where fewer
         than two groups contribute.
     """
@@ -97,20 +101,21 @@ def interval_table(
     weights = bootstrap_weights(grouped.groups, RESAMPLES, random_generator)
     repeats = repeat_count(tested)
     images = round(len(tested) / repeats)
+    quoted = CROSSED if tested["fold"].nunique() > 1 else BY_GROUP
     rows = []
     for metric in METRICS:
         value = float(metric_values(metric, grouped.totals()))
         reason = undefined_reason(metric, grouped.totals())
         size = (LEVEL, images, grouped.groups)
         found = {}
-        for method in _interval_methods(metric, repeats):
+        for method in dict.fromkeys([quoted, *_interval_methods(metric, repeats)]):
             limits = np.nan, np.nan, reason
             if not reason:
                 limits = confidence_limits(metric, grouped, method, LEVEL, weights)
             lower, upper, note = limits
             found[method] = Interval(metric, value, lower, upper, method, *size, note)
-        found[BY_GROUP] = _warned(found)
-        recommended = _recommended_interval(metric, found, tested)
+        found[quoted] = _warned(found, quoted)
+        recommended = _recommended_interval(metric, found, quoted, tested)
         rows += [_interval_row(POOLED, one, recommended) for one in found.values()]
         if tested["fold"].nunique() > 1:
             by_fold = interval(metric, tested, group, "corrected-t", test_to_train=ratio)
@@ -130,9 +135,9 @@ def _interval_methods(metric: str, repeats: int) -> list[str]:
     return methods
 
 
-def _warned(found: dict[str, Interval]) -> Interval:
+def _warned(found: dict[str, Interval], quoted: str) -> Interval:
     """Return the interval over groups, with a note where independent images give a wider one."""
-    by_group, independent = found[BY_GROUP], found.get("wilson") or found.get("delong")
+    by_group, independent = found[quoted], found.get("wilson") or found.get("delong")
     if independent is None or by_group.groups == by_group.images:
         return by_group
     if not by_group.upper - by_group.lower < independent.upper - independent.lower:
@@ -142,14 +147,16 @@ def _warned(found: dict[str, Interval]) -> Interval:
     )
 
 
-def _recommended_interval(metric: str, found: dict[str, Interval], tested: pd.DataFrame) -> str:
+def _recommended_interval(
+    metric: str, found: dict[str, Interval], quoted: str, tested: pd.DataFrame
+) -> str:
     """Name the interval to quote; adds one that takes images as independent where it must."""
-    by_group = found[BY_GROUP]
+    by_group = found[quoted]
     independent = by_group.groups == by_group.images
     if "wilson" in found and independent:
         return "wilson"
     if independent or np.isnan(by_group.value) or not np.isnan(by_group.lower):
-        return BY_GROUP
+        return quoted
     chosen = interval(metric, tested, None, "auto")
     name = BY_IMAGE if chosen.method == BY_GROUP else chosen.method
     note = join_notes(make_note("images_instead_of_groups"), chosen.note)

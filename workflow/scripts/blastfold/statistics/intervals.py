@@ -6,7 +6,7 @@ The simulation in ``tests/benchmarks/test_statistics_simulation.py`` measures wh
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,7 @@ from blastfold.statistics.grouped import (
     repeat_count,
 )
 from blastfold.statistics.jackknife import (
+    OVERLAP,
     bounded_interval,
     few_groups_note,
     metric_spread,
@@ -197,6 +198,15 @@ def _jackknife_t(metric: str, grouped: GroupedPredictions, level: float) -> Limi
     return lower, upper, join_notes(note, few_groups_note(measured.effective_groups))
 
 
+def _crossed_t(metric: str, grouped: GroupedPredictions, level: float) -> Limits:
+    """Return the limits of cross-validated networks: the jackknife with the overlap's share."""
+    value = float(metric_values(metric, grouped.totals()))
+    measured = metric_spread(metric, grouped)
+    wider = replace(measured, standard_error=measured.standard_error * (1 + OVERLAP) ** 0.5)
+    lower, upper, note = bounded_interval(metric, value, wider, level)
+    return lower, upper, join_notes(note, few_groups_note(measured.effective_groups))
+
+
 def _robust_t(metric: str, grouped: GroupedPredictions, level: float) -> Limits:
     value = float(metric_values(metric, grouped.totals()))
     measured = metric_spread(metric, grouped)
@@ -301,6 +311,7 @@ _GROUP_METHODS: dict[str, Callable[..., Limits]] = {
     "delong": _delong,
     "clustered-delong": _clustered_delong,
     "jackknife-t": _jackknife_t,
+    "crossed-t": _crossed_t,
     "robust-t": _robust_t,
 }
 _BOOTSTRAP_METHODS: dict[str, Callable[..., Limits]] = {

@@ -30,6 +30,14 @@ VALUE_POWER = 1.5
 DIFFERENCE_POWER = 1.0
 """For differences of two models, whose errors are symmetric, so that the t test is cautious."""
 
+OVERLAP = 0.25
+"""Share of the variance between groups that the interval of cross-validated networks adds.
+
+A group is tested by networks that learnt from other groups, which are tested by networks that
+learnt from it. Their likeness counts twice and shows once; it adds between nothing and the variance
+between groups once more (:mod:`blastfold.statistics.procedure_variance`). A quarter of this bound
+covers in simulations with training (docs/STATISTICS.md)."""
+
 POWER = 0.8
 """Power of the smallest difference that could have been shown."""
 

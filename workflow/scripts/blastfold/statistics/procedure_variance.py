@@ -33,6 +33,7 @@ from scipy import stats
 from blastfold.core.notes import join_notes, make_note, without_notes
 from blastfold.statistics.jackknife import (
     DIFFERENCE_POWER,
+    OVERLAP,
     VALUE_POWER,
     Spread,
     few_groups_note,
@@ -42,6 +43,8 @@ from blastfold.statistics.repeated import Summary
 
 FEWEST_FOLDS = 3
 """A verdict from the folds of one training each needs at least this many."""
+
+_NOTHING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -107,19 +110,21 @@ def variance(
         total, freedom = satterthwaite(
             (stable + overlap, measured.degrees_of_freedom), (between, summary.repeats - 1)
         )
+        # Repeats of few images may agree by chance.
+        total = total if total > _NOTHING else groups
         return Variance(*facts, overlap, between, total, freedom, join_notes(*notes))
     values = summary.fold_values[~np.isnan(summary.fold_values)]
     if len(values) < len(summary.fold_values) and len(values):
         notes.append(make_note("folds_left_out", len(summary.fold_values) - len(values)))
     if len(values) < FEWEST_FOLDS:
         notes.append(make_note("one_training_each"))
-        overlap = groups if difference else groups / 2
+        overlap = groups if difference else 2 * OVERLAP * groups
         return Variance(*facts, overlap, np.nan, np.nan, np.nan, join_notes(*notes))
     notes.append(make_note("verdict_of_folds", len(values)))
     if not summary.complete:
         total = max((1 / len(values) + ratio) * float(values.var(ddof=1)), groups)
         return Variance(*facts, groups / 2, np.nan, total, len(values) - 1.0, join_notes(*notes))
-    overlap = groups if difference else groups / 2
+    overlap = groups if difference else 2 * OVERLAP * groups
     found = _from_folds(values, measured, overlap, difference)
     return Variance(*facts, overlap, np.nan, *found, join_notes(*notes))
 
@@ -192,6 +197,7 @@ def unpaired_variance(
         total, freedom = satterthwaite(*parts)
         facts = (groups, measured.degrees_of_freedom, measured.effective_groups)
         between = sum(side.repeats for side in alone)
+        total = total if total > _NOTHING else groups
         return Variance(*facts, overlap, between, total, freedom, note)
     groups, groups_freedom = satterthwaite(*((side.groups, side.groups_freedom) for side in alone))
     total, freedom = satterthwaite(*((side.procedure, side.freedom) for side in alone))

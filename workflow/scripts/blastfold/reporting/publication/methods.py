@@ -26,6 +26,9 @@ VIEWS = {
 
 STATISTICS = {
     "jackknife-t": "a jackknife over leakage groups with Student's t",
+    "crossed-t": (
+        "a jackknife over leakage groups with Student's t and the overlap of cross-validation"
+    ),
     "image-jackknife-t": "a jackknife over images with Student's t",
     "corrected-t": "the corrected resampled t (Nadeau and Bengio)",
     "repeats-t": "a t test with the variances between leakage groups, of overlap and of repeats",
