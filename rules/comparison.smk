@@ -454,6 +454,45 @@ rule describe_variance_components:
         "../workflow/scripts/describe_variance_components.py"
 
 
+rule describe_leak_contrast:
+    input:
+        contrast="<results>/evaluation/{dataset}/leak_contrast.tsv",
+        gap=experiment.files.gap_of_dataset,
+    output:
+        table=table_files(
+            "{dataset}/leak_contrast",
+            where="datasets of leak contrasts",
+            caption="../workflow/report/leak_contrast.rst",
+            category="Comparison",
+            subcategory="{dataset}",
+            labels={"show": "The leak in isolation (table)"},
+        ),
+        figure=figure_files(
+            "{dataset}/leak_contrast",
+            where="datasets of leak contrasts",
+            caption="../workflow/report/leak_contrast.rst",
+            category="Comparison",
+            subcategory="{dataset}",
+            labels={"show": "The leak in isolation (figure)"},
+        ),
+    log:
+        "<logs>/describe_leak_contrast/{dataset}.log",
+    conda:
+        "../envs/comparison.yaml"
+    resources:
+        mem_mb=memory(2000),
+        runtime=run_time(10),
+    params:
+        titles=experiment.shown.contrast_titles,
+        gap_titles=experiment.shown.titles_of_gap,
+        title=experiment.shown.title,
+        code=code_digest("describe_leak_contrast"),
+    message:
+        "Describing the leak in isolation on {wildcards.dataset}"
+    script:
+        "../workflow/scripts/describe_leak_contrast.py"
+
+
 rule describe_results:
     input:
         metrics=experiment.files.of_runs("metrics.tsv", experiment.runs.true_of),

@@ -132,6 +132,47 @@ rule permute_labels:
         "../workflow/scripts/permute_labels.py"
 
 
+rule describe_permutations:
+    input:
+        permutations=experiment.files.filled(
+            "permutations/{dataset}/{protocol}/{model}.tsv", experiment.runs.permuted
+        ),
+    output:
+        tests="<results>/evaluation/permutation_tests.tsv",
+        results="<results>/evaluation/permutations.tsv",
+        table=table_files(
+            "permutations",
+            where="permutations",
+            caption="../workflow/report/permutations.rst",
+            category="Audit",
+            subcategory="Canaries",
+            labels={"table": "Permutation tests"},
+        ),
+        figure=figure_files(
+            "permutations",
+            where="permutations",
+            caption="../workflow/report/permutations.rst",
+            category="Audit",
+            subcategory="Canaries",
+            labels={"figure": "AUC on permuted labels"},
+        ),
+    log:
+        "<logs>/describe_permutations.log",
+    conda:
+        "../envs/comparison.yaml"
+    resources:
+        mem_mb=memory(2000),
+        runtime=run_time(10),
+    params:
+        runs=experiment.runs.permuted,
+        seed=config["seed"],
+        code=code_digest("describe_permutations"),
+    message:
+        "Comparing the results on true and on permuted labels"
+    script:
+        "../workflow/scripts/describe_permutations.py"
+
+
 rule tabulate_canaries:
     input:
         metrics=experiment.files.filled(

@@ -56,6 +56,33 @@ rule evaluate_model:
         "../workflow/scripts/evaluate_model.py"
 
 
+rule estimate_leak_contrast:
+    input:
+        predictions=experiment.files.of_arms(
+            "evaluation/{dataset}/{protocol}/{model}/predictions.tsv"
+        ),
+        groups="<results>/datasets/{dataset}/groups.tsv",
+    output:
+        contrast="<results>/evaluation/{dataset}/leak_contrast.tsv",
+    log:
+        "<logs>/estimate_leak_contrast/{dataset}.log",
+    conda:
+        "../envs/evaluation.yaml"
+    resources:
+        mem_mb=memory(3000, of_tables=150),
+        runtime=run_time(30, of_tables=5),
+    params:
+        contrasts=experiment.shown.contrasts,
+        primary=config["primary_metric"],
+        family=experiment.runs.declared,
+        packages=pinned("evaluation", "numpy", "scipy", "statsmodels"),
+        code=code_digest("estimate_leak_contrast"),
+    message:
+        "Estimating the effect of leaked images on {wildcards.dataset}"
+    script:
+        "../workflow/scripts/estimate_leak_contrast.py"
+
+
 # Four classifiers of a few plain numbers per image, fitted in every fold in a second.
 rule estimate_baselines:
     input:

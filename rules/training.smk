@@ -75,6 +75,41 @@ rule train_heads:
         "../workflow/scripts/train_heads.py"
 
 
+# The heads of all permutations are trained side by side; see training/parallel_heads.py.
+rule train_permuted_heads:
+    input:
+        manifest="<results>/datasets/{dataset}/manifest.tsv",
+        folds="<results>/folds/{dataset}/{protocol}.tsv",
+        features=experiment.training.head_features,
+        leakage=ancient("<results>/folds/{dataset}/{protocol}.leakage.tsv"),
+    output:
+        permutations="<results>/permutations/{dataset}/{protocol}/{model}.tsv",
+    log:
+        "<logs>/train_permuted_heads/{dataset}/{protocol}/{model}.log",
+    benchmark:
+        "<benchmarks>/train_permuted_heads/{dataset}/{protocol}/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(experiment.runs.head_models),
+    conda:
+        "../envs/training.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=memory(6000, of_arrays=0.1),
+        runtime=run_time(120, of_arrays=0.2),
+    params:
+        permutations=experiment.training.permutation_count,
+        model=experiment.training.model_settings,
+        image_source=experiment.training.image_source,
+        job=experiment.training.heads_job,
+        place=experiment.training.place,
+        packages=pinned("training", "keras", "numpy", "tensorflow"),
+        code=code_digest("train_permuted_heads"),
+    message:
+        "Training heads on permuted labels: {wildcards.model} on {wildcards.dataset}, {wildcards.protocol}"
+    script:
+        "../workflow/scripts/train_permuted_heads.py"
+
+
 rule assemble_model:
     input:
         unpack(experiment.training.start),

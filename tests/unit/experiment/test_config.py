@@ -5,9 +5,10 @@ import yaml
 from support.repository import REPOSITORY, SCHEMA
 
 from blastfold.core.errors import InputError
-from blastfold.experiment.canaries import canary_runs
+from blastfold.experiment.canaries import canary_runs, permuted_runs
 from blastfold.experiment.combinations import combinations, fold_count
 from blastfold.experiment.config import check_config
+from blastfold.experiment.runs import Runs
 
 
 def minimal(**changes):
@@ -346,6 +347,80 @@ def test_canary_runs_are_after_the_true_ones():
     # The second experiment asks for none.
     assert {(run["dataset"], run["model"]) for run in runs} == {("cells", "simple_cnn")}
     assert canary_runs(check_config(minimal(), SCHEMA)) == []
+
+
+def test_permutations_are_of_heads_on_stored_features():
+    config = minimal()
+    config["models"]["vgg19"] = {"architecture": "vgg19", "train": "head"}
+    entry = config["experiments"][0]
+    config["experiments"] = [
+        entry | {"models": ["vgg19"], "permutations": count} for count in (20, 30)
+    ]
+    assert permuted_runs(check_config(config, SCHEMA)) == [
+        {"dataset": "cells", "protocol": "holdout", "model": "vgg19", "permutations": 30}
+    ]
+    config["experiments"][0]["models"] = ["simple_cnn"]
+    assert "experiments.0.permutations: received 20 with models.simple_cnn" in fault_of(config)
+    config["experiments"][0] |= {"models": ["vgg19"], "permutations": 19}
+    assert "experiments.0.permutations" in fault_of(config)
+
+
+def with_contrast(**changes):
+    config = minimal()
+    entry = {"kind": "leak_contrast", "leak": "subject", "group_by": "subject", "folds": 3}
+    config["protocols"]["leak"] = entry | changes
+    [experiment] = config["experiments"]
+    config["experiments"] = [experiment | {"protocols": ["holdout", "leak"]}]
+    return config
+
+
+def test_a_leak_contrast_becomes_two_protocols():
+    config = check_config(with_contrast(title="The leak", repeats=2), SCHEMA)
+    arms = ["leak_with_leak", "leak_without_leak"]
+    assert [run[1] for run in combinations(config)] == ["holdout", *arms]
+    entries = [config["protocols"][name] for name in arms]
+    assert [entry["arm"] for entry in entries] == ["with", "without"]
+    assert [entry["title"] for entry in entries] == [
+        "The leak: with leak",
+        "The leak: without leak",
+    ]
+    assert [fold_count(entry) for entry in entries] == [6, 6]
+    assert "leak" not in config["protocols"]
+    runs = Runs(config)
+    # The arms have no figures of their own and are not in the protocol gap.
+    assert [run.protocol for run in runs.shown] == ["holdout"]
+    assert runs.gap_of("cells") == []
+    assert runs.contrasts_of("cells") == [
+        {
+            **{"dataset": "cells", "model": "simple_cnn", "contrast": "leak"},
+            **{"contrast_title": "The leak", "leak": "subject"},
+            **{"with": "leak_with_leak", "without": "leak_without_leak"},
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"group_by": "image"}, "protocols.leak.group_by: received 'image'"),
+        ({"folds": 2}, "protocols.leak.folds: received 2, expected 3 or more"),
+        ({"training_share": 0.5}, "takes no training_share"),
+        ({"leakage": "forbid"}, "takes no training_share, same_folds_as or leakage: forbid"),
+        ({"leak": "pictures"}, "protocols.leak.leak: received 'pictures'"),
+        ({"kind": "kfold"}, "protocols.leak.leak: belongs to kind leak_contrast"),
+    ],
+)
+def test_fault_of_a_leak_contrast(changes, expected):
+    assert expected in fault_of(with_contrast(**changes))
+
+
+def test_the_leak_of_a_contrast_is_asked_for_and_its_arms_have_free_names():
+    config = with_contrast()
+    del config["protocols"]["leak"]["leak"]
+    assert "protocols.leak.leak: is missing" in fault_of(config)
+    config = with_contrast()
+    config["protocols"]["leak_with_leak"] = {"kind": "holdout"}
+    assert "makes a protocol leak_with_leak, which exists" in fault_of(config)
 
 
 def test_name_of_a_canary_that_is_taken_is_a_fault():

@@ -56,6 +56,12 @@ LEUKAEMIA_CLASSES = ("normal", "blast")
 """Classes of the leukaemia formats in the order of their labels, for the config's keys and for
 imports. Everything after the import takes its classes from the manifest."""
 
+LEAK_CONTRAST = "leak_contrast"
+"""Kind of a protocol that becomes two, with a leak and without it."""
+
+WITH_LEAK, WITHOUT_LEAK = "with", "without"
+"""The two, which are the arms of the contrast."""
+
 BASELINES = {
     "mean_colour": "Mean colour (no network)",
     "cell_size": "Cell size (no network)",

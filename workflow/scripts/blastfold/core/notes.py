@@ -107,6 +107,9 @@ NOTES: dict[str, tuple[str, ...]] = {
     # Predictive values.
     "rates_undefined": (),
     "none_predicted_negative": (),
+    # Permuted labels.
+    "labels_of_subjects_unknown": (),
+    "folds_of_one_class": ("undefined", "folds"),
     # Leakage.
     "no_test_images": (),
     "no_subject_named": (),

@@ -1,12 +1,16 @@
 """Canaries in the config: data sets with permuted labels, on which a sound procedure fails."""
 
 import copy
+import itertools
 from collections.abc import Iterator
 
 from blastfold.experiment.combinations import combinations
 
 CANARIES = {"subject": "subjects", "image": "images"}
 """Among what the labels of a canary are permuted, with its plural."""
+
+RUN_KINDS = ("datasets", "protocols", "models")
+"""Keys of an experiment whose product its runs are."""
 
 
 def check_canaries(key: str, experiment: dict, config: dict) -> Iterator[str]:
@@ -15,6 +19,38 @@ def check_canaries(key: str, experiment: dict, config: dict) -> Iterator[str]:
         for name in (canary_name(dataset, unit) for unit in CANARIES):
             if name in config["datasets"]:
                 yield f"{key}: makes a data set {name}, but datasets.{name} exists; rename it"
+
+
+def check_permutations(key: str, experiment: dict, config: dict) -> Iterator[str]:
+    """Yield which models of an experiment with permutations have no stored features."""
+    for name in experiment["models"] if experiment["permutations"] else ():
+        model = config["models"].get(name)
+        if model and (model["train"] != "head" or model["features"] != "stored"):
+            yield (
+                f"{key}: received {experiment['permutations']} with models.{name} (train "
+                f"{model['train']}, features {model['features']}), expected train head and "
+                "features stored; whole networks have canaries: true"
+            )
+
+
+def permuted_runs(config: dict) -> list[dict]:
+    """List every run with permutations of its labels, each once with the largest number.
+
+    Args:
+        config: A config as :func:`check_config` returns it.
+
+    Returns:
+        Dicts with dataset, protocol, model and permutations (their number), on true labels alone.
+    """
+    wanted: dict[tuple[str, str, str], int] = {}
+    for experiment in config["experiments"]:
+        if not experiment["permutations"]:
+            continue
+        for run in itertools.product(*(experiment[kind] for kind in RUN_KINDS)):
+            if config["datasets"][run[0]]["format"] != "permuted":
+                wanted[run] = max(experiment["permutations"], wanted.get(run, 0))
+    names = ("dataset", "protocol", "model", "permutations")
+    return [dict(zip(names, (*run, count), strict=True)) for run, count in wanted.items()]
 
 
 def expand_canaries(config: dict) -> dict:

@@ -1,5 +1,7 @@
 """What the entries of ``experiments`` combine: runs, tests on other data sets, folds."""
 
+from blastfold.core.names import LEAK_CONTRAST
+
 
 def combinations(config: dict) -> list[tuple[str, str, str]]:
     """List every (data set, protocol, model) that the experiments ask for, each once, in order."""
@@ -48,6 +50,6 @@ def folds_per_repeat(protocol: dict) -> int:
     """
     if protocol["kind"] == "holdout":
         return 1
-    if protocol["kind"] == "kfold":
+    if protocol["kind"] in ("kfold", LEAK_CONTRAST):
         return protocol["folds"]
     return len(protocol["test_parts"])

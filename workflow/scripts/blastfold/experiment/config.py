@@ -13,13 +13,14 @@ from blastfold.core.names import LEUKAEMIA_CLASSES
 from blastfold.core.parts import role_of_part
 from blastfold.core.path_patterns import PathPattern
 from blastfold.experiment.ablations import check_ablations, expand_ablations
-from blastfold.experiment.canaries import check_canaries, expand_canaries
+from blastfold.experiment.canaries import check_canaries, check_permutations, expand_canaries
 from blastfold.experiment.combinations import combinations
 from blastfold.experiment.config_names import check_names
 from blastfold.experiment.config_networks import check_networks, image_size
 from blastfold.experiment.config_schema import fill_defaults, schema_faults
 from blastfold.experiment.config_values import value_faults
 from blastfold.experiment.demo_settings import demo_faults
+from blastfold.experiment.leak_contrasts import check_contrasts, expand_contrasts
 from blastfold.experiment.pretraining import (
     check_pretraining,
     check_source_names,
@@ -86,7 +87,7 @@ def check_config(config: dict, schema_path: str | Path, source: str = "config") 
         if "same_folds_as" in protocol:
             protocol["same_folds_as"] = _fold_origins(protocol, filled["protocols"])[-1]
     resolve_weights(filled)
-    expanded = expand_canaries(filled)
+    expanded = expand_canaries(expand_contrasts(filled))
     _refuse(list(check_names(expanded)), source)
     return expanded
 
@@ -129,6 +130,7 @@ def _cross_check(config: dict, given: dict) -> Iterator[str]:
                         f"experiments.{position}.{kind}: received {name!r}, "
                         f"expected one of the entries under {kind}: {known}"
                     )
+        yield from check_permutations(f"experiments.{position}.permutations", experiment, config)
         yield from _check_external(f"experiments.{position}.external_test", experiment, config)
     for name, dataset in config["datasets"].items():
         yield from _check_derived(name, given["datasets"])
@@ -141,6 +143,7 @@ def _cross_check(config: dict, given: dict) -> Iterator[str]:
         yield from _check_protocol(f"protocols.{name}", protocol, config["protocols"])
     for name, model in config["models"].items():
         yield from _check_model(f"models.{name}", model)
+    yield from check_contrasts(config)
     yield from check_pretraining(config)
     yield from check_networks(config)
     yield from _check_early_stopping(config)

@@ -32,7 +32,7 @@ TISSUE = ("pcam", "tiles")
 NOT_TILED = ("sheet", "demo", "regions")
 """Keys of ``slides`` that change nothing about the tiles of one slide."""
 
-NOT_SPLIT = ("title", "leakage", "same_folds_as")
+NOT_SPLIT = ("title", "leakage", "same_folds_as", "contrast")
 """Keys of a protocol that change nothing about its folds."""
 
 
@@ -231,6 +231,9 @@ class DatasetInputs:
         """Return what of a protocol's entry changes its folds; the name seeds the draws."""
         entry = self.config["protocols"][wildcards.protocol]
         name = entry.get("same_folds_as", wildcards.protocol)
+        if "contrast" in entry:
+            # Both arms draw the same images.
+            name = entry["contrast"]["name"]
         return _without({**entry, "name": name}, NOT_SPLIT)
 
     def independent_images(self, wildcards) -> bool:

@@ -66,6 +66,9 @@ def measured_jobs(runs: Runs, training: TrainingInputs) -> list[MeasuredJob]:
         base = config["datasets"][dataset]["of"]
         place = f"{base}/{feature_set_name(model)}/{SHARED}"
         jobs.append(MeasuredJob("extract_features", base, place))
+    for run in runs.permuted:
+        place = "/".join(run[kind] for kind in ("dataset", "protocol", "model"))
+        jobs.append(MeasuredJob("train_permuted_heads", run["dataset"], place))
     for run in runs.external:
         place = "/".join(run[kind] for kind in ("dataset", "protocol", "model", "external"))
         jobs.append(MeasuredJob("apply_models", run["dataset"], place))

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Iterator, Mapping
 
-from blastfold.core.names import plain_name
+from blastfold.core.names import LEAK_CONTRAST, plain_name
 
 
 def pretraining_name(source: str, architecture: str) -> str:
@@ -198,7 +198,7 @@ def _sources_behind(model: Mapping, config: dict) -> list[str]:
 def _has_folds(protocol: Mapping) -> bool:
     if protocol["kind"] == "predefined":
         return len(protocol.get("test_parts", [])) > 1
-    return protocol["kind"] == "kfold"
+    return protocol["kind"] in ("kfold", LEAK_CONTRAST)
 
 
 def resolve_weights(config: dict) -> None:

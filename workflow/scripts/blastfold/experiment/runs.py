@@ -19,7 +19,7 @@ from blastfold.experiment.ablations import (
     share_protocol,
     training_shares,
 )
-from blastfold.experiment.canaries import canary_runs
+from blastfold.experiment.canaries import canary_runs, permuted_runs
 from blastfold.experiment.combinations import combinations, external_runs, fold_count
 from blastfold.experiment.pretraining import pretraining_name, source_of
 
@@ -75,9 +75,10 @@ class Runs:
         """The runs that have tables and figures of their own.
 
         Of an ablation this is the reference alone: its other cells and its trainings on a share of
-        the groups are in the tables of the ablation and in the results of the data set.
+        the groups are in the tables of the ablation and in the results of the data set. The arms
+        of leak contrasts are in their table and in the results.
         """
-        hidden = set(self._of_ablations())
+        hidden = {*self._of_ablations(), *self._of_contrasts()}
         return [run for run in self.true if run not in hidden]
 
     @cached_property
@@ -90,6 +91,43 @@ class Runs:
         return [
             {**run, **self.titles_of(run), "group_by": self._group_by(run["protocol"])}
             for run in canary_runs(self.config)
+        ]
+
+    @cached_property
+    def contrasts(self) -> list[dict]:
+        """Every model under both arms of a leak contrast.
+
+        Dicts with dataset, model, contrast (name), contrast_title, leak (subject or copies), with
+        and without (names of the arms' protocols).
+        """
+        found: dict[tuple, dict] = {}
+        for run in self._of_contrasts():
+            entry = self.config["protocols"][run.protocol]
+            about = entry["contrast"]
+            row = found.setdefault(
+                (run.dataset, run.model, about["name"]),
+                {
+                    **{"dataset": run.dataset, "model": run.model, "contrast": about["name"]},
+                    **{"contrast_title": about["title"], "leak": entry["leak"]},
+                },
+            )
+            row[entry["arm"]] = run.protocol
+        return list(found.values())
+
+    def contrasts_of(self, dataset: str) -> list[dict]:
+        """Return the leak contrasts of a data set."""
+        return [row for row in self.contrasts if row["dataset"] == dataset]
+
+    @cached_property
+    def permuted(self) -> list[dict]:
+        """The runs whose heads are trained on many permutations of the labels too.
+
+        Dicts with dataset, protocol and model, their titles, group_by and permutations, as
+        :func:`blastfold.experiment.canaries.permuted_runs` describes the last one.
+        """
+        return [
+            {**run, **self.titles_of(run), "group_by": self._group_by(run["protocol"])}
+            for run in permuted_runs(self.config)
         ]
 
     @cached_property
@@ -149,7 +187,7 @@ class Runs:
         """The number of comparisons that are tested together: the family of all verdicts.
 
         These are the pairs of models of a split, the pairs of protocols of a model on a data set,
-        and the contrasts of ablations; 1 at least.
+        the contrasts of ablations and the leak contrasts; 1 at least.
         """
         pairs = sum(math.comb(len(self.models_of(*split)), 2) for split in self.shown_splits)
         protocols = Counter((run.dataset, run.model) for run in self.shown)
@@ -158,7 +196,7 @@ class Runs:
             len(ablation_contrasts(entry)) * len(_places(entry))
             for entry in self.config["ablations"].values()
         )
-        return max(pairs + gaps + choices, 1)
+        return max(pairs + gaps + choices + len(self.contrasts), 1)
 
     def models_of(self, dataset: str, protocol: str | None = None) -> list[str]:
         """Return the shown models of a data set under one protocol, or under any."""
@@ -351,6 +389,10 @@ class Runs:
             for point in ablation["curve"]:
                 if point["share"] < 1:
                     yield Run(point["dataset"], point["trained_under"], point["model"])
+
+    def _of_contrasts(self) -> list[Run]:
+        protocols = self.config["protocols"]
+        return [run for run in self.true if "contrast" in protocols[run.protocol]]
 
     def _group_by(self, protocol: str) -> str:
         return self.config["protocols"][protocol]["group_by"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from blastfold.core.names import BASELINES
+from blastfold.experiment.leak_contrasts import ARMS
 from blastfold.experiment.runs import Run, Runs
 
 MACHINE_KEYS = ("device", "other_versions")
@@ -108,6 +109,21 @@ class ShownSettings:
         return {
             kind: {getattr(run, kind): self.runs.titles[kind][getattr(run, kind)] for run in runs}
             for kind in ("protocol", "model")
+        }
+
+    def contrasts(self, wildcards) -> list[dict[str, str]]:
+        """Return model, contrast, leak and the protocols of the arms of a data set's contrasts."""
+        keys = ("model", "contrast", "leak", *ARMS)
+        contrasts = self.runs.contrasts_of(wildcards.dataset)
+        return [{key: row[key] for key in keys} for row in contrasts]
+
+    def contrast_titles(self, wildcards) -> dict[str, dict[str, str]]:
+        """Return the titles of the models and contrasts of a data set, by kind and name."""
+        rows = self.runs.contrasts_of(wildcards.dataset)
+        models = self.runs.titles["model"]
+        return {
+            "model": {row["model"]: models[row["model"]] for row in rows},
+            "contrast": {row["contrast"]: row["contrast_title"] for row in rows},
         }
 
     @cached_property

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from blastfold.core.names import BASELINES
+from blastfold.experiment.leak_contrasts import ARMS
 from blastfold.experiment.runs import Run, Runs
 
 EXTERNAL = "external/{dataset}/{protocol}/{model}/{external}"
@@ -97,6 +98,26 @@ class StoredFiles:
         """Return the intervals of a data set's shown runs and then of its baselines."""
         runs = self.evaluated("intervals.tsv", self.runs.shown_of(wildcards.dataset))
         return [*runs, *self.of_baselines("intervals.tsv")(wildcards)]
+
+    def of_arms(self, pattern: str) -> Callable:
+        """Return an input function: a file of both arms of every leak contrast of a data set.
+
+        Args:
+            pattern: Path below the results; braces name dataset, protocol and model.
+        """
+
+        def files(wildcards):
+            contrasts = self.runs.contrasts_of(wildcards.dataset)
+            arms = [row | {"protocol": row[arm]} for row in contrasts for arm in ARMS]
+            return self.filled(pattern, arms)
+
+        return files
+
+    def gap_of_dataset(self, wildcards) -> str | list:
+        """Return the protocol gap of a data set; none where no model has two protocols."""
+        if not self.runs.gap_of(wildcards.dataset):
+            return []
+        return f"<results>/evaluation/{wildcards.dataset}/protocol_gap.tsv"
 
     def layers(self, wildcards) -> str:
         """Return the layers of a model, which are the same under every protocol."""

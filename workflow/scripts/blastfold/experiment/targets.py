@@ -29,6 +29,7 @@ CATEGORIES = (
 WILDCARDS = {
     "once": (),
     "canaries": (),
+    "permutations": (),
     "external tests": (),
     "slides": ("slide",),
     "datasets": ("dataset",),
@@ -36,6 +37,7 @@ WILDCARDS = {
     "scored datasets": ("dataset",),
     "datasets of several protocols": ("dataset",),
     "datasets of repeated protocols": ("dataset",),
+    "datasets of leak contrasts": ("dataset",),
     "networks": ("dataset", "model"),
     "splits": ("dataset", "protocol"),
     "splits of several models": ("dataset", "protocol"),
@@ -151,6 +153,7 @@ class Targets:
         listed = {
             "once": [()],
             "canaries": [()] if runs.canaries else [],
+            "permutations": [()] if runs.permuted else [],
             "external tests": [()] if runs.external else [],
             "slides": [(slide,) for slide in self.inputs.slides],
             "datasets": [(name,) for name in datasets],
@@ -167,6 +170,7 @@ class Targets:
             "datasets of repeated protocols": [
                 (name,) for name in datasets if runs.repeated_of(name)
             ],
+            "datasets of leak contrasts": [(name,) for name in datasets if runs.contrasts_of(name)],
             "networks": [(name, model) for name in datasets for model in runs.models_of(name)],
             "splits": splits,
             "splits of several models": runs.compared_splits,

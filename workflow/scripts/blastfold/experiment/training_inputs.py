@@ -206,6 +206,13 @@ class TrainingInputs:
         split = wildcards.protocol if own else SHARED
         return f"<results>/features/{dataset}/{feature_set_name(entry)}/{split}"
 
+    def permutation_count(self, wildcards) -> int:
+        """Return the number of permutations of the labels of a run."""
+        names = ("dataset", "protocol", "model")
+        run = {name: wildcards[name] for name in names}
+        counts = (entry for entry in self.runs.permuted if run.items() <= entry.items())
+        return next(entry["permutations"] for entry in counts)
+
     def selection_features(self, wildcards) -> str | list:
         """Return the folder of features that a selection scores by; none for a random one."""
         if wildcards.dataset not in self.selections:

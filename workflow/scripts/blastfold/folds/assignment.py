@@ -1,5 +1,6 @@
 """Assignment of images to folds and roles: holdout, k folds, or the parts a data set comes with."""
 
+import functools
 import logging
 import math
 from collections.abc import Iterable
@@ -11,10 +12,19 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train
 from blastfold.core.errors import InputError
 from blastfold.core.fold_table import write_folds
 from blastfold.core.manifest import class_names, read_manifest
-from blastfold.core.names import REDRAW_SEEDS, REPEAT, TEST, TRAIN, VALIDATION
+from blastfold.core.names import (
+    LEAK_CONTRAST,
+    REDRAW_SEEDS,
+    REPEAT,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    WITH_LEAK,
+)
 from blastfold.core.parts import parts_of_fold, unknown_parts
 from blastfold.core.seeds import derive_seed, generator
 from blastfold.core.tables import read_text_table
+from blastfold.folds.leak_contrast import contrast_folds, tested_images
 from blastfold.leakage.relations import SUPPLY
 
 logger = logging.getLogger(__name__)
@@ -67,7 +77,11 @@ def split(images: pd.DataFrame, protocol: dict, seed: int) -> pd.DataFrame:
     labels = images["label"].astype(int).to_numpy()
     groups = group_of_images(images, protocol)
     classes = class_names(images)
-    splitter = {"holdout": _holdout, "kfold": _kfold, "predefined": _predefined}[protocol["kind"]]
+    splitters = {"holdout": _holdout, "kfold": _kfold, "predefined": _predefined}
+    if protocol["kind"] == LEAK_CONTRAST:
+        choice = tested_images(images, groups, protocol, seed)
+        splitters[LEAK_CONTRAST] = functools.partial(_leak_contrast, choice)
+    splitter = splitters[protocol["kind"]]
     tables = []
     for repeat in range(protocol.get("repeats", 1)):
         drawn = seed if protocol.get("redraw") == REDRAW_SEEDS else repeat_seed(seed, repeat)
@@ -168,6 +182,22 @@ def _predefined(images, labels, groups, protocol, seed) -> Iterable[np.ndarray]:
         else:
             size = round(len(rest) * protocol["validation_fraction"])
             validated = _choose_validation(rest, labels, groups, size, protocol, seed, fold)
+        yield _roles(len(images), rest, validated, tested)
+
+
+def _leak_contrast(choice, images, labels, groups, protocol, seed) -> Iterable[np.ndarray]:
+    """Yield the roles of one arm; validation images are the same in both arms."""
+    folds = contrast_folds(labels, groups, choice, protocol, seed)
+    for fold, (tested, common, *arms) in enumerate(folds):
+        own = arms[protocol["arm"] == WITH_LEAK]
+        rest = np.concatenate([common, own])
+        size = round(len(rest) * protocol["validation_fraction"])
+        validated = _choose_validation(common, labels, groups, size, protocol, seed, fold)
+        if size and not len(validated):
+            raise InputError(
+                f"{_key(protocol)}: fold {fold} has too few {protocol['group_by']}s for validation "
+                "images of both classes; set validation_group_by: image or validation_fraction: 0"
+            )
         yield _roles(len(images), rest, validated, tested)
 
 

@@ -181,6 +181,14 @@ SENTENCES = {
         "the interval of the difference includes 0: these results do not show that the network "
         "sees more than the baseline"
     ),
+    "labels_of_subjects_unknown": (
+        "labels cannot be permuted among subjects: an image has no subject, or a subject has "
+        "images of several classes"
+    ),
+    "folds_of_one_class": (
+        "of {folds:.0f} folds of all permutations {undefined:.0f} are left out, whose test images "
+        "have one class"
+    ),
     "no_test_images": "no test image",
     "no_subject_named": (
         "the source does not name its subjects: how many images share a subject or a leakage group "
@@ -249,6 +257,7 @@ SHORT = {
         "the interval rests on few groups: it is wide, and its coverage depends on how similar the "
         "groups are"
     ),
+    "folds_of_one_class": "folds whose test images have one class are left out",
     "one_class_resamples": "of {resamples:.0f} resamples those with one class only are left out",
     "groups_of_unknown_subjects": (
         "the subjects of test images are unknown: the interval takes them as independent unless a "

@@ -186,6 +186,7 @@ def _describe_split(records: Records, dataset: str, protocol: str, split: Split)
     kind = {
         "holdout": f"a single split, {stratified}",
         "kfold": f"{folds}-fold cross-validation, {stratified}",
+        "leak_contrast": f"{folds}-fold cross-validation of one arm of a leak contrast",
         "predefined": f"the official parts of the data set, {count(folds, 'test part')}",
     }[entry["kind"]]
     if repeats > 1:
@@ -217,6 +218,11 @@ def _repeated(entry: dict) -> str:
 def _grouping(entry: dict) -> str:
     if entry["kind"] == "predefined":
         return "training and test images are of different official parts"
+    if entry.get("arm") == "with":
+        leaked = "copies of the tested images"
+        if entry["leak"] == "subject":
+            leaked = f"other images of the tested {UNITS[entry['group_by']]}"
+        return f"{leaked} were learnt on purpose, to measure the effect of this leak"
     if entry["group_by"] == "image":
         return "the split was made image by image, so that it keeps no subject on one side"
     text = f"{UNITS[entry['group_by']]} were kept whole: none had images in both training and test"

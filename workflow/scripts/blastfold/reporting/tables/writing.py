@@ -26,6 +26,7 @@ FRACTIONS = frozenset(name for name, metric in METRIC_FACTS.items() if metric.pe
     "second",
     "network_value",
     "baseline_value",
+    *("true_labels", "permuted_labels", "smallest", "largest"),
 }
 """Columns of fractions (0-1), printed as percent with two decimals."""
 
@@ -48,6 +49,10 @@ HEADINGS = {name: metric.heading for name, metric in METRIC_FACTS.items()} | {
     "source_resolution": "Source resolution",
     "first": "First (%)",
     "second": "Second (%)",
+    "true_labels": "AUC, true labels (%)",
+    "permuted_labels": "AUC, permuted labels (%)",
+    "smallest": "Smallest (%)",
+    "largest": "Largest (%)",
     "network_value": "Network (%)",
     "baseline_value": "Baseline (%)",
     "adjusted_p_value": "Adjusted p",
