@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from sklearn.linear_model import Ridge
-from sklearn.model_selection import StratifiedGroupKFold
+from support.permutation_simulation import labelled_subjects, simulated_p_value
 
 from blastfold.core.permutation_table import COLUMNS
 from blastfold.datasets.label_permutations import permuted, subjects_have_labels
@@ -57,19 +56,8 @@ def test_what_is_not_defined_is_not_a_p_value(observed, null, permutations):
     assert found.permutations == permutations
 
 
-def manifest(subjects=8, each=3):
-    subject = np.repeat(np.arange(subjects), each)
-    return pd.DataFrame(
-        {
-            "image_id": [f"i{number}" for number in range(len(subject))],
-            "subject": [f"s{number}" for number in subject],
-            "label": (subject % 2).astype(str),
-        }
-    )
-
-
 def test_permutations_among_subjects_keep_subjects_whole_and_numbers_of_labels():
-    images = manifest()
+    images = labelled_subjects(8, 3)
     drawn = permuted(images, "subject", 300, 1, "cells")
     by_subject = drawn.reshape(300, 8, 3)
     assert (by_subject == by_subject[:, :, :1]).all()
@@ -81,7 +69,7 @@ def test_permutations_among_subjects_keep_subjects_whole_and_numbers_of_labels()
 
 
 def test_labels_belong_to_subjects_only_where_each_has_one():
-    images = manifest()
+    images = labelled_subjects(8, 3)
     assert subjects_have_labels(images)
     assert not subjects_have_labels(images.assign(subject=""))
     assert not subjects_have_labels(images.assign(label=["0", "1"] * 12))
@@ -118,31 +106,6 @@ def test_folds_without_an_area_are_left_out_of_the_mean_with_a_note():
 def test_the_p_value_is_uniform_where_subjects_labels_say_nothing():
     """A short form of the benchmark: learners are really trained, on every permutation."""
     generator = np.random.default_rng(8)
-    values = [simulated_p_value(generator, 12, 39) for _ in range(120)]
+    values = [simulated_p_value(generator, 12, 3, 39) for _ in range(120)]
     jittered = np.array(values) - generator.random(len(values)) / 40
     assert stats.kstest(jittered, "uniform").pvalue > 0.01
-
-
-def simulated_p_value(generator, subjects, count):
-    """The p value of ridge regressions in 3 folds by subject, on features with a subject effect."""
-    images = manifest(subjects, 6)
-    subject = np.repeat(np.arange(subjects), 6)
-    features = generator.normal(size=(subjects, 4))[subject]
-    features = features + generator.normal(size=(len(subject), 4))
-    label = images["label"].astype(int).to_numpy()
-    splitter = StratifiedGroupKFold(3, shuffle=True, random_state=int(generator.integers(2**31)))
-    folds = list(splitter.split(features, label, subject))
-    permutations = permuted(images, "subject", count, int(generator.integers(2**31)))
-    drawn = np.vstack([label, permutations])
-    areas = np.full((3, count + 1), np.nan)
-    for place, (train, test) in enumerate(folds):
-        model = Ridge(5.0).fit(features[train], drawn[:, train].T)
-        ranks = stats.rankdata(model.predict(features[test]).T, axis=1)
-        positive = drawn[:, test] == 1
-        pairs = positive.sum(axis=1) * (~positive).sum(axis=1)
-        # The AUC from the sum of ranks (Mann and Whitney 1947).
-        least = positive.sum(axis=1) * (positive.sum(axis=1) + 1) / 2
-        found = (np.sum(ranks * positive, axis=1) - least) / np.maximum(pairs, 1)
-        areas[place] = np.where(pairs > 0, found, np.nan)
-    means = np.nanmean(areas, axis=0)
-    return permutation_test(means[0], means[1:], generator).p_value
