@@ -22,17 +22,20 @@ DEFAULT = REPOSITORY / "config.yaml"
 def test_default_experiment_is_planned(tmp_path):
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", config=DEFAULT))
     # One split and three folds of the simple CNN: smears, two canaries, grown smears. The
-    # transferred one by subject, and its source task.
-    assert jobs["train_model"] == 4 * 4 + 3 + 1
+    # transferred one by subject, and its source task. The same network again in three folds, and
+    # two repeats of three folds with and without a leak.
+    assert jobs["train_model"] == 4 * 4 + 3 + 1 + 3 + 2 * 2 * 3
+    assert jobs["train_permuted_heads"] == 2
     # Two frozen backbones: features of each fold in one job, heads of all folds in one job.
     # Another set of features is what the tiles are selected by.
     assert jobs["train_heads"] == 4
     assert jobs["extract_features"] == 4 + 1
     assert jobs["select_tiles"] == jobs["export_backbone"] == 1
     assert jobs["tile_slide"] == jobs["generate_slide"] == 6
-    # Two splits of the smears, of both canaries and of the grown smears; one of tiles.
-    assert jobs["compute_mean_images"] == 2 * 4 + 1
-    assert jobs["evaluate_model"] == 2 * (3 + 2) + 2 + 2
+    # Two splits of the smears, of both canaries and of the grown smears; one of tiles; both arms of
+    # the leak contrast.
+    assert jobs["compute_mean_images"] == 2 * 4 + 1 + 2
+    assert jobs["evaluate_model"] == 2 * (3 + 2) + 2 + 2 + 1 + 2
     # Another laboratory's smears are for the external test alone.
     assert jobs["generate_demo"] == jobs["import_dataset"] == 2
     assert jobs["grow_dataset"] == jobs["apply_models"] == 1
@@ -44,7 +47,7 @@ def test_catalogue_entry_plans_the_same(tmp_path):
     entry = str(REPOSITORY / "workflow" / "Snakefile")
     other = snakemake(tmp_path, "--dry-run", "--snakefile", entry, config=DEFAULT)
     # The catalogue's file has a target of its own in place of `all`.
-    assert planned_jobs(other)["train_model"] == 20
+    assert planned_jobs(other)["train_model"] == 35
     assert planned_jobs(other)["everything"] == 1
 
 
@@ -80,11 +83,12 @@ def test_missing_weights_file_is_named(tmp_path):
 
 def test_a_stage_can_be_asked_for_alone(tmp_path):
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", "folds", config=DEFAULT))
-    # Two protocols each for the smears, their two canaries and the grown smears; one for tiles.
-    assert jobs["assign_folds"] == 2 * 4 + 1
+    # Two protocols each for the smears, their two canaries and the grown smears; one for tiles;
+    # both arms of the leak contrast.
+    assert jobs["assign_folds"] == 2 * 4 + 1 + 2
     assert "train_model" not in jobs
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", "models", config=DEFAULT))
-    assert jobs["train_model"] == 20
+    assert jobs["train_model"] == 35
     assert "evaluate_model" not in jobs
 
 
@@ -187,8 +191,9 @@ def test_derived_data_sets_are_planned(tmp_path):
     assert jobs["permute_labels"] == 2
     # Labels change nothing about what images have in common.
     assert jobs["audit_dataset"] == 2
-    # Three folds, by image and by group; then twice for true and two kinds of labels.
-    assert jobs["train_model"] == 3 * 2 + 3 * 2 * 3
+    # Three folds, by image and by group; then twice for true and two kinds of labels; two leak
+    # contrasts of two arms, three repeats and three folds.
+    assert jobs["train_model"] == 3 * 2 + 3 * 2 * 3 + 2 * 2 * 3 * 3
     assert jobs["tabulate_canaries"] == 1
     write_cells(tmp_path / "resources" / "raw" / "cells")
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", config=small_experiment()))
