@@ -57,6 +57,14 @@ def test_named_files_exist(document):
     assert {name for name in named if not (REPOSITORY / name).exists()} == set()
 
 
+def test_tests_named_in_the_reliability_page_exist():
+    text = (REPOSITORY / "docs" / "RELIABILITY.md").read_text("utf-8")
+    named = set(re.findall(r"`(test_\w+)`", text))
+    sources = "".join(path.read_text("utf-8") for path in (REPOSITORY / "tests").rglob("test_*.py"))
+    assert len(named) > 20
+    assert {name for name in named if f"def {name}(" not in sources} == set()
+
+
 def test_every_page_of_docs_is_linked_from_the_readme():
     linked = set(LINK.findall((REPOSITORY / "README.md").read_text("utf-8")))
     pages = {f"docs/{path.name}" for path in (REPOSITORY / "docs").glob("*.md")}

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from support.repository import REPOSITORY, SCHEMA
 
+from blastfold.core.errors import InputError
 from blastfold.core.files import digest_file
 from blastfold.experiment.config import check_config
 from blastfold.planning import doctor
@@ -124,16 +125,46 @@ def test_mounts_with_spaces_and_similar_names_are_distinguished(machine):
 
 
 def test_disk_is_compared_with_what_images_need(machine):
-    assert checks.check_disk(machine, 10**18).level == "problem"
-    assert "images need" in checks.check_disk(machine, 10**6).text
+    needs = {"images": 1e9, "features": 0.0, "networks": 0.0}
+    assert checks.check_disk(machine, needs).level == "problem"
+    assert "keep_features" not in checks.check_disk(machine, needs).remedy
+    assert "keep_features" in checks.check_disk(machine, needs | {"features": 1.0}).remedy
+    small = checks.check_disk(machine, needs | {"images": 1e-3}, ["cells", "m"])
+    assert "at most 0.0 GB are needed (images 0.0, features" in small.text
+    assert small.text.endswith("; not counted: cells; m")
     assert checks.check_disk(machine, None).level in ("ok", "warning", "problem")
 
 
-def test_needed_bytes_are_those_of_all_image_stores(machine):
+HEADS = {
+    "architecture": "VGG16",
+    **{"weights": "none", "train": "head", "epochs": 3},
+    **{"augmentation": {"hue": 0.1}, "preprocessing": "mean_image"},
+}
+FOLDS = {"kind": "kfold", "folds": 10}
+
+
+def test_disk_of_images_features_and_networks_is_counted_before_any_job(machine):
     folder = machine.results / "datasets" / "cells"
     folder.mkdir(parents=True)
-    (folder / "dataset.json").write_text(json.dumps({"images": 7}))
-    assert doctor.needed_bytes(config_of(), {}, machine.results) == 7 * 32 * 32 * 3
+    (folder / "dataset.json").write_text(json.dumps({"images": 10**6}))
+    config = config_of(
+        protocols={"split": FOLDS},
+        models={"net": {"architecture": "simple_cnn"}, "heads": HEADS},
+        experiments=[{"datasets": ["cells"], "protocols": ["split"], "models": ["net", "heads"]}],
+    )
+    finding = doctor.check_needed_disk(config, {}, machine)
+    images = 10**6 * 32 * 32 * 3 / 2**30
+    # VGG16: 512 numbers of 4 bytes for an image of 32x32 pixels, plain and in three epochs, in
+    # each of ten folds, because the mean image differs.
+    features = 10 * 4 * 10**6 * 512 * 4 / 2**30
+    # Simple CNN: 32 -> 15 -> 6 -> 4 pixels.
+    parameters = 896 + 18496 + 73856 + (4 * 4 * 128 + 1) * 128 + 129
+    networks = 10 * parameters * 4 / 2**30
+    parts = f"images {images:.1f}, features {features:.1f}, networks {networks:.1f}"
+    assert f"({parts})" in finding.text
+    (folder / "dataset.json").write_text("{")
+    unknown = doctor.check_needed_disk(config, {}, machine)
+    assert "not counted: cells, whose images are counted by the import" in unknown.text
 
 
 def test_gpu_driver_and_build_of_tensorflow_are_checked(machine):
@@ -253,6 +284,23 @@ def test_the_command_line_prints_every_line_and_imports_no_tensorflow(tmp_path):
     assert done.returncode == 1, done.stderr
     assert "problem  all_idb2: The data set folder" in done.stdout
     assert done.stdout.splitlines()[-1].startswith("ok ")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("datasets: {}\n".encode("utf-16"), "is UTF-16 text; expected UTF-8"),
+        (b"a: 1\na: 2\n", "has a key twice"),
+        (b"[", "is not YAML"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_config_that_cannot_be_read_is_named(tmp_path, content, message):
+    path = tmp_path / "mine.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=rf"mine.yaml' {message}"):
+        doctor.main([str(path)])
 
 
 def test_only_what_is_urgent_is_reported_at_the_start_of_a_run(machine):

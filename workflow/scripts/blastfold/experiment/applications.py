@@ -1,4 +1,4 @@
-"""The networks of keras.applications, each with the height and width of its smallest image.
+"""The networks of keras.applications: smallest images, channels and parameters.
 
 Made by ``python -m blastfold.networks.smallest_sizes``, so that a plan needs no import of
 TensorFlow.
@@ -46,3 +46,48 @@ SMALLEST_SIZES = {
     "VGG19": 32,
     "Xception": 71,
 }
+"""Height and width of the smallest image."""
+
+BACKBONES = {
+    "ConvNeXtBase": (1024, 87566464),
+    "ConvNeXtLarge": (1536, 196230336),
+    "ConvNeXtSmall": (768, 49454688),
+    "ConvNeXtTiny": (768, 27820128),
+    "ConvNeXtXLarge": (2048, 348147968),
+    "DenseNet121": (1024, 7037504),
+    "DenseNet169": (1664, 12642880),
+    "DenseNet201": (1920, 18321984),
+    "EfficientNetB0": (1280, 4049571),
+    "EfficientNetB1": (1280, 6575239),
+    "EfficientNetB2": (1408, 7768569),
+    "EfficientNetB3": (1536, 10783535),
+    "EfficientNetB4": (1792, 17673823),
+    "EfficientNetB5": (2048, 28513527),
+    "EfficientNetB6": (2304, 40960143),
+    "EfficientNetB7": (2560, 64097687),
+    "EfficientNetV2B0": (1280, 5919312),
+    "EfficientNetV2B1": (1280, 6931124),
+    "EfficientNetV2B2": (1408, 8769374),
+    "EfficientNetV2B3": (1536, 12930622),
+    "EfficientNetV2L": (1280, 117746848),
+    "EfficientNetV2M": (1280, 53150388),
+    "EfficientNetV2S": (1280, 20331360),
+    "InceptionResNetV2": (1536, 54336736),
+    "InceptionV3": (2048, 21802784),
+    "MobileNet": (1024, 3228864),
+    "MobileNetV2": (1280, 2257984),
+    "MobileNetV3Large": (960, 2996352),
+    "MobileNetV3Small": (576, 939120),
+    "NASNetLarge": (4032, 84916818),
+    "NASNetMobile": (1056, 4269716),
+    "ResNet101": (2048, 42658176),
+    "ResNet101V2": (2048, 42626560),
+    "ResNet152": (2048, 58370944),
+    "ResNet152V2": (2048, 58331648),
+    "ResNet50": (2048, 23587712),
+    "ResNet50V2": (2048, 23564800),
+    "VGG16": (512, 14714688),
+    "VGG19": (512, 20024384),
+    "Xception": (2048, 20861480),
+}
+"""Channels of the last feature map, and parameters without the top."""

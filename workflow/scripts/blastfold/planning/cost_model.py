@@ -1,6 +1,5 @@
 """What an experiment will cost in hours: images times epochs times folds times measured speed."""
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from blastfold.experiment.combinations import (
 )
 from blastfold.experiment.dataset_inputs import demo_images
 from blastfold.experiment.feature_sets import depends_on_fold, feature_set_name
+from blastfold.experiment.known_counts import summary_of_import
 
 TIMED = (
     "architecture",
@@ -78,9 +78,8 @@ def count_images(
     counts: dict[str, dict[str, int] | None] = {}
     for name, entry in config["datasets"].items():
         parts = _expected_parts(entry, expected)
-        record = Path(results) / "datasets" / name / "dataset.json"
-        if record.exists():
-            images = json.loads(record.read_text("utf-8"))["images"]
+        found = summary_of_import(Path(results, "datasets", name, "dataset.json")) or {}
+        if images := found.get("images"):
             # The record has no count by part; the expected shares are kept.
             parts = _scaled(parts, images) if parts else {"": images}
         counts[name] = parts

@@ -17,7 +17,9 @@ from blastfold.core.names import plain_name
 from blastfold.core.packages import installed_version
 from blastfold.datasets.formats import FORMATS, list_records
 from blastfold.datasets.summary import compare_counts, count_images
+from blastfold.experiment.combinations import combinations
 from blastfold.experiment.config import check_config
+from blastfold.experiment.config_file import read_config_file
 from blastfold.experiment.folders import experiment_folders
 from blastfold.planning import cost_model
 from blastfold.planning.machine_checks import (
@@ -33,6 +35,7 @@ from blastfold.planning.machine_checks import (
     check_python,
     check_writable,
 )
+from blastfold.planning.network_sizes import network_sizes
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -55,7 +58,7 @@ def all_checks(config: Mapping, machine: Machine, profile: Path | None) -> Itera
     yield check_gpu(config["device"], machine)
     yield check_writable(machine)
     yield check_file_system(machine)
-    yield check_disk(machine, needed_bytes(config, known, machine.results))
+    yield check_needed_disk(config, known, machine)
     yield from check_data(config, known)
     yield from check_weights(config, machine)
     if profile:
@@ -94,14 +97,24 @@ def check_gpu(device: str, machine: Machine) -> Finding:
     return Finding(OK, f"GPU: {gpus} (name, driver, memory)")
 
 
-def needed_bytes(config: Mapping, known: Mapping, results: Path) -> int:
-    """Return the bytes of all image stores, as far as the number of images is known."""
-    counts = cost_model.count_images(config, known, results)
-    total = 0
-    for name, parts in counts.items():
-        height, width = config["datasets"][name]["image_size"]
-        total += sum((parts or {}).values()) * height * width * 3
-    return int(total)
+def check_needed_disk(config: Mapping, known: Mapping, machine: Machine) -> Finding:
+    """Compare the free disk with what images, features and networks of the experiment need."""
+    counts = cost_model.count_images(config, known, machine.results)
+    left_out = [
+        f"{name}, whose images are counted by the import"
+        for name, parts in sorted(counts.items())
+        if parts is None
+    ]
+    speeds = {}
+    for dataset, _, model in combinations(config):
+        size = config["datasets"][dataset]["image_size"]
+        sizes = network_sizes(config["models"][model], size)
+        # Seconds do not matter here.
+        speeds[dataset, model] = cost_model.Speed(0, 0, 0, *(sizes or (0, 0)))
+        if sizes is None:
+            left_out.append(f"{model}, whose size make estimate measures")
+    needs = cost_model.disk_needs(config, counts, speeds)
+    return check_disk(machine, needs, list(dict.fromkeys(left_out)))
 
 
 def check_data(config: Mapping, known: Mapping) -> Iterator[Finding]:
@@ -199,8 +212,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--profile", type=Path, help="profile of a cluster, where one is used")
     chosen = parser.parse_args(arguments)
     schema = ROOT / "workflow" / "schemas" / "config.schema.yaml"
-    given = yaml.safe_load(Path(chosen.config).read_text("utf-8"))
-    config = check_config(given, schema, chosen.config)
+    config = check_config(read_config_file(chosen.config), schema, chosen.config)
     results = Path(experiment_folders(config.get("name"))["results"])
     machine = Machine(ROOT, Path(sys.prefix), results)
     levels = []

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -32,8 +32,8 @@ NETWORK_FILE_SYSTEMS = frozenset(
 )
 """Types of file systems whose disks are on another machine."""
 
-SPARE = 5e9
-"""Bytes that an experiment needs for tables, figures, logs and networks, at least."""
+SPARE = 5.0
+"""GB (2**30 bytes) that an experiment needs for tables, figures and logs, at least."""
 
 SECONDS = 20
 """How long a program of the machine may take to answer."""
@@ -196,18 +196,33 @@ def file_system_of(folder: Path, mounts: Path) -> str:
     return kind
 
 
-def check_disk(machine: Machine, needed: int | None) -> Finding:
-    """Compare the free space with what images, tables and networks need at least."""
+def check_disk(
+    machine: Machine, needs: Mapping[str, float] | None, left_out: Sequence[str] = ()
+) -> Finding:
+    """Compare the free space with what an experiment needs.
+
+    Args:
+        machine: Where to look.
+        needs: GB (2**30 bytes) at most by what needs them, see
+            :func:`blastfold.planning.cost_model.disk_needs`; None where there is no experiment.
+        left_out: What is not counted, in words.
+    """
     place = existing_folder(machine.results)
-    free = shutil.disk_usage(place).free
-    text = f"{free / 1e9:.1f} GB free at '{place}'"
-    wanted = SPARE + (needed or 0)
-    if needed:
-        text += f", images need {needed / 1e9:.1f} GB"
-    if free < (needed or 0) or free < SPARE / 10:
-        return Finding(PROBLEM, text, "free space, or make results a link to a larger disk")
-    if free < wanted:
-        return Finding(WARNING, text, f"{wanted / 1e9:.1f} GB or more are safe")
+    free = shutil.disk_usage(place).free / 2**30
+    needed = sum((needs or {}).values())
+    text = f"{free:.1f} GB free at '{place}'"
+    if needs:
+        parts = ", ".join(f"{name} {size:.1f}" for name, size in needs.items())
+        text += f"; at most {needed:.1f} GB are needed ({parts}), without tables and figures"
+    if left_out:
+        text += f"; not counted: {'; '.join(left_out)}"
+    if free < needed or free < SPARE / 10:
+        remedy = "free space, or make results a link to a larger disk"
+        if needs and needs["features"] > 0:
+            remedy += "; keep_features: false removes features after their last head"
+        return Finding(PROBLEM, text, remedy)
+    if free < needed + SPARE:
+        return Finding(WARNING, text, f"{needed + SPARE:.1f} GB or more are safe")
     return Finding(OK, text)
 
 
