@@ -122,7 +122,8 @@ GAP = {"estimate_protocol_gap", "describe_protocol_gap"}
 SUMMARISED = {"describe_results", "compare_with_literature", "tabulate_fitted_artefacts"}
 SUMMARISED |= {"collect_costs"} | PUBLISHED
 SHOWN = {"describe_model", "describe_protocol", "plot_architecture"} | SUMMARISED
-EVALUATED = {"evaluate_model", "compare_models", "describe_comparisons"} | GAP | SHOWN
+EVALUATED = {"evaluate_model", "estimate_baselines", "compare_models", "describe_comparisons"}
+EVALUATED |= GAP | SHOWN
 APPLIED = {
     *("apply_models", "estimate_external_intervals", "estimate_network_intervals"),
     "describe_external_test",
@@ -131,7 +132,7 @@ HEADS = {"train_heads"} | EVALUATED
 NETWORKS = {"train_model"} | APPLIED | EVALUATED
 SPLIT = {"assign_folds", "audit_split", "compute_mean_images", "describe_splits"}
 AUGMENTED = {"sample_augmentations", "plot_augmented_images"}
-DATASET = {"audit_dataset", "describe_dataset"} | AUGMENTED | SPLIT
+DATASET = {"audit_dataset", "describe_dataset", "measure_images"} | AUGMENTED | SPLIT
 CELLS = {"import_dataset", "extract_features"} | DATASET | HEADS | NETWORKS
 # One model has one protocol on the tiles; what starts from its weights is compared on the cells.
 TILES = {"import_tiles", "export_backbone"} | DATASET | NETWORKS - GAP
@@ -298,7 +299,8 @@ CHANGES = {
     ),
     "number of folds": (
         setting("protocols.folds.folds", 3),
-        SPLIT | HEADS | NETWORKS,
+        # Every fold has a random backbone of its own.
+        {"extract_features"} | SPLIT | HEADS | NETWORKS,
         {"train_model": 6, "assign_folds": 1},
     ),
     "limits of duplicates": (
@@ -340,7 +342,7 @@ CHANGES = {
     ),
     "version of scikit-learn in the folds": (
         edited("envs/folds.yaml", "scikit-learn =1.8.0", "scikit-learn =1.8.1"),
-        {"export_backbone"} | SPLIT | HEADS | NETWORKS,
+        {"export_backbone", "extract_features"} | SPLIT | HEADS | NETWORKS,
     ),
 }
 
