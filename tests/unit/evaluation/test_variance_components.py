@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from blastfold.core.names import COMPONENTS, SEEDS, SUBJECTS
 from blastfold.core.predictions import prediction_table, write_predictions
 from blastfold.core.tables import read_table
 from blastfold.evaluation.variance_components import estimate_variance_components
@@ -12,7 +13,6 @@ from blastfold.reporting.figures.variance_components import (
     shown_components,
 )
 from blastfold.reporting.tables.variance_components import tabulate_variance_components
-from blastfold.statistics.variance_components import COMPONENTS, SEEDS, SUBJECTS
 
 TITLES = {
     "model": {"cnn": "Simple CNN", "net": "Net & co"},

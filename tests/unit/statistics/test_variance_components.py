@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from blastfold.core.names import COMPONENTS
 from blastfold.statistics.repeated import repeated_scores, subtract, summarise
-from blastfold.statistics.variance_components import COMPONENTS, components, one_way
+from blastfold.statistics.variance_components import components, one_way
 
 # Yield of dyestuff from six batches (Davies 1947, Statistical methods in research and production).
 DYESTUFF = [

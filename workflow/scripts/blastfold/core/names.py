@@ -134,6 +134,10 @@ SHOWN_METRICS = ("auc", *RATES)
 OPERATING_METRICS = ("sensitivity", "specificity", "accuracy")
 """The metrics of an operating point, in the order of its table."""
 
+SEEDS, SPLITS, TOGETHER, SUBJECTS = "seeds", "splits", "seeds and splits", "subjects"
+COMPONENTS = (SEEDS, SPLITS, TOGETHER, SUBJECTS)
+"""What the variance of a result is taken apart by, in the order of tables."""
+
 
 def repeat_scope(repeat: int) -> str:
     """Return the scope of one repeat, for instance ``repeat-0``: its folds taken together."""

@@ -19,13 +19,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from blastfold.core.names import SEEDS, SPLITS, SUBJECTS, TOGETHER
 from blastfold.core.notes import join_notes, make_note
 from blastfold.statistics.jackknife import spread
 from blastfold.statistics.repeated import Summary
-
-SEEDS, SPLITS, TOGETHER, SUBJECTS = "seeds", "splits", "seeds and splits", "subjects"
-COMPONENTS = (SEEDS, SPLITS, TOGETHER, SUBJECTS)
-"""What the result varies with, in the order of tables."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ class Component:
     """One part of the variance of a metric.
 
     Attributes:
-        component: One of :data:`COMPONENTS`.
+        component: One of :data:`blastfold.core.names.COMPONENTS`.
         variance: Of the result of one repeat, at least 0; NaN where it is not known.
         lower: Lower end of its interval; NaN where there is none.
         upper: Upper end.
@@ -102,7 +99,7 @@ def components(
         level: Confidence level of the intervals, which are those of chi-squared mean squares.
 
     Returns:
-        The components of :data:`COMPONENTS`; one that cannot be estimated has a note.
+        The components of :data:`blastfold.core.names.COMPONENTS`; one that cannot be estimated has a note.
     """
     drawn = _values(summary)
     same = _values(seeds_alone)

@@ -8,10 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from blastfold.core.names import SEEDS, SPLITS, SUBJECTS, TOGETHER
 from blastfold.reporting.figures import style
 from blastfold.reporting.tables.variance_components import read_components
 from blastfold.reporting.tables.writing import heading_of
-from blastfold.statistics.variance_components import SEEDS, SPLITS, SUBJECTS, TOGETHER
 
 Paths = Iterable[str | os.PathLike]
 

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from blastfold.core.names import SEEDS, SPLITS, SUBJECTS, TOGETHER
 from blastfold.core.notes import join_notes
 from blastfold.core.tables import read_table
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.writing import heading_of, write_table
-from blastfold.statistics.variance_components import SEEDS, SPLITS, SUBJECTS, TOGETHER
 
 Paths = Iterable[str | os.PathLike]
 
