@@ -99,7 +99,8 @@ def components(
         level: Confidence level of the intervals, which are those of chi-squared mean squares.
 
     Returns:
-        The components of :data:`blastfold.core.names.COMPONENTS`; one that cannot be estimated has a note.
+        The components of :data:`blastfold.core.names.COMPONENTS`; one that cannot be estimated has
+        a note.
     """
     drawn = _values(summary)
     same = _values(seeds_alone)
