@@ -472,6 +472,11 @@ def test_repeated_runs_are_joined_by_what_their_protocols_draw():
         # The test parts are given, so that repeats draw seeds alone.
         {"model": "cnn", "protocol": "parts", "draws": 2, "seeds_alone": True},
     ]
+    # Repeats of seeds alone add no comparison to those of the same settings.
+    assert [run.protocol for run in experiment.runs.gap_of("cells")] == [
+        *("images", "parts", "once", "many"),
+    ]
+    assert experiment.runs.declared == 6
     titles = experiment.shown.titles_of_repeated(wildcards(dataset="cells"))
     assert titles["protocol"]["many"] == "Many"
     where = "datasets of repeated protocols"

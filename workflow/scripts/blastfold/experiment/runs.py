@@ -175,7 +175,24 @@ class Runs:
     @cached_property
     def compared_splits(self) -> list[Split]:
         """The splits that have two models or more to compare."""
-        return [split for split in self.shown_splits if len(self.models_of(*split)) > 1]
+        return [split for split in _splits(self.compared) if len(self.models_of(*split)) > 1]
+
+    @cached_property
+    def compared(self) -> list[Run]:
+        """The shown runs that are compared.
+
+        Repeats that change seeds alone are left out where the data set is also split by a protocol
+        of the same settings that draws the folds again: they measure the variance of seeds and add
+        no comparison.
+        """
+        kinds = {split: self.draws_of(split.protocol) for split in self.shown_splits}
+        drawn = [(split.dataset, kind) for split, (kind, alone) in kinds.items() if not alone]
+        measuring = {
+            split
+            for split, (kind, alone) in kinds.items()
+            if alone and (split.dataset, kind) in drawn
+        }
+        return [run for run in self.shown if Split(*run[:2]) not in measuring]
 
     @cached_property
     def first_runs(self) -> dict[tuple[str, str], Run]:
@@ -189,8 +206,8 @@ class Runs:
         These are the pairs of models of a split, the pairs of protocols of a model on a data set,
         the contrasts of ablations and the leak contrasts; 1 at least.
         """
-        pairs = sum(math.comb(len(self.models_of(*split)), 2) for split in self.shown_splits)
-        protocols = Counter((run.dataset, run.model) for run in self.shown)
+        pairs = sum(math.comb(len(self.models_of(*split)), 2) for split in self.compared_splits)
+        protocols = Counter((run.dataset, run.model) for run in self.compared)
         gaps = sum(math.comb(number, 2) for number in protocols.values())
         choices = sum(
             len(ablation_contrasts(entry)) * len(_places(entry))
@@ -222,7 +239,7 @@ class Runs:
 
     def gap_of(self, dataset: str) -> list[Run]:
         """Return the runs of models under several protocols, the finest grouping first."""
-        runs = self.shown_of(dataset)
+        runs = [run for run in self.compared if run.dataset == dataset]
         models = [run.model for run in runs]
         repeated = [run for run in runs if models.count(run.model) > 1]
         return sorted(repeated, key=lambda run: GROUPINGS.index(self._group_by(run.protocol)))
