@@ -369,6 +369,7 @@ rule describe_comparisons:
         runtime=run_time(10),
     params:
         titles=experiment.shown.titles_of_models,
+        controls=experiment.shown.controls,
         title=experiment.shown.title,
         code=code_digest("describe_comparisons"),
     message:

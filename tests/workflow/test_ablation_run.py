@@ -112,3 +112,15 @@ def test_other_tables_and_figures_show_the_reference_alone(finished):
     assert jobs["describe_ablation"] == jobs["describe_learning_curve"] == 1
     assert "describe_protocol_gap" not in jobs
     assert jobs["assign_folds"] == jobs["audit_split"] == 2
+
+
+def test_repeats_are_more_trainings_of_the_same_splits(finished):
+    [protocol] = CONFIG["protocols"].values()
+    config = CONFIG | {"protocols": {"by_subject": protocol | {"repeats": 3}}}
+    jobs = planned_jobs(snakemake(finished, "--dry-run", "--forceall", config=config))
+    once = planned_jobs(snakemake(finished, "--dry-run", "--forceall", config=CONFIG))
+    assert jobs["train_model"] == 3 * once["train_model"]
+    unchanged = ("train_heads", "assign_folds", "evaluate_model", "estimate_ablation")
+    assert [jobs[rule] for rule in unchanged] == [once[rule] for rule in unchanged]
+    assert jobs["estimate_variance_components"] == jobs["describe_variance_components"] == 1
+    assert "estimate_variance_components" not in once

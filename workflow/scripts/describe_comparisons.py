@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 comparisons, outputs = snakemake.input.comparisons, snakemake.output
 titles, title = snakemake.params.titles, snakemake.params.title
+controls = snakemake.params.controls
 label = f"tab:comparisons-{'-'.join(snakemake.wildcards)}"
 with log_to(snakemake.log[0]):
-    tabulate_comparisons(comparisons, titles, title, label, outputs.table)
+    tabulate_comparisons(comparisons, titles, title, label, outputs.table, controls)
     plot_differences(comparisons, titles, title, outputs.figure)

@@ -155,6 +155,18 @@ def test_one_training_each_is_printed_as_no_verdict():
     require_notes(table)
 
 
+def test_a_model_against_itself_has_the_simulated_rate_of_errors_beside_it():
+    tested = models_tested(images=480, folds=12)
+    table = comparisons(tested, groups_of(tested["sharp"]))
+    table = table[table["view"].isin(["procedure", "pooled"]) & table["recommended"]]
+    shown = comparison_tables.comparison_rows(table, TITLES, [["dull", "sharp"]])
+    control = shown["note"].str.contains("one model under two names: a detected difference")
+    assert shown.loc[control, ["first_model", "second_model", "metric"]].to_numpy().tolist() == [
+        ["sharp", "dull", "auc"]
+    ]
+    assert shown.loc[control, "note"].str.contains(r"\(in \d+\.\d % of simulations\)").all()
+
+
 def test_every_pair_is_compared_in_every_metric_and_the_better_model_is_found():
     tested = models_tested(images=480, folds=12)
     table = comparisons(tested, groups_of(tested["sharp"]))

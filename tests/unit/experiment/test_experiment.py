@@ -484,6 +484,15 @@ def test_repeated_runs_are_joined_by_what_their_protocols_draw():
     assert make().targets.places(where) == []
 
 
+def test_two_names_of_one_model_are_a_control():
+    net = {"architecture": "vgg16", "weights": "imagenet", "train": "head"}
+    models = {"a": net | {"title": "A"}, "b": net, "c": net | {"epochs": 3}}
+    experiment = make(models=models, experiments=asked(models=["a", "b", "c"]))
+    assert experiment.runs.controls_of("cells", "holdout") == [("a", "b")]
+    split = wildcards(dataset="cells", protocol="holdout")
+    assert experiment.shown.controls(split) == [["a", "b"]]
+
+
 def test_a_selection_is_scored_by_features_of_unchanged_images():
     datasets = {
         "cells": {"format": "folder"},

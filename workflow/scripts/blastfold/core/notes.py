@@ -50,6 +50,7 @@ NOTES: dict[str, tuple[str, ...]] = {
     "component_without_interval": (),
     "repeats_test_other_images": (),
     # Verdicts on training procedures.
+    "same_model": (),
     "descriptive": (),
     "one_training_each": (),
     "verdict_of_folds": ("folds",),

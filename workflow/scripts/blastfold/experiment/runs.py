@@ -3,6 +3,7 @@
 A run is one model under one protocol on one data set.
 """
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -193,6 +194,20 @@ class Runs:
             if alone and (split.dataset, kind) in drawn
         }
         return [run for run in self.shown if Split(*run[:2]) not in measuring]
+
+    def controls_of(self, dataset: str, protocol: str) -> list[tuple[str, str]]:
+        """Return the pairs of compared models that are one model under two names.
+
+        Their entries differ at most in the title, and their trainings in the seeds: a detected
+        difference is an error.
+        """
+        names = self.models_of(dataset, protocol)
+        entries = {name: {**self.config["models"][name], "title": None} for name in names}
+        return [
+            pair
+            for pair in itertools.combinations(names, 2)
+            if entries[pair[0]] == entries[pair[1]]
+        ]
 
     @cached_property
     def first_runs(self) -> dict[tuple[str, str], Run]:

@@ -37,6 +37,11 @@ class ShownSettings:
         """Return the names of the shown models of a split."""
         return self.runs.models_of(wildcards.dataset, wildcards.protocol)
 
+    def controls(self, wildcards) -> list[list[str]]:
+        """Return the pairs of shown models of a split that are one model under two names."""
+        pairs = self.runs.controls_of(wildcards.dataset, wildcards.protocol)
+        return [list(pair) for pair in pairs]
+
     def titled_models(self, wildcards) -> list[tuple[str, str]]:
         """Return names and titles of the shown models of a split."""
         titles = self.runs.titles["model"]

@@ -71,6 +71,7 @@ SENTENCES = {
     "repeats_test_other_images": (
         "the repeats test different images, so that subjects and splits are not separated"
     ),
+    "same_model": "one model under two names: a detected difference is an error",
     "one_training_each": "one training each: no verdict on the procedures",
     "verdict_of_folds": (
         "one training for each of {folds:.0f} folds: the verdict rests on the spread between folds"

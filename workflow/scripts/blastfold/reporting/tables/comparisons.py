@@ -2,16 +2,16 @@
 
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
 from blastfold.core.names import FOLDS, PROCEDURE, RATES
-from blastfold.core.notes import without_notes
+from blastfold.core.notes import make_note, without_notes
 from blastfold.core.tables import read_table
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.writing import heading_of, write_table
-from blastfold.reporting.verdicts import outcome_words
+from blastfold.reporting.verdicts import control_words, outcome_words
 
 Paths = Iterable[str | os.PathLike]
 
@@ -22,7 +22,12 @@ CUT = "the interval reaches beyond what a difference can be, and is cut there"
 
 
 def tabulate_comparisons(
-    comparisons: str | os.PathLike, titles: Mapping[str, str], title: str, label: str, paths: Paths
+    comparisons: str | os.PathLike,
+    titles: Mapping[str, str],
+    title: str,
+    label: str,
+    paths: Paths,
+    controls: Sequence[Sequence[str]] = (),
 ) -> None:
     """Write the recommended comparison of every pair of models.
 
@@ -32,20 +37,25 @@ def tabulate_comparisons(
         title: Titles of the data set and the protocol.
         label: LaTeX label.
         paths: Tables to write.
+        controls: Pairs of names of one and the same model, whose seeds alone differ.
     """
     caption = (
         f"Model against model on the same test images: {title}. Difference of the first model to "
         f"the second. {verdict_caption(read_recommended(comparisons))}"
     )
-    write_table(comparison_rows(read_recommended(comparisons), titles), paths, caption, label)
+    rows = comparison_rows(read_recommended(comparisons), titles, controls)
+    write_table(rows, paths, caption, label)
 
 
-def comparison_rows(comparisons: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
+def comparison_rows(
+    comparisons: pd.DataFrame, titles: Mapping[str, str], controls: Sequence[Sequence[str]] = ()
+) -> pd.DataFrame:
     """Return one row per metric and pair of models.
 
     Args:
         comparisons: As :func:`read_recommended` returns it.
         titles: Titles of the models by name.
+        controls: Pairs of names of one and the same model; their rows have a note.
 
     Returns:
         first_model, second_model (each followed by its title), metric, metric_title, difference,
@@ -56,8 +66,13 @@ def comparison_rows(comparisons: pd.DataFrame, titles: Mapping[str, str]) -> pd.
         names = {}
         for side in ("first_model", "second_model"):
             names |= {side: row[side], f"{side}_title": titles[row[side]]}
-        better = [f"{titles[row[side]]} better" for side in ("first_model", "second_model")]
-        rows.append(names | difference_cells(row, *better))
+        sides = [row[side] for side in ("first_model", "second_model")]
+        cells = difference_cells(row, *(f"{titles[side]} better" for side in sides))
+        if sorted(sides) in [sorted(pair) for pair in controls] and row["view"] == PROCEDURE:
+            control = sentences(make_note("same_model"), short=True)
+            rate = control_words(row["repeats"])
+            cells["note"] = "; ".join(filter(None, [f"{control}{rate}", cells["note"]]))
+        rows.append(names | cells)
     columns = ["first_model", "second_model", "metric", "difference", "adjusted_p_value", "outcome"]
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
 
