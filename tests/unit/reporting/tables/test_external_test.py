@@ -10,11 +10,14 @@ from blastfold.reporting.figures.external_test import plot_external_test
 from blastfold.reporting.tables.external_test import external_rows, tabulate_external_test
 
 
-def write_intervals(path, labels, seed=0, networks=1):
+def write_intervals(path, labels, seed=0, networks=1, repeats=1):
     random = np.random.default_rng(seed)
     names = [str(n) for n in range(len(labels))]
     tested = pd.concat(
-        pd.DataFrame({"image_id": names, "label": labels, "fold": fold}) for fold in range(networks)
+        pd.DataFrame({"image_id": names, "label": labels, "fold": fold}).assign(
+            repeat=fold * repeats // networks
+        )
+        for fold in range(networks)
     ).reset_index(drop=True)
     tested["probability"] = np.clip(
         0.4 * tested["label"] + random.uniform(0, 0.6, len(tested)), 0, 1
@@ -57,6 +60,17 @@ def test_both_tests_are_in_table_and_figure(tmp_path):
     assert "mean of 3 networks" in paths[2].read_text()
     plot_external_test(*files, [RUN], [tmp_path / "figure.png"])
     assert (tmp_path / "figure.png").stat().st_size > 5000
+
+
+def test_all_networks_of_all_repeats_are_counted(tmp_path):
+    inside = write_intervals(tmp_path / "inside.tsv", np.arange(60) % 2, networks=2, repeats=2)
+    outside = write_intervals(tmp_path / "outside.tsv", np.arange(30) % 2, seed=1)
+    options = {"networks": 6, "repeats": 2}
+    single = write_intervals(tmp_path / "single.tsv", np.arange(30) % 2, seed=2, **options)
+    rows = external_rows([inside], [single], [outside], [RUN | {"repeats": 2}])
+    assert rows["networks"].tolist() == ["single networks", "single networks", "mean of 6 networks"]
+    assert rows["images"].tolist() == [60, 30, 30]
+    assert "repeats" not in rows
 
 
 def test_a_data_set_of_one_class_has_notes_for_what_is_undefined(tmp_path):

@@ -135,13 +135,19 @@ class Runs:
     def external(self) -> list[dict]:
         """Every test of trained networks on another data set.
 
-        Dicts with dataset, protocol, model and external (the data set tested on), and their titles.
+        Dicts with dataset, protocol, model and external (the data set tested on), and their titles;
+        repeats where the protocol has several.
         """
         titles = self.titles["dataset"]
         return [
             {**run, **self.titles_of(run), "external_title": titles[run["external"]]}
+            | self._repeats_of(run["protocol"])
             for run in external_runs(self.config)
         ]
+
+    def _repeats_of(self, protocol: str) -> dict[str, int]:
+        repeats = self.config["protocols"][protocol]["repeats"]
+        return {"repeats": repeats} if repeats > 1 else {}
 
     @cached_property
     def datasets(self) -> list[str]:

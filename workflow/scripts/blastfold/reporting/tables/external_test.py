@@ -42,14 +42,15 @@ def external_rows(
     """Return the rows of each run: its own test images, and the other data set.
 
     Single networks are compared with single networks. Where there are several folds, the mean of
-    their networks on the other data set has a row of its own.
+    their networks on the other data set has a row of its own. With several repeats values of single
+    networks are means over repeats, on both data sets.
 
     Args:
         internal: ``intervals.tsv`` of each run's cross-validation.
         single: ``network_intervals.tsv`` of each run: every network on the other data set.
         external: ``intervals.tsv`` of each run: the networks' mean on the other data set.
         runs: For each run, in the same order, a dict with dataset, protocol, model and external,
-            each with its title (``<name>_title``).
+            each with its title (``<name>_title``), and repeats where the protocol has several.
 
     Returns:
         The names, tested (a value of TESTED), networks (which predicted), images, each metric of
@@ -60,12 +61,14 @@ def external_rows(
         found = [read_intervals(path, SHOWN_METRICS).loc[POOLED] for path in (inside, by_network)]
         ensemble = read_intervals(outside, SHOWN_METRICS).loc[POOLED]
         images = int(ensemble["images"].iloc[0])
-        networks = int(found[1]["images"].iloc[0]) // images
+        # Intervals count the images of one repeat.
+        names = dict(run)
+        networks = names.pop("repeats", 1) * int(found[1]["images"].iloc[0]) // images
         name = ONE if networks == 1 else SINGLE
-        rows.append(_row(run, "internal", name, int(found[0]["images"].iloc[0]), found[0]))
-        rows.append(_row(run, "external", name, images, found[1]))
+        rows.append(_row(names, "internal", name, int(found[0]["images"].iloc[0]), found[0]))
+        rows.append(_row(names, "external", name, images, found[1]))
         if networks > 1:
-            rows.append(_row(run, "external", f"mean of {networks} networks", images, ensemble))
+            rows.append(_row(names, "external", f"mean of {networks} networks", images, ensemble))
     return pd.DataFrame(rows)
 
 

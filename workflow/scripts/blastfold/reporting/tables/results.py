@@ -183,7 +183,7 @@ def tabulate_results(
     if any((table["repeats"] > 1).any() for table in tables):
         caption += (
             " Where a protocol is repeated, the folds of each repeat are taken together, and the "
-            "mean of the repeats has the standard deviation between repeats."
+            "repeats are averaged."
         )
     write_table(pd.concat(tables, ignore_index=True), paths, caption, label)
 
@@ -198,8 +198,8 @@ def result_rows(metrics: pd.DataFrame, intervals: pd.DataFrame | None = None) ->
 
     Returns:
         One row for a single test set; for several folds the row "mean of folds", with standard
-        deviations, and the row "pooled folds", which with several repeats is "mean of repeats"
-        with their standard deviations. Columns: view, repeats, folds, each metric followed by
+        deviations, and the row "pooled folds", which with several repeats is "mean of repeats".
+        Columns: view, repeats, folds, each metric followed by
         its standard deviation ``<metric>_sd`` and the limits ``<metric>_lower`` and
         ``<metric>_upper`` of its interval (fractions), note.
     """
@@ -208,9 +208,6 @@ def result_rows(metrics: pd.DataFrame, intervals: pd.DataFrame | None = None) ->
     views = {"single test set": folds[0]}
     if len(folds) > 1:
         views = {"mean of folds": MEAN, REPEATS_VIEW if repeats else "pooled folds": POOLED}
-    spreads = {MEAN: metrics.loc[SD]} if len(folds) > 1 else {}
-    if repeats:
-        spreads[POOLED] = metrics.loc[repeats, list(METRICS)].std(ddof=1)
     rows = []
     for view, scope in views.items():
         row = {"view": view, "repeats": max(len(repeats), 1), "folds": len(folds)}
@@ -221,7 +218,7 @@ def result_rows(metrics: pd.DataFrame, intervals: pd.DataFrame | None = None) ->
             note = join_notes(note, _limits_note(limits))
         for metric in METRICS:
             row[metric] = metrics.at[scope, metric]
-            row[f"{metric}_sd"] = spreads[scope][metric] if scope in spreads else float("nan")
+            row[f"{metric}_sd"] = metrics.at[SD, metric] if scope == MEAN else float("nan")
             if limits is not None:
                 row[f"{metric}_lower"] = limits.at[metric, "lower"]
                 row[f"{metric}_upper"] = limits.at[metric, "upper"]
