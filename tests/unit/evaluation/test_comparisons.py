@@ -155,7 +155,7 @@ def test_one_training_each_is_printed_as_no_verdict():
     require_notes(table)
 
 
-def test_a_model_against_itself_has_the_simulated_rate_of_errors_beside_it():
+def test_a_model_against_itself_quotes_the_simulated_rate_of_errors():
     tested = models_tested(images=480, folds=12)
     table = comparisons(tested, groups_of(tested["sharp"]))
     table = table[table["view"].isin(["procedure", "pooled"]) & table["recommended"]]
