@@ -42,6 +42,7 @@ from blastfold.experiment.config import check_config
 from blastfold.reporting.figures import comparisons as figures_of_comparisons
 from blastfold.reporting.tables import comparisons as comparison_tables
 from blastfold.reporting.tables import results as result_tables
+from blastfold.reporting.verdicts import SAME_MODEL_RATES, control_words
 from blastfold.statistics import comparison
 
 
@@ -164,7 +165,10 @@ def test_a_model_against_itself_quotes_the_simulated_rate_of_errors():
     assert shown.loc[control, ["first_model", "second_model", "metric"]].to_numpy().tolist() == [
         ["sharp", "dull", "auc"]
     ]
-    assert shown.loc[control, "note"].str.contains(r"\(in \d+\.\d % of simulations\)").all()
+    assert shown.loc[control, "note"].str.contains(control_words(1), regex=False).all()
+    for repeats, rate in SAME_MODEL_RATES.items():
+        assert control_words(repeats) == f" (in {100 * rate:.1f} % of simulations)"
+        assert 0 < rate < 0.1
 
 
 def test_every_pair_is_compared_in_every_metric_and_the_better_model_is_found():

@@ -213,6 +213,39 @@ def test_a_difference_that_all_groups_share_is_tested_by_their_number():
     assert 0 < found.lower < 1
 
 
+def test_groups_that_differ_by_noise_alone_have_a_defined_verdict():
+    # In every repeat one group has an error more and another one less: no repeat differs from the
+    # others, and what remains of the groups' differences is less than their noise.
+    rows = []
+    for repeat, side in enumerate((0, 1, 0)):
+        for group in range(8):
+            for image in range(6):
+                wrong = image == 0 and group == side
+                rows.append(
+                    {
+                        "image_id": f"{group}-{image}",
+                        "group": str(group),
+                        "repeat": repeat,
+                        "fold": 2 * repeat + group // 4,
+                        "label": group % 2,
+                        "probability": float(group % 2) if not wrong else 1.0 - group % 2,
+                    }
+                )
+    first = pd.DataFrame(rows)
+    moved = first["group"].map({"0": "1", "1": "0"}).fillna(first["group"])
+    wrong = first["probability"] != first["label"]
+    second = first.assign(probability=first["label"].astype(float))
+    names = set(zip(first["repeat"][wrong], moved[wrong] + "-0", strict=True))
+    keys = zip(second["repeat"], second["image_id"], strict=True)
+    errors = np.array([key in names for key in keys])
+    second.loc[errors, "probability"] = 1.0 - second.loc[errors, "label"]
+    found = compare_procedures("accuracy", first, second)
+    assert found.difference == 0
+    assert found.p_value == 1
+    assert found.lower < 0 < found.upper
+    assert "bound_of_equal_groups" in note_codes(found.note)
+
+
 def test_one_training_each_has_no_verdict_on_the_procedures():
     first, second = predictions(1, 1, seed=1), predictions(1, 1, seed=2)
     found = compare_procedures("auc", first, second)

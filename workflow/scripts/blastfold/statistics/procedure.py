@@ -195,7 +195,7 @@ def compare_summaries(
     ends = [np.nan] * 6
     if np.isnan(difference):
         notes = [make_note("undefined"), *notes[1:]]
-    elif found.groups < _NOTHING and not found.repeats > _NOTHING and repeats:
+    elif repeats and (_nothing_varies(found) or found.procedure == 0):
         bound = _unchanged(difference, found.effective_groups, level, family)
         ends = [*_reach(difference, found.effective_groups, 1 - level), *bound]
         notes.append(make_note("bound_of_equal_groups"))
@@ -205,6 +205,10 @@ def compare_summaries(
         ends[2:] = _test(difference, found, level, family)
     values = (first.value, second.value, float(difference))
     return Verdict(metric, *values, *ends, repeats, groups, join_notes(*notes))
+
+
+def _nothing_varies(found: Variance) -> bool:
+    return found.groups < _NOTHING and not found.repeats > _NOTHING
 
 
 def _test(
