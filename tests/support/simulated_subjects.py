@@ -26,7 +26,7 @@ class Subjects:
 
     Args:
         signal: Distance of the class means in the first feature.
-        population: Number of subjects that stand for all others.
+        population: Number of subjects in the large population.
     """
 
     def __init__(self, signal, population=4000):

@@ -122,7 +122,8 @@ def _measured(
         error, brier = nothing, nothing
         if pooled:
             group = images["group"].to_numpy()
-            random_generator = generator(seed, "calibration_error", state, *run)
+            # The same draws in every state: a state without a fit has the limits of the first.
+            random_generator = generator(seed, "calibration_error", *run)
             error = calibration_error_interval(images, group, random_generator)
             brier = brier_interval(images, group)
         row |= _with_limits(f"{ERROR}{ending}", expected_calibration_error(images), error)

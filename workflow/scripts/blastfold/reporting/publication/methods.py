@@ -172,24 +172,28 @@ def calibration_sentences(records: Records) -> list[str]:
     """Report what was fitted on validation images after training, where anything was."""
     if not any(fold["images"] for fold in records.fitted):
         return []
+    fits = [fold["temperature"]["note"] for fold in records.fitted if "temperature" in fold]
+    scaled = "a temperature, Platt scaling and thresholds"
+    what = "thresholds" if fits and all(fits) else scaled
     without = " that has any" if not all(fold["images"] for fold in records.fitted) else ""
     return [
-        "For the tables of calibration and of operating points, a temperature and thresholds were "
-        f"fitted on the validation images of each fold{without} and applied to its test images."
+        f"For the tables of calibration and of operating points, {what} were fitted on the "
+        f"validation images of each fold{without} and applied to its test images."
     ]
 
 
 def bootstrap_sentences(records: Records) -> list[str]:
-    """Report what was computed by a bootstrap: bands of ROC curves, points of the curve."""
+    """Report how the bands of ROC curves and the intervals of their points were computed."""
     found = []
     if records.banded:
-        found.append("The bands of the ROC curves")
+        found.append("The bands of the ROC curves were computed by a bootstrap of leakage groups.")
     read_from_curve = [row for row in records.points if row["operating_point"].startswith(AT)]
     if any(row["sensitivity_lower"] for row in read_from_curve):
-        found.append("the intervals of the sensitivity at a fixed specificity")
-    if not found:
-        return []
-    return [sentence(f"{listing(found)} were computed by a bootstrap of leakage groups")]
+        found.append(
+            "The intervals of the sensitivity at a fixed specificity were computed by a jackknife "
+            "over leakage groups that chooses the threshold again without each group."
+        )
+    return found
 
 
 def gap_sentences(records: Records) -> list[str]:
