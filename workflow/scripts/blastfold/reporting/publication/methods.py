@@ -190,8 +190,8 @@ def bootstrap_sentences(records: Records) -> list[str]:
     read_from_curve = [row for row in records.points if row["operating_point"].startswith(AT)]
     if any(row["sensitivity_lower"] for row in read_from_curve):
         found.append(
-            "The intervals of the sensitivity at a fixed specificity were computed by a jackknife "
-            "over leakage groups that chooses the threshold again without each group."
+            "The intervals of the sensitivity at a fixed specificity were computed by leaving out "
+            "each leakage group in turn and choosing the threshold again."
         )
     return found
 
