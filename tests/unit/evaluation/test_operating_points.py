@@ -414,7 +414,7 @@ def test_nothing_is_cut_off_in_the_first_file_of_a_figure(calibrated, tmp_path):
         assert edge.min() == 1
 
 
-def test_operating_points_of_unknown_subjects_have_a_note(experiment):
+def test_every_table_over_groups_of_unknown_subjects_has_a_note(experiment, tmp_path):
     tested = pd.DataFrame(
         {
             "image_id": [f"i{place}" for place in range(40)],
@@ -428,6 +428,13 @@ def test_operating_points_of_unknown_subjects_have_a_note(experiment):
     members = pd.read_csv(paths["groups"], sep="\t")
     members.loc[:9, "relations"] = "unknown"
     members.to_csv(paths["groups"], sep="\t", index=False)
-    points = calibrate(paths)["operating_points"]
-    noted = points["note"].str.contains("groups_of_unknown_subjects:10:40", regex=False)
-    assert (noted == (points["scope"] == "pooled")).all()
+    found = calibrate(paths)
+    del paths["folds"]
+    found["band"] = tmp_path / "band.tsv"
+    estimate_roc_band(**paths, seed=1, run=RUN, output=str(found["band"]))
+    found["band"] = pd.read_csv(found["band"], sep="\t")
+    for name in ("calibration", "reliability", "operating_points", "predictive_values", "band"):
+        table = found[name]
+        noted = table["note"].str.contains("groups_of_unknown_subjects:10:40", regex=False)
+        assert noted.any(), name
+        assert (noted == table.get("scope", pd.Series("pooled", table.index)).eq("pooled")).all()

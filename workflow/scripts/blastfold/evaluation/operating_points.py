@@ -102,7 +102,7 @@ def calibrate_model(
         "predictive_values": predictive_table(points, prevalence),
         "decision_curve": decision_table(tested),
     }
-    for name in ("calibration", "operating_points", "predictive_values", "decision_curve"):
+    for name in set(tables) - {"risk_coverage"}:
         tables[name] = note_unknown(tables[name], [groups], tested["image_id"])
     for name, table in tables.items():
         write_table(table, outputs[name])
@@ -143,7 +143,7 @@ def estimate_roc_band(
     if not both:
         logger.warning("the test images are of one class only: no curve and no band")
         band = band.head(0)
-    write_table(band, output)
+    write_table(note_unknown(band, [groups], tested["image_id"]), output)
 
 
 def groups_of(tested: pd.DataFrame, groups: str) -> np.ndarray:
