@@ -232,7 +232,9 @@ def test_one_group_shows_no_spread():
     table = effects_of(cells, pd.Series("all of them", index=groups.index))
     assert table["lower"].isna().all()
     assert table["difference"].notna().all()
-    assert set(table["outcome"]) == {"undefined"}
+    judged = table["view"] == "procedure"
+    assert set(table.loc[judged, "outcome"]) == {"undefined"}
+    assert set(table.loc[~judged, "outcome"]) == {"descriptive"}
     assert table["note"].str.startswith("fewer_than_two_groups").all()
     require_notes(table)
 

@@ -122,7 +122,7 @@ def describe_only(table: pd.DataFrame, repeats: int, family: int) -> pd.DataFram
     """Mark rows of a table of differences as descriptive: they have no adjusted p value.
 
     Args:
-        table: ``outcome`` and ``note`` among its columns.
+        table: ``difference`` and ``note`` among its columns.
         repeats: Number of repeats of the trainings.
         family: Number of comparisons that the experiment declares.
     """
@@ -131,7 +131,7 @@ def describe_only(table: pd.DataFrame, repeats: int, family: int) -> pd.DataFram
         adjusted_p_value=np.nan,
         repeats=repeats,
         family=family,
-        outcome=table["outcome"].where(table["outcome"] == UNDEFINED, DESCRIPTIVE),
+        outcome=np.where(table["difference"].isna(), UNDEFINED, DESCRIPTIVE),
         note=[join_notes(note, descriptive) for note in table["note"]],
     )
 
