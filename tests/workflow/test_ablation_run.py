@@ -4,6 +4,8 @@ import pandas as pd
 import pytest
 from support.workflow import planned_jobs, small_experiment, snakemake, write_cells
 
+from blastfold.core.names import BASELINES
+
 CONFIG = small_experiment(
     protocols={
         "by_subject": {
@@ -99,7 +101,7 @@ def test_printed_tables_hold_titles_and_points(finished):
     printed = (finished / "results/tables/ablations/small/cells.md").read_text("utf-8")
     assert "| no mean image | all layers |" in printed
     results = read(finished, "tables/cells/results.tsv")
-    assert set(results["model"]) == {*CELLS, "simple_cnn"}
+    assert set(results["model"]) == {*CELLS, "simple_cnn", *BASELINES}
 
 
 def test_other_tables_and_figures_show_the_reference_alone(finished):

@@ -128,11 +128,11 @@ def test_tables_of_metrics_have_folds_repeats_and_their_mean():
     )
 
 
-def test_intervals_and_comparisons_of_repeats_quote_the_jackknife():
+def test_intervals_and_comparisons_of_repeats_quote_methods_over_groups():
     table = repeated()
     limits = interval_table(table, groups(), 0.5, np.random.default_rng(0))
     quoted = limits[limits["recommended"] & (limits["view"] == "pooled")].set_index("metric")
-    assert set(quoted["method"]) == {"jackknife-t"}
+    assert set(quoted["method"]) == {"crossed-t"}
     assert (quoted["images"] == 108).all()
     assert set(limits["method"]).isdisjoint({"wilson", "delong", "clustered-delong"})
     by_fold = limits[limits["view"] == "folds"].set_index("metric")
