@@ -211,11 +211,12 @@ def plan(config):
     assert training.feature_sets is not None
     experiment.runs.described(experiment.runs.asked)
     experiment.files.records()
+    return experiment
 
 
 @pytest.mark.parametrize("name", BASES)
 def test_a_shipped_config_is_planned(name):
-    plan(BASES[name])
+    assert plan(BASES[name]).runs.asked
 
 
 @pytest.mark.parametrize("part", range(10))

@@ -85,6 +85,10 @@ def test_results_of_an_older_layout_are_refused(tmp_path):
 def test_imported_data_sets_may_be_copied_without_the_record(tmp_path):
     write_summary(tmp_path, classes=["normal", "blast"])
     check_results_folder(tmp_path, ["a.yaml"])
+    record_experiment(tmp_path, ["a.yaml"])
+    check_results_folder(tmp_path, ["a.yaml"])
+    with pytest.raises(InputError, match=r"a\.yaml"):
+        check_results_folder(tmp_path, ["b.yaml"])
 
 
 def test_results_of_another_layout_are_refused(tmp_path):
