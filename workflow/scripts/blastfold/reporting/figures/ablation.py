@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from blastfold.core.notes import FIRST_HIGHER, SECOND_HIGHER
 from blastfold.reporting.figures import style
 from blastfold.reporting.tables.ablation import read_table, shown_effects
 from blastfold.reporting.tables.writing import MINUS, heading_of
@@ -181,21 +180,12 @@ def _draw_effect(axes: Axes, row: dict, place: float, colour: str) -> None:
     if not np.isnan(row["lower"]):
         ends = (row["difference"] - row["lower"], row["upper"] - row["difference"])
         reach = np.clip(ends, 0, None)[:, np.newaxis]
-    shown = row["outcome"] in (FIRST_HIGHER, SECOND_HIGHER)
-    axes.errorbar(row["difference"], place, xerr=reach, **_look(colour, shown))
+    axes.errorbar(row["difference"], place, xerr=reach, **_look(colour, row["outcome"]))
 
 
-def _look(colour: str, shown: bool) -> dict:
-    return {
-        "color": colour,
-        "linestyle": "none",
-        "marker": "o",
-        "markersize": 4.2,
-        "markerfacecolor": colour if shown else "white",
-        "elinewidth": 1.1,
-        "capsize": 1.8,
-        "zorder": 3,
-    }
+def _look(colour: str, outcome: str) -> dict:
+    look = {"color": colour, "linestyle": "none", "elinewidth": 1.1, "capsize": 1.8, "zorder": 3}
+    return look | style.outcome_marker(outcome, colour)
 
 
 def _dress(cells_axes: Axes, forest: Axes, metric: str, titles: Mapping, levels: Mapping) -> None:
@@ -240,8 +230,8 @@ def _explain(figure: Figure, panels: Sequence[Axes], splits: Sequence[Split], ti
             text = style.wrap(_split_title(split, titles), 60, 1)
             axes.plot([], [], color=colour, linewidth=3, label=text)
     neutral = style.SERIES[0] if len(splits) == 1 else style.BLACK
-    for label, shown in (("Difference detected", True), ("No difference detected", False)):
-        axes.errorbar([], [], label=label, **_look(neutral, shown))
+    for label, outcome in style.OUTCOMES.items():
+        axes.errorbar([], [], label=label, **_look(neutral, outcome))
     panels[0].scatter(
         [], [], marker="|", s=55, color=neutral, linewidths=1.6, label="Mean of combinations"
     )

@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter
 
 from blastfold.core.interval_table import read_intervals
 from blastfold.core.names import POOLED
-from blastfold.core.notes import DESCRIPTIVE, FIRST_HIGHER, NO_DIFFERENCE, NO_VERDICT, SECOND_HIGHER
+from blastfold.core.notes import FIRST_HIGHER, SECOND_HIGHER
 from blastfold.reporting.figures import style
 from blastfold.reporting.tables.comparisons import COMPARED_METRICS, read_recommended
 from blastfold.reporting.tables.results import read_metrics
@@ -68,12 +68,8 @@ def differences(comparisons: pd.DataFrame, titles: Mapping[str, str], title: str
     # The legend would cover a label of the figure; that of the middle panel is free.
     panels[len(panels) // 2].set_xlabel("Difference (points) with its interval")
     figure.suptitle(style.wrap(title, 100), fontsize=8)
-    for label, look in (
-        ("Difference detected", _look(FIRST_HIGHER)),
-        ("No difference detected", _look(NO_DIFFERENCE)),
-        ("Not tested", _look(DESCRIPTIVE)),
-    ):
-        panels[0].errorbar([], [], label=label, linestyle="none", **look)
+    for label, outcome in style.OUTCOMES.items():
+        panels[0].errorbar([], [], label=label, linestyle="none", **_look(outcome))
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
@@ -172,16 +168,7 @@ def _draw_difference(axes, row: dict, place: int) -> None:
 
 
 def _look(outcome: str) -> dict:
-    """Return marker and colours; what was not tested differs from what was not detected."""
     found = outcome in (FIRST_HIGHER, SECOND_HIGHER)
-    tested = outcome not in (DESCRIPTIVE, NO_VERDICT)
     colour = style.BLUE if found else style.GREY
-    return {
-        "color": colour,
-        "marker": "o" if tested else "d",
-        "markersize": 4.5 if tested else 3.5,
-        "markerfacecolor": "white" if tested and not found else colour,
-        "elinewidth": 1.2,
-        "capsize": 2,
-        "zorder": 3,
-    }
+    look = {"color": colour, "elinewidth": 1.2, "capsize": 2, "zorder": 3}
+    return look | style.outcome_marker(outcome, colour)

@@ -14,6 +14,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from blastfold.core.errors import BlastfoldError
+from blastfold.core.notes import (
+    DESCRIPTIVE,
+    FIRST_HIGHER,
+    NO_DIFFERENCE,
+    NO_VERDICT,
+    SECOND_HIGHER,
+)
 from blastfold.reporting.tables.writing import MINUS
 
 MILLIMETRE = 1 / 25.4
@@ -171,3 +178,24 @@ def wrap(text: str, characters: int, lines: int = 3) -> str:
 def class_title(name: str) -> str:
     """Return the name of a class as a figure shows it, with its first letter in upper case."""
     return name[:1].upper() + name[1:]
+
+
+OUTCOMES = {
+    "Difference detected": FIRST_HIGHER,
+    "No difference detected": NO_DIFFERENCE,
+    "Not tested": DESCRIPTIVE,
+}
+"""Entries of a legend, each with an outcome that has its marker."""
+
+
+def outcome_marker(outcome: str, colour: str) -> dict:
+    """Return the marker of a difference: filled circle, empty circle or diamond.
+
+    Args:
+        outcome: As the table of comparisons stores it; what was not tested has the diamond.
+        colour: Colour of the line.
+    """
+    if outcome in (DESCRIPTIVE, NO_VERDICT):
+        return {"marker": "d", "markersize": 3.5, "markerfacecolor": colour}
+    found = outcome in (FIRST_HIGHER, SECOND_HIGHER)
+    return {"marker": "o", "markersize": 4.5, "markerfacecolor": colour if found else "white"}
