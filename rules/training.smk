@@ -158,7 +158,7 @@ rule train_model:
     benchmark:
         "<benchmarks>/train_model/{dataset}/{protocol}/{model}/fold-{fold}.tsv"
     wildcard_constraints:
-        model=one_of(experiment.runs.image_models),
+        model=one_of(experiment.runs.single_models),
     conda:
         "../envs/training.yaml"
     threads: TRAINING_THREADS
@@ -177,6 +177,48 @@ rule train_model:
         "Training {wildcards.model} on {wildcards.dataset}, {wildcards.protocol}, fold {wildcards.fold}"
     script:
         "../workflow/scripts/train_model.py"
+
+
+# The same for networks that learn in less time than TensorFlow takes to start.
+rule train_folds:
+    input:
+        unpack(experiment.training.start),
+        images="<results>/datasets/{dataset}/images.npy",
+        manifest="<results>/datasets/{dataset}/manifest.tsv",
+        dataset="<results>/datasets/{dataset}/dataset.json",
+        folds="<results>/folds/{dataset}/{protocol}.tsv",
+        # A split that may not leak stops here; a new audit of the same split trains nothing again.
+        leakage=ancient("<results>/folds/{dataset}/{protocol}.leakage.tsv"),
+    output:
+        networks=directory("<results>/training/{dataset}/{protocol}/{model}/networks"),
+        history="<results>/training/{dataset}/{protocol}/{model}/history.tsv",
+        predictions="<results>/training/{dataset}/{protocol}/{model}/predictions.tsv",
+        layers="<results>/training/{dataset}/{protocol}/{model}/layers.tsv",
+        runs="<results>/training/{dataset}/{protocol}/{model}/runs.json",
+    log:
+        "<logs>/train_folds/{dataset}/{protocol}/{model}.log",
+    benchmark:
+        "<benchmarks>/train_folds/{dataset}/{protocol}/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(experiment.runs.joint_models),
+    conda:
+        "../envs/training.yaml"
+    threads: TRAINING_THREADS
+    resources:
+        gpu=int(TRAINS_ON_GPU),
+        mem_mb=memory(14000, of_arrays=1.2),
+        runtime=training_time(experiment.training.training_passes_of_folds, TRAINS_ON_GPU),
+    params:
+        model=experiment.training.model_settings,
+        image_source=experiment.training.image_source,
+        job=experiment.training.training_job,
+        place=experiment.training.place,
+        packages=pinned("training", "keras", "numpy", "tensorflow"),
+        code=code_digest("train_folds"),
+    message:
+        "Training {wildcards.model} on {wildcards.dataset}, {wildcards.protocol}, all folds"
+    script:
+        "../workflow/scripts/train_folds.py"
 
 
 rule sample_augmentations:

@@ -12,7 +12,7 @@ from blastfold.experiment.config import check_config
 from blastfold.experiment.feature_sets import feature_sets
 from blastfold.networks import architectures, preprocessing
 from blastfold.training import batches, fold_job
-from blastfold.training.files import FoldFiles, FoldOutputs, HeadOutputs
+from blastfold.training.files import FoldFiles, FoldOutputs, HeadOutputs, NetworkOutputs
 from blastfold.training.trainer import image_trainer
 
 SIZE = 20
@@ -109,6 +109,14 @@ def write_job(folder, images, labels, validation=10):
     (folder / "dataset.json").write_text(json.dumps(summary))
 
 
+def add_turned_fold(folder):
+    """Add a second fold, which tests what the first learns from and learns from others."""
+    folds = pd.read_csv(folder / "folds.tsv", sep="\t")
+    turned = folds.assign(fold=1, role=folds["role"].replace({"test": "train", "train": "test"}))
+    pd.concat([folds, turned]).to_csv(folder / "folds.tsv", sep="\t", index=False)
+    np.save(folder / "mean.npy", np.repeat(np.load(folder / "mean.npy"), 2, axis=0))
+
+
 def run_job(folder, out, settings, deterministic=True, number=0):
     outputs = outputs_in(folder / out)
     compute = job_settings(deterministic=deterministic)
@@ -129,13 +137,17 @@ def outputs_in(folder):
 
 def head_outputs_in(folder):
     """Outputs of the training of the heads of all folds."""
-    return HeadOutputs(
-        heads=folder / "heads",
-        history=folder / "history.tsv",
-        predictions=folder / "predictions.tsv",
-        layers=folder / "layers.tsv",
-        runs=folder / "runs.json",
-    )
+    return HeadOutputs(heads=folder / "heads", **_outputs_of_all_folds(folder))
+
+
+def network_outputs_in(folder):
+    """Outputs of the training of the networks of all folds."""
+    return NetworkOutputs(networks=folder / "networks", **_outputs_of_all_folds(folder))
+
+
+def _outputs_of_all_folds(folder):
+    tables = {name: folder / f"{name}.tsv" for name in ("history", "predictions", "layers")}
+    return {**tables, "runs": folder / "runs.json"}
 
 
 def job_files(folder, **changes):

@@ -21,10 +21,11 @@ DEFAULT = REPOSITORY / "config.yaml"
 
 def test_default_experiment_is_planned(tmp_path):
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", config=DEFAULT))
-    # One split and three folds of the simple CNN: smears, two canaries, grown smears. The
-    # transferred one by subject, and its source task. The same network again in three folds, and
-    # two repeats of three folds with and without a leak.
-    assert jobs["train_model"] == 4 * 4 + 3 + 1 + 3 + 2 * 2 * 3
+    # The simple CNN by image and by subject: smears, two canaries, grown smears. The transferred
+    # one by subject, the same network again, and both arms of the leak contrast. All folds are one
+    # job; a source task has one fold.
+    assert jobs["train_folds"] == 4 * 2 + 1 + 1 + 2
+    assert jobs["train_model"] == 1
     assert jobs["train_permuted_heads"] == 2
     # Two frozen backbones: features of each fold in one job, heads of all folds in one job.
     # Another set of features is what the tiles are selected by.
@@ -47,7 +48,7 @@ def test_catalogue_entry_plans_the_same(tmp_path):
     entry = str(REPOSITORY / "workflow" / "Snakefile")
     other = snakemake(tmp_path, "--dry-run", "--snakefile", entry, config=DEFAULT)
     # The catalogue's file has a target of its own in place of `all`.
-    assert planned_jobs(other)["train_model"] == 35
+    assert planned_jobs(other)["train_folds"] == 12
     assert planned_jobs(other)["everything"] == 1
 
 
@@ -86,9 +87,9 @@ def test_a_stage_can_be_asked_for_alone(tmp_path):
     # Two protocols each for the smears, their two canaries and the grown smears; one for tiles;
     # both arms of the leak contrast.
     assert jobs["assign_folds"] == 2 * 4 + 1 + 2
-    assert "train_model" not in jobs
+    assert not {"train_model", "train_folds"} & set(jobs)
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", "models", config=DEFAULT))
-    assert jobs["train_model"] == 35
+    assert (jobs["train_folds"], jobs["train_model"]) == (12, 1)
     assert "evaluate_model" not in jobs
 
 
@@ -191,9 +192,9 @@ def test_derived_data_sets_are_planned(tmp_path):
     assert jobs["permute_labels"] == 2
     # Labels change nothing about what images have in common.
     assert jobs["audit_dataset"] == 2
-    # Three folds, by image and by group; then twice for true and two kinds of labels; two leak
-    # contrasts of two arms, three repeats and three folds.
-    assert jobs["train_model"] == 3 * 2 + 3 * 2 * 3 + 2 * 2 * 3 * 3
+    # By image and by group; then twice for true and two kinds of labels; two leak contrasts of two
+    # arms. All repeats and folds are one job.
+    assert jobs["train_folds"] == 2 + 2 * 3 + 2 * 2
     assert jobs["tabulate_canaries"] == 1
     write_cells(tmp_path / "resources" / "raw" / "cells")
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", config=small_experiment()))

@@ -384,7 +384,7 @@ def test_transferred_weights_come_with_the_mean_image_of_their_source():
 
 def test_models_learn_from_images_or_from_stored_features():
     experiment = make()
-    assert (experiment.runs.image_models, experiment.runs.head_models) == (["cnn"], ["vgg"])
+    assert (experiment.runs.single_models, experiment.runs.head_models) == (["cnn"], ["vgg"])
     settings = experiment.config["models"]["vgg"]
     assert list(experiment.training.feature_sets) == [feature_set_name(settings)]
     image, heads = [("cells", "folds", "cnn")], [("cells", "folds", "vgg")]
@@ -403,6 +403,22 @@ def test_models_learn_from_images_or_from_stored_features():
         "<results>/training/cells/folds/vgg/runs.json"
     ]
     assert experiment.files.records_of_training(RUN)[0].endswith("fold-0/run.json")
+
+
+def test_one_job_may_train_the_networks_of_all_folds():
+    plain = make()
+    together = {"architecture": "simple_cnn", "folds_in_one_job": True, "title": "CNN"}
+    experiment = make(models={"cnn": together}, experiments=asked(protocols=["folds"]))
+    assert (experiment.runs.joint_models, experiment.runs.single_models) == (["cnn"], [])
+    place, run = "<results>/training/cells/folds/cnn", [Run("cells", "folds", "cnn")]
+    assert experiment.files.trained("predictions.tsv", run) == [f"{place}/predictions.tsv"]
+    assert experiment.files.networks(run) == [f"{place}/networks"]
+    cnn = wildcards(dataset="cells", protocol="folds", model="cnn")
+    assert experiment.files.records_of_training(cnn) == [f"{place}/runs.json"]
+    # The choice is none of the settings that a training depends on.
+    assert experiment.training.model_settings(cnn) == plain.training.model_settings(cnn)
+    passes = experiment.training.training_passes_of_folds(cnn)
+    assert passes == 3 * experiment.training.training_passes(cnn)
 
 
 @pytest.mark.parametrize(

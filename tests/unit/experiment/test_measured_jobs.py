@@ -10,7 +10,7 @@ from blastfold.experiment.config import check_config
 from blastfold.experiment.experiment import Experiment
 from blastfold.experiment.measured_jobs import measured_jobs
 
-TRAININGS = {"train_model", "train_heads"}
+TRAININGS = {"train_model", "train_folds", "train_heads"}
 NOT_OF_A_DATA_SET = {"tile_slide"}
 
 

@@ -117,6 +117,11 @@ def test_batch_normalisation_is_frozen_where_it_was_learnt(model, resolved):
             "pretraining.tiles.training.architecture",
         ),
         (
+            TRANSFERRED,
+            {"training": {"folds_in_one_job": True}},
+            "pretraining.tiles.training.folds_in_one_job: a source task has one fold",
+        ),
+        (
             {"weights": "own.weights.h5", "preprocessing": "weights"},
             {},
             "models.net.preprocessing: received 'weights', but the pre-processing of the file",

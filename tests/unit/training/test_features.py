@@ -9,6 +9,7 @@ import pytest
 from support.interruptions import stop_after
 from support.trainings import (
     RUN,
+    add_turned_fold,
     blobs,
     feature_settings,
     head_outputs_in,
@@ -174,10 +175,7 @@ def test_every_fold_has_random_start_weights_and_changes_of_its_own(tmp_path):
 def test_heads_of_several_folds_are_those_of_single_jobs(tmp_path):
     images, labels = blobs(size=32)
     write_job(tmp_path, images, labels)
-    folds = pd.read_csv(tmp_path / "folds.tsv", sep="\t")
-    turned = folds.assign(fold=1, role=folds["role"].replace({"test": "train", "train": "test"}))
-    pd.concat([folds, turned]).to_csv(tmp_path / "folds.tsv", sep="\t", index=False)
-    np.save(tmp_path / "mean.npy", np.repeat(np.load(tmp_path / "mean.npy"), 2, axis=0))
+    add_turned_fold(tmp_path)
     entry = model_entry(**HEAD | {"preprocessing": "none", "dense_units": [8], "dropout": 0.3})
     extract(tmp_path, entry)
     together = train_heads(tmp_path, entry, "both")

@@ -7,12 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, log_loss
+from support.interruptions import stop_after
 from support.trainings import (
     NOT_AUGMENTED,
+    RUN,
+    add_turned_fold,
     blobs,
     build_trainer,
     job_files,
+    job_settings,
     model_settings,
+    network_outputs_in,
     parts_of,
     run_job,
     without_test,
@@ -23,8 +28,10 @@ from blastfold.core import fold_table
 from blastfold.core.errors import OutOfMemoryError
 from blastfold.core.settings import AugmentationSettings
 from blastfold.networks.unfreezing import Stage
-from blastfold.training import batches, epochs, start
+from blastfold.training import batches, epochs, fold_job, start
+from blastfold.training.files import network_files
 from blastfold.training.memory import within_memory
+from blastfold.training.state import InterruptedTrainingError
 
 
 def test_batches_have_one_size_and_reach_every_place():
@@ -207,6 +214,51 @@ def test_deterministic_jobs_are_bit_equal(tmp_path):
     one, two = (run_job(tmp_path, name, settings) for name in ("one", "two"))
     assert one.predictions.read_bytes() == two.predictions.read_bytes()
     assert one.layers.read_bytes() == two.layers.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"early_stopping": 1, "class_weights": True},
+        {"train": "staged", "stages": 2, "epochs": 4, "schedule": "one_cycle"},
+    ],
+)
+def test_folds_in_one_job_are_those_of_single_jobs(tmp_path, changes):
+    images, labels = blobs()
+    write_job(tmp_path, images, labels)
+    add_turned_fold(tmp_path)
+    settings = model_settings(**changes)
+    compute = job_settings(states=tmp_path / "states")
+    # The job is stopped in its second fold and starts again.
+    job = fold_job.ImageTraining(job_files(tmp_path), settings, compute, RUN)
+    job.train(0, lambda: False)
+    with pytest.raises(InterruptedTrainingError):
+        job.train(1, stop_after(3))
+    outputs = network_outputs_in(tmp_path / "all")
+    fold_job.train_folds(job_files(tmp_path), settings, compute, RUN, outputs)
+    alone = [run_job(tmp_path, f"fold-{number}", settings, number=number) for number in (0, 1)]
+    for kind in ("predictions", "history"):
+        together = pd.read_csv(getattr(outputs, kind), sep="\t").drop(
+            columns="seconds", errors="ignore"
+        )
+        single = pd.concat([pd.read_csv(getattr(job, kind), sep="\t") for job in alone])
+        single = single.drop(columns="seconds", errors="ignore").reset_index(drop=True)
+        pd.testing.assert_frame_equal(together, single, check_exact=True)
+    assert outputs.layers.read_bytes() == alone[0].layers.read_bytes()
+    networks = network_files([outputs.networks])
+    assert [path.name for path in networks] == ["fold-0.keras", "fold-1.keras"]
+    for path, job in zip(networks, alone, strict=True):
+        stored = [keras.saving.load_model(file).get_weights() for file in (path, job.model)]
+        for first, second in zip(*stored, strict=True):
+            np.testing.assert_array_equal(first, second)
+    runs, records = (
+        json.loads(outputs.runs.read_text()),
+        [json.loads(job.run.read_text()) for job in alone],
+    )
+    assert [(run["job"], run["fold"]) for run in runs] == [("train_folds", 0), ("train_folds", 1)]
+    for name in ("seed", "digests", "images", "epochs", "stages", "trained_on"):
+        assert [run[name] for run in runs] == [record[name] for record in records]
+    assert not (tmp_path / "states").exists()
 
 
 def test_test_images_teach_nothing(tmp_path):

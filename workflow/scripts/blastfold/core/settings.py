@@ -37,9 +37,9 @@ OWN_NETWORKS = {
 }
 """By plain name; ``networks.architectures.build_backbone`` builds them."""
 
-NOT_OF_A_TRAINING = ("title", "weights", "augment")
+NOT_OF_A_TRAINING = ("title", "weights", "augment", "folds_in_one_job")
 """Keys of a model entry that no training reads: the name in tables, the start weights, which are a
-file, and a switch that the config check has applied to ``augmentation``."""
+file, a switch that the config check has applied to ``augmentation``, and which jobs train."""
 
 
 @dataclasses.dataclass(frozen=True)

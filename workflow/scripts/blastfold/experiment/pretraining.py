@@ -52,6 +52,8 @@ def expand_pretraining(config: dict) -> dict:
         training = entry.get("training", {})
         title = f"{_network_title(models, model)} on {entry.get('title', source)}"
         models[name] = {"architecture": model["architecture"], "title": title, **training}
+        # A source task has one fold.
+        models[name]["folds_in_one_job"] = False
         tasks.setdefault(source, []).append(name)
         # A source task may start from another one.
         waiting.append(name)
@@ -125,6 +127,8 @@ def check_pretraining(config: dict) -> Iterator[str]:
             yield f"{key}.training.train: 'head' teaches no backbone, expected all or staged"
         if "architecture" in entry["training"]:
             yield f"{key}.training.architecture: is that of the transferred model, leave it out"
+        if "folds_in_one_job" in entry["training"]:
+            yield f"{key}.training.folds_in_one_job: a source task has one fold, leave it out"
     yield from _check_circles(sources)
     yield from _check_overlap(config)
     for name, model in config["models"].items():

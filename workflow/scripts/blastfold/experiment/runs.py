@@ -291,9 +291,19 @@ class Runs:
         ]
 
     @cached_property
-    def image_models(self) -> list[str]:
-        """The models that learn from images."""
-        return [name for name in self.config["models"] if name not in self.head_models]
+    def joint_models(self) -> list[str]:
+        """The models that learn from images, all folds in one job."""
+        return [
+            name
+            for name, entry in self.config["models"].items()
+            if name not in self.head_models and entry["folds_in_one_job"]
+        ]
+
+    @cached_property
+    def single_models(self) -> list[str]:
+        """The models that learn from images, every fold in a job of its own."""
+        others = {*self.head_models, *self.joint_models}
+        return [name for name in self.config["models"] if name not in others]
 
     def fold_count(self, protocol: str) -> int:
         """Return the number of folds of a protocol."""

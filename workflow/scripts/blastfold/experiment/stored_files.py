@@ -37,7 +37,7 @@ class StoredFiles:
     def records_of_training(self, wildcards) -> list[str]:
         """Return the records of the training of a run, with one or all folds in a file."""
         run = _run_of(wildcards)
-        return self.trained("runs.json" if self._trains_heads(run) else "run.json", [run])
+        return self.trained("runs.json" if self._in_one_job(run) else "run.json", [run])
 
     def layers_of_training(self, wildcards) -> str:
         """Return the layers of a network, which are the same in every fold."""
@@ -127,7 +127,7 @@ class StoredFiles:
     # Lists of files.
 
     def trained(self, name: str, runs: Iterable[Run]) -> list[str]:
-        """Return the files of one kind of some trainings: of each fold, or of all heads at once."""
+        """Return the files of one kind of some trainings: of each fold, or of all at once."""
         return [
             f"<results>/training/{'/'.join(run)}/{fold}{name}"
             for run in runs
@@ -135,12 +135,16 @@ class StoredFiles:
         ]
 
     def networks(self, runs: Iterable[Run]) -> list[str]:
-        """Return the network of every fold of some runs."""
-        return [
-            f"<results>/training/{'/'.join(run)}/fold-{fold}/model.keras"
-            for run in runs
-            for fold in range(self.runs.fold_count(run.protocol))
-        ]
+        """Return the network of every fold of some runs, or the folder that holds them."""
+        paths = []
+        for run in runs:
+            place = f"<results>/training/{'/'.join(run)}"
+            if run.model in self.runs.joint_models:
+                paths.append(f"{place}/networks")
+            else:
+                folds = range(self.runs.fold_count(run.protocol))
+                paths += [f"{place}/fold-{fold}/model.keras" for fold in folds]
+        return paths
 
     def evaluated(self, name: str, runs: Iterable[Run]) -> list[str]:
         """Return one file of the evaluation of some runs."""
@@ -222,11 +226,12 @@ class StoredFiles:
             ]
         return fitted
 
-    def _trains_heads(self, run: Run) -> bool:
-        return run.model in self.runs.head_models
+    def _in_one_job(self, run: Run) -> bool:
+        """Return whether one job trains all folds of a run."""
+        return run.model not in self.runs.single_models
 
     def _fold_folders(self, run: Run) -> list[str]:
-        if self._trains_heads(run):
+        if self._in_one_job(run):
             return [""]
         return [f"fold-{fold}/" for fold in range(self.runs.fold_count(run.protocol))]
 

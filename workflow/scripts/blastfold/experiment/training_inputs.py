@@ -17,6 +17,7 @@ from blastfold.core.settings import (
     ASSEMBLY,
     EXTRACTION,
     HEADS,
+    NOT_OF_A_TRAINING,
     TRAINING,
     UNCHANGED,
     job_values,
@@ -28,10 +29,6 @@ from blastfold.experiment.runs import Runs
 
 UNCHANGED_IMAGES = {"augmentation": UNCHANGED.plain(), "epochs": 0, "stain": "none"}
 """What a selection has in place of a model's changes of images."""
-
-UNTRAINED = ("title", "weights", "augment")
-"""Keys of a model that its training does not read: its weights are an input, and ``augment`` has
-been applied to ``augmentation``."""
 
 SHARED = "shared"
 """Folder of features that all folds and protocols share."""
@@ -93,7 +90,7 @@ class TrainingInputs:
     def model_settings(self, wildcards) -> dict:
         """Return what of a model's entry changes its training; its weights are an input."""
         entry = self.config["models"][wildcards.model]
-        return {key: entry[key] for key in sorted(entry) if key not in UNTRAINED}
+        return {key: entry[key] for key in sorted(entry) if key not in NOT_OF_A_TRAINING}
 
     def image_source(self, wildcards) -> str:
         """Return the data set by whose name images are augmented: of a canary its base."""
@@ -112,6 +109,10 @@ class TrainingInputs:
     def training_passes(self, wildcards) -> int:
         """Return how often a training passes over a data set: each epoch, and to predict."""
         return self.config["models"][wildcards.model]["epochs"] + 1
+
+    def training_passes_of_folds(self, wildcards) -> int:
+        """Return how often the trainings of all folds pass over a data set."""
+        return self.training_passes(wildcards) * self.application_passes(wildcards)
 
     def application_passes(self, wildcards) -> int:
         """Return how often a test on another data set passes over it: once for each network."""

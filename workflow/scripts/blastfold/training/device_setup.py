@@ -37,8 +37,13 @@ def set_up(compute: JobSettings, seed: int) -> Setup:
         # Not all operations are reproducible under TensorFlow's XLA.
         jit_compile = device.default_jit_compile(name) and not compute.deterministic
     keras.config.set_dtype_policy(precision)
+    seed_generators(compute, seed)
+    return Setup(name, precision, jit_compile)
+
+
+def seed_generators(compute: JobSettings, seed: int) -> None:
+    """Seed all random generators, as at the start of a job that trains one fold alone."""
     if compute.deterministic:
         device.set_deterministic(seed)
     else:
         keras.utils.set_random_seed(seed)
-    return Setup(name, precision, jit_compile)

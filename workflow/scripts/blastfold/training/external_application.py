@@ -30,6 +30,7 @@ from blastfold.networks import (
 from blastfold.networks.architectures import class_probabilities
 from blastfold.training.batches import batches
 from blastfold.training.device import set_up_device
+from blastfold.training.files import network_files
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ def apply_models(
     """Predict every image of a data set with the networks of all folds of a training.
 
     Args:
-        models: Trained networks (``model.keras``) of the folds of all repeats, in their order.
+        models: Trained networks of the folds of all repeats, in their order, or their folder.
         images: Image store of the other data set, uint8 (n, h, w, 3).
         manifest: Its manifest.
         dataset: Its JSON summary, with the digests of both and the classes.
@@ -67,6 +68,7 @@ def apply_models(
     names, labels = table["image_id"].to_numpy(), table["label"].astype("int64").to_numpy()
     classes = read_classes(dataset)
     by_network = []
+    models = network_files(models)
     for fold, path in enumerate(models):
         logger.info("network of fold %d (%d networks): %d images", fold, len(models), len(store))
         by_network.append(predict_with(path, store))

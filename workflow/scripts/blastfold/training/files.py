@@ -2,7 +2,8 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping
+import pathlib
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 Path = str | os.PathLike
@@ -76,19 +77,61 @@ class FoldOutputs(NamedFiles):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class HeadOutputs(NamedFiles):
-    """What the training of the heads of all folds writes.
+class AllFoldOutputs(NamedFiles):
+    """What a job writes that trains all folds of a model.
 
     Attributes:
-        heads: Folder with the weights of every head, ``fold-0.weights.h5`` and so on.
         history: Table with one row per fold and epoch.
         predictions: Table of predictions of all folds.
         layers: Table of the network's layers, which are the same in every fold.
         runs: JSON list of the records of all folds.
     """
 
-    heads: Path
     history: Path
     predictions: Path
     layers: Path
     runs: Path
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HeadOutputs(AllFoldOutputs):
+    """What the training of the heads of all folds writes.
+
+    Attributes:
+        heads: Folder with the weights of every head, ``fold-0.weights.h5`` and so on.
+    """
+
+    heads: Path
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NetworkOutputs(AllFoldOutputs):
+    """What the training of the networks of all folds writes.
+
+    Attributes:
+        networks: Folder with the network of every fold and its pre-processing,
+            ``fold-0.keras`` and so on.
+    """
+
+    networks: Path
+
+
+def network_file(folder: Path, fold: int) -> pathlib.Path:
+    """Return the file of a fold's network in the folder of :class:`NetworkOutputs`."""
+    return pathlib.Path(folder) / f"fold-{fold}.keras"
+
+
+def network_files(paths: Iterable[Path]) -> list[pathlib.Path]:
+    """Return the networks of all folds, in their order, whatever jobs trained them.
+
+    Args:
+        paths: One file per fold, or the folder of :class:`NetworkOutputs`.
+    """
+    found = []
+    for path in map(pathlib.Path, paths):
+        if path.is_dir():
+            count = len(list(path.glob("fold-*.keras")))
+            found += [network_file(path, fold) for fold in range(count)]
+        else:
+            found.append(path)
+    return found

@@ -147,7 +147,7 @@ class HeadTraining:
             network = architectures.Network(self.backbone, head, self.application)
             self.trainer = head_trainer(network, inputs, self.settings, fold.seed)
         else:
-            self.trainer.replace_head(head, inputs, fold.seed)
+            self.trainer.restart(head, inputs, fold.seed)
         return self.trainer
 
 

@@ -13,7 +13,7 @@ from blastfold.core.tables import write_table
 from blastfold.networks import architectures
 from blastfold.training import epochs
 from blastfold.training.device_setup import Setup
-from blastfold.training.files import FoldOutputs, HeadOutputs
+from blastfold.training.files import AllFoldOutputs, FoldOutputs
 from blastfold.training.fold import Fold
 from blastfold.training.run_record import describe_process
 from blastfold.training.state import TrainingState
@@ -82,7 +82,7 @@ def describe_epochs(history: pd.DataFrame, trainer: Trainer) -> dict:
     }
 
 
-def write_outcomes(outcomes: Iterable[Outcome], outputs: FoldOutputs | HeadOutputs) -> None:
+def write_outcomes(outcomes: Iterable[Outcome], outputs: FoldOutputs | AllFoldOutputs) -> None:
     """Write history, predictions and layers of the folds of one model."""
     outcomes = list(outcomes)
     write_table(pd.concat([outcome.history for outcome in outcomes]), outputs.history)
@@ -104,7 +104,7 @@ def describe_run(
     """Return the record of the training of one fold.
 
     Args:
-        job: Rule that trained: ``train_model`` or ``train_heads``.
+        job: Rule that trained: ``train_model``, ``train_folds`` or ``train_heads``.
         outcome: What the training gave.
         settings: The model.
         compute: How the job computes.

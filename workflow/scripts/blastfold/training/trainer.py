@@ -118,20 +118,20 @@ class Trainer:
             keras.ops.convert_to_numpy(value) for value in self.trained.optimizer.variables
         ]
 
-    def replace_head(self, head: keras.Model, inputs: FeatureInputs, seed: int) -> None:
-        """Start the training of another head of the same kind without tracing it again.
+    def restart(self, start: keras.Model, inputs: ImageInputs | FeatureInputs, seed: int) -> None:
+        """Start another training of the same kind without tracing the network again.
 
         Args:
-            head: A head with its start weights, which are copied.
-            inputs: The features that it is trained on.
+            start: A model with the variables of ``trained`` at their start, which are copied.
+            inputs: What it is trained on.
             seed: Seed of its training.
         """
-        for own, start in zip(self.trained.variables, head.variables, strict=True):
-            own.assign(start)
+        for own, value in zip(self.trained.variables, start.variables, strict=True):
+            own.assign(value)
         if self.compiled_for:
             optimizer = self.trained.optimizer.variables
-            for own, start in zip(optimizer, self.fresh_optimizer, strict=True):
-                own.assign(start)
+            for own, value in zip(optimizer, self.fresh_optimizer, strict=True):
+                own.assign(value)
         self.inputs, self.seed = inputs, seed
         self.start_epoch(0)
 

@@ -18,6 +18,9 @@ ALL = "all"
 COLUMNS = ("job", "dataset", "protocol", "model")
 """What a row is about, text; empty where a job concerns no protocol or no model."""
 
+OF_ALL_FOLDS = ("train_folds", "train_heads")
+"""Rules whose jobs train all folds of a model."""
+
 NO_TRAINING = "n/a: trains no network"
 ON_CPU = "GPU memory n/a: trained on the CPU"
 CAPTION = (
@@ -182,7 +185,7 @@ def _benchmarks_of(
     rule: str, names: tuple[str, str, str], records: Sequence[dict], benchmarks: Path
 ) -> list[Path]:
     """Return the benchmark files of the jobs that trained a model."""
-    if rule == "train_heads":
+    if rule in OF_ALL_FOLDS:
         return [benchmarks.joinpath(rule, *names).with_suffix(".tsv")]
     folder = benchmarks.joinpath(rule, *names)
     return [folder / f"fold-{record['fold']}.tsv" for record in records]
@@ -193,7 +196,7 @@ def _recorded_jobs(rule: str, records: Sequence[dict]) -> list[dict[str, float]]
     jobs = [
         {"seconds": record["seconds"], "memory": record["peak_memory_mb"]} for record in records
     ]
-    if rule != "train_heads":
+    if rule not in OF_ALL_FOLDS:
         return jobs
     seconds = sum(job["seconds"] for job in jobs)
     return [{"seconds": seconds, "memory": max(job["memory"] for job in jobs)}]
