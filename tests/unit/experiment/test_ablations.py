@@ -54,7 +54,7 @@ def test_cells_are_the_product_with_the_reference_first():
         for mean in ("none", "mean_image")
     ]
     cell = config["models"]["what_head_mean_image"]
-    assert (cell["train"], cell["preprocessing"]) == ("head", "mean_image")
+    assert (cell["train"], cell["preprocessing"]) == ("head", "mean_image_plain")
     assert cell["title"] == "CNN, head, mean image"
     # What does not vary is that of the model, which stays as it is.
     assert cell["architecture"] == "simple_cnn"

@@ -36,7 +36,7 @@ def test_defaults_are_the_thesis():
     protocol = config["protocols"]["holdout"]
     assert (protocol["test_fraction"], protocol["validation_fraction"]) == (0.2, 0.05)
     model = config["models"]["simple_cnn"]
-    assert (model["epochs"], model["preprocessing"]) == (10, "mean_image")
+    assert (model["epochs"], model["preprocessing"]) == (10, "mean_image_plain")
     assert model["augmentation"]["flip_up_down"] is True
     assert model["title"] == "simple_cnn"
 
@@ -717,7 +717,7 @@ def test_a_model_that_no_experiment_asks_for_may_start_from_a_source_task():
     config["models"]["other"] = {"architecture": "simple_cnn"}
     config["experiments"][0]["models"] = ["other"]
     checked = check_config(config, SCHEMA)
-    assert checked["models"]["transferred"]["preprocessing"] == "source_mean_image"
+    assert checked["models"]["transferred"]["preprocessing"] == "source_mean_image_plain"
     assert "src_simplecnn" not in checked["models"]
 
 

@@ -345,7 +345,7 @@ def test_a_training_starts_from_what_its_model_needs():
 
 
 def test_a_missing_weights_file_is_named():
-    models = {"cnn": {"architecture": "vgg16", "weights": "lost.h5"}}
+    models = {"cnn": {"architecture": "vgg16", "weights": "lost.h5", "preprocessing": "imagenet"}}
     with pytest.raises(InputError, match=r"models.cnn.weights: the file lost.h5 does not exist"):
         make(models=models, experiments=asked()).training.weights(RUN)
 

@@ -1,5 +1,6 @@
 """The networks against the thesis' numbers and Keras' own summaries."""
 
+import importlib
 import io
 import re
 
@@ -103,7 +104,7 @@ def test_mean_image_is_subtracted_and_saved_with_the_model(tmp_path):
     mean_image = np.random.default_rng(0).uniform(0, 255, (20, 20, 3)).astype("float32")
     images = np.random.default_rng(1).integers(0, 256, (3, 20, 20, 3), dtype=np.uint8)
     network = architectures.build_network(settings("simple_cnn"), (20, 20, 3))
-    scaling = preprocessing.build_scaling("mean_image", None, mean_image)
+    scaling = preprocessing.build_scaling("mean_image_plain", None, mean_image)
     np.testing.assert_allclose(scaling.predict(images, verbose=0), images - mean_image, atol=1e-4)
     image = keras.Input((20, 20, 3), dtype="uint8")
     model = keras.Model(image, network.whole(scaling(image)))
@@ -120,6 +121,55 @@ def test_imagenet_scaling_is_that_of_the_network():
     np.testing.assert_allclose(scaling.predict(images, verbose=0), images / 127.5 - 1.0, atol=1e-6)
     with pytest.raises(InputError, match="simple_cnn has no ImageNet weights"):
         preprocessing.build_scaling("imagenet", None, np.zeros((32, 32, 3)))
+
+
+@pytest.mark.parametrize("architecture", ["VGG19", "DenseNet169", "MobileNetV2", "ResNet50V2"])
+def test_mean_image_takes_the_place_of_imagenets_mean(architecture):
+    """The oracle is Keras' own ``preprocess_input``, with the mean that it subtracts replaced."""
+    random = np.random.default_rng(0)
+    mean_image = random.uniform(0, 255, (8, 8, 3)).astype("float32")
+    images = random.integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
+    _, module = architectures.find_application(architecture)
+    application = importlib.import_module(f"keras.applications.{module}")
+    # The colour that Keras turns into 0 is ImageNet's mean, in the order of the output.
+    imagenet = {"vgg19": [103.939, 116.779, 123.68], "densenet": [123.675, 116.28, 103.53]}
+    zero = np.array(imagenet.get(module, [127.5] * 3), dtype="float32")
+    ordered = zero[::-1] if module == "vgg19" else zero
+    assert np.abs(application.preprocess_input(ordered[None, None].copy())).max() < 1e-5
+    for kind in ("mean_image_imagenet", "source_mean_image_imagenet"):
+        scaling = preprocessing.build_scaling(kind, module, mean_image)
+        shifted = images.astype("float32") - mean_image + ordered
+        expected = application.preprocess_input(shifted)
+        np.testing.assert_allclose(scaling.predict(images, verbose=0), expected, atol=1e-4)
+
+
+def test_mean_image_becomes_zero_in_a_network_that_scales_images_itself():
+    mean_image = np.random.default_rng(0).uniform(0, 255, (32, 32, 3)).astype("float32")
+    shape = (32, 32, 3)
+    backbone, module = architectures.build_backbone("EfficientNetV2B0", "average", shape)
+    scaling = preprocessing.build_scaling("mean_image_imagenet", module, mean_image, backbone)
+    read = scaling.predict(mean_image[None], verbose=0)
+    # The mean that this network subtracts itself, as shares of 255.
+    imagenet = np.multiply([0.485, 0.456, 0.406], 255)
+    np.testing.assert_allclose(read, np.broadcast_to(imagenet, read.shape), atol=1e-3)
+    scales_itself = (keras.layers.Rescaling, keras.layers.Normalization)
+    for layer in backbone.layers:
+        if isinstance(layer, scales_itself):
+            read = keras.ops.convert_to_numpy(layer(read))
+    np.testing.assert_allclose(read, 0, atol=1e-4)
+
+
+def test_scaled_mean_image_is_saved_with_the_model(tmp_path):
+    mean_image = np.full((20, 20, 3), 60.0, dtype="float32")
+    images = np.random.default_rng(1).integers(0, 256, (3, 20, 20, 3), dtype=np.uint8)
+    for kind, module, expected in (
+        ("mean_image_scaled", None, (images - 60.0) / 127.5),
+        ("mean_image_imagenet", "vgg16", images[..., ::-1] - 60.0),
+    ):
+        scaling = preprocessing.build_scaling(kind, module, mean_image)
+        scaling.save(tmp_path / "scaling.keras")
+        loaded = keras.saving.load_model(tmp_path / "scaling.keras")
+        np.testing.assert_allclose(loaded.predict(images, verbose=0), expected, atol=1e-4)
 
 
 def test_backbone_weights_come_from_the_file(tmp_path):

@@ -76,10 +76,33 @@ def test_what_belongs_to_the_weights_is_resolved():
 
     assert preprocessing({"weights": "none"}) == "none"
     assert preprocessing({"weights": "imagenet"}) == "imagenet"
-    assert preprocessing(TRANSFERRED) == "source_mean_image"
+    assert preprocessing(TRANSFERRED) == "source_mean_image_plain"
     assert preprocessing(TRANSFERRED, {"training": {"preprocessing": "none"}}) == "none"
     chained = {"training": {"weights": "imagenet", "preprocessing": "weights"}}
     assert preprocessing(TRANSFERRED, chained) == "imagenet"
+    chained = {"training": {"weights": "imagenet"}}
+    assert preprocessing(TRANSFERRED, chained) == "source_mean_image_imagenet"
+
+
+@pytest.mark.parametrize(
+    ("weights", "training", "resolved"),
+    [
+        ("none", {}, "mean_image_plain"),
+        ("imagenet", {}, "mean_image_imagenet"),
+        ("source", {}, "mean_image_plain"),
+        ("source", {"preprocessing": "none"}, "mean_image_plain"),
+        ("source", {"preprocessing": "mean_image_scaled"}, "mean_image_scaled"),
+        ("source", {"weights": "imagenet", "preprocessing": "weights"}, "mean_image_imagenet"),
+        ("source", {"weights": "imagenet"}, "mean_image_imagenet"),
+        ("source", {"weights": "imagenet", "preprocessing": "none"}, "mean_image_plain"),
+    ],
+)
+def test_mean_image_is_in_the_units_of_the_start_weights(weights, training, resolved):
+    start = TRANSFERRED if weights == "source" else {"weights": weights}
+    config = check(config_with(start, {"training": training}))
+    assert config["models"]["net"]["preprocessing"] == resolved
+    plain = check(config_with({**start, "preprocessing": "mean_image_plain"}, {}))
+    assert plain["models"]["net"]["preprocessing"] == "mean_image_plain"
 
 
 @pytest.mark.parametrize(
@@ -126,6 +149,11 @@ def test_batch_normalisation_is_frozen_where_it_was_learnt(model, resolved):
             {},
             "models.net.preprocessing: received 'weights', but the pre-processing of the file",
         ),
+        (
+            {"weights": "own.weights.h5"},
+            {},
+            "models.net.preprocessing: received 'mean_image', but the pre-processing of the file",
+        ),
     ],
 )
 def test_fault_names_the_key(model, source, expected):
@@ -140,7 +168,7 @@ def test_names():
     assert source_of({"weights": "imagenet"}) is source_of({}) is None
 
 
-@pytest.fixture(scope="module", params=["mean_image", "none"])
+@pytest.fixture(scope="module", params=["mean_image_plain", "none"])
 def exported(request, tmp_path_factory):
     """The backbone of a small network that was trained by a job of its own."""
     folder = tmp_path_factory.mktemp("source")

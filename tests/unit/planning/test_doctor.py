@@ -206,6 +206,7 @@ def test_data_folders_are_compared_with_known_counts(tmp_path):
 def test_weights_are_compared_with_their_checksums(machine, tmp_path):
     models = {"net": {"architecture": "vgg16", "weights": "imagenet"}}
     models["own"] = {"architecture": "vgg16", "weights": str(tmp_path / "own.weights.h5")}
+    models["own"]["preprocessing"] = "imagenet"
     config = config_of(
         models=models, experiments=[CONFIG["experiments"][0] | {"models": ["net", "own"]}]
     )

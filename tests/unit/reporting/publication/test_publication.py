@@ -58,7 +58,7 @@ def settings(**changes):
         "early_stopping": None,
         "epochs": 3,
         "learning_rate": 0.0005,
-        "preprocessing": "mean_image",
+        "preprocessing": "mean_image_plain",
         "train": "head",
     }
     return base | changes

@@ -63,7 +63,7 @@ def write(path, content):
 
 def run_of(fold):
     settings = {"architecture": "simple_cnn", "augmentation": {}, "batch_size": 8, "epochs": 2}
-    settings |= {"class_weights": True, "learning_rate": 0.1, "preprocessing": "mean_image"}
+    settings |= {"class_weights": True, "learning_rate": 0.1, "preprocessing": "mean_image_plain"}
     return {
         "fold": fold,
         "settings": settings | {"train": "all"},

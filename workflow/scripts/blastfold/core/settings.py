@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self
 from blastfold.core.errors import InputError
 from blastfold.core.files import digest_settings
 from blastfold.core.names import plain_name
+from blastfold.core.preprocessing_kinds import KINDS, OF_FOLD
 
 SIMPLE_CNN = "simplecnn"
 """Plain name of the simple CNN of the thesis (Fig. 4.8)."""
@@ -110,7 +111,7 @@ class FeatureSettings(Settings):
     Attributes:
         architecture: Name of the network.
         pooling: ``average`` or ``flatten``.
-        preprocessing: ``mean_image``, ``source_mean_image``, ``imagenet`` or ``none``.
+        preprocessing: One of :data:`blastfold.core.preprocessing_kinds.KINDS`.
         stain: ``none``, ``reinhard`` or ``macenko``.
         augmentation: Random changes; without any there is one view of each image.
         epochs: Epochs of the longest training on these features: one changed view for each.
@@ -279,7 +280,7 @@ def features_depend_on_fold(preprocessing: str, stain: str, *, random_start: boo
         stain: As there.
         random_start: Whether the backbone starts from random weights.
     """
-    return preprocessing == "mean_image" or stain != "none" or random_start
+    return KINDS[preprocessing].mean == OF_FOLD or stain != "none" or random_start
 
 
 def is_simple_cnn(architecture: str) -> bool:

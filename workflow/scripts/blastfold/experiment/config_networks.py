@@ -23,9 +23,9 @@ def check_networks(config: dict) -> Iterator[str]:
         yield from _name_faults(f"{key}.architecture", model["architecture"], own=True)
         if own := OWN_NETWORKS.get(plain_name(model["architecture"])):
             for part in ("weights", "preprocessing"):
-                if model[part] == "imagenet":
+                if model[part] in ("imagenet", "mean_image_imagenet"):
                     yield (
-                        f"{key}.{part}: received 'imagenet', but {own.name} has no ImageNet "
+                        f"{key}.{part}: received {model[part]!r}, but {own.name} has no ImageNet "
                         "weights; expected another value or another architecture"
                     )
     for model, dataset in dict.fromkeys((run[2], run[0]) for run in combinations(config)):

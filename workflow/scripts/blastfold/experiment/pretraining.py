@@ -4,6 +4,10 @@ import copy
 from collections.abc import Iterator, Mapping
 
 from blastfold.core.names import LEAK_CONTRAST, plain_name
+from blastfold.core.preprocessing_kinds import IMAGENET, KINDS, PLAIN, mean_image_in, of_source
+
+DECIDED_BY_WEIGHTS = ("mean_image", "weights")
+"""Values of ``preprocessing`` whose meaning depends on the start weights."""
 
 
 def pretraining_name(source: str, architecture: str) -> str:
@@ -138,18 +142,13 @@ def check_pretraining(config: dict) -> Iterator[str]:
                 f"models.{name}.weights.pretrained_on: received {source!r}, "
                 f"expected one of the entries under pretraining: {sorted(sources)}"
             )
-        if (
-            model["preprocessing"] == "weights"
-            and source is None
-            and model["weights"]
-            not in (
-                "none",
-                "imagenet",
-            )
-        ):
+        unknown = source is None and model["weights"] not in ("none", "imagenet")
+        if unknown and model["preprocessing"] in DECIDED_BY_WEIGHTS:
             yield (
-                f"models.{name}.preprocessing: received 'weights', but the pre-processing of "
-                f"the file {model['weights']} is not known; expected mean_image, imagenet or none"
+                f"models.{name}.preprocessing: received {model['preprocessing']!r}, but the "
+                f"pre-processing of the file {model['weights']} is not known; expected one that "
+                "does not depend on it: mean_image_imagenet, mean_image_scaled, "
+                "mean_image_plain, imagenet or none"
             )
 
 
@@ -208,8 +207,9 @@ def _has_folds(protocol: Mapping) -> bool:
 def resolve_weights(config: dict) -> None:
     """Replace what depends on start weights by what it means, in every model.
 
-    ``preprocessing: weights`` becomes ``imagenet``, ``none`` or ``source_mean_image``;
-    ``batch_normalisation: auto`` becomes ``frozen`` or ``trained``.
+    ``preprocessing: weights`` and ``mean_image`` become one of
+    :data:`blastfold.core.preprocessing_kinds.KINDS`; ``batch_normalisation: auto`` becomes
+    ``frozen`` or ``trained``.
 
     Args:
         config: A valid config; changed in place.
@@ -223,14 +223,29 @@ def resolve_weights(config: dict) -> None:
 
 
 def _preprocessing(model: Mapping, config: dict) -> str:
-    if model["preprocessing"] != "weights":
-        return model["preprocessing"]
-    source = source_of(model)
-    if source is None:
+    """Return the kind of pre-processing that a model has, which its start weights may decide."""
+    given = model["preprocessing"]
+    if given == "mean_image":
+        return mean_image_in(_units_of_weights(model, config))
+    if given != "weights":
+        return given
+    if source_of(model) is None:
         return model["weights"]
+    return of_source(_preprocessing(_source_model(model, config), config))
+
+
+def _units_of_weights(model: Mapping, config: dict) -> str:
+    """Return the units in which the start weights of a model expect images."""
+    if source_of(model) is None:
+        return PLAIN if model["weights"] == "none" else IMAGENET
+    return KINDS[_preprocessing(_source_model(model, config), config)].units
+
+
+def _source_model(model: Mapping, config: dict) -> Mapping:
+    """Return the entry of the network that a model starts from."""
+    source = source_of(model)
     name = pretraining_name(source, model["architecture"])
     # A model that no experiment asks for has no source task that is trained.
     defaults = {"weights": "none", "preprocessing": "mean_image"}
     unasked = {**model, **defaults, **config["pretraining"][source]["training"]}
-    belonging = _preprocessing(config["models"].get(name, unasked), config)
-    return "source_mean_image" if belonging == "mean_image" else belonging
+    return config["models"].get(name, unasked)

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 from blastfold.core.errors import InputError
 from blastfold.core.names import plain_name
+from blastfold.core.preprocessing_kinds import KINDS, OF_FOLD, OF_SOURCE
 from blastfold.core.settings import (
     APPLICATION,
     ASSEMBLY,
@@ -235,15 +236,15 @@ def _present(**files: str | list) -> dict[str, str]:
 
 def _preparation(entry: Mapping, split) -> dict[str, str | list]:
     """Return what a model's pre-processing was fitted on, by name; empty lists for nothing."""
-    stain, kind = entry["stain"], entry["preprocessing"]
+    stain, mean = entry["stain"], KINDS[entry["preprocessing"]].mean
     files: dict[str, str | list] = {"mean_images": [], "source_mean_image": [], "stains": []}
     if stain != "none":
         files["stains"] = f"<results>/stain/{_place(split)}/{stain}.json"
-    if kind == "mean_image":
+    if mean == OF_FOLD:
         normalised = f"<results>/stain/{_place(split)}/{stain}.npy"
         plain = f"<results>/mean_images/{_place(split)}.npy"
         files["mean_images"] = plain if stain == "none" else normalised
-    if kind == "source_mean_image":
+    if mean == OF_SOURCE:
         name = plain_name(entry["architecture"])
         files["source_mean_image"] = (
             f"<results>/pretraining/{source_of(entry)}/{name}.mean_image.npy"

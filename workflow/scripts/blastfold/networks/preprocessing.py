@@ -7,8 +7,9 @@ import keras
 import numpy as np
 
 from blastfold.core.errors import InputError
+from blastfold.core.preprocessing_kinds import HALF_RANGE, IMAGENET, KINDS, SCALED
 from blastfold.networks.augmentation import COLUMNS, Augmentation
-from blastfold.networks.layers import ImageNetScaling, MeanImageSubtraction
+from blastfold.networks.layers import ImageNetScaling, MeanImageSubtraction, zero_colour
 from blastfold.networks.stain_layers import build_stain_layer
 
 
@@ -46,46 +47,58 @@ def build_preparation(
     application: str | None,
     mean_image: np.ndarray,
     stain_record: Mapping | None,
+    backbone: keras.Model | None = None,
 ) -> Preparation:
     """Build a preparation from what was fitted on the training images of a fold.
 
     Args:
-        preprocessing: ``mean_image``, ``source_mean_image``, ``imagenet`` or ``none``.
+        preprocessing: One of :data:`blastfold.core.preprocessing_kinds.KINDS`.
         application: Module of keras.applications that the backbone comes from, or None.
         mean_image: float32 (height, width, 3) that is subtracted where ``preprocessing`` asks
             for it; its shape is that of the images.
         stain_record: The fold's record of stain normalisation; None without normalisation.
+        backbone: See :func:`build_scaling`.
     """
-    scaling = build_scaling(preprocessing, application, mean_image)
+    scaling = build_scaling(preprocessing, application, mean_image, backbone)
     stain = None if stain_record is None else build_stain_layer(stain_record)
     return Preparation(mean_image.shape, scaling, stain)
 
 
 def build_scaling(
-    preprocessing: str, application: str | None, mean_image: np.ndarray
+    preprocessing: str,
+    application: str | None,
+    mean_image: np.ndarray,
+    backbone: keras.Model | None = None,
 ) -> keras.Model:
     """Build the model that scales intensities to the range that the network expects.
 
     Args:
-        preprocessing: ``mean_image``, ``source_mean_image``, ``imagenet`` or ``none``.
+        preprocessing: One of :data:`blastfold.core.preprocessing_kinds.KINDS`.
         application: Module of keras.applications that the backbone comes from, or None.
         mean_image: float32 (height, width, 3), mean of the fold's training images or of the images
             that the start weights come from.
+        backbone: The backbone with its start weights. It is needed where a mean image takes the
+            place of ImageNet's mean in a network that scales images itself.
 
     Raises:
         InputError: ImageNet's scaling is requested for a network without ImageNet weights.
     """
+    kind = KINDS[preprocessing]
+    if kind.units == IMAGENET and application is None:
+        raise InputError(
+            f"preprocessing: received {preprocessing!r}, expected mean_image: simple_cnn has no "
+            "ImageNet weights"
+        )
     image = keras.Input(mean_image.shape, name="image")
-    if preprocessing == "none":
-        return keras.Model(image, keras.layers.Rescaling(1.0)(image), name="as_stored")
-    if preprocessing == "imagenet":
-        if application is None:
-            raise InputError(
-                "preprocessing: received 'imagenet', expected 'mean_image': "
-                "simple_cnn has no ImageNet weights"
-            )
-        return keras.Model(image, ImageNetScaling(application)(image), name="scaling")
-    subtraction = MeanImageSubtraction(mean_image.shape)
+    if kind.mean is None:
+        scaled = kind.units == IMAGENET
+        layer = ImageNetScaling(application) if scaled else keras.layers.Rescaling(1.0)
+        return keras.Model(image, layer(image), name="scaling" if scaled else "as_stored")
+    options = {"divisor": HALF_RANGE} if kind.units == SCALED else {}
+    if kind.units == IMAGENET:
+        options["module"] = application
+        options |= {} if backbone is None else {"zero": zero_colour(backbone)}
+    subtraction = MeanImageSubtraction(mean_image.shape, **options)
     scaling = keras.Model(image, subtraction(image), name="mean_subtraction")
     subtraction.set_mean_image(mean_image)
     return scaling

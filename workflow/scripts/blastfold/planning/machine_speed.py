@@ -104,7 +104,7 @@ def _preparation(settings: Mapping, shape: tuple[int, int, int]) -> Preparation:
             for name, size in SHAPES[settings["stain"]].items()
         }
         record = {"stain": settings["stain"], "reference": reference}
-    return build_preparation("mean_image", None, np.zeros(shape, dtype="float32"), record)
+    return build_preparation("mean_image_plain", None, np.zeros(shape, dtype="float32"), record)
 
 
 def _build_network(settings: Mapping, shape: tuple[int, int, int]) -> architectures.Network:

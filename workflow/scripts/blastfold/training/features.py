@@ -118,7 +118,8 @@ def extract_features(
                 backbone, _ = frozen_backbone(*start_of, number)
                 runtime = choose_runtime(backbone, setup, compute)
             source = ImageInputs(images, settings.augmentation, seed)
-            preparation = read_preparation(files, number or 0, settings.preprocessing, application)
+            described = settings.preprocessing, application, backbone
+            preparation = read_preparation(files, number or 0, *described)
             rows = rows_by_view(files, number, view_count(settings), len(images))
             extraction = Extraction(preparation, source, rows, stop, batch_size)
             extraction.run(runtime, work)

@@ -123,7 +123,8 @@ def start_network(
     network = architectures.build_network(settings, shape, draw, derive_seed(fold_seed, "head"))
     if files.weights:
         architectures.load_backbone_weights(network.backbone, files.weights)
-    return network, read_preparation(files, fold, settings.preprocessing, network.application)
+    described = settings.preprocessing, network.application, network.backbone
+    return network, read_preparation(files, fold, *described)
 
 
 def image_shape(files: StartFiles) -> tuple[int, int, int]:
@@ -132,9 +133,20 @@ def image_shape(files: StartFiles) -> tuple[int, int, int]:
 
 
 def read_preparation(
-    files: StartFiles, fold: int, preprocessing: str, application: str | None
+    files: StartFiles,
+    fold: int,
+    preprocessing: str,
+    application: str | None,
+    backbone: keras.Model,
 ) -> Preparation:
     """Read what was fitted on the training images of a fold, and build the pre-processing.
+
+    Args:
+        files: What the network starts from.
+        fold: Number of the fold.
+        preprocessing: One of :data:`blastfold.core.preprocessing_kinds.KINDS`.
+        application: Module of keras.applications that the backbone comes from, or None.
+        backbone: The backbone with its start weights.
 
     Raises:
         InputError: The mean image of the fold has another size than the images.
@@ -150,7 +162,8 @@ def read_preparation(
             f"{files.mean_images}: received mean images of shape {mean_image.shape}, expected "
             f"{shape} as the images of {files.images}"
         )
-    return build_preparation(preprocessing, application, mean_image, read_stain(files, fold))
+    stain = read_stain(files, fold)
+    return build_preparation(preprocessing, application, mean_image, stain, backbone)
 
 
 def read_mean_image(files: StartFiles, fold: int) -> np.ndarray | None:

@@ -4,6 +4,15 @@ from collections import Counter
 from collections.abc import Iterator
 
 from blastfold.core.names import plain_name
+from blastfold.core.preprocessing_kinds import (
+    HALF_RANGE,
+    IMAGENET,
+    KINDS,
+    OF_FOLD,
+    PLAIN,
+    SCALED,
+    Kind,
+)
 from blastfold.core.settings import OWN_NETWORKS
 from blastfold.reporting.publication.records import Records, Run
 from blastfold.reporting.publication.wording import (
@@ -27,16 +36,10 @@ LIBRARIES = {
 
 def preprocessing_sentences(records: Records) -> list[str]:
     """Report how an image was processed before a network saw it."""
-    texts = {
-        "mean_image": "the mean image of the fold's own training images was subtracted",
-        "source_mean_image": "the mean image of the source task's training images was subtracted",
-        "imagenet": "intensities were scaled as the backbone's ImageNet weights expect",
-        "none": "intensities of 0 to 255 were left as they are",
-    }
 
     def describe(run: Run) -> str:
         settings = run.record["settings"]
-        text = texts[settings["preprocessing"]]
+        text = _preprocessing(KINDS[settings["preprocessing"]])
         stain = settings.get("stain", "none")
         if stain == "none":
             return text
@@ -47,6 +50,25 @@ def preprocessing_sentences(records: Records) -> list[str]:
 
     pairs = _by_model(records, describe)
     return [f"For {models}, {text}." for models, text in pairs]
+
+
+def _preprocessing(kind: Kind) -> str:
+    """Describe a kind of pre-processing: the mean that was subtracted, and the units."""
+    if kind.mean is None:
+        if kind.units == IMAGENET:
+            return "intensities were scaled as the backbone's ImageNet weights expect"
+        return "intensities of 0 to 255 were left as they are"
+    owner = "the fold's own" if kind.mean == OF_FOLD else "the source task's"
+    text = f"the mean image of {owner} training images was subtracted"
+    units = {
+        PLAIN: "from intensities of 0 to 255, without other scaling",
+        SCALED: f"and the difference was divided by {HALF_RANGE:g}",
+        IMAGENET: (
+            "in place of ImageNet's mean, in the channel order and scale that ImageNet weights "
+            "of the backbone expect"
+        ),
+    }
+    return f"{text} {units[kind.units]}"
 
 
 def augmentation_sentences(records: Records) -> list[str]:
