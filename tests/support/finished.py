@@ -4,8 +4,12 @@ Nothing is computed: every output is an empty file, and ``snakemake --touch`` re
 inputs as a run does. A plan looks at dates, parameters and digests alone.
 """
 
+import contextlib
 import json
+import os
 import shutil
+import tempfile
+from pathlib import Path
 
 import yaml
 from support.repository import REPOSITORY
@@ -15,6 +19,20 @@ from blastfold.core.raw_files import digest_raw_folder
 from blastfold.experiment.folders import record_experiment
 
 PARTS = ("Snakefile", "config.yaml", "rules", "workflow", "envs", "resources", "profiles")
+
+
+@contextlib.contextmanager
+def folder_in_memory():
+    """Yield an empty folder, on a file system in memory where there is one.
+
+    On a disk, making and deleting thousands of small files takes as long as the plans.
+    """
+    memory = Path("/dev/shm")
+    spacious = (
+        memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2**30
+    )
+    with tempfile.TemporaryDirectory(dir=memory if spacious else None) as folder:
+        yield Path(folder)
 
 
 class Finished:

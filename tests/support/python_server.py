@@ -24,7 +24,7 @@ from pathlib import Path
 PRELOADED = (
     *("cv2", "h5py", "jsonschema", "numpy", "pandas", "PIL.Image", "tifffile", "yaml"),
     *("scipy.optimize", "scipy.stats", "sklearn.linear_model", "sklearn.metrics"),
-    *("sklearn.model_selection", "statsmodels.stats.multitest", "statsmodels.stats.proportion"),
+    *("sklearn.model_selection", "statsmodels.stats.proportion"),
     *("matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_pdf"),
     *("matplotlib.backends.backend_svg", "tensorflow", "keras"),
 )

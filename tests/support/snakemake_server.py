@@ -4,6 +4,7 @@ Loading them takes longer than planning a small experiment does. Each line of th
 one request as JSON. Each run is a child of its own, so that no run leaves anything to the next.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -45,6 +46,7 @@ def serve() -> None:
     """Answer requests with their exit statuses until the standard input ends."""
     for module in PRELOADED:
         importlib.import_module(module)
+    gc.freeze()
     for line in sys.stdin:
         child = os.fork()
         if child == 0:

@@ -5,7 +5,7 @@ import os
 import shutil
 
 import pytest
-from support.finished import Finished
+from support.finished import Finished, folder_in_memory
 from support.workflow import write_cells
 
 CONFIG = {
@@ -48,8 +48,13 @@ SHEET = (
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    experiment = Finished(tmp_path_factory.mktemp("reruns"), CONFIG)
+def finished():
+    with folder_in_memory() as folder:
+        yield finished_experiment(folder)
+
+
+def finished_experiment(folder):
+    experiment = Finished(folder, CONFIG)
     raw = experiment.original / "resources" / "raw"
     write_cells(raw / "cells")
     write_cells(raw / "other")

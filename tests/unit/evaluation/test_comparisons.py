@@ -1,6 +1,5 @@
 """Model against model: oracles, hostile inputs, from files to tables and figures."""
 
-import gc
 import itertools
 
 import numpy as np
@@ -44,14 +43,6 @@ from blastfold.reporting.tables import comparisons as comparison_tables
 from blastfold.reporting.tables import results as result_tables
 from blastfold.reporting.verdicts import SAME_MODEL_RATES, control_words
 from blastfold.statistics import comparison
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick_collection():
-    """Let statsmodels' multipletests, which collects garbage at every call, have little to scan."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="module")

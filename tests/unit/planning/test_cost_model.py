@@ -56,6 +56,9 @@ def test_training_of_all_layers():
     # A fold: start 10, 3 epochs of 18 x 0.1 + 2 x 0.02, predictions of 22 x 0.02.
     expected = 2 * (10 + 3 * (1.8 + 0.04) + 0.44)
     assert seconds_of(checked(), Speed(10, 0.1, 0.02)).tolist() == pytest.approx([expected])
+    together = {"architecture": "simple_cnn", "epochs": 3, "folds_in_one_job": True}
+    found = seconds_of(checked(models={"cnn": together}), Speed(10, 0.1, 0.02))
+    assert found.tolist() == pytest.approx([expected - 10])
 
 
 @pytest.mark.parametrize(
@@ -244,13 +247,32 @@ def test_a_calibration_is_made_once_and_again_for_other_settings(tmp_path):
     config["models"]["cnn"]["learning_rate"] = 0.5
     assert estimate_command.measure(config, "cpu", 1, path)["cells", "cnn"].train == 123.0
     config["datasets"]["cells"]["image_size"] = [24, 24]
-    assert estimate_command.measure(config, "cpu", 1, path)["cells", "cnn"].train < 1
-    assert len(json.loads(path.read_text())) == 2
-    # Stains and XLA change it too.
+    # Other networks and compilers are timed too.
     config["models"]["cnn"]["stain"] = "macenko"
     config["xla"] = True
-    estimate_command.measure(config, "cpu", 1, path)
-    assert len(json.loads(path.read_text())) == 3
+    assert estimate_command.measure(config, "cpu", 1, path)["cells", "cnn"].train < 1
+    assert len(json.loads(path.read_text())) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "timed_again"),
+    [
+        (lambda config: config["models"]["cnn"].update(learning_rate=0.5), False),
+        (lambda config: config["models"]["cnn"].update(epochs=50), False),
+        (lambda config: config["models"]["cnn"].update(stain="macenko"), True),
+        (lambda config: config["models"]["cnn"].update(batch_size=5), True),
+        (lambda config: config["datasets"]["cells"].update(image_size=[24, 24]), True),
+        (lambda config: config.update(xla=True), True),
+        (lambda config: config.update(seed=5), False),
+    ],
+)
+def test_only_what_changes_the_speed_is_timed_again(change, timed_again):
+    config, other = checked(), checked()
+    change(other)
+    timed = [
+        estimate_command.what_is_timed(each, "cells", "cnn", "cpu", 1) for each in (config, other)
+    ]
+    assert (timed[0] != timed[1]) == timed_again
 
 
 def test_a_network_that_cannot_be_timed_is_an_error_that_says_why(tmp_path):

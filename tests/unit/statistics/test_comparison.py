@@ -195,6 +195,13 @@ def test_holm_agrees_with_statsmodels_and_keeps_undefined_values():
     np.testing.assert_allclose(expected, [0.04, 0.09, 0.09, 0.5])
     assert np.isnan(found[2])
     assert np.isnan(holm(np.array([np.nan]))).all()
+    assert holm(np.array([])).size == 0
+    random = np.random.default_rng(0)
+    for count in range(1, 30):
+        # Ties among them, and 0 and 1.
+        family = random.integers(0, 21, count) / 20 * random.choice([0.01, 0.1, 1.0])
+        expected = multipletests(family, method="holm")[1]
+        np.testing.assert_allclose(holm(family), expected, atol=1e-15)
 
 
 @pytest.mark.parametrize("method", METHODS)

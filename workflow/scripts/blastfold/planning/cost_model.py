@@ -148,12 +148,13 @@ def training_seconds(model: Mapping, folds: list[Fold], speed: Speed) -> float:
     """Return the seconds of training a model on all folds, one after the other, without features.
 
     Where only the head is trained its features are there (see :func:`extraction_seconds`) and one
-    job trains the heads of all folds; otherwise every fold is a job. All epochs are counted: early
-    stopping makes it less.
+    job trains the heads of all folds, as it does with ``folds_in_one_job``; otherwise every fold is
+    a job. All epochs are counted: early stopping makes it less.
     """
     stored = learns_from_features(model)
     forward = 0.0 if stored else speed.forward
-    seconds = speed.start if stored else speed.start * len(folds)
+    jobs = 1 if stored or model.get("folds_in_one_job") else len(folds)
+    seconds = speed.start * jobs
     for fold in folds:
         epoch = fold.train * speed.train + fold.validation * forward
         seconds += model["epochs"] * epoch + (fold.validation + fold.test) * forward

@@ -81,13 +81,7 @@ def measure(
     for dataset, _, name in combinations(config):
         if (dataset, name) in speeds:
             continue
-        asked = {
-            "settings": timed_settings(config["models"][name]),
-            "shape": [*config["datasets"][dataset]["image_size"], 3],
-            "device": device,
-            "threads": threads,
-            "job": {key: config[key] for key in TIMED_JOB},
-        }
+        asked = what_is_timed(config, dataset, name, device, threads)
         key = digest_settings({**asked, **this_machine()})
         if key not in known:
             logger.info("timing %s at %s pixels on the %s", name, asked["shape"][:2], device)
@@ -96,6 +90,17 @@ def measure(
         measured = known[key]["measured"]
         speeds[dataset, name] = Speed(*(measured[field] for field in Speed._fields))
     return speeds
+
+
+def what_is_timed(config: Mapping, dataset: str, model: str, device: str, threads: int) -> dict:
+    """Return everything of a config that the speed of a model on a data set depends on."""
+    return {
+        "settings": timed_settings(config["models"][model]),
+        "shape": [*config["datasets"][dataset]["image_size"], 3],
+        "device": device,
+        "threads": threads,
+        "job": {key: config[key] for key in TIMED_JOB},
+    }
 
 
 def this_machine() -> dict:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from blastfold.core.notes import FIRST_HIGHER, NO_DIFFERENCE, SECOND_HIGHER, UNDEFINED
 
@@ -22,10 +21,13 @@ def holm(p_values: np.ndarray) -> np.ndarray:
     Returns:
         (tests,) adjusted p values.
     """
+    # Not statsmodels' multipletests: it collects garbage at every call, which took a quarter of the
+    # time of a comparison.
     adjusted = np.asarray(p_values, dtype=np.float64).copy()
-    defined = ~np.isnan(adjusted)
-    if defined.any():
-        adjusted[defined] = multipletests(adjusted[defined], method="holm")[1]
+    defined = np.flatnonzero(~np.isnan(adjusted))
+    ascending = defined[np.argsort(adjusted[defined], kind="stable")]
+    factors = np.arange(len(ascending), 0, -1)
+    adjusted[ascending] = np.minimum(np.maximum.accumulate(factors * adjusted[ascending]), 1.0)
     return adjusted
 
 
