@@ -22,6 +22,7 @@ from blastfold.core.errors import BlastfoldError
 from blastfold.core.failures import FailedJob, describe_failures
 from blastfold.core.files import digest_file
 from blastfold.core.hardware import declared_threads, has_gpu, installed_memory
+from blastfold.core.run_watch import announce_run
 from blastfold.datasets.accounting import describe_imports
 from blastfold.experiment.code_digests import rule_digest
 from blastfold.experiment.config import check_config
@@ -45,6 +46,8 @@ WEIGHTS = "resources/weights"
 
 DEFAULT_CONFIG = "config.yaml"
 
+announce_run()
+
 try:
     check_config_files(workflow.overwrite_configfiles or workflow.configfiles or [DEFAULT_CONFIG])
 except BlastfoldError as error:
@@ -57,8 +60,6 @@ if not workflow.overwrite_configfiles:
 
     configfile: DEFAULT_CONFIG
 
-
-WEIGHTS = "resources/weights"
 
 CONFIGS = config_names(workflow.configfiles or workflow.overwrite_configfiles, Path.cwd(), ROOT)
 try:

@@ -37,9 +37,9 @@ MOST_SECONDS = 25.0
 
 TIMED = re.compile(
     r"(^|/)(runs?|experiment|shared|fold-\d+|record|provenance)\.json$"
-    r"|(^|/)history\.tsv$|compute_cost|\.keras$"
+    r"|(^|/)history\.tsv$|compute_cost|\.keras$|(^|/)\.snakemake_timestamp$"
 )
-"""Files that hold seconds or dates."""
+"""Files that hold seconds or dates, or whose date alone counts."""
 
 
 def miniature():
@@ -149,7 +149,10 @@ def jobs_of(process):
 
 
 def kill_something(process, draw):
-    """Kill Snakemake, one of its jobs, or all of them at once, as SIGKILL does: without warning."""
+    """Kill Snakemake, one of its jobs, or all of them at once, as SIGKILL does: without warning.
+
+    No job may outlive its Snakemake: it would write on while the next run makes the same files.
+    """
     what = draw.choice(["snakemake", "job", "all"])
     jobs = jobs_of(process)
     if what == "all":
@@ -159,6 +162,10 @@ def kill_something(process, draw):
     else:
         process.kill()
     process.wait()
+    ends = time.monotonic() + MOST_SECONDS
+    while jobs_of(process) and time.monotonic() < ends:
+        time.sleep(0.05)
+    assert jobs_of(process) == []
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are found in /proc")

@@ -27,6 +27,17 @@ def test_written_whole_leaves_the_old_file_when_it_fails(tmp_path):
     assert [entry.name for entry in path.parent.iterdir()] == ["table.tsv"]
 
 
+def test_what_a_killed_process_left_is_removed_when_its_file_is_written_again(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    for owner, name in ((ended.pid, "a[b].tsv"), (os.getppid(), "a[b].tsv"), (ended.pid, "c.tsv")):
+        (tmp_path / f".{owner}.partial.{name}").write_text("half")
+    with files.written_whole(tmp_path / "a[b].tsv") as partial:
+        partial.write_text("whole")
+    left = {f".{os.getppid()}.partial.a[b].tsv", f".{ended.pid}.partial.c.tsv", "a[b].tsv"}
+    assert {entry.name for entry in tmp_path.iterdir()} == left
+
+
 def test_digests(tmp_path):
     (tmp_path / "file").write_bytes(b"abc" * 100_000)
     assert files.digest_file(tmp_path / "file") == hashlib.sha256(b"abc" * 100_000).hexdigest()

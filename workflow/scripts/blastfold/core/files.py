@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -23,12 +24,23 @@ def written_whole(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(path)
     partial = path.with_name(f".{os.getpid()}.partial.{path.name}")
     try:
         yield partial
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove what processes left that were killed while they wrote this file."""
+    for partial in path.parent.glob(f".*.partial.{glob.escape(path.name)}"):
+        with contextlib.suppress(OSError, ValueError):
+            try:
+                os.kill(int(partial.name.split(".")[1]), 0)
+            except ProcessLookupError:
+                partial.unlink()
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from blastfold.core.errors import BlastfoldError
+from blastfold.core.run_watch import end_with_run
 
 
 @contextlib.contextmanager
@@ -19,7 +20,8 @@ def log_to(path: str | os.PathLike) -> Iterator[None]:
     The file descriptors themselves are redirected, because TensorFlow and OpenCV print from
     C++. Messages of level INFO and above also reach the terminal, so that progress is visible.
     A :class:`BlastfoldError` ends the process with its message alone, and so does a full disk; any
-    other exception leaves its traceback in the log file and on the terminal.
+    other exception leaves its traceback in the log file and on the terminal. The process also ends
+    when Snakemake does.
 
     Args:
         path: The rule's log file; its folder is made when it does not exist.
@@ -37,6 +39,7 @@ def log_to(path: str | os.PathLike) -> Iterator[None]:
         handlers = [logging.StreamHandler(sys.stderr), logging.StreamHandler(terminal)]
         _install(handlers)
         try:
+            end_with_run()
             yield
         except BlastfoldError as error:
             logging.getLogger("blastfold").error("%s", error)
