@@ -41,6 +41,7 @@ from blastfold.experiment.repository import repository_state
 from blastfold.experiment.resources import DAY, counted, memory, run_time, training_time
 from blastfold.experiment.targets import Product
 from blastfold.planning.machine_checks import urgent_findings
+from blastfold.planning.needed_disk import describe_needed_disk
 
 WEIGHTS = "resources/weights"
 
@@ -84,6 +85,10 @@ try:
         public_counts=ROOT / "resources" / "datasets.yaml",
         progress=logger.info,
     )
+    if not workflow.remote_exec:
+        logger.info(
+            describe_needed_disk(config, experiment.inputs.public_counts, experiment.results)
+        )
 except BlastfoldError as error:
     raise WorkflowError(str(error)) from None
 

@@ -155,6 +155,7 @@ def kill_something(process, draw):
     """
     what = draw.choice(["snakemake", "job", "all"])
     jobs = jobs_of(process)
+    print(f"killed {what}, {len(jobs)} jobs running")
     if what == "all":
         os.killpg(process.pid, signal.SIGKILL)
     elif what == "job" and jobs:
@@ -180,6 +181,8 @@ def test_killed_runs_end_with_the_same_results(tmp_path, expected, seed):
             time.sleep(0.05)
         if process.poll() is None:
             kill_something(process, draw)
+        else:
+            print("ended before its kill")
         assert folder.run(UNLOCK).returncode == 0
     folder.recover(TARGET)
     assert folder.results() == expected

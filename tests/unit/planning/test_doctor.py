@@ -15,6 +15,7 @@ from blastfold.core.files import digest_file
 from blastfold.experiment.config import check_config
 from blastfold.planning import doctor
 from blastfold.planning import machine_checks as checks
+from blastfold.planning.needed_disk import describe_needed_disk
 
 CONFIG = {
     "datasets": {"cells": {"format": "folder", "path": "cells", "image_size": [32, 32]}},
@@ -162,9 +163,12 @@ def test_disk_of_images_features_and_networks_is_counted_before_any_job(machine)
     networks = 10 * parameters * 4 / 2**30
     parts = f"images {images:.1f}, features {features:.1f}, networks {networks:.1f}"
     assert f"({parts})" in finding.text
+    assert f"({parts}), without tables" in describe_needed_disk(config, {}, machine.results)
     (folder / "dataset.json").write_text("{")
     unknown = doctor.check_needed_disk(config, {}, machine)
-    assert "not counted: cells, whose images are counted by the import" in unknown.text
+    left_out = "not counted: cells, whose images are counted by the import"
+    assert left_out in unknown.text
+    assert left_out in describe_needed_disk(config, {}, machine.results)
 
 
 def test_gpu_driver_and_build_of_tensorflow_are_checked(machine):

@@ -17,11 +17,9 @@ from blastfold.core.names import plain_name
 from blastfold.core.packages import installed_version
 from blastfold.datasets.formats import FORMATS, list_records
 from blastfold.datasets.summary import compare_counts, count_images
-from blastfold.experiment.combinations import combinations
 from blastfold.experiment.config import check_config
 from blastfold.experiment.config_file import read_config_file
 from blastfold.experiment.folders import experiment_folders
-from blastfold.planning import cost_model
 from blastfold.planning.machine_checks import (
     GPU_MARK,
     OK,
@@ -35,7 +33,7 @@ from blastfold.planning.machine_checks import (
     check_python,
     check_writable,
 )
-from blastfold.planning.network_sizes import network_sizes
+from blastfold.planning.needed_disk import needed_disk
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -99,22 +97,7 @@ def check_gpu(device: str, machine: Machine) -> Finding:
 
 def check_needed_disk(config: Mapping, known: Mapping, machine: Machine) -> Finding:
     """Compare the free disk with what images, features and networks of the experiment need."""
-    counts = cost_model.count_images(config, known, machine.results)
-    left_out = [
-        f"{name}, whose images are counted by the import"
-        for name, parts in sorted(counts.items())
-        if parts is None
-    ]
-    speeds = {}
-    for dataset, _, model in combinations(config):
-        size = config["datasets"][dataset]["image_size"]
-        sizes = network_sizes(config["models"][model], size)
-        # Seconds do not matter here.
-        speeds[dataset, model] = cost_model.Speed(0, 0, 0, *(sizes or (0, 0)))
-        if sizes is None:
-            left_out.append(f"{model}, whose size make estimate measures")
-    needs = cost_model.disk_needs(config, counts, speeds)
-    return check_disk(machine, needs, list(dict.fromkeys(left_out)))
+    return check_disk(machine, *needed_disk(config, known, machine.results))
 
 
 def check_data(config: Mapping, known: Mapping) -> Iterator[Finding]:
