@@ -3,6 +3,7 @@ rule grow_dataset:
         images=experiment.inputs.of_base("images.npy"),
         manifest=experiment.inputs.of_base("manifest.tsv"),
         summary=experiment.inputs.of_base("dataset.json"),
+        removed=experiment.inputs.removed_before_growing,
     output:
         images="<results>/datasets/{dataset}/images.npy",
         manifest="<results>/datasets/{dataset}/manifest.tsv",

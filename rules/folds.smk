@@ -2,6 +2,7 @@ rule assign_folds:
     input:
         manifest="<results>/datasets/{dataset}/manifest.tsv",
         groups="<results>/datasets/{dataset}/groups.tsv",
+        removed=experiment.inputs.removed_duplicates,
     output:
         folds="<results>/folds/{dataset}/{protocol}.tsv",
     log:

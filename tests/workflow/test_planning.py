@@ -76,7 +76,9 @@ def test_missing_weights_file_is_named(tmp_path):
     write_cells(tmp_path / "resources" / "raw" / "cells")
     config = small_experiment()
     config["datasets"]["cells"]["image_size"] = [32, 32]
-    config["models"]["simple_cnn"] = {"architecture": "vgg19", "weights": "resources/lost.h5"}
+    config["models"]["simple_cnn"] = {
+        **{"architecture": "vgg19", "weights": "resources/lost.h5", "preprocessing": "imagenet"}
+    }
     run = snakemake(tmp_path, "--dry-run", config=config)
     assert run.returncode != 0
     assert "models.simple_cnn.weights: the file resources/lost.h5 does not exist" in run.stdout

@@ -17,4 +17,5 @@ with log_to(snakemake.log[0]):
         folds=snakemake.output.folds,
         protocol=snakemake.params.protocol,
         seed=snakemake.params.seed,
+        removed=snakemake.input.get("removed"),
     )

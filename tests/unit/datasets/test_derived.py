@@ -268,6 +268,26 @@ def test_grown_images_are_augmented_originals(base, outputs):
     )
 
 
+def test_duplicates_are_removed_before_a_data_set_grows(base, outputs, tmp_path):
+    from blastfold.networks.grown_datasets import grow_dataset
+
+    originals = read_manifest(base["manifest"])
+    alike = originals.groupby("class")["image_id"].apply(lambda names: list(names)[:2])
+    pairs = pd.DataFrame(list(alike), columns=["first", "second"])
+    pairs.to_csv(tmp_path / "pairs.tsv", sep="\t", index=False)
+    settings = {"format": "grown", "of": "base", "grow": {"times": 2, "augmentation": AUGMENTATION}}
+    removed = base | {"removed": tmp_path / "pairs.tsv"}
+    grow_dataset(removed, outputs, "grown", settings, seed=7)
+    images, manifest = np.load(outputs["images"]), read_manifest(outputs["manifest"])
+    assert len(images) == len(manifest) == 2 * (27 - len(pairs))
+    used = {*manifest["image_id"], *manifest["parent"]} - {""}
+    assert not set(pairs["second"]) & used
+    kept = ~originals["image_id"].isin(pairs["second"]).to_numpy()
+    np.testing.assert_array_equal(images[: kept.sum()], np.load(base["images"])[kept])
+    *_, summary = summary_of(manifest, outputs)
+    assert summary["derived"].endswith("images of base that are no duplicates.")
+
+
 def test_a_data_set_grows_by_a_factor_with_any_classes():
     manifest = pd.DataFrame({"class": ["a", "b", "b", "c"], "label": ["0", "1", "1", "2"]})
     assert copies.wanted_numbers({"times": 8}, manifest) == {"a": 8, "b": 16, "c": 8}

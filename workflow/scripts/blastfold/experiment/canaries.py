@@ -81,6 +81,7 @@ def expand_canaries(config: dict) -> dict:
                     "permute_among": unit,
                     "image_size": base["image_size"],
                     "duplicates": base["duplicates"],
+                    "remove_duplicates": base["remove_duplicates"],
                     "reproduces": None,
                 }
         experiment["datasets"] = [*experiment["datasets"], *canaries]

@@ -31,7 +31,7 @@ from blastfold.experiment.pretraining import (
 DERIVED = {"grown": "grow", "selected": "select"}
 """Formats of data sets that are made from another one, with the key of their own settings."""
 
-OF_DERIVED = ("title", "format", "of", "reproduces", "duplicates")
+OF_DERIVED = ("title", "format", "of", "reproduces", "duplicates", "remove_duplicates")
 """Their other keys; they take all that is left from the data set that they are made from."""
 
 OF_FOLDERS = ("boxes", "pattern", "ignore")
@@ -156,6 +156,11 @@ def _check_external(key: str, experiment: dict, config: dict) -> Iterator[str]:
         if name not in datasets:
             yield f"{key}: received {name!r}, expected one of the data sets {sorted(datasets)}"
             continue
+        if datasets[name]["remove_duplicates"]:
+            yield (
+                f"{key}: received {name!r}, which has remove_duplicates: true, but an external "
+                "test predicts all images; expected a data set without it"
+            )
         origin = datasets[name].get("of", name)
         for trained in experiment["datasets"]:
             entry = datasets.get(trained)

@@ -247,6 +247,24 @@ class DatasetInputs:
             entry = self.config["datasets"][entry["of"]]
         return bool(entry.get("independent_images")) or entry["format"] == "demo"
 
+    def removed_duplicates(self, wildcards) -> str | list:
+        """Return the duplicates that take no part in any split of a data set; none otherwise.
+
+        A grown data set has lost those of its base before it grew, and keeps its copies.
+        """
+        entry = self.config["datasets"][wildcards.dataset]
+        while entry["format"] == "permuted":
+            entry = self.config["datasets"][entry["of"]]
+        removed = entry["remove_duplicates"] and entry["format"] != "grown"
+        return f"<results>/datasets/{wildcards.dataset}/duplicates.tsv" if removed else []
+
+    def removed_before_growing(self, wildcards) -> str | list:
+        """Return the duplicates of a base that are removed before it is grown; none otherwise."""
+        entry = self.config["datasets"][wildcards.dataset]
+        if not entry["remove_duplicates"]:
+            return []
+        return f"<results>/datasets/{entry['of']}/duplicates.tsv"
+
     def leakage_rule(self, wildcards) -> str:
         """Return what a protocol does about leakage: forbid or report."""
         return self.config["protocols"][wildcards.protocol]["leakage"]

@@ -26,6 +26,7 @@ from blastfold.core.seeds import derive_seed, generator
 from blastfold.core.tables import read_text_table
 from blastfold.folds.leak_contrast import contrast_folds, tested_images
 from blastfold.leakage.relations import SUPPLY
+from blastfold.leakage.removal import without_duplicates
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,14 @@ DRAWS = 1000
 """Random orders of groups of which the closest to the wanted size and class ratio is taken."""
 
 
-def assign_folds(manifest: str, groups: str, folds: str, protocol: dict, seed: int) -> None:
+def assign_folds(
+    manifest: str,
+    groups: str,
+    folds: str,
+    protocol: dict,
+    seed: int,
+    removed: str | None = None,
+) -> None:
     """Split a data set by a protocol and write its table of folds.
 
     Args:
@@ -42,6 +50,8 @@ def assign_folds(manifest: str, groups: str, folds: str, protocol: dict, seed: i
         folds: Output table, see :func:`blastfold.core.fold_table.read_folds`.
         protocol: The protocol entry of the config, with its ``name``.
         seed: The experiment's seed.
+        removed: ``duplicates.tsv`` of the data set where its duplicates take no part in the split;
+            None where they do.
 
     Raises:
         InputError: When the data cannot be split this way; proposes what works.
@@ -49,6 +59,10 @@ def assign_folds(manifest: str, groups: str, folds: str, protocol: dict, seed: i
     images = read_manifest(manifest)
     table = read_text_table(groups, ("image_id", "group"))
     images = images.drop(columns="group", errors="ignore").merge(table, on="image_id", how="left")
+    if removed:
+        pairs = read_text_table(removed, ("first", "second"))
+        images = without_duplicates(images, pairs, protocol["name"], class_names(images))
+        images = images.reset_index(drop=True)
     result = split(images, protocol, seed)
     for fold, rows in result.groupby("fold"):
         counts = rows["role"].value_counts().to_dict()

@@ -15,11 +15,13 @@ from keras import ops
 
 from blastfold.core.arrays import create_array
 from blastfold.core.files import digest_file, written_whole
-from blastfold.core.manifest import read_manifest
+from blastfold.core.manifest import class_names, read_manifest
 from blastfold.core.seeds import derive_seed
 from blastfold.core.settings import AugmentationSettings
+from blastfold.core.tables import read_text_table
 from blastfold.datasets.copies import grow_manifest, plan_copies, wanted_numbers
 from blastfold.datasets.summary import write_derived
+from blastfold.leakage.removal import without_duplicates
 from blastfold.networks.augmentation import augment, draw_augmentations
 
 BLOCK = 32
@@ -34,7 +36,8 @@ def grow_dataset(
     """Write a data set that holds another one and augmented copies of its images.
 
     Args:
-        base: Paths ``images``, ``manifest`` and ``summary`` of the data set to grow.
+        base: Paths ``images``, ``manifest`` and ``summary`` of the data set to grow, and where
+            its duplicates are removed first, ``removed``: its pairs of duplicates.
         outputs: Paths ``images``, ``manifest``, ``rejected`` and ``summary`` to write.
         name: The grown data set's name.
         settings: Its entry: ``format``, ``of`` (the base's name) and ``grow`` with
@@ -45,11 +48,12 @@ def grow_dataset(
     Raises:
         InputError: The base has more images of a class than are wanted.
     """
-    manifest = read_manifest(base["manifest"])
+    manifest, rows = _originals(base, name)
     wanted = wanted_numbers(settings["grow"], manifest)
     plan = plan_copies(manifest, wanted, f"datasets.{name}.grow", seed)
     grown = grow_manifest(manifest, plan)
     originals = np.load(base["images"], mmap_mode="r")
+    originals = originals if rows is None else originals[rows]
     augmentation = AugmentationSettings.read(settings["grow"]["augmentation"])
     with written_whole(outputs["images"]) as partial:
         shape = (len(grown), *originals.shape[1:])
@@ -63,7 +67,8 @@ def grow_dataset(
         store.flush()
     derived = (
         f"{len(plan)} of the {len(grown)} images are augmented copies of the "
-        f"{len(manifest)} images of {settings['of']}."
+        f"{len(manifest)} images of {settings['of']}"
+        f"{'' if rows is None else ' that are no duplicates'}."
     )
     facts = {
         **{"name": name, "format": settings["format"]},
@@ -72,6 +77,16 @@ def grow_dataset(
     }
     write_derived(grown, base["summary"], facts, outputs)
     logger.info("%s: %s", name, derived)
+
+
+def _originals(base: Mapping[str, str], name: str) -> tuple[pd.DataFrame, np.ndarray | None]:
+    """Return the manifest of the images to grow, and their rows where some are left out."""
+    manifest = read_manifest(base["manifest"])
+    if not base.get("removed"):
+        return manifest, None
+    pairs = read_text_table(base["removed"], ("first", "second"))
+    rest = without_duplicates(manifest, pairs, name, class_names(manifest))
+    return rest.reset_index(drop=True), rest.index.to_numpy()
 
 
 def augmented_copies(

@@ -130,6 +130,12 @@ def _describe_dataset(records: Records, name: str, description: dict) -> Iterato
         yield f"It is not the whole public data set: {'; '.join(differences)}."
     if description.get("rejected"):
         yield sentence(_rejection(description))
+    if records.config["datasets"][name].get("remove_duplicates"):
+        when = "they were augmented" if description.get("derived") else "any split"
+        yield (
+            "Of the images that show one cell by the duplicate audit, only the first was used; the "
+            f"others were removed before {when}."
+        )
     yield sentence(_resizing(records, name, description))
 
 
