@@ -239,3 +239,25 @@ def test_evaluate_model_writes_every_table(tmp_path):
     assert confusion.loc["pooled", list(CELLS)].sum() == 400
     metrics = pd.read_csv(tmp_path / "metrics.tsv", sep="\t")
     assert len(metrics) == 5 * len(METRICS)
+
+
+def test_roc_of_repeats_is_their_mean_over_the_false_positive_rate():
+    random = np.random.default_rng(3)
+    label = np.arange(60) % 2
+    # Scores of the second repeat are on another scale: taken together they would rank badly.
+    scores = [random.normal(label, 1), 100 + random.normal(label, 1)]
+    repeats = [
+        pd.DataFrame({"label": label, "probability": score, "repeat": number})
+        for number, score in enumerate(scores)
+    ]
+    curve = evaluation.roc_curve(pd.concat(repeats))
+    corners = curve[["false_positive_rate", "true_positive_rate"]].to_numpy()
+    assert corners[0].tolist() == [0, 0]
+    assert corners[-1].tolist() == [1, 1]
+    assert (np.diff(corners, axis=0) >= 0).all()
+    areas = [oracle.roc_auc_score(label, score) for score in scores]
+    assert np.trapezoid(corners[:, 1], corners[:, 0]) == pytest.approx(np.mean(areas), abs=0.02)
+    alone = evaluation.roc_curve(repeats[0])
+    middle = [np.interp(0.5, *evaluation.roc_curve(one).to_numpy()[:, :2].T) for one in repeats]
+    assert np.interp(0.5, *corners.T) == pytest.approx(np.mean(middle))
+    assert np.isfinite(alone["threshold"].iloc[1:]).all()

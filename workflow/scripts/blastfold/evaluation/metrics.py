@@ -188,7 +188,23 @@ def confusion_table(tested: pd.DataFrame) -> pd.DataFrame:
 
 
 def roc_curve(images: pd.DataFrame) -> pd.DataFrame:
-    """Return the ROC's corners: false_positive_rate, true_positive_rate, threshold."""
+    """Return the ROC's corners: false_positive_rate, true_positive_rate, threshold.
+
+    Of several repeats it is the mean of their curves over the false positive rate (vertical
+    averaging; Fawcett 2006, An introduction to ROC analysis, section 8), without thresholds.
+    """
+    if repeat_count(images) > 1:
+        curves = [roc_curve(repeat) for _, repeat in images.groupby("repeat")]
+        rates = np.unique(np.concatenate([curve["false_positive_rate"] for curve in curves]))
+        heights = [
+            np.interp(rates, curve["false_positive_rate"], curve["true_positive_rate"])
+            for curve in curves
+        ]
+        corners = {
+            "false_positive_rate": [0, *rates],
+            "true_positive_rate": [0, *np.mean(heights, 0)],
+        }
+        return pd.DataFrame(corners).assign(threshold=np.nan)
     false_positive, true_positive, threshold = metrics.roc_curve(
         images["label"], images["probability"]
     )
