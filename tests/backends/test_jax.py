@@ -16,9 +16,8 @@ TESTS = (
 )
 
 LEFT_OUT = (
-    # They start one process after another, for minutes; what they do within one is tested.
+    # It starts one process after another, for minutes; what they do within one is tested.
     "killed_again_and_again",
-    "other_code_does_not_continue",
     # The same calls build these networks on every backend. Simple CNN and MobileNetV2 are trained.
     "densenet169_ends",
     "vgg19_trains",

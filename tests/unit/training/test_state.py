@@ -13,15 +13,18 @@ import pytest
 from support.interruptions import stop_after
 from support.repository import REPOSITORY, SCRIPTS
 from support.trainings import (
+    RUN,
     blobs,
     build_trainer,
+    job_files,
+    job_settings,
     model_settings,
     parts_of,
     without_test,
     write_job,
 )
 
-from blastfold.training import epochs
+from blastfold.training import epochs, fold_job
 from blastfold.training.state import InterruptedTrainingError, TrainingProgress, TrainingState
 
 JOB = """
@@ -32,16 +35,16 @@ from blastfold.core.settings import ModelSettings
 from blastfold.training.fold_job import train_model
 from support.trainings import RUN, job_files, job_settings, outputs_in
 folder, out = Path(sys.argv[1]), Path(sys.argv[2])
-compute = job_settings(threads=1, states=str(folder / "states" / out.name), code=sys.argv[4])
+compute = job_settings(threads=1, states=str(folder / "states" / out.name))
 settings = ModelSettings.read(json.loads(sys.argv[3]))
 train_model(job_files(folder), 0, settings, compute, RUN, outputs_in(out))
 """
 
 
-def start_job(folder, out, settings, code="1"):
+def start_job(folder, out, settings):
     command = [sys.executable, "-u", "-c", JOB, str(folder), str(folder / out)]
     return subprocess.Popen(
-        [*command, json.dumps(settings.plain()), code],
+        [*command, json.dumps(settings.plain())],
         env={
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(SCRIPTS), str(REPOSITORY / "tests")]),
@@ -206,14 +209,19 @@ def test_a_job_killed_again_and_again_ends_bit_equal_and_leaves_no_state(tmp_pat
     assert not states.exists()
 
 
-def test_other_code_does_not_continue_from_a_state(tmp_path):
+def test_other_code_does_not_continue_from_a_state(tmp_path, caplog):
     images, labels = blobs()
     write_job(tmp_path, images, labels)
-    settings = model_settings(epochs=40, batch_size=4)
-    for code in ("1", "2"):
-        job = start_job(tmp_path, "killed", settings, code)
-        printed = "".join(read_until(job, "epoch 2/40"))
-        job.send_signal(signal.SIGTERM)
-        job.communicate()
-        assert "continuing" not in printed
-    assert len(list((tmp_path / "states" / "killed").iterdir())) == 2
+    settings = model_settings(epochs=3, batch_size=10)
+    states = tmp_path / "states"
+    continued = []
+    for code in ("1", "2", "1"):
+        caplog.clear()
+        compute = job_settings(states=states, code=code)
+        job = fold_job.ImageTraining(job_files(tmp_path), settings, compute, RUN)
+        with caplog.at_level("INFO"), pytest.raises(InterruptedTrainingError):
+            job.train(0, stop_after(5))
+        continued.append("continuing after epoch" in caplog.text)
+    # The third job has the code of the first one.
+    assert continued == [False, False, True]
+    assert len(list(states.iterdir())) == 2
