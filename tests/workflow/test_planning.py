@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from support.repository import SCHEMA
+from support.splits import images_of
 from support.workflow import (
     REPOSITORY,
     planned_jobs,
@@ -15,6 +17,9 @@ from support.workflow import (
     write_cells,
     write_sheet,
 )
+
+from blastfold.experiment.config import check_config
+from blastfold.folds.assignment import split
 
 DEFAULT = REPOSITORY / "config.yaml"
 
@@ -52,16 +57,87 @@ def test_catalogue_entry_plans_the_same(tmp_path):
     assert planned_jobs(other)["everything"] == 1
 
 
+def draw_published_folders(raw):
+    """Files with the names and in the numbers of the published data sets, without pixels."""
+    names = [f"all_idb2/img/Im{number:03d}_{int(number <= 130)}.tif" for number in range(1, 261)]
+    for fold, counts in enumerate([(2397, 1130), (2418, 1163), (2457, 1096)]):
+        for word, letter, count in zip(("all", "hem"), ("", "H"), counts, strict=True):
+            # Fifty cells of one subject; no subject is in two folds.
+            names += [
+                f"c_nmc_2019/fold_{fold}/{word}/"
+                f"UID_{letter}{100 * fold + cell // 50}_{cell % 50}_1_{word}.bmp"
+                for cell in range(count)
+            ]
+    parts = [f"pcam/camelyonpatch_level_2_split_{part}" for part in ("train", "valid", "test")]
+    names += [f"{part}_{array}.h5" for part in parts for array in "xy"]
+    for folder in {(raw / name).parent for name in names}:
+        folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (raw / name).write_text(name)
+
+
 def test_thesis_experiment_is_planned_when_the_data_are_there(tmp_path):
-    for name in ("all_idb2", "c_nmc_2019"):
-        (tmp_path / "resources" / "raw" / name).mkdir(parents=True)
+    draw_published_folders(tmp_path / "resources" / "raw")
     thesis = REPOSITORY / "config" / "thesis.yaml"
-    jobs = planned_jobs(snakemake(tmp_path, "--dry-run", config=thesis))
-    # ALL-IDB2: 1 + 10 + 10 folds; C-NMC: 1 + 10 + 3 folds; VGG19 trains its head alone.
-    assert jobs["train_model"] == (21 + 14) * 2
-    assert jobs["train_heads"] == jobs["extract_features"] == jobs["compute_mean_images"] == 6
-    assert jobs["download_weights"] == 2
-    assert jobs["import_dataset"] == 2
+    run = snakemake(tmp_path, "--dry-run", config=thesis)
+    jobs = planned_jobs(run)
+    # ALL-IDB2: 1 + 10 folds of the thesis, and 10 by group; C-NMC: 1 + 10, and 3 by subject. Three
+    # models of the thesis, three others without its ten folds, three with more epochs, two sources.
+    assert jobs["train_model"] == 3 * (21 + 14) + 3 * (11 + 4) + 3 + 2
+    assert not {"train_heads", "extract_features"} & set(jobs)
+    assert jobs["export_backbone"] == jobs["download_weights"] == 2
+    assert jobs["import_dataset"] == 3
+    assert jobs["grow_dataset"] == 1
+    # Of every run what sections 5.2 to 5.4 print; of both data sets what compares the models.
+    runs = 3 * (3 + 3) + 3 * (2 + 2) + 3 + 2
+    assert jobs["evaluate_model"] == jobs["describe_model"] == runs
+    for name in PRODUCTS_OF_THE_THESIS:
+        assert f"results/thesis/{name}" in run.stdout, name
+
+
+PRODUCTS_OF_THE_THESIS = [
+    # Tables 2.1, 4.1 and 5.1 to 5.9, and every printed value.
+    *(f"tables/{name}.md" for name in ("literature", "datasets", "splits", "reproduction")),
+    *(f"tables/{dataset}/results.md" for dataset in ("all_idb2_grown", "c_nmc_2019")),
+    *(
+        f"tables/{dataset}/{protocol}/{model}.md"
+        for dataset in ("all_idb2_grown", "c_nmc_2019")
+        for protocol in ("holdout", "ten_folds")
+        for model in ("densenet169", "vgg19", "simple_cnn")
+    ),
+    # Figures 1.1 and 4.1 to 4.4, 4.6 to 4.8, 5.1 to 5.18, 5.19 and 5.20, 5.21.
+    *(
+        f"figures/{dataset}/{name}.pdf"
+        for dataset in ("all_idb2_grown", "c_nmc_2019")
+        for name in (
+            *("example_images", "class_distribution", "accuracy_comparison"),
+            *(f"architectures/{model}" for model in ("densenet169", "vgg19", "simple_cnn")),
+            *(
+                f"holdout/{model}/{figure}"
+                for model in ("densenet169", "vgg19", "simple_cnn")
+                for figure in ("training_curves", "confusion_matrix")
+            ),
+            "holdout/roc",
+        )
+    ),
+    "figures/all_idb2_grown/augmented_images.pdf",
+    "figures/literature_comparison.pdf",
+]
+"""Files that hold the tables and figures of the thesis (docs/thesis.md)."""
+
+
+def test_splits_of_the_thesis_have_its_counts():
+    """The config's own protocol on tables with the published numbers of images."""
+    config = yaml.safe_load((REPOSITORY / "config" / "thesis.yaml").read_text("utf-8"))
+    given = check_config(config, SCHEMA)
+    grow = given["datasets"]["all_idb2_grown"]["grow"]
+    published = {"normal": 1130 + 1163 + 1096, "blast": 2397 + 2418 + 2457}
+    for counts, expected in ((grow, (1562, 417, 104)), (published, (7996, 2133, 532))):
+        classes = [("healthy", 0, counts["normal"]), ("ill", 1, counts["blast"])]
+        holdout = given["protocols"]["holdout"] | {"name": "holdout"}
+        table = split(images_of(classes), holdout, given["seed"])
+        found = table["role"].value_counts()
+        assert tuple(found[["train", "test", "validation"]]) == expected
 
 
 def test_thesis_experiment_names_the_missing_folder(tmp_path):

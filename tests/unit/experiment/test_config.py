@@ -625,6 +625,17 @@ def with_training(training):
             "simple_cnn.preprocessing: received 'imag",
         ),
         (
+            with_entry("models", train="head", test_time_views=2),
+            "simple_cnn.test_time_views: received 2, but stored features are those of one view",
+        ),
+        (
+            minimal(
+                datasets={"cells": {"format": "folder", "image_size": [32, 40]}},
+                models={"simple_cnn": {"architecture": "simple_cnn", "test_time_views": 8}},
+            ),
+            "test_time_views: received 8, but images of cells are 32x40 and cannot be transposed",
+        ),
+        (
             with_selected(select={"architecture": "simple_cnn"}),
             "datasets.more.select.architecture: received 'simple_cnn', expected one of keras.app",
         ),

@@ -26,9 +26,11 @@ from support.trainings import (
 
 from blastfold.core import fold_table
 from blastfold.core.errors import OutOfMemoryError
+from blastfold.core.predictions import read_predictions
 from blastfold.core.settings import AugmentationSettings
 from blastfold.networks.unfreezing import Stage
 from blastfold.training import batches, epochs, fold_job, start
+from blastfold.training.external_application import predict_with
 from blastfold.training.files import network_files
 from blastfold.training.memory import within_memory
 from blastfold.training.state import InterruptedTrainingError
@@ -205,6 +207,30 @@ def test_a_job_writes_all_that_is_to_be_known(tmp_path):
     rows = tested["image_id"].str.split().str[1].astype(int)
     probability = model.predict(images[rows], verbose=0)[:, -1]
     np.testing.assert_allclose(probability, tested["probability_blast"], atol=1e-6)
+
+
+@pytest.mark.parametrize("views", [2, 8])
+def test_predictions_are_means_over_views_inside_and_outside(tmp_path, views):
+    """The oracle turns the images in NumPy and subtracts the mean image itself."""
+    images, labels = blobs()
+    write_job(tmp_path, images, labels)
+    settings = model_settings(epochs=1, test_time_views=views, learning_rate=1e-4)
+    job = run_job(tmp_path, "job", settings)
+    model = keras.saving.load_model(job.model, compile=False)
+    flipped = [images, images[:, :, ::-1], images[:, ::-1], images[:, ::-1, ::-1]]
+    turned = [np.swapaxes(view, 1, 2) for view in flipped]
+    # The transpositions of the flips are the same four images as the flips of the transposition.
+    chosen = (flipped + turned)[:views]
+    mean_image = np.load(tmp_path / "mean.npy")[0]
+    network = model.get_layer("network")
+    each = [network.predict(view - mean_image, verbose=0)[:, 0] for view in chosen]
+    assert np.ptp(each, axis=0).max() > 0.01
+    expected = np.mean(each, axis=0)
+    # An external test predicts with the stored network.
+    np.testing.assert_allclose(predict_with(job.model, images)[:, 1], expected, atol=1e-4)
+    found = read_predictions(job.predictions)
+    rows = found["image_id"].str.split().str[1].astype(int)
+    np.testing.assert_allclose(found["probability_blast"], expected[rows], atol=1e-4)
 
 
 def test_deterministic_jobs_are_bit_equal(tmp_path):

@@ -158,6 +158,7 @@ class ModelSettings(Settings):
     when_out_of_memory: str
     class_weights: bool
     early_stopping: int | None
+    test_time_views: int
     augmentation: AugmentationSettings
 
     @classmethod

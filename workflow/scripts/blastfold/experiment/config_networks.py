@@ -8,6 +8,9 @@ from blastfold.core.settings import OWN_NETWORKS
 from blastfold.experiment.applications import SMALLEST_SIZES
 from blastfold.experiment.combinations import combinations
 
+MOST_OF_ANY_SHAPE = 4
+"""Test-time views of images that are not square, which cannot be transposed."""
+
 APPLICATIONS = {plain_name(name): name for name in SMALLEST_SIZES}
 """The networks of keras.applications by their plain names."""
 
@@ -32,6 +35,8 @@ def check_networks(config: dict) -> Iterator[str]:
         if model in config["models"] and dataset in config["datasets"]:
             architecture = config["models"][model]["architecture"]
             yield from _size_faults(f"models.{model}.architecture", architecture, dataset, config)
+            views = f"models.{model}.test_time_views"
+            yield from _view_faults(views, config["models"][model], dataset, config)
     for name, entry in config["datasets"].items():
         if entry.get("select", {}).get("method") == "discriminative":
             key, architecture = (
@@ -40,6 +45,22 @@ def check_networks(config: dict) -> Iterator[str]:
             )
             yield from _name_faults(key, architecture, own=False)
             yield from _size_faults(key, architecture, name, config)
+
+
+def _view_faults(key: str, model: Mapping, dataset: str, config: Mapping) -> Iterator[str]:
+    """Check that the views of a model exist: features have one, other shapes than squares four."""
+    views = model["test_time_views"]
+    if views > 1 and model["train"] == "head" and model["features"] == "stored":
+        yield (
+            f"{key}: received {views}, but stored features are those of one view; expected 1, or "
+            "features: online"
+        )
+    size = image_size(config["datasets"], dataset)
+    if views > MOST_OF_ANY_SHAPE and size and size[0] != size[1]:
+        yield (
+            f"{key}: received {views}, but images of {dataset} are {size[0]}x{size[1]} and cannot "
+            f"be transposed; expected {MOST_OF_ANY_SHAPE} at most"
+        )
 
 
 def _name_faults(key: str, architecture: str, own: bool) -> Iterator[str]:

@@ -139,7 +139,7 @@ def check_pretraining(config: dict) -> Iterator[str]:
         source = source_of(model)
         if source is not None and source not in sources:
             yield (
-                f"models.{name}.weights.pretrained_on: received {source!r}, "
+                f"models.{name}.weights.pretrained_on: received {source!r:.200}, "
                 f"expected one of the entries under pretraining: {sorted(sources)}"
             )
         unknown = source is None and model["weights"] not in ("none", "imagenet")

@@ -10,6 +10,7 @@ from blastfold.core.errors import InputError
 from blastfold.core.preprocessing_kinds import HALF_RANGE, IMAGENET, KINDS, SCALED
 from blastfold.networks.augmentation import COLUMNS, Augmentation
 from blastfold.networks.layers import ImageNetScaling, MeanImageSubtraction, zero_colour
+from blastfold.networks.prediction_views import PredictionViews
 from blastfold.networks.stain_layers import build_stain_layer
 
 
@@ -26,10 +27,15 @@ class Preparation(NamedTuple):
     scaling: keras.Model
     stain: keras.layers.Layer | None
 
-    def unchanged(self) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-        """Return the input (uint8 images) and the network's input for unchanged images."""
+    def unchanged(self, views: int = 1) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+        """Return the input (uint8 images) and the network's input for unchanged images.
+
+        With several views the network's input has that many times as many images
+        (:mod:`blastfold.networks.prediction_views`).
+        """
         image = keras.Input(self.shape, name="image", dtype="uint8")
-        return image, self.scaling(self._normalised(image))
+        seen = self._normalised(image)
+        return image, self.scaling(PredictionViews(views)(seen) if views > 1 else seen)
 
     def changed(self) -> tuple[list[keras.KerasTensor], keras.KerasTensor]:
         """Return the inputs (uint8 images, draws) and the network's input for changed images."""

@@ -152,7 +152,8 @@ def training_seconds(model: Mapping, folds: list[Fold], speed: Speed) -> float:
     a job. All epochs are counted: early stopping makes it less.
     """
     stored = learns_from_features(model)
-    forward = 0.0 if stored else speed.forward
+    # Features are those of one view.
+    forward = 0.0 if stored else speed.forward * model["test_time_views"]
     jobs = 1 if stored or model.get("folds_in_one_job") else len(folds)
     seconds = speed.start * jobs
     for fold in folds:
@@ -222,7 +223,9 @@ def estimate(
             row["hours"] = None
             continue
         folds = fold_count(config["protocols"][run["protocol"]])
-        row["hours"] += (speed.start + folds * sum(parts.values()) * speed.forward) / 3600
+        views = config["models"][run["model"]]["test_time_views"]
+        predicted = folds * views * sum(parts.values())
+        row["hours"] += (speed.start + predicted * speed.forward) / 3600
     return pd.DataFrame(list(rows.values()))
 
 

@@ -16,6 +16,7 @@ from blastfold.networks import (
     architectures,
     augmentation,  # noqa: F401
     layers,
+    prediction_views,  # noqa: F401
     stain_layers,  # noqa: F401
 )
 from blastfold.training.device import set_up_device

@@ -25,6 +25,7 @@ from blastfold.core.settings import JobSettings
 from blastfold.networks import (
     augmentation,  # noqa: F401
     layers,  # noqa: F401
+    prediction_views,  # noqa: F401
     stain_layers,  # noqa: F401
 )
 from blastfold.networks.architectures import class_probabilities

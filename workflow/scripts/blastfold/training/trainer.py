@@ -17,6 +17,7 @@ from blastfold.core.seeds import generator
 from blastfold.core.settings import ModelSettings
 from blastfold.networks.architectures import Network, class_probabilities
 from blastfold.networks.learning_rate import OneCycle
+from blastfold.networks.prediction_views import MeanOfViews
 from blastfold.networks.preprocessing import Preparation
 from blastfold.networks.unfreezing import Stage, freeze, plan_stages, stage_of
 from blastfold.training.batches import (
@@ -246,15 +247,21 @@ def image_trainer(
     else:
         output = network.whole(changed)
     trained = EpochModel(given, output)
-    return Trainer(
-        network, trained, whole_model(network, preparation), inputs, settings, seed, **options
-    )
+    predicting = whole_model(network, preparation, settings.test_time_views)
+    return Trainer(network, trained, predicting, inputs, settings, seed, **options)
 
 
-def whole_model(network: Network, preparation: Preparation) -> keras.Model:
-    """Return the model from stored images, uint8 (n, h, w, 3), to the network's output."""
-    image, prepared = preparation.unchanged()
-    return keras.Model(image, network.whole(prepared), name="model")
+def whole_model(network: Network, preparation: Preparation, views: int = 1) -> keras.Model:
+    """Return the model from stored images, uint8 (n, h, w, 3), to the network's output.
+
+    Args:
+        network: The network.
+        preparation: Pre-processing before it.
+        views: Views of an image whose outputs are averaged.
+    """
+    image, prepared = preparation.unchanged(views)
+    output = network.whole(prepared)
+    return keras.Model(image, MeanOfViews(views)(output) if views > 1 else output, name="model")
 
 
 def head_trainer(

@@ -34,6 +34,14 @@ LIBRARIES = {
 """How libraries of a run record are written."""
 
 
+VIEW_WORDS = {
+    2: "the image and its flip left-right",
+    4: "the image and its flips left-right, up-down and both",
+    8: "the image, its flips left-right, up-down and both, and the transpositions of these four",
+}
+"""Test-time views by their number."""
+
+
 def preprocessing_sentences(records: Records) -> list[str]:
     """Report how an image was processed before a network saw it."""
 
@@ -169,7 +177,22 @@ def selection_sentences(records: Records) -> list[str]:
 
     pairs = _by_model(records, describe)
     kept = [sentence(f"For {models}, {text}") for models, text in pairs]
-    return [*kept, "Test images took no part in this."] if kept else []
+    kept += ["Test images took no part in this."] if kept else []
+    return [*kept, *_view_sentences(records)]
+
+
+def _view_sentences(records: Records) -> list[str]:
+    """Report which predictions are means over several views of an image."""
+
+    def describe(run: Run) -> str:
+        views = run.record["settings"].get("test_time_views", 1)
+        return f"the mean over {views} views of it ({VIEW_WORDS[views]})" if views > 1 else ""
+
+    return [
+        f"For {models}, every prediction of an image is {text}."
+        for models, text in _by_model(records, describe)
+        if text
+    ]
 
 
 def seed_sentences(records: Records) -> list[str]:
