@@ -110,32 +110,32 @@ rule train_permuted_heads:
         "../workflow/scripts/train_permuted_heads.py"
 
 
-rule assemble_model:
+rule assemble_networks:
     input:
         unpack(experiment.training.start),
         images="<results>/datasets/{dataset}/images.npy",
         heads="<results>/training/{dataset}/{protocol}/{model}/heads",
     output:
-        model="<results>/training/{dataset}/{protocol}/{model}/fold-{fold}/model.keras",
+        networks=directory("<results>/training/{dataset}/{protocol}/{model}/networks"),
     log:
-        "<logs>/assemble_model/{dataset}/{protocol}/{model}/fold-{fold}.log",
+        "<logs>/assemble_networks/{dataset}/{protocol}/{model}.log",
     wildcard_constraints:
         model=one_of(experiment.runs.head_models),
     conda:
         "../envs/training.yaml"
     resources:
         mem_mb=memory(4000),
-        runtime=run_time(20),
+        runtime=run_time(60),
     params:
         model=experiment.training.model_settings,
         image_source=experiment.training.image_source,
         job=experiment.training.assembly_job,
         place=experiment.training.place,
-        code=code_digest("assemble_model"),
+        code=code_digest("assemble_networks"),
     message:
-        "Assembling {wildcards.model} of {wildcards.dataset}, {wildcards.protocol}, fold {wildcards.fold}"
+        "Assembling the networks of {wildcards.model} of {wildcards.dataset}, {wildcards.protocol}, all folds"
     script:
-        "../workflow/scripts/assemble_model.py"
+        "../workflow/scripts/assemble_networks.py"
 
 
 rule train_model:

@@ -15,9 +15,9 @@ from blastfold.networks import (
 )
 from blastfold.training.backbone_export import mean_image_of
 
-SOURCE = "results/training/others/holdout/before_simplecnn/fold-0"
+SOURCE = "results/training/others/holdout/before_simplecnn/fold-0/model.keras"
 HEADS = "results/training/cells/by_subject/transferred"
-TARGET = f"{HEADS}/fold-0"
+TARGET = f"{HEADS}/networks/fold-0.keras"
 CONVOLUTIONS = ("convolution_1", "convolution_2", "convolution_3")
 
 
@@ -47,14 +47,14 @@ def finished(tmp_path_factory):
     config["experiments"] = [
         {"datasets": ["cells"], "protocols": ["by_subject"], "models": ["transferred"]}
     ]
-    targets = [f"{TARGET}/model.keras", "results/publication/methods.md"]
+    targets = [f"{HEADS}/networks", "results/publication/methods.md"]
     run = snakemake(folder, *targets, config=config)
     assert run.returncode == 0, run.stdout
     return folder
 
 
 def load(path):
-    return keras.saving.load_model(path / "model.keras", compile=False)
+    return keras.saving.load_model(path, compile=False)
 
 
 def test_the_frozen_backbone_is_that_of_the_source_task(finished):

@@ -395,9 +395,10 @@ def test_models_learn_from_images_or_from_stored_features():
     assert experiment.files.trained("history.tsv", runs["h"]) == [
         "<results>/training/cells/folds/vgg/history.tsv"
     ]
-    assert experiment.files.networks(runs["h"]) == [
-        f"<results>/training/cells/folds/vgg/fold-{fold}/model.keras" for fold in range(3)
+    assert experiment.files.networks(runs["i"]) == [
+        f"<results>/training/cells/folds/cnn/fold-{fold}/model.keras" for fold in range(3)
     ]
+    assert experiment.files.networks(runs["h"]) == ["<results>/training/cells/folds/vgg/networks"]
     vgg = wildcards(dataset="cells", protocol="folds", model="vgg")
     assert experiment.files.records_of_training(vgg) == [
         "<results>/training/cells/folds/vgg/runs.json"

@@ -48,7 +48,7 @@ def seconds_of(config, speed):
     speeds = {
         (dataset, model): speed for dataset in config["datasets"] for model in config["models"]
     }
-    return estimate(config, counts, speeds)["hours"] * 3600
+    return pd.DataFrame(estimate(config, counts, speeds))["hours"] * 3600
 
 
 def test_training_of_all_layers():
@@ -217,7 +217,7 @@ def test_unknown_numbers_of_images_are_said_and_not_guessed():
     )
     counts = count_images(config, EXPECTED, "no results")
     speeds = {("own", "cnn"): Speed(10, 0.1, 0.02), ("cells", "cnn"): Speed(10, 0.1, 0.02)}
-    table = estimate(config, counts, speeds)
+    table = pd.DataFrame(estimate(config, counts, speeds))
     assert pd.isna(table.set_index("dataset").loc["own", "hours"])
     text = estimate_command.present(table, "cpu", 2)
     assert "The total is without own" in text
@@ -314,7 +314,7 @@ def test_a_source_task_is_a_training_of_its_own():
 def seconds_of_all(config, speed):
     counts = count_images(config, EXPECTED, "no results")
     speeds = {(dataset, model): speed for dataset, _, model in combinations(config)}
-    table = estimate(config, counts, speeds)
+    table = pd.DataFrame(estimate(config, counts, speeds))
     return dict(zip(table["model"], table["hours"] * 3600, strict=True))
 
 

@@ -97,10 +97,10 @@ def test_heads_on_features_predict_what_the_plain_online_path_predicts(tmp_path,
     np.testing.assert_allclose(one["probability"], two["probability"], atol=1e-4)
     assert one["probability"].std() > 0.001
     # The assembled model takes stored images and predicts the same.
-    model = tmp_path / "model.keras"
+    networks = tmp_path / "networks"
     files = job_files(tmp_path)
-    heads_job.assemble_model(files, stored.heads, 0, settings, job_settings(), RUN, model)
-    model = keras.saving.load_model(tmp_path / "model.keras")
+    heads_job.assemble_networks(files, stored.heads, settings, job_settings(), RUN, networks)
+    model = keras.saving.load_model(networks / "fold-0.keras")
     tested = one[one["role"] == "test"]
     rows = tested["image_id"].str.split().str[1].astype(int)
     probability = model.predict(images[rows], verbose=0)[:, -1]

@@ -139,7 +139,7 @@ class StoredFiles:
         paths = []
         for run in runs:
             place = f"<results>/training/{'/'.join(run)}"
-            if run.model in self.runs.joint_models:
+            if self._in_one_job(run):
                 paths.append(f"{place}/networks")
             else:
                 folds = range(self.runs.fold_count(run.protocol))

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
-
 from blastfold.core.names import LEUKAEMIA_CLASSES
 from blastfold.core.parts import parts_of_fold
 from blastfold.experiment.combinations import (
@@ -188,7 +186,7 @@ def estimate(
     config: Mapping,
     counts: Mapping[str, Mapping[str, int] | None],
     speeds: Mapping[tuple[str, str], Speed],
-) -> pd.DataFrame:
+) -> list[dict]:
     """Estimate the hours of every model on every data set.
 
     Args:
@@ -197,9 +195,10 @@ def estimate(
         speeds: What was measured, by data set and model.
 
     Returns:
-        dataset, model, trainings (folds of all protocols), images (None when not known),
-        train_ms and forward_ms (milliseconds an image), start_s (seconds), hours (None where the
-        images are not known).
+        One dict per model and data set: dataset, model, trainings (folds of all protocols), images
+        (None when not known), train_ms and forward_ms (milliseconds an image), start_s (seconds),
+        hours (None where the images are not known). It is no table, because plans ask this module
+        for disk with Snakemake's packages alone.
     """
     rows: dict[tuple[str, str], dict] = {}
     extracted: set[str] = set()
@@ -226,7 +225,7 @@ def estimate(
         views = config["models"][run["model"]]["test_time_views"]
         predicted = folds * views * sum(parts.values())
         row["hours"] += (speed.start + predicted * speed.forward) / 3600
-    return pd.DataFrame(list(rows.values()))
+    return list(rows.values())
 
 
 def disk_needs(

@@ -207,7 +207,7 @@ def main(arguments: list[str]) -> None:
     # Every experiment has the same machine.
     cache = Path(chosen.results or "results") / "calibration.json"
     speeds = measure(config, device, chosen.threads, cache)
-    print(present(estimate(config, counts, speeds), device, chosen.threads))
+    print(present(pd.DataFrame(estimate(config, counts, speeds)), device, chosen.threads))
     print("\n" + present_disk(disk_needs(config, counts, speeds), results, config))
 
 

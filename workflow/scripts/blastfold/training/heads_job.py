@@ -16,7 +16,7 @@ from blastfold.networks import architectures
 from blastfold.training.batches import FeatureInputs
 from blastfold.training.device_setup import set_up
 from blastfold.training.features import features_of_fold
-from blastfold.training.files import FoldFiles, HeadOutputs, StartFiles
+from blastfold.training.files import FoldFiles, HeadOutputs, StartFiles, network_file
 from blastfold.training.fold import Fold, fold_seed, read_fold
 from blastfold.training.outcome import Outcome, describe_run, train_fold, write_outcomes
 from blastfold.training.start import frozen_backbone, image_shape, start_network
@@ -151,29 +151,30 @@ class HeadTraining:
         return self.trainer
 
 
-def assemble_model(
+def assemble_networks(
     files: StartFiles,
     heads: str | Path,
-    number: int,
     settings: ModelSettings,
     compute: JobSettings,
     run: Run,
-    model: str | Path,
+    networks: str | Path,
 ) -> None:
-    """Combine a trained head and its frozen backbone into a model that takes stored images.
+    """Combine the trained head of every fold and its frozen backbone into one network.
 
     Args:
-        files: Images, of which only the shape is read, and what the network starts from.
+        files: Images, of which only the shape is read, and what the networks start from.
         heads: Folder with the trained heads.
-        number: Number of the fold.
         settings: The model.
         compute: How the job computes.
         run: Data set, protocol and model by name.
-        model: The ``model.keras`` to write; pre-processing is inside.
+        networks: The folder to write, see
+            :class:`blastfold.training.files.NetworkOutputs`; the networks take stored images.
     """
     set_up(compute.on_cpu(), 0)
-    seed = fold_seed(compute.seed, run, number)
-    network, preparation = start_network(settings, files, compute.seed, number, seed)
-    network.head.load_weights(head_file(heads, number))
-    with written_whole(model) as partial:
-        whole_model(network, preparation).save(partial)
+    for number in range(len(list(Path(heads).glob("fold-*.weights.h5")))):
+        seed = fold_seed(compute.seed, run, number)
+        network, preparation = start_network(settings, files, compute.seed, number, seed)
+        network.head.load_weights(head_file(heads, number))
+        with written_whole(network_file(networks, number)) as partial:
+            whole_model(network, preparation).save(partial)
+        logger.info("network of fold %d", number)

@@ -1,4 +1,4 @@
-"""Combine a trained head and its frozen backbone."""
+"""Combine the trained heads of all folds and their frozen backbones."""
 
 from typing import TYPE_CHECKING
 
@@ -11,15 +11,14 @@ with log_to(snakemake.log[0]):
     # Imported here so that whatever TensorFlow prints lands in the log.
     from blastfold.core.settings import JobSettings, ModelSettings, Run
     from blastfold.training.files import StartFiles
-    from blastfold.training.heads_job import assemble_model
+    from blastfold.training.heads_job import assemble_networks
 
     names, params = snakemake.wildcards, snakemake.params
-    assemble_model(
+    assemble_networks(
         StartFiles.named(snakemake.input),
         snakemake.input.heads,
-        int(names.fold),
         ModelSettings.read(params.model),
         JobSettings(**params.job, **vars(params.place), code=params.code, gpu=0),
         Run(names.dataset, names.protocol, names.model, params.image_source),
-        snakemake.output.model,
+        snakemake.output.networks,
     )
