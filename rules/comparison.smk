@@ -177,6 +177,7 @@ rule describe_model:
     input:
         metrics="<results>/evaluation/{dataset}/{protocol}/{model}/metrics.tsv",
         confusion="<results>/evaluation/{dataset}/{protocol}/{model}/confusion.tsv",
+        report="<results>/evaluation/{dataset}/{protocol}/{model}/report.tsv",
         history="<results>/evaluation/{dataset}/{protocol}/{model}/history.tsv",
         subjects="<results>/evaluation/{dataset}/{protocol}/{model}/subjects.tsv",
         predictions="<results>/evaluation/{dataset}/{protocol}/{model}/predictions.tsv",
@@ -188,6 +189,13 @@ rule describe_model:
             category="Evaluation",
             subcategory="{dataset}",
             labels={"show": "Performance (table)", "protocol": "{protocol}", "model": "{model}"},
+        ),
+        report=table_files(
+            "{dataset}/{protocol}/{model}/classification_report",
+            caption="../workflow/report/classification_report.rst",
+            category="Evaluation",
+            subcategory="{dataset}",
+            labels={"show": "Classification report", "protocol": "{protocol}", "model": "{model}"},
         ),
         confusion_matrix=figure_files(
             "{dataset}/{protocol}/{model}/confusion_matrix",

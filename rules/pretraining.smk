@@ -39,3 +39,28 @@ rule export_backbone:
         "Taking the backbone of {wildcards.architecture} from the source task {wildcards.source}"
     script:
         "../workflow/scripts/export_backbone.py"
+
+
+rule plot_transfer:
+    output:
+        figure_files(
+            "transfer",
+            where="source tasks",
+            caption="../workflow/report/transfer.rst",
+            category="Training",
+            labels={"figure": "From source to target"},
+        ),
+    log:
+        "<logs>/plot_transfer.log",
+    conda:
+        "../envs/comparison.yaml"
+    resources:
+        mem_mb=memory(2000),
+        runtime=run_time(10),
+    params:
+        ways=experiment.shown.transfers,
+        code=code_digest("plot_transfer"),
+    message:
+        "Drawing the transfer from source tasks"
+    script:
+        "../workflow/scripts/plot_transfer.py"

@@ -105,6 +105,12 @@ PRODUCTS_OF_THE_THESIS = [
         for protocol in ("holdout", "ten_folds")
         for model in ("densenet169", "vgg19", "simple_cnn")
     ),
+    # Section 5.2.
+    *(
+        f"tables/{dataset}/holdout/{model}/classification_report.md"
+        for dataset in ("all_idb2_grown", "c_nmc_2019")
+        for model in ("densenet169", "vgg19", "simple_cnn")
+    ),
     # Figures 1.1 and 4.1 to 4.4, 4.6 to 4.8, 5.1 to 5.18, 5.19 and 5.20, 5.21.
     *(
         f"figures/{dataset}/{name}.pdf"
@@ -122,6 +128,8 @@ PRODUCTS_OF_THE_THESIS = [
     ),
     "figures/all_idb2_grown/augmented_images.pdf",
     "figures/literature_comparison.pdf",
+    # Figures 4.5 and 4.9.
+    "figures/transfer.pdf",
 ]
 """Files that hold the tables and figures of the thesis (docs/thesis.md)."""
 

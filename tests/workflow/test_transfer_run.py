@@ -48,6 +48,7 @@ def finished(tmp_path_factory):
         {"datasets": ["cells"], "protocols": ["by_subject"], "models": ["transferred"]}
     ]
     targets = [f"{HEADS}/networks", "results/publication/methods.md"]
+    targets += ["results/figures/transfer.svg"]
     run = snakemake(folder, *targets, config=config)
     assert run.returncode == 0, run.stdout
     return folder
@@ -98,6 +99,12 @@ def test_the_source_task_has_its_record_and_its_test(finished):
     assert 0 <= metrics["pooled", "accuracy"] <= 1
     [run] = json.loads((finished / HEADS / "runs.json").read_text("utf-8"))
     assert run["digests"]["weights"] == record["weights_sha256"]
+
+
+def test_the_transfer_is_drawn(finished):
+    drawn = (finished / "results/figures/transfer.svg").read_text("utf-8")
+    assert "<svg" in drawn
+    assert len(drawn) > 5000
 
 
 def test_methods_tell_of_the_transfer(finished):

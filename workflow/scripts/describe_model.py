@@ -6,6 +6,7 @@ from blastfold.core.logs import log_to
 from blastfold.reporting.figures.evaluation import plot_confusion_matrix
 from blastfold.reporting.figures.subjects import plot_subjects
 from blastfold.reporting.figures.training import plot_training_curves
+from blastfold.reporting.tables.classification_report import tabulate_report
 from blastfold.reporting.tables.results import tabulate_performance
 from blastfold.reporting.tables.subjects import tabulate_subjects
 
@@ -16,6 +17,7 @@ stored, outputs, title = snakemake.input, snakemake.output, snakemake.params.tit
 dataset, label = snakemake.wildcards.dataset, "-".join(snakemake.wildcards)
 with log_to(snakemake.log[0]):
     tabulate_performance(stored.metrics, title, f"tab:{label}", outputs.performance)
+    tabulate_report(stored.report, title, f"tab:report-{label}", outputs.report)
     tabulate_subjects(
         stored.subjects, dataset, title, f"tab:subjects-{label}", outputs.subjects_table
     )

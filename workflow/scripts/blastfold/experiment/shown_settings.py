@@ -10,6 +10,7 @@ from functools import cached_property
 from blastfold.core.names import BASELINES
 from blastfold.experiment.leak_contrasts import ARMS
 from blastfold.experiment.runs import Run, Runs
+from blastfold.experiment.transfers import transfers
 
 MACHINE_KEYS = ("device", "other_versions")
 """Keys of the config that are about the machine and about no result."""
@@ -140,6 +141,10 @@ class ShownSettings:
     def true_splits(self) -> list[tuple[str, str]]:
         """Data set and protocol of every split of true labels."""
         return [tuple(split) for split in self.runs.true_splits]
+
+    def transfers(self, wildcards) -> list[dict]:
+        """Return the ways from start weights to data sets (see :func:`transfers`)."""
+        return transfers(self.runs.config)
 
     def ablation_title(self, wildcards) -> str:
         """Return the title of an ablation."""

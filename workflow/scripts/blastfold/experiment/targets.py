@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from blastfold.experiment.dataset_inputs import DatasetInputs
 from blastfold.experiment.runs import Runs
 from blastfold.experiment.stored_files import EXTERNAL, StoredFiles
+from blastfold.experiment.transfers import starts_from_sources
 
 ENDINGS = {"tables": ("tsv", "tex", "md"), "figures": ("pdf", "svg", "png")}
 """The formats of tables and of figures."""
@@ -28,6 +29,7 @@ CATEGORIES = (
 
 WILDCARDS = {
     "once": (),
+    "source tasks": (),
     "canaries": (),
     "permutations": (),
     "external tests": (),
@@ -152,6 +154,7 @@ class Targets:
         splits = [*runs.shown_splits]
         listed = {
             "once": [()],
+            "source tasks": [()] if starts_from_sources(config) else [],
             "canaries": [()] if runs.canaries else [],
             "permutations": [()] if runs.permuted else [],
             "external tests": [()] if runs.external else [],

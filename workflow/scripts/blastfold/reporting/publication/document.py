@@ -40,6 +40,7 @@ CAPTIONS = {
     "stain_macenko": "Images before and after stain normalisation (Macenko)",
     "stain_reinhard": "Images before and after stain normalisation (Reinhard)",
     "subjects": "Probabilities of the cells of every subject",
+    "transfer": "From the source tasks to the models that start from them",
     "tiles": "Tissue of a slide, its kept and its rejected tiles",
     "variance_components": "Variance of the results by seeds, splits and subjects",
     "training_curves": "Accuracy, loss and F1 by epoch",
