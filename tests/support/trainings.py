@@ -168,7 +168,6 @@ def job_settings(**changes):
         "deterministic": True,
         "threads": 2,
         "feature_runtime": "tensorflow",
-        "feature_type": "float32",
         "states": None,
         "code": "1",
         "gpu": 0,

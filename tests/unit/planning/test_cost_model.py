@@ -351,8 +351,6 @@ def test_disk_of_features(models, views):
     named = {f"model_{number}": model for number, model in enumerate(models)}
     needs = needs_of(checked(models=named), features=10**7)
     assert needs["features"] == pytest.approx(views * 40 * 1e7 * 4 / 2**30)
-    half = needs_of(checked(models=named, feature_type="float16"), features=10**7)
-    assert half["features"] == needs["features"] / 2
 
 
 def test_the_estimate_names_disk_and_remedy(tmp_path):

@@ -138,28 +138,6 @@ def test_views_hold_the_features_of_the_changed_images(tmp_path, preprocessing):
         np.testing.assert_allclose(views[view][rows], expected[rows], atol=tolerance)
 
 
-def test_heads_on_features_in_half_precision_agree(tmp_path):
-    images, labels = blobs(size=32)
-    write_job(tmp_path, images, labels)
-    entry = model_entry(**HEAD | {"preprocessing": "imagenet", "dense_units": [16]})
-    whole = extract(tmp_path, entry)
-    expected = read_predictions(train_heads(tmp_path, entry, "whole").predictions)["probability"]
-    half = extract(tmp_path, entry, feature_type="float16")
-    assert half.dtype == np.float16
-    np.testing.assert_array_equal(half, whole.astype("float16"))
-    found = read_predictions(train_heads(tmp_path, entry, "half").predictions)["probability"]
-    np.testing.assert_allclose(found, expected, atol=1e-4)
-    assert np.abs(found - expected).max() > 0
-    assert expected.std() > 0.001
-
-
-def test_features_that_are_too_large_for_half_precision_are_an_error(tmp_path):
-    work = feature_file.FeatureFile(tmp_path / "digest", (1, 2, 3), "float16")
-    work.store(0, np.array([0]), np.full((1, 3), -65504.0, dtype="float32"))
-    with pytest.raises(BlastfoldError, match="feature_type: float32"):
-        work.store(0, np.array([1]), np.full((1, 3), 65600.0, dtype="float32"))
-
-
 def test_features_of_a_fold_hold_changed_views_of_its_training_images_alone(tmp_path):
     images, labels = blobs(size=32)
     write_job(tmp_path, images, labels)

@@ -187,7 +187,6 @@ class JobSettings(Settings):
         deterministic: Whether predictions are bit-identical on one machine.
         threads: Threads that a job computes with on a CPU, however many cores there are.
         feature_runtime: What runs a frozen backbone on a CPU: ``tensorflow`` or ``onnx``.
-        feature_type: Type of stored features, ``float32`` or ``float16``.
         states: Folder of the states of unfinished jobs; None keeps none.
         code: Digest of the code that computes.
         gpu: Snakemake's ``gpu`` resource of the job; 0 keeps the job off every GPU.
@@ -200,7 +199,6 @@ class JobSettings(Settings):
     deterministic: bool
     threads: int
     feature_runtime: str
-    feature_type: str
     states: str | None
     code: str
     gpu: int
@@ -236,7 +234,6 @@ JOB_KEYS = {
     "deterministic": JobKey(True, (EXTRACTION, TRAINING, HEADS)),
     "threads": JobKey(1, (EXTRACTION, TRAINING, HEADS, APPLICATION)),
     "feature_runtime": JobKey("tensorflow", (EXTRACTION,)),
-    "feature_type": JobKey("float32", (EXTRACTION,)),
 }
 
 

@@ -130,7 +130,7 @@ def read_features(path: str, images: int) -> np.ndarray:
             f"{path}: received features of shape {stored.shape}, expected (views, {images}, "
             "features), one row for each image of the manifest"
         )
-    features = np.asarray(stored[0], dtype=np.float32)
+    features = np.asarray(stored[0])
     if not np.isfinite(features).all():
         row = int(np.flatnonzero(~np.isfinite(features).all(axis=1))[0])
         raise InputError(f"{path}: row {row} has a feature that is not finite")

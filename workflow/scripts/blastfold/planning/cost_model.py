@@ -29,8 +29,8 @@ TIMED = (
 """Keys of a model entry that decide how fast it is; only these are part of a calibration."""
 
 
-NUMBER_BYTES = {"float32": 4, "float16": 2}
-"""Bytes of a number by its type; weights are float32."""
+NUMBER_BYTES = 4
+"""Bytes of a stored feature or weight, float32."""
 
 
 class Fold(NamedTuple):
@@ -256,13 +256,12 @@ def disk_needs(
         model, speed = config["models"][name], speeds[dataset, name]
         folds = fold_count(config["protocols"][protocol])
         if not learns_from_features(model):
-            needs["networks"] += folds * speed.parameters * NUMBER_BYTES["float32"] / 2**30
+            needs["networks"] += folds * speed.parameters * NUMBER_BYTES / 2**30
         elif dataset in known:
             key = _features_of(config, dataset, protocol, model)
             views = 1 + (model["epochs"] if any(model["augmentation"].values()) else 0)
             views *= folds if depends_on_fold(model) else 1
-            numbers = views * known[dataset] * speed.features
-            size = numbers * NUMBER_BYTES[config["feature_type"]] / 2**30
+            size = views * known[dataset] * speed.features * NUMBER_BYTES / 2**30
             # Heads that share features take the views of the longest training.
             features[key] = max(features.get(key, 0.0), size)
     needs["features"] = sum(features.values())

@@ -219,8 +219,7 @@ def check_disk(
     if free < needed or free < SPARE / 10:
         remedy = "free space, or make results a link to a larger disk"
         if needs and needs["features"] > 0:
-            remedy += "; keep_features: false removes features after their last head, and "
-            remedy += "feature_type: float16 halves them"
+            remedy += "; keep_features: false removes features after their last head"
         return Finding(PROBLEM, text, remedy)
     if free < needed + SPARE:
         return Finding(WARNING, text, f"{needed + SPARE:.1f} GB or more are safe")

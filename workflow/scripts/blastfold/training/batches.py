@@ -59,8 +59,8 @@ class FeatureInputs:
     """Features of a data set's images that were extracted beforehand.
 
     Args:
-        views: float32 or float16 (views, n, ...): view 0 of the unchanged images; view e of the
-            images as they are changed in epoch e, where there are random changes.
+        views: float32 (views, n, ...): view 0 of the unchanged images; view e of the images as
+            they are changed in epoch e, where there are random changes.
     """
 
     def __init__(self, views: np.ndarray):
@@ -101,18 +101,15 @@ def batches(order: np.ndarray, size: int) -> Iterator[np.ndarray]:
 def gather(arrays: tuple, chosen: np.ndarray):
     """Read rows of each array: a list of several inputs, or the bare rows of a single one.
 
-    This is the form in which Keras takes the inputs of a model. What is stored in half precision is
-    computed with in float32.
+    This is the form in which Keras takes the inputs of a model.
     """
-    rows = [_rows(array, chosen) for array in arrays]
+    rows = [
+        np.asarray(array[chosen])
+        if isinstance(array, np.ndarray)
+        else ops.take(array, chosen, axis=0)
+        for array in arrays
+    ]
     return rows if len(rows) > 1 else rows[0]
-
-
-def _rows(array, chosen: np.ndarray):
-    if not isinstance(array, np.ndarray):
-        return ops.take(array, chosen, axis=0)
-    rows = np.asarray(array[chosen])
-    return rows.astype("float32") if rows.dtype == np.float16 else rows
 
 
 def class_weights(labels: np.ndarray, balanced: bool) -> np.ndarray:

@@ -24,6 +24,10 @@ SECONDS_BETWEEN_SAVES = 60.0
 SPARE_BYTES = 2**28
 """What is left free for logs and for the tables of other jobs."""
 
+FEATURE_TYPE = "float32"
+"""Type of stored features. float16 would round them by up to 5e-4 of their size, which is more than
+the 1e-4 within which predictions agree with those of the whole network."""
+
 
 class FeatureFile:
     """Features that are being computed, outside of declared outputs.
@@ -34,13 +38,12 @@ class FeatureFile:
     Args:
         folder: Folder of this extraction alone, named after a digest of all that determines it.
         shape: (views, n, ...) of the features.
-        kind: float32, or float16, which rounds by up to 5e-4 of a number's size.
 
     Raises:
         OSError: The disk has not enough room for them.
     """
 
-    def __init__(self, folder: Path, shape: tuple[int, ...], kind: str = "float32"):
+    def __init__(self, folder: Path, shape: tuple[int, ...]):
         self.folder = folder
         self.claim = claim_file(folder.with_suffix(".lock"))
         self.path = folder / FILE_NAME
@@ -53,7 +56,7 @@ class FeatureFile:
             logger.info("continuing after %d batches", self.done)
             return
         folder.mkdir(parents=True, exist_ok=True)
-        self.views = create_array(self.path, shape, kind)
+        self.views = create_array(self.path, shape, FEATURE_TYPE)
         # A job that is killed at once leaves a place that the next attempt uses.
         self.save()
 
@@ -61,20 +64,6 @@ class FeatureFile:
     def begun(folder: Path) -> bool:
         """Return whether an earlier attempt left features to continue."""
         return (folder / FILE_NAME).exists() and (folder / PROGRESS_NAME).exists()
-
-    def store(self, view: int, rows: np.ndarray, features: np.ndarray) -> None:
-        """Store the features of some images.
-
-        Raises:
-            InputError: A number is too large for their type.
-        """
-        largest = np.finfo(np.float16).max
-        if self.views.dtype == np.float16 and np.abs(features).max() > largest:
-            raise InputError(
-                f"a feature is larger than float16 can store ({largest:.0f}). Set feature_type: "
-                "float32"
-            )
-        self.views[view, rows] = features
 
     def advance(self) -> None:
         """Count a batch, and save every minute."""
@@ -107,25 +96,29 @@ class FeatureFile:
             self.claim = None
 
 
-def reserve(shapes: Mapping[Path, tuple[int, ...]], kind: str = "float32") -> list[FeatureFile]:
+def reserve(shapes: Mapping[Path, tuple[int, ...]]) -> list[FeatureFile]:
     """Open the files of all folds of an extraction before the first of them is computed.
 
     Args:
         shapes: Shape of the features, (views, n, ...), by folder of :class:`FeatureFile`.
-        kind: Their type, float32 or float16.
 
     Raises:
         InputError: The disk has not enough room for all of them.
     """
     missing = {folder: shape for folder, shape in shapes.items() if not FeatureFile.begun(folder)}
     if missing:
-        _require_room(next(iter(missing)).parent, list(missing.values()), kind)
-    return [FeatureFile(folder, shape, kind) for folder, shape in shapes.items()]
+        _require_room(next(iter(missing)).parent, list(missing.values()))
+    return [FeatureFile(folder, shape) for folder, shape in shapes.items()]
 
 
-def _require_room(states: Path, shapes: list[tuple[int, ...]], kind: str) -> None:
+def feature_bytes(shape: tuple[int, ...]) -> int:
+    """Return the bytes that features of a shape take."""
+    return math.prod(shape) * np.dtype(FEATURE_TYPE).itemsize
+
+
+def _require_room(states: Path, shapes: list[tuple[int, ...]]) -> None:
     states.mkdir(parents=True, exist_ok=True)
-    needed = sum(math.prod(shape) for shape in shapes) * np.dtype(kind).itemsize
+    needed = sum(feature_bytes(shape) for shape in shapes)
     free = shutil.disk_usage(states).free
     if needed + SPARE_BYTES <= free:
         return
@@ -133,7 +126,6 @@ def _require_room(states: Path, shapes: list[tuple[int, ...]], kind: str) -> Non
     raise InputError(
         f"The features{of_all} need {needed / 2**30:.1f} GB under {states}, where "
         f"{free / 2**30:.1f} GB are free. Make room; or set keep_features: false, which removes "
-        "features after the last head that learns from them; or set feature_type: float16, which "
-        "halves them; or set features: online in the model, which stores none and runs the "
-        "backbone in every epoch of every fold"
+        "features after the last head that learns from them; or set features: online in the "
+        "model, which stores none and runs the backbone in every epoch of every fold"
     )

@@ -73,12 +73,11 @@ def extract_features(
         settings: What determines the features.
         compute: How the job computes.
         image_source: Name that seeds the random changes of the images.
-        outputs: Folder to write: for each fold, or for all, features, (views, n, ...) of the job's
-            ``feature_type``, in NumPy's format, and a JSON record.
+        outputs: Folder to write: for each fold, or for all, features, float32 (views, n, ...) in
+            NumPy's format, and a JSON record.
 
     Raises:
-        InputError: Weights or images do not fit the network, the disk is too small, or a feature
-            is too large for its type.
+        InputError: Weights or images do not fit the network, or the disk is too small.
         InterruptedTrainingError: SIGTERM or SIGINT stopped the job.
     """
     setup = set_up(compute, derive_seed(compute.seed, "extract_features"))
@@ -88,7 +87,7 @@ def extract_features(
     start_of = (settings, images.shape[1:], files.weights, compute.seed)
     backbone, application = frozen_backbone(*start_of, numbers[0])
     runtime = choose_runtime(backbone, setup, compute)
-    computed_by |= {"runtime": runtime.name, "type": compute.feature_type}
+    computed_by["runtime"] = runtime.name
     seeds = [augmentation_seed(compute.seed, image_source, number) for number in numbers]
     drawn = [
         None if files.weights else backbone_seed(compute.seed, settings.architecture, number)
@@ -106,7 +105,7 @@ def extract_features(
         Path(compute.states) / digest_settings([digests, str(outputs), number])
         for digests, number in zip(determined, numbers, strict=True)
     ]
-    works = reserve(dict.fromkeys(states, shape), compute.feature_type)
+    works = reserve(dict.fromkeys(states, shape))
     batch_size = BATCH_SIZE_ON_GPU if is_gpu(setup.device) else BATCH_SIZE
     records = []
     with contextlib.ExitStack() as claims, stop_requests() as stop:
@@ -146,7 +145,7 @@ def features_of_fold(folder: Path, fold: int) -> tuple[np.ndarray, dict]:
     """Open the features of a fold, or those that all folds share.
 
     Returns:
-        float32 or float16 (views, n, ...), memory-mapped, and their record.
+        float32 (views, n, ...), memory-mapped, and their record.
     """
     shared = feature_paths(folder, None)
     features, record = shared if shared[0].exists() else feature_paths(folder, fold)
@@ -189,7 +188,6 @@ class Extraction:
 
         Raises:
             InterruptedTrainingError: The job must stop; the file is saved.
-            InputError: A feature is too large for its type.
         """
         plan = [(view, chosen) for view, rows in enumerate(self.rows) for chosen in self._cut(rows)]
         done = sum(len(rows) for _, rows in plan[: work.done])
@@ -204,7 +202,7 @@ class Extraction:
                 work.release()
                 raise InterruptedTrainingError("stopped by a signal; the next attempt continues")
             # The last batch is filled up with rows whose features are already known.
-            work.store(view, rows, runtime.run(batch))
+            work.views[view, rows] = runtime.run(batch)
             work.advance()
             progress.advance(len(rows))
         self.images_per_second = progress.rate()

@@ -17,7 +17,7 @@ from keras import ops
 from blastfold.core.seeds import generator
 from blastfold.core.settings import ModelSettings, is_simple_cnn
 from blastfold.networks.learning_rate import OneCycle
-from blastfold.training.batches import FeatureInputs, batches, class_weights, gather
+from blastfold.training.batches import FeatureInputs, batches, class_weights
 
 MOST_WEIGHTS = 30_000_000
 """Weights of all heads that are trained at the same time: half a gigabyte with Adam's moments."""
@@ -153,13 +153,13 @@ class ParallelHeads:
     def _train_epoch(self, features, train, targets, seed: int, epoch: int) -> None:
         order = generator(seed, "order", epoch).permutation(len(train))
         for batch in batches(order, self.settings.batch_size):
-            chosen = gather((features,), train[batch]).reshape(len(batch), -1)
+            chosen = np.asarray(features[train[batch]]).reshape(len(batch), -1)
             self.model.train_on_batch(chosen, targets[batch])
 
     def _predict(self, inputs: FeatureInputs, rows: np.ndarray) -> np.ndarray:
         features = inputs.unchanged()[0]
         outputs = [
-            self.model.predict_on_batch(gather((features,), chosen).reshape(len(chosen), -1))
+            self.model.predict_on_batch(np.asarray(features[chosen]).reshape(len(chosen), -1))
             for chosen in batches(rows, self.settings.batch_size)
         ]
         return np.concatenate(outputs)[: len(rows)].T.astype("float64")
