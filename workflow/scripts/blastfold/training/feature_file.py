@@ -25,8 +25,10 @@ SPARE_BYTES = 2**28
 """What is left free for logs and for the tables of other jobs."""
 
 FEATURE_TYPE = "float32"
-"""Type of stored features. float16 would round them by up to 5e-4 of their size, which is more than
-the 1e-4 within which predictions agree with those of the whole network."""
+"""Type of stored features. float16 would halve the disk, but heads would not agree within 1e-4.
+Rounded features of MobileNetV2 (ImageNet weights; 1,183 images of C-NMC 2019 of 96x96 pixels, three folds,
+ten epochs) moved predictions by up to 4.5e-4 for the default head, and by up to 0.15 for one with
+a layer of 128 units and dropout."""
 
 
 class FeatureFile:
