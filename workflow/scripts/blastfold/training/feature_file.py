@@ -26,9 +26,9 @@ SPARE_BYTES = 2**28
 
 FEATURE_TYPE = "float32"
 """Type of stored features. float16 would halve the disk, but heads would not agree within 1e-4.
-Rounded features of MobileNetV2 (ImageNet weights; 1,183 images of C-NMC 2019 of 96x96 pixels, three folds,
-ten epochs) moved predictions by up to 4.5e-4 for the default head, and by up to 0.15 for one with
-a layer of 128 units and dropout."""
+Rounded features of MobileNetV2 (ImageNet weights; 1,183 images of C-NMC 2019 of 96x96 pixels, three
+folds, ten epochs) moved predictions by up to 4.5e-4 for the default head, and by up to 0.15 for one
+with a layer of 128 units and dropout."""
 
 
 class FeatureFile:
