@@ -18,10 +18,13 @@ from support.workflow import (
     write_sheet,
 )
 
+from blastfold.experiment.combinations import combinations
 from blastfold.experiment.config import check_config
 from blastfold.folds.assignment import split
+from blastfold.reporting.tables.reproduction import printed_values, read_published
 
 DEFAULT = REPOSITORY / "config.yaml"
+THESIS = REPOSITORY / "config" / "thesis.yaml"
 
 
 def test_default_experiment_is_planned(tmp_path):
@@ -78,8 +81,7 @@ def draw_published_folders(raw):
 
 def test_thesis_experiment_is_planned_when_the_data_are_there(tmp_path):
     draw_published_folders(tmp_path / "resources" / "raw")
-    thesis = REPOSITORY / "config" / "thesis.yaml"
-    run = snakemake(tmp_path, "--dry-run", config=thesis)
+    run = snakemake(tmp_path, "--dry-run", config=THESIS)
     jobs = planned_jobs(run)
     # ALL-IDB2: 1 + 10 folds of the thesis, and 10 by group; C-NMC: 1 + 10, and 3 by subject. Three
     # models of the thesis, three others without its ten folds, three with more epochs, two sources.
@@ -134,10 +136,22 @@ PRODUCTS_OF_THE_THESIS = [
 """Files that hold the tables and figures of the thesis (docs/thesis.md)."""
 
 
+def test_every_printed_value_of_the_thesis_has_a_run():
+    given = check_config(yaml.safe_load(THESIS.read_text("utf-8")), SCHEMA)
+    published = read_published(REPOSITORY / "resources" / "published_results.tsv")
+    printed = printed_values(published)
+    runs = {
+        (given["datasets"][dataset]["reproduces"], model)
+        for dataset, protocol, model in combinations(given)
+        if protocol == "holdout"
+    }
+    assert len(printed) > 24
+    assert set(zip(printed["dataset"], printed["model"], strict=True)) <= runs
+
+
 def test_splits_of_the_thesis_have_its_counts():
     """The config's own protocol on tables with the published numbers of images."""
-    config = yaml.safe_load((REPOSITORY / "config" / "thesis.yaml").read_text("utf-8"))
-    given = check_config(config, SCHEMA)
+    given = check_config(yaml.safe_load(THESIS.read_text("utf-8")), SCHEMA)
     grow = given["datasets"]["all_idb2_grown"]["grow"]
     published = {"normal": 1130 + 1163 + 1096, "blast": 2397 + 2418 + 2457}
     for counts, expected in ((grow, (1562, 417, 104)), (published, (7996, 2133, 532))):

@@ -27,7 +27,8 @@ CHANGES = (1, 1, 1, 2, 3)
 def ready(path):
     """Return a shipped config without the files that only its users have."""
     config = yaml.safe_load(path.read_text("utf-8"))
-    for model in config["models"].values():
+    sources = (entry.get("training", {}) for entry in config.get("pretraining", {}).values())
+    for model in (*config["models"].values(), *sources):
         if str(model.get("weights", "")).endswith(".h5"):
             model["weights"] = "imagenet"
     if "sheet" in config.get("slides", {}):
