@@ -1,3 +1,4 @@
+import re
 from dataclasses import asdict, replace
 
 import cv2
@@ -7,7 +8,10 @@ import pytest
 from support.schema_defaults import defaults_of
 
 from blastfold.core.errors import InputError
+from blastfold.leakage.duplicate_features import Features, describe_image, mirror
 from blastfold.leakage.duplicate_images import ORIENTATION_NAMES, orient
+from blastfold.leakage.duplicate_maps import MAP, Matches, find_maps
+from blastfold.leakage.duplicate_verification import name_transform, place
 from blastfold.leakage.duplicates import DuplicateSettings, audit_dataset, find_duplicates
 
 DEFAULTS = DuplicateSettings(**defaults_of("duplicates"))
@@ -128,6 +132,135 @@ def test_fields_without_background_are_not_paired():
 def test_flat_images_pair_only_when_they_are_identical(size):
     flat = [np.full((size, size, 3), value, np.uint8) for value in (0, 0, 1, 128, 255)]
     assert only(*flat) == ("i0", "i1", "identical", "identity", 1.0)
+
+
+def rotate_and_scale(image, angle, scale):
+    """Turn counter-clockwise and scale about the centre, as OpenCV defines it."""
+    middle = (np.array(image.shape[1::-1]) - 1) / 2
+    matrix = cv2.getRotationMatrix2D(tuple(map(float, middle)), angle, scale)
+    return cv2.warpAffine(image, matrix, image.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
+
+
+def stain_shift(image, factors):
+    """Multiply haematoxylin, eosin and DAB (Ruifrok and Johnston 2001, Table 1) by factors."""
+    dyes = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
+    density = -np.log10((image.astype(float) + 1) / 256)
+    changed = density @ np.linalg.inv(dyes) * factors @ dyes
+    return np.clip(256 * 10**-changed - 1, 0, 255).round().astype(np.uint8)
+
+
+@pytest.mark.parametrize("make", [cell, smear])
+@pytest.mark.parametrize(
+    ("angle", "scale"), [(0, 0.8), (0, 1.25), (17, 1.0), (45, 1.0), (-111, 1.0), (33, 1.15)]
+)
+def test_copies_of_any_angle_and_scale(make, angle, scale):
+    found = only(make(1), rotate_and_scale(make(1), angle, scale))
+    assert found[2] == "scaled_or_rotated"
+    numbers = re.fullmatch(
+        r"(\w+) scaled \(([\d.]+), ([\d.]+)\) rotated (-?\d+)(?: shift \((-?\d+), (-?\d+)\))?",
+        found[3],
+    )
+    quarter = {"identity": 0, "turn_90": 90, "turn_180": 180, "turn_270": 270}[numbers[1]]
+    assert abs((quarter + int(numbers[4]) - angle + 180) % 360 - 180) <= 2
+    assert float(numbers[2]) == pytest.approx(scale, abs=0.03)
+    assert float(numbers[3]) == pytest.approx(scale, abs=0.03)
+    assert all(abs(int(shift or 0)) <= 1 for shift in numbers.groups()[4:])
+
+
+@pytest.mark.parametrize("make", [cell, smear])
+def test_a_mirrored_crop_that_is_stretched_and_stained(make):
+    size = len(make(1))
+    crop = make(1)[: round(0.9 * size), round(0.05 * size) :]
+    copy = cv2.resize(crop, (size, size), interpolation=cv2.INTER_LINEAR)[:, ::-1]
+    found = only(make(1), stain_shift(copy, [1.1, 0.9, 1.1]))
+    assert found[2:4] == ("scaled_or_rotated", found[3])
+    assert found[3].startswith("flip_left_right scaled (1.1")
+    assert found[4] > 0.9
+
+
+def test_stain_shifts_alone():
+    found = find(cell(1), stain_shift(cell(1), [0.9, 1.1, 0.9]), cell(2))
+    assert found[["first", "second"]].to_numpy().tolist() == [["i0", "i1"]]
+
+
+def test_a_mark_that_all_images_share_does_not_pair_them():
+    images = [smear(seed, 96) for seed in range(12)]
+    for image in images:
+        cv2.putText(image, "100 um", (4, 92), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0))
+    assert find(*images).empty
+
+
+def test_descriptors_of_the_mirror_image_are_a_permutation():
+    image = smear(3, 96)
+    frames, descriptors = describe_image(image)
+    mirrored_frames, mirrored = describe_image(np.ascontiguousarray(image[:, ::-1]))
+    assert len(frames) > 10
+    turned = mirror(descriptors).astype(float)
+    near = 0
+    for (x, y, _, angle), descriptor in zip(frames, turned, strict=True):
+        there = np.hypot(mirrored_frames[:, 0] - (1 - x), mirrored_frames[:, 1] - y) < 0.01
+        turn = np.abs((mirrored_frames[:, 3] - (np.pi - angle) + np.pi) % (2 * np.pi) - np.pi) < 0.1
+        same = mirrored[there & turn].astype(float)
+        if len(same):
+            cosines = same @ descriptor / np.linalg.norm(same, axis=1) / np.linalg.norm(descriptor)
+            near += cosines.max() > 0.98
+    assert near > 0.9 * len(frames)
+
+
+def test_the_map_of_agreeing_blobs_is_theirs():
+    """Worked example: ten blobs under a known similarity, and two that go elsewhere."""
+    random = np.random.default_rng(7)
+    frames = np.column_stack(
+        [
+            random.uniform(0.2, 0.8, (12, 2)),
+            random.uniform(0.03, 0.1, 12),
+            random.uniform(-3, 3, 12),
+        ]
+    )
+    angle, scale, shift = 0.7, 1.2, np.array([0.1, -0.05])
+    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    moved = np.column_stack(
+        [frames[:, :2] @ turn.T + shift, frames[:, 2] * scale, frames[:, 3] + angle]
+    )
+    moved[10:, :2] += 0.5
+    features = Features(
+        np.repeat(np.array([3, 5], np.int32), 12),
+        np.concatenate([frames, moved]).astype(np.float32),
+        np.zeros((24, 128), np.uint8),
+    )
+    rows = np.arange(12, dtype=np.int32)
+    matches = Matches(rows, rows + 12, np.full(12, 0.9, np.float32), np.zeros(12, bool))
+    (found,) = find_maps(matches, features, most=5).to_dict("records")
+    assert (found["first"], found["second"]) == (3, 5)
+    assert found["votes"] == pytest.approx(9.0, abs=1e-3)
+    expected = np.column_stack([turn, shift])
+    np.testing.assert_allclose([found[name] for name in MAP], expected.ravel(), atol=1e-4)
+
+
+@pytest.mark.parametrize("orientation", range(8))
+def test_a_map_is_taken_apart_and_named(orientation):
+    """Worked example: the matrices of the orientations as NumPy's functions move a pixel."""
+    mark = np.zeros((5, 5), int)
+    mark[1, 3] = 1  # (x, y) = (1, -1) from the middle
+    row, column = np.argwhere(ORACLE[ORIENTATION_NAMES[orientation]](mark[..., None])[..., 0])[0]
+    columns = [(column - 2, row - 2)]
+    mark = np.zeros((5, 5), int)
+    mark[3, 3] = 1  # (1, 1)
+    row, column = np.argwhere(ORACLE[ORIENTATION_NAMES[orientation]](mark[..., None])[..., 0])[0]
+    columns.append((column - 2, row - 2))
+    orient_matrix = np.array(columns).T @ np.linalg.inv(np.array([[1, 1], [-1, 1]]))
+    angle = np.deg2rad(-20)  # counter-clockwise is negative where y grows downwards
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    linear = turn @ np.diag([0.9, 1.1]) @ orient_matrix
+    middle = np.array([15.5, 15.5])
+    pixels = np.column_stack([linear, middle - linear @ middle + np.array([4, -3])])
+    placed = place(pixels, 32, 32)
+    assert placed.orientation == orientation
+    assert placed.angle == pytest.approx(20)
+    assert placed.scales == pytest.approx((1.1, 0.9))
+    assert (placed.down, placed.right) == pytest.approx((-3, 4))
+    name = ORIENTATION_NAMES[orientation]
+    assert name_transform(placed, 2) == f"{name} scaled (1.100, 0.900) rotated 20 shift (-6, 8)"
 
 
 def test_images_that_are_not_square():

@@ -7,7 +7,7 @@ from matplotlib.image import imread
 
 from blastfold.core.errors import InputError
 from blastfold.leakage.duplicate_images import ORIENTATION_NAMES, orient
-from blastfold.leakage.duplicate_verification import name_transform
+from blastfold.leakage.duplicate_verification import Placement, name_transform
 from blastfold.reporting.figures import audits, style
 
 PAIR = ["first", "second", "kind", "transform", "similarity"]
@@ -32,10 +32,23 @@ def test_the_second_image_is_on_the_first(orientation, shift):
         for column in range(6):
             if 0 <= row - down < 6 and 0 <= column - right < 6:
                 second[row, column] = turned[row - down, column - right]
-    aligned = audits.align(second, name_transform(orientation, *shift))
+    aligned = audits.align(second, name_transform(Placement(orientation, *shift)))
     shown = (aligned != audits.NO_PICTURE).any(axis=2)
     assert shown.sum() == (6 - abs(down)) * (6 - abs(right))
     np.testing.assert_array_equal(aligned[shown], first[shown])
+
+
+def test_scales_and_angle_are_undone():
+    # Worked example: from the middle (10, 10) a dot 4 down and 2 right, scaled to (6, 1.5), turned
+    # by 90 degrees counter-clockwise to (-1.5, 6), shifted to (1.5, 5) and rounded.
+    second = np.zeros((21, 21, 3), np.uint8)
+    second[11:13, 14:16] = 255
+    transform = name_transform(Placement(0, 3, -1, 90.0, (1.5, 0.75)))
+    assert transform == "identity scaled (1.500, 0.750) rotated 90 shift (3, -1)"
+    aligned = audits.align(second, transform)
+    assert (aligned[14, 12] == 255).all()
+    # One pixel of the first image is 1.5 times 0.75 of the second: few have the dot.
+    assert 1 <= (aligned == 255).all(axis=2).sum() <= 6
 
 
 def test_all_orientations_can_be_undone():
@@ -47,7 +60,13 @@ def test_a_shift_beyond_the_image_shows_nothing():
     assert (aligned == audits.NO_PICTURE).all()
 
 
-@pytest.mark.parametrize("transform", ["twisted", "", "identity shift (1.5, 0)", "turn_90 (1, 2)"])
+@pytest.mark.parametrize(
+    "transform",
+    [
+        *("twisted", "", "identity shift (1.5, 0)", "turn_90 (1, 2)"),
+        *("identity rotated 3", "identity scaled (0, 1) rotated 3"),
+    ],
+)
 def test_an_unknown_transform_is_named(transform):
     with pytest.raises(InputError, match="duplicates: transform "):
         audits.align(picture(1), transform)

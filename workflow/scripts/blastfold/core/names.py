@@ -49,6 +49,7 @@ SUBJECT, PICTURE = UNIT_LEVELS = ("subject", "picture")
 
 DUPLICATE_KINDS = (
     *("identical", "flipped_or_turned", "recompressed", "brightness_contrast", "shifted"),
+    "scaled_or_rotated",
 )
 """How two images of one cell may differ, from the plainest to the most changed."""
 

@@ -1,9 +1,10 @@
 """Proof on pixels that two images of the duplicate audit show the same thing.
 
-A candidate pair comes with an orientation and a shift. The images' inner detail (see
-:mod:`blastfold.leakage.duplicate_images`) is registered to a part of a pixel, and its normalised
-correlation over the common foreground decides. Flat background takes no part, so that two cells
-on black are as different as their insides.
+A candidate pair comes with an affine map of the plane. The inner detail of the first image (see
+:mod:`blastfold.leakage.duplicate_images`) is drawn where the map puts it, and its normalised
+correlation with the second image over the common foreground decides. Flat background takes no part,
+so that two cells on black are as different as their insides. A map that nearly passes is refined
+by maximising that correlation (ECC: Evangelidis and Psarakis 2008, doi:10.1109/TPAMI.2008.113).
 """
 
 import math
@@ -15,19 +16,33 @@ import numpy as np
 from blastfold.leakage.duplicate_images import (
     ORIENTATION_NAMES,
     REFERENCE_SIZE,
+    STEPS,
     Detail,
     find_detail,
-    orient,
+    orientations_of,
     shrink_to_grey,
 )
 
-SEARCH_RADIUS = 5
 # Less common foreground than this share of the image is no evidence.
 MINIMUM_EVIDENCE = 0.018
 MINIMUM_MASK_AGREEMENT = 0.6
 SHIFTED_FROM = 0.75
 GAIN_TOLERANCE = 0.05
 LEVEL_TOLERANCE = 1.5
+SMALLEST_SCALE, LARGEST_SCALE = 0.6, 1.65
+# Both sides may be cropped by a fifth and stretched again.
+LARGEST_STRETCH = 1.35
+SCALE_TOLERANCE = 0.025
+ANGLE_TOLERANCE = 2.0
+# With as many agreeing blobs this share of the smallest similarity is enough: the corners of a
+# turned or shrunken copy are filled with what the original does not show.
+MANY_VOTES, SHARE_WITH_MANY = 8.0, 0.7
+# With fewer agreeing blobs a map that scales or turns must fit better: it has more freedom to make
+# two plain cells look alike.
+FEW_VOTES, SIMILARITY_WITH_FEW = 4.0, 0.9
+REFINED_FROM = 0.55
+REFINEMENT = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 12, 1e-3)
+REFINEMENT_BLUR = 3
 
 
 class View(NamedTuple):
@@ -38,14 +53,35 @@ class View(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """A verified pair: shift in pixels of the comparison, correlation, how intensities changed."""
+    """A pair under one map: where the first image is put, correlation, change of intensities."""
 
-    orientation: int
-    down: float
-    right: float
+    placement: "Placement"
     similarity: float
     gain: float
     level_change: float
+
+
+class Placement(NamedTuple):
+    """A map taken apart: the orientation comes first, then scales, angle and shift.
+
+    Attributes:
+        orientation: 0-7.
+        down, right: Shift of the picture's centre in pixels.
+        angle: Degrees, counter-clockwise.
+        scales: Factors (down, right) along the axes of the oriented first image.
+    """
+
+    orientation: int
+    down: float = 0.0
+    right: float = 0.0
+    angle: float = 0.0
+    scales: tuple[float, float] = (1.0, 1.0)
+
+    @property
+    def is_rigid(self) -> bool:
+        """Return whether it is one of the eight orientations with a shift."""
+        stretched = max(abs(scale - 1) for scale in self.scales) > SCALE_TOLERANCE
+        return not stretched and abs(self.angle) <= ANGLE_TOLERANCE
 
 
 def view_image(image: np.ndarray) -> View:
@@ -55,84 +91,101 @@ def view_image(image: np.ndarray) -> View:
 
 
 def compare_views(
-    first: View, second: View, orientation: int, shift: tuple[float, float], minimum_overlap: float
+    first: View,
+    second: View,
+    shares: np.ndarray,
+    votes: float,
+    minimum_similarity: float,
+    minimum_overlap: float,
 ) -> Evidence | None:
-    """Register the oriented first image onto the second and correlate what both show.
+    """Draw the first image onto the second and correlate what both show.
 
     Args:
-        first: The image to orient and move.
+        first: The image to move.
         second: The image that stays.
-        orientation: 0-7.
-        shift: Expected (down, right) in pixels, right to about 4 pixels.
-        minimum_overlap: Share of the picture area that both crops must have in common.
+        shares: Affine map (2, 3) of (x, y, 1) in shares of the longer side.
+        votes: How well the map is supported (:func:`blastfold.leakage.duplicate_maps.find_maps`).
+        minimum_similarity: Correlation from which the pair passes; less is enough for a map with
+            many votes.
+        minimum_overlap: Share of the picture area that both must have in common.
 
     Returns:
-        The evidence, or None where the overlap or the common foreground is too small.
+        The evidence, or None where the pair does not pass.
     """
-    values = np.ascontiguousarray(orient(first.detail.values, orientation))
-    found = _register(values, second.detail.values, shift)
-    height, width = values.shape
-    if found is None:
-        return None
-    overlap = max(0.0, 1 - abs(found[0]) / height) * max(0.0, 1 - abs(found[1]) / width)
-    if overlap < minimum_overlap:
-        return None
-    move = np.float32([[1, 0, found[1]], [0, 1, found[0]]])
+    pixels = _in_pixels(shares, max(second.grey.shape))
+    found = _correlate_at(first, second, pixels, minimum_overlap)
+    if found and REFINED_FROM * minimum_similarity <= found.similarity < minimum_similarity:
+        refined = _refine(first, second, pixels)
+        better = refined is not None and _correlate_at(first, second, refined, minimum_overlap)
+        if better and better.similarity > found.similarity:
+            found = better
+    return found if found and _passes(found, votes, minimum_similarity) else None
+
+
+def _passes(evidence: Evidence, votes: float, minimum_similarity: float) -> bool:
+    """Return whether the map is one that copies have, and the correlation is high enough for it."""
+    scales = evidence.placement.scales
+    if min(scales) < SMALLEST_SCALE or max(scales) > LARGEST_SCALE:
+        return False
+    if max(scales) > LARGEST_STRETCH * min(scales):
+        return False
+    bar = minimum_similarity
+    if votes >= MANY_VOTES:
+        bar *= SHARE_WITH_MANY
+    elif votes < FEW_VOTES and not evidence.placement.is_rigid:
+        bar = max(bar, SIMILARITY_WITH_FEW)
+    return evidence.similarity >= bar
+
+
+def _in_pixels(shares: np.ndarray, side: int) -> np.ndarray:
+    """Return the map (2, 3) for the centres of pixels, which are at half-integer positions."""
+    linear = shares[:, :2]
+    return np.column_stack([linear, side * shares[:, 2] + linear @ [0.5, 0.5] - 0.5])
+
+
+def _correlate_at(
+    first: View, second: View, pixels: np.ndarray, minimum_overlap: float
+) -> Evidence | None:
+    """Correlate under one map; None where the overlap or the common foreground is too small."""
+    height, width = second.grey.shape
+    move = pixels.astype(np.float32)
 
     def moved(image: np.ndarray, interpolation: int) -> np.ndarray:
-        image = np.ascontiguousarray(orient(image, orientation))
         return cv2.warpAffine(image, move, (width, height), flags=interpolation)
 
+    window = moved(np.ones(first.grey.shape, np.uint8), cv2.INTER_NEAREST) > 0
+    smaller = min(1.0, abs(np.linalg.det(pixels[:, :2])))
+    if window.sum() < minimum_overlap * smaller * window.size:
+        return None
     first_mask = moved(first.detail.mask, cv2.INTER_NEAREST) > 0
-    window = moved(np.ones_like(first.grey), cv2.INTER_NEAREST) > 0
     second_mask = (second.detail.mask > 0) & window
     common = first_mask & second_mask
     if common.sum() < MINIMUM_EVIDENCE * common.size:
         return None
-    smaller = min(first_mask.sum(), second_mask.sum())
-    if common.sum() < MINIMUM_MASK_AGREEMENT * smaller:
+    if common.sum() < MINIMUM_MASK_AGREEMENT * min(first_mask.sum(), second_mask.sum()):
         return None
-    values = moved(first.detail.values, cv2.INTER_CUBIC)
+    values = moved(first.detail.values, cv2.INTER_LINEAR)
     similarity = _correlate(values[common], second.detail.values[common])
     before = moved(first.grey, cv2.INTER_LINEAR)[common]
     after = second.grey[common]
     gain = float(after.std() / max(before.std(), 1e-6))
-    change = float(after.mean() - before.mean())
-    return Evidence(orientation, *found, similarity, gain, change)
+    placement = place(pixels, height, width)
+    return Evidence(placement, similarity, gain, float(after.mean() - before.mean()))
 
 
-def _register(
-    moving: np.ndarray, fixed: np.ndarray, shift: tuple[float, float]
-) -> tuple[float, float] | None:
-    """Return the (down, right) near ``shift`` where the images correlate best."""
-    height, width = fixed.shape
-    down, right = round(shift[0]), round(shift[1])
-    # The part of the moving image that stays inside the fixed one wherever it is tried.
-    top, left = max(0, SEARCH_RADIUS - down), max(0, SEARCH_RADIUS - right)
-    bottom = min(height, height - SEARCH_RADIUS - down)
-    side = min(width, width - SEARCH_RADIUS - right)
-    if bottom - top < 8 or side - left < 8:
+def _refine(first: View, second: View, pixels: np.ndarray) -> np.ndarray | None:
+    """Return the map near this one that correlates best, or None where there is none."""
+    backward = cv2.invertAffineTransform(pixels).astype(np.float32)
+    masks = [(view.detail.mask > 0).astype(np.uint8) for view in (second, first)]
+    try:
+        _, backward = cv2.findTransformECCWithMask(
+            *(second.detail.values, first.detail.values, *masks, backward),
+            *(cv2.MOTION_AFFINE, REFINEMENT, REFINEMENT_BLUR),
+        )
+    except cv2.error:
+        # OpenCV's way of saying that the maximum is not near.
         return None
-    region = fixed[
-        top + down - SEARCH_RADIUS : bottom + down + SEARCH_RADIUS,
-        left + right - SEARCH_RADIUS : side + right + SEARCH_RADIUS,
-    ]
-    # Plain correlation: the detail has zero mean, and zeros where there is background.
-    surface = cv2.matchTemplate(region, moving[top:bottom, left:side], cv2.TM_CCORR)
-    row, column = np.unravel_index(int(surface.argmax()), surface.shape)
-    return (
-        down + row - SEARCH_RADIUS + _peak_offset(surface[:, column], row),
-        right + column - SEARCH_RADIUS + _peak_offset(surface[row], column),
-    )
-
-
-def _peak_offset(line: np.ndarray, index: int) -> float:
-    """Return how far a parabola through three values peaks from the middle one."""
-    if not 0 < index < len(line) - 1:
-        return 0.0
-    before, here, after = (float(value) for value in line[index - 1 : index + 2])
-    bend = before + after - 2 * here
-    return 0.5 * (before - after) / bend if bend < -1e-9 else 0.0
+    return cv2.invertAffineTransform(backward.astype(np.float64))
 
 
 def _correlate(first: np.ndarray, second: np.ndarray) -> float:
@@ -142,21 +195,62 @@ def _correlate(first: np.ndarray, second: np.ndarray) -> float:
     return float(first @ second) / energy if energy > 1e-9 else 0.0
 
 
+def place(pixels: np.ndarray, height: int, width: int) -> Placement:
+    """Take a map (2, 3) between pictures of one size apart; its shear is left out."""
+    linear = pixels[:, :2]
+    orientation = max(
+        orientations_of(height, width), key=lambda number: np.sum(linear * _matrix_of(number))
+    )
+    rest = linear @ _matrix_of(orientation).T
+    right = math.hypot(*rest[:, 0])
+    scales = (abs(np.linalg.det(rest)) / max(right, 1e-6), right)
+    angle = -math.degrees(math.atan2(rest[1, 0], rest[0, 0]))
+    centre = np.array([(width - 1) / 2, (height - 1) / 2])
+    shift = linear @ centre + pixels[:, 2] - centre
+    return Placement(orientation, float(shift[1]), float(shift[0]), angle, scales)
+
+
+def _matrix_of(orientation: int) -> np.ndarray:
+    """Return what an orientation does to (x, y), seen from the picture's centre."""
+    transpose, reverse_rows, reverse_columns = STEPS[orientation]
+    matrix = np.array([[0.0, 1.0], [1.0, 0.0]]) if transpose else np.eye(2)
+    return np.array([[-1.0 if reverse_columns else 1.0], [-1.0 if reverse_rows else 1.0]]) * matrix
+
+
 def name_kind(evidence: Evidence) -> str:
     """Name the strongest difference of a verified pair.
 
-    A moved crop comes before a changed intensity, that before a turn, and a turn before
-    compression: the transform shows whether a shifted or brightened copy is turned too.
+    A change of scale or a turn by another angle comes before a moved crop, that before a changed
+    intensity, that before a turn by a right angle or flip, and that before compression: the
+    transform shows whether a shifted or brightened copy is turned too.
     """
-    if max(abs(evidence.down), abs(evidence.right)) >= SHIFTED_FROM:
+    placement = evidence.placement
+    if not placement.is_rigid:
+        return "scaled_or_rotated"
+    if max(abs(placement.down), abs(placement.right)) >= SHIFTED_FROM:
         return "shifted"
     if abs(evidence.gain - 1) > GAIN_TOLERANCE or abs(evidence.level_change) > LEVEL_TOLERANCE:
         return "brightness_contrast"
-    return "flipped_or_turned" if evidence.orientation else "recompressed"
+    return "flipped_or_turned" if placement.orientation else "recompressed"
 
 
-def name_transform(orientation: int, down: float = 0, right: float = 0) -> str:
-    """Write an orientation and a shift in pixels, such as ``turn_90 shift (3, -5)``."""
-    name = ORIENTATION_NAMES[orientation]
-    down, right = round(down), round(right)
-    return f"{name} shift ({down}, {right})" if down or right else name
+def name_transform(placement: Placement, scale: float = 1.0) -> str:
+    """Write a placement, such as ``turn_90 shift (3, -5)``.
+
+    Args:
+        placement: The placement.
+        scale: Pixels to write for one pixel of the comparison.
+
+    Returns:
+        The orientation; for a map that is more than an orientation and a shift, the scales (down,
+        right) and the angle in degrees, counter-clockwise, such as ``scaled (1.08, 0.97)`` and
+        ``rotated -31``; and the shift (down, right), if any, in pixels.
+    """
+    parts = [ORIENTATION_NAMES[placement.orientation]]
+    if not placement.is_rigid:
+        parts.append("scaled ({:.3f}, {:.3f})".format(*placement.scales))
+        parts.append(f"rotated {round(placement.angle)}")
+    down, right = round(placement.down * scale), round(placement.right * scale)
+    if down or right:
+        parts.append(f"shift ({down}, {right})")
+    return " ".join(parts)

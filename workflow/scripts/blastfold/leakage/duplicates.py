@@ -1,8 +1,9 @@
 """Duplicate audit of a data set: which images show the same cell, and how sure that is.
 
 Four steps: equal pixels by their digest, exact flips and turns by their colour histogram,
-candidates by shared patches (:mod:`leakage.duplicate_candidates`), and a proof on pixels for
-each candidate (:mod:`blastfold.leakage.duplicate_verification`).
+candidates by what is the same in a shifted, turned and scaled copy
+(:mod:`blastfold.leakage.duplicate_candidates`), and a proof on pixels for each candidate
+(:mod:`blastfold.leakage.duplicate_verification`).
 """
 
 import hashlib
@@ -25,7 +26,9 @@ from blastfold.core.names import DUPLICATE_KINDS
 from blastfold.core.tables import write_table
 from blastfold.leakage.duplicate_candidates import find_candidates
 from blastfold.leakage.duplicate_images import REFERENCE_SIZE, orient, orientations_of
+from blastfold.leakage.duplicate_maps import MAP
 from blastfold.leakage.duplicate_verification import (
+    Placement,
     compare_views,
     name_kind,
     name_transform,
@@ -48,7 +51,7 @@ class DuplicateSettings:
     Attributes:
         minimum_similarity: Correlation of the inner detail, 0-1.
         minimum_overlap: Share of the picture area two crops must have in common, 0-1.
-        candidates: The most hypotheses that are checked on pixels for one image.
+        candidates: The most pairs that are checked on pixels for one image.
     """
 
     minimum_similarity: float
@@ -72,8 +75,9 @@ def find_duplicates(
 
     Returns:
         One row per pair, in the order of the images: first, second (image_id), kind (one of
-        DUPLICATE_KINDS), transform (turns the first image into the second: an orientation, then a
-        shift in pixels of ``images``) and similarity (0-1; 1 is exact).
+        DUPLICATE_KINDS), transform (turns the first image into the second, see
+        :func:`blastfold.leakage.duplicate_verification.name_transform`) and similarity (0-1; 1 is
+        exact).
 
     Raises:
         InputError: The images have another shape or type, or not one name each.
@@ -148,7 +152,7 @@ def _find_turned(images: np.ndarray, rows: np.ndarray, threads: int) -> Iterable
         for first, second in itertools.combinations(members, 2):
             for orientation in orientations:
                 if np.array_equal(orient(images[first], orientation), images[second]):
-                    transform = name_transform(orientation)
+                    transform = name_transform(Placement(orientation))
                     yield first, second, "flipped_or_turned", transform, 1.0
                     break
 
@@ -165,29 +169,29 @@ def _find_near(
         return
     candidates = find_candidates(images, rows, threads, settings.candidates)
     logger.info("duplicates: checking %d candidates on pixels", len(candidates))
-    candidates = candidates.sort_values(["first", "second", "votes"], ascending=[True, True, False])
+    # Neighbouring rows are checked together, so that a view is prepared once.
+    candidates = candidates.sort_values(["first", "second"])
     longer = min(REFERENCE_SIZE, max(images.shape[1:3]))
     scale = max(images.shape[1:3]) / longer
     view = lru_cache(maxsize=2048)(lambda row: view_image(images[row]))
 
-    def check(hypotheses: list[tuple]) -> tuple | None:
-        best = None
-        for first, second, orientation, down, right, _ in hypotheses:
-            shift = (down * longer, right * longer)
-            evidence = compare_views(
-                view(first), view(second), orientation, shift, settings.minimum_overlap
-            )
-            if evidence and (best is None or evidence.similarity > best.similarity):
-                best = evidence
-        if best is None or best.similarity < settings.minimum_similarity:
+    def check(first: int, second: int, votes: float, *numbers: float) -> tuple | None:
+        shares = np.array(numbers).reshape(2, 3)
+        limits = settings.minimum_similarity, settings.minimum_overlap
+        evidence = compare_views(view(first), view(second), shares, votes, *limits)
+        if evidence is None:
             return None
-        transform = name_transform(best.orientation, best.down * scale, best.right * scale)
-        return first, second, name_kind(best), transform, min(best.similarity, 1.0)
+        transform = name_transform(evidence.placement, scale)
+        return first, second, name_kind(evidence), transform, min(evidence.similarity, 1.0)
 
-    by_pair = itertools.groupby(candidates.itertuples(index=False, name=None), lambda row: row[:2])
-    tasks = [list(hypotheses) for pair, hypotheses in by_pair if pair not in known]
+    columns = ["first", "second", "votes", *MAP]
+    tasks = [
+        pair
+        for pair in candidates[columns].itertuples(index=False, name=None)
+        if pair[:2] not in known
+    ]
     with ThreadPoolExecutor(max(1, threads)) as workers:
-        yield from filter(None, workers.map(check, tasks))
+        yield from filter(None, workers.map(lambda task: check(*task), tasks, chunksize=16))
 
 
 def _as_table(pairs: list[tuple], image_ids: Sequence[str]) -> pd.DataFrame:

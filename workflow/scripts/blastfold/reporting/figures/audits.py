@@ -47,6 +47,12 @@ UNDO: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "anti_transpose": lambda image: np.swapaxes(np.rot90(image, 2), 0, 1),
 }
 
+TRANSFORM = re.compile(
+    r"(?P<orientation>\w+)"
+    r"(?: scaled \((?P<scale_down>\d\.\d+), (?P<scale_right>\d\.\d+)\) rotated (?P<angle>-?\d+))?"
+    r"(?: shift \((?P<down>-?\d+), (?P<right>-?\d+)\))?"
+)
+
 
 def plot_duplicates(
     images: str | os.PathLike,
@@ -111,7 +117,8 @@ def align(image: np.ndarray, transform: str) -> np.ndarray:
     Args:
         image: The second image, uint8 (height, width, 3).
         transform: As :func:`blastfold.leakage.duplicate_verification.name_transform` writes it: an
-            orientation, and a shift (down, right) in pixels after it.
+            orientation, scales (down, right) and an angle in degrees, and a shift (down, right) in
+            pixels after them.
 
     Returns:
         uint8, light grey where the second image shows nothing of the first.
@@ -119,20 +126,33 @@ def align(image: np.ndarray, transform: str) -> np.ndarray:
     Raises:
         InputError: The transform is of another form.
     """
-    parts = re.fullmatch(r"(\w+)(?: shift \((-?\d+), (-?\d+)\))?", transform)
-    if parts is None or parts[1] not in UNDO:
+    parts = TRANSFORM.fullmatch(transform)
+    if parts is None or parts["orientation"] not in UNDO:
         raise InputError(
             f"duplicates: transform {transform!r}, expected one of {', '.join(UNDO)} and perhaps "
-            "' shift (down, right)'"
+            "' scaled (down, right) rotated angle' and ' shift (down, right)'"
         )
-    down, right = int(parts[2] or 0), int(parts[3] or 0)
-    moved = np.full_like(image, NO_PICTURE)
+    shift = np.array([int(parts["down"] or 0), int(parts["right"] or 0)])
+    scales = np.array([float(parts["scale_down"] or 1), float(parts["scale_right"] or 1)])
+    angle = np.deg2rad(int(parts["angle"] or 0))
     height, width = image.shape[:2]
-    if abs(down) < height and abs(right) < width:
-        source = image[max(0, down) : height + min(0, down), max(0, right) : width + min(0, right)]
-        top, left = max(0, -down), max(0, -right)
-        moved[top : top + source.shape[0], left : left + source.shape[1]] = source
-    return UNDO[parts[1]](moved)
+    centre = np.array([(height - 1) / 2, (width - 1) / 2])
+    rows, columns = np.mgrid[:height, :width]
+    down, right = (np.stack([rows, columns], axis=-1) - centre).transpose(2, 0, 1)
+    down, right = down * scales[0], right * scales[1]
+    # Counter-clockwise as it is seen, where rows grow downwards.
+    turned = [
+        np.cos(angle) * down - np.sin(angle) * right,
+        np.sin(angle) * down + np.cos(angle) * right,
+    ]
+    row, column = (
+        np.rint(part + middle + step).astype(int)
+        for part, middle, step in zip(turned, centre, shift, strict=True)
+    )
+    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    moved = np.full_like(image, NO_PICTURE)
+    moved[inside] = image[row[inside], column[inside]]
+    return UNDO[parts["orientation"]](moved)
 
 
 @style.styled

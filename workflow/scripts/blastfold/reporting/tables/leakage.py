@@ -25,6 +25,7 @@ KIND_TITLES = {
     "recompressed": "Recompressed",
     "brightness_contrast": "Brightness or contrast",
     "shifted": "Shifted crop",
+    "scaled_or_rotated": "Scaled or rotated",
 }
 """The kinds of duplicates, from the plainest to the most changed."""
 
