@@ -383,5 +383,5 @@ def test_many_images(count, tmp_path):
     print(f"peak of memory: {memory:.1f} GB")
     assert len(found) <= count / 1000
     assert ratio < 8
-    # The images are mapped from their file, and count as far as the machine keeps them at hand.
+    # The images are mapped from their file, and count as far as they are in memory.
     assert memory < 4 + images.nbytes / 2**30

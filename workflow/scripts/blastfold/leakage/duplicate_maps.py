@@ -119,7 +119,7 @@ def _maps_of(matches: Matches, features: Features) -> pd.DataFrame:
     here, there = features.frames[matches.query], features.frames[matches.entry]
     # A mirrored first image is a first image whose x has changed its sign.
     here = np.where(matches.mirrored[:, None], _flip(here), here)
-    # Every match (seed) beside every match of its pair (voter).
+    # Every match (seed) with every match of its pair (voter).
     seed = np.repeat(np.arange(len(key)), size[pair])
     place = np.arange(len(seed)) - np.repeat(np.cumsum(size[pair]) - size[pair], size[pair])
     voter = new[pair[seed]] + place
