@@ -43,6 +43,7 @@ rule import_dataset:
     params:
         dataset=experiment.inputs.import_settings,
         raw=experiment.inputs.raw_digest,
+        photographs=experiment.inputs.photographs_digest,
         # A namespace is not compared: the same files at another place are not imported again.
         place=experiment.inputs.raw_place,
         code=code_digest("import_dataset"),

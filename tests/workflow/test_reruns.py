@@ -12,7 +12,7 @@ CONFIG = {
     "title": "Small",
     "datasets": {
         "cells": {"format": "folder", "sheet": "sheet.tsv", "image_size": [32, 32]},
-        "other": {"format": "folder", "image_size": [32, 32]},
+        "other": {"format": "folder", "image_size": [32, 32], "photographs": "photographs"},
         "tiles": {"format": "tiles", "image_size": [32, 32]},
     },
     "slides": {"sheet": "slides.tsv", "tile_size": 32},
@@ -59,6 +59,8 @@ def finished_experiment(folder):
     write_cells(raw / "cells")
     write_cells(raw / "other")
     (raw / "other" / "sheet.tsv").unlink()
+    (experiment.original / "photographs").mkdir()
+    (experiment.original / "photographs" / "smear.png").write_bytes(b"photograph")
     slides = experiment.original / "slides"
     slides.mkdir()
     for name in ("one", "two"):
@@ -189,6 +191,8 @@ def regions(finished, config):
 def same_content_elsewhere(finished, config):
     (finished.place / "resources" / "raw" / "cells").rename(finished.place / "elsewhere")
     config["datasets"]["cells"]["path"] = "elsewhere"
+    (finished.place / "photographs").rename(finished.place / "smears")
+    config["datasets"]["other"]["photographs"] = "smears"
     (finished.place / "slides").rename(finished.place / "scans")
     sheet = finished.place / "slides.tsv"
     sheet.write_text(sheet.read_text().replace("slides/", "scans/"))
@@ -279,6 +283,13 @@ CHANGES = {
     "a further image": (written("resources/raw/cells/normal/new.png", b"image"), CELLS),
     "an image of the external test": (
         overwrite(OTHER, b"IDAT", b"IDAX"),
+        {"import_dataset", "audit_dataset", "describe_splits", "collect_costs"}
+        | PUBLISHED
+        | APPLIED,
+        {"import_dataset": 1},
+    ),
+    "a photograph of the external test": (
+        overwrite("photographs/smear.png", b"photo", b"PHOTO"),
         {"import_dataset", "audit_dataset", "describe_splits", "collect_costs"}
         | PUBLISHED
         | APPLIED,

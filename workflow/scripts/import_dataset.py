@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from blastfold.core.logs import log_to
 from blastfold.core.raw_files import RawContent
 from blastfold.datasets.importing import import_dataset
+from blastfold.datasets.photographs import PhotographFolder
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -23,4 +24,5 @@ with log_to(snakemake.log[0]):
         summary=snakemake.output.summary,
         threads=snakemake.threads,
         grown=place.grown,
+        photographs=PhotographFolder.planned(snakemake.params.photographs, place),
     )

@@ -152,6 +152,24 @@ def test_every_shipped_config_is_valid(path):
     assert combinations(config)
 
 
+@pytest.mark.parametrize(
+    ("entry", "received"),
+    [
+        ({"format": "pcam"}, "format pcam"),
+        ({"format": "all-idb1"}, "format all-idb1"),
+        ({"format": "folder", "boxes": "Annotations"}, "boxes"),
+    ],
+)
+def test_photographs_belong_to_files_of_one_crop_each(entry, received):
+    config = minimal()
+    name = next(iter(config["datasets"]))
+    config["datasets"][name] = {**entry, "photographs": "resources/raw/smears"}
+    expected = f"datasets.{name}.photographs: received {received}, expected one of the formats"
+    assert expected in fault_of(config)
+    config["datasets"][name] = {"format": "all-idb2", "photographs": "resources/raw/smears"}
+    assert check_config(config, SCHEMA)
+
+
 def test_every_key_of_the_schema_is_described():
     def keys_without_description(schema, place):
         for key, entry in schema.get("properties", {}).items():

@@ -15,9 +15,16 @@ COLUMNS = (
 )
 """Columns of every manifest."""
 
-OPTIONAL_COLUMNS = ("mask", "photograph")
+PHOTOGRAPH_COLUMNS = (
+    *("photograph", "photograph_x", "photograph_y", "photograph_correlation", "field"),
+)
+"""Where a crop was found: its photograph, relative to the folder of photographs; column and row of
+its upper left corner there; correlation, 1 for equal pixels; and a name that is the same for
+photographs which overlap one another. All are empty for a crop that was not found."""
+
+OPTIONAL_COLUMNS = ("mask", *PHOTOGRAPH_COLUMNS)
 """Columns that a manifest may have: paths of the image's mask and of its photograph, relative to
-the data set's folder."""
+the data set's folder; and where a crop was found, if that was looked for."""
 
 
 def read_manifest(path: str | os.PathLike) -> pd.DataFrame:

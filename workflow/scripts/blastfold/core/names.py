@@ -53,6 +53,11 @@ DUPLICATE_KINDS = (
 )
 """How two images of one cell may differ, from the plainest to the most changed."""
 
+IDENTICAL, FOUND, AMBIGUOUS = "identical", "found", "ambiguous"
+NOT_FOUND, TOO_SMALL, NO_TEXTURE = "not_found", "too_small", "no_texture"
+CROP_OUTCOMES = (IDENTICAL, FOUND, AMBIGUOUS, NOT_FOUND, TOO_SMALL, NO_TEXTURE)
+"""What becomes of a crop that is looked for in photographs; the first two have a photograph."""
+
 LEUKAEMIA_CLASSES = ("normal", "blast")
 """Classes of the leukaemia formats in the order of their labels, for the config's keys and for
 imports. Everything after the import takes its classes from the manifest."""

@@ -12,6 +12,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blastfold.core.names import (
+    AMBIGUOUS,
+    FOUND,
+    IDENTICAL,
+    NO_TEXTURE,
+    NOT_FOUND,
+    TOO_SMALL,
+)
+
 if TYPE_CHECKING:
     # The run itself ends with the account, without the packages of the import.
     import pandas as pd
@@ -92,6 +101,15 @@ MISTAKES = (
 """Codes that stop the import with ``suspicious: error``."""
 
 
+UNPLACED = {
+    NOT_FOUND: "in no photograph",
+    AMBIGUOUS: "two photographs fit about equally",
+    TOO_SMALL: "too small to be looked for",
+    NO_TEXTURE: "of one colour, fits everywhere",
+}
+"""Why a crop has no photograph, in words."""
+
+
 def odd_sentence(odd: Mapping) -> str:
     """Return the sentence of a code of :data:`ODD` with its values."""
     return ODD[odd["code"]].format(**odd)
@@ -169,6 +187,8 @@ def describe_account(facts: Mapping) -> str:
         f"{facts['subjects'] or 'no'} subjects",
         f"{facts['pictures'] or 'no'} pictures",
     ]
+    if facts.get("photographs"):
+        parts.append(describe_search(facts["photographs"]))
     if files["missing"]:
         parts.append(f"{files['missing']} files are missing")
     if facts["odd"]:
@@ -190,6 +210,33 @@ def describe_imports(results: str | os.PathLike, names: Iterable[str]) -> list[s
         if facts.get("files"):
             lines.append(f"{name}: {describe_account(facts)}")
     return lines
+
+
+def describe_unplaced(crop: Mapping) -> str:
+    """Return why a crop has no photograph, and what fits best, for messages."""
+    fits = [f"{c['photograph']} ({c['correlation']:.3f})" for c in crop["candidates"]]
+    return UNPLACED[crop["code"]] + (f"; the best: {', '.join(fits)}" if fits else "")
+
+
+def describe_search(facts: Mapping) -> str:
+    """Return how many crops were found, in one line.
+
+    Args:
+        facts: The key ``photographs`` of a data set's summary.
+    """
+    crops = facts["crops"]
+    found = crops.get(IDENTICAL, 0) + crops.get(FOUND, 0)
+    parts = [
+        f"{found} of {sum(crops.values())} crops found in {facts['holding']} of "
+        f"{facts['files']} photographs",
+        f"{crops.get(IDENTICAL, 0)} with equal pixels",
+    ]
+    parts += [f"{crops[code]} {words}" for code, words in UNPLACED.items() if crops.get(code)]
+    if facts["rejected"]:
+        parts.append(f"{facts['rejected']} photographs cannot be read")
+    if facts["overlapping"]:
+        parts.append(f"{len(facts['overlapping'])} pairs of photographs overlap")
+    return ", ".join(parts)
 
 
 def shorten(names: Sequence[str], limit: int = 6, quote: str = "'") -> str:

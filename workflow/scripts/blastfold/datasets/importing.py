@@ -33,6 +33,7 @@ from blastfold.datasets.accounting import (
 )
 from blastfold.datasets.formats import list_files, row_reader
 from blastfold.datasets.formats.listing import Listing
+from blastfold.datasets.photographs import PhotographFolder, locate_crops
 from blastfold.datasets.pixel_checks import (
     conflicting_pairs,
     note_conflicts,
@@ -73,6 +74,7 @@ def import_dataset(
     summary: str | os.PathLike,
     threads: int = 1,
     grown: Mapping[str, Mapping] | None = None,
+    photographs: PhotographFolder | None = None,
 ) -> None:
     """Import a data set into the image store.
 
@@ -95,6 +97,7 @@ def import_dataset(
         summary: Written: JSON with counts, sizes and digests.
         threads: Threads that decode.
         grown: The entry ``grow`` of each data set that is grown from this one, by its name.
+        photographs: Where to look for the photographs of the crops; None looks for none.
 
     Raises:
         InputError: See :func:`datasets.formats.list_files`; or no image of a class is left; or
@@ -105,6 +108,8 @@ def import_dataset(
     """
     sheet = settings.get("sheet") or settings.get("boxes")
     require_content(path, raw, sheet, "since this import was planned")
+    if photographs:
+        require_content(*photographs, None, "since this import was planned")
     listing = list_files(settings["format"], path, settings)
     records = listing.records
     logger.info("%s: %d images found in '%s'", name, len(records), path)
@@ -114,10 +119,14 @@ def import_dataset(
         _require_all_classes(name, records, kept, refused)
         _check_pixels(listing, kept, outcomes, settings, store)
         _require_growth(kept, grown or {})
+        found, unread = {}, refused[:0]
+        if photographs:
+            kept, unread, found = locate_crops(kept, Path(path), photographs, threads)
         write_table(kept, table)
-        write_table(refused, bad)
+        write_table(pd.concat([refused, unread]), bad)
         facts = describe_manifest(kept, settings, len(refused))
         facts |= _account(listing, Path(path), kept, refused)
+        facts["photographs"] = found or None
         _require_no_mistake(name, listing, settings)
         for difference in compare_counts(facts, expected):
             logger.warning("%s: %s", name, difference)
@@ -129,6 +138,8 @@ def import_dataset(
         text = json.dumps({"name": name, **facts}, indent=2, ensure_ascii=False)
         digest.write_text(text + "\n", encoding="utf-8")
         require_content(path, raw, sheet, "while it was imported")
+        if photographs:
+            require_content(*photographs, None, "while crops were looked for in them")
     for odd in listing.odd:
         logger.warning("%s: %s", name, odd_sentence(odd))
     logger.info("%s: %s", name, describe_account(facts))

@@ -117,4 +117,5 @@ def write_derived(
     summary["manifest_sha256"] = digest_file(outputs["manifest"])
     # It has no raw files, and its original alone is compared with the public data set.
     summary |= {"asked_parts": [], "raw_sha256": None, "files": None, "odd": []}
+    summary["photographs"] = None
     write_json(summary, outputs["summary"])

@@ -37,6 +37,9 @@ OF_DERIVED = ("title", "format", "of", "reproduces", "duplicates", "remove_dupli
 OF_FOLDERS = ("boxes", "pattern", "ignore")
 """Keys that only a folder of images has."""
 
+OF_CROPS = ("all-idb2", "c-nmc-2019", "folder")
+"""Formats whose images may be looked for in photographs."""
+
 MOST_FAULTS = 20
 """Faults in one message; a single key may have many."""
 
@@ -240,6 +243,12 @@ def _check_folder(name: str, dataset: dict) -> Iterator[str]:
                 f"datasets.{name}.{key}: belongs to format folder, "
                 f"received format {dataset['format']}"
             )
+    if "photographs" in dataset and (dataset["format"] not in OF_CROPS or "boxes" in dataset):
+        found = "boxes" if "boxes" in dataset else f"format {dataset['format']}"
+        yield (
+            f"datasets.{name}.photographs: received {found}, expected one of the formats "
+            f"{', '.join(OF_CROPS)} without boxes: files of one crop each"
+        )
     if "sheet" in dataset and "boxes" in dataset:
         yield f"datasets.{name}.boxes: received sheet and boxes, expected one of them"
     if "pattern" in dataset:

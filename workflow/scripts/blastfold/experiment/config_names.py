@@ -77,7 +77,9 @@ def _paths(config: Mapping) -> dict[str, str]:
     slides = config.get("slides", {})
     paths = {f"slides.{key}": slides.get(key) for key in ("sheet", "regions")}
     for name, entry in config["datasets"].items():
-        paths |= {f"datasets.{name}.{key}": entry.get(key) for key in ("path", "sheet")}
+        paths |= {
+            f"datasets.{name}.{key}": entry.get(key) for key in ("path", "sheet", "photographs")
+        }
         paths[f"datasets.{name}.select.weights"] = entry.get("select", {}).get("weights")
     paths |= {
         f"models.{name}.weights": entry["weights"] for name, entry in config["models"].items()

@@ -123,6 +123,10 @@ class DatasetInputs:
         """Return the digest of a data set's raw files; None for generated ones."""
         return self.raw.dataset_digest(wildcards.dataset)
 
+    def photographs_digest(self, wildcards) -> str | None:
+        """Return the digest of the photographs of a data set's crops; None without them."""
+        return self.raw.photographs_digest(wildcards.dataset)
+
     def raw_place(self, wildcards) -> SimpleNamespace:
         """Return what the import must know of raw files and what changes no image."""
         name = wildcards.dataset

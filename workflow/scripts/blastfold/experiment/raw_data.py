@@ -19,6 +19,9 @@ from blastfold.experiment.known_counts import summary_of_import
 CACHE = Path(".snakemake", "blastfold")
 """Where the digests of raw files are kept, below the working directory."""
 
+PHOTOGRAPH_WEIGHT = 20
+"""How much more memory and time a MB of photographs takes than a MB of crops."""
+
 
 @dataclass(frozen=True)
 class RawData:
@@ -69,12 +72,43 @@ class RawData:
         return imported.get("raw_sha256")
 
     @cache  # noqa: B019 - an experiment lives as long as the process
+    def photographs_digest(self, dataset: str) -> str | None:
+        """Return the digest of the photographs of a data set's crops; None without them.
+
+        Without the folder it is the digest of those that the imported crops were found in.
+
+        Raises:
+            InputError: Neither the folder nor the imported images exist, or some folder cannot be
+                read.
+        """
+        folder = self.config["datasets"][dataset].get("photographs")
+        if folder is None:
+            return None
+        if exists(folder):
+            return digest_raw_folder(folder, self.photographs_cache(dataset), None, self.progress)
+        imported = summary_of_import(Path(self.results, "datasets", dataset, "dataset.json"))
+        if imported is None:
+            raise InputError(
+                f"data set {dataset}: the folder of photographs {folder} does not exist. Put the "
+                f"photographs or a symbolic link to them there, correct datasets.{dataset}."
+                "photographs, or leave the key out."
+            )
+        return (imported.get("photographs") or {}).get("sha256")
+
+    @cache  # noqa: B019 - an experiment lives as long as the process
     def dataset_megabytes(self, dataset: str) -> float:
-        """Return the size of a data set's raw files in MB; 0 for generated or missing ones."""
-        folder = self.config["datasets"][dataset].get("path")
-        if not folder or not Path(folder).exists():
-            return 0.0
-        return sum(file_megabytes(Path(folder, file)) for file in find_files(folder))
+        """Return the size of what an import reads in MB; 0 for generated or missing files.
+
+        Photographs count ``PHOTOGRAPH_WEIGHT`` times: they are compared with one another.
+        """
+        entry = self.config["datasets"][dataset]
+        return _folder_megabytes(entry.get("path")) + PHOTOGRAPH_WEIGHT * _folder_megabytes(
+            entry.get("photographs")
+        )
+
+    def photographs_cache(self, dataset: str) -> str:
+        """Return the file with the digests of the photographs of a data set's crops."""
+        return str(CACHE / f"{dataset}.photographs.json")
 
     def dataset_cache(self, dataset: str) -> str:
         """Return the file with the digests of a data set's raw files."""
@@ -101,11 +135,14 @@ class RawData:
         """Return what an import must know and what changes no image.
 
         Returns:
-            folder, cache, expected (counts) and grown (how data sets are grown from this one).
+            folder, cache, expected (counts), grown (how data sets are grown from this one),
+            photographs (the folder with the photographs of crops, or None) and photographs_cache.
         """
         return SimpleNamespace(
             folder=self.config["datasets"][dataset].get("path"),
             cache=self.dataset_cache(dataset),
+            photographs=self.config["datasets"][dataset].get("photographs"),
+            photographs_cache=self.photographs_cache(dataset),
             expected=expected,
             grown={
                 name: entry["grow"]
@@ -117,6 +154,12 @@ class RawData:
     def slide_place(self, slide: str) -> SimpleNamespace:
         """Return the path of a slide, which changes no tile."""
         return SimpleNamespace(path=self.slides[slide]["path"])
+
+
+def _folder_megabytes(folder: str | None) -> float:
+    if not folder or not Path(folder).exists():
+        return 0.0
+    return sum(file_megabytes(Path(folder, file)) for file in find_files(folder))
 
 
 def file_megabytes(path: Path) -> float:

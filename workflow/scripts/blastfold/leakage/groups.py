@@ -1,8 +1,8 @@
 """Leakage groups of a data set, and what crosses from training to test in a split.
 
-Images that share a subject, a picture, an original or a duplicate carry the same information. A
-leakage group is a connected component over these four; a split that keeps groups together lets
-nothing through.
+Images that share a subject, a picture, an original or a duplicate carry the same information, and
+so do crops of photographs that overlap. A leakage group is a connected component over these; a
+split that keeps groups together lets nothing through.
 """
 
 import numpy as np
@@ -27,7 +27,8 @@ def leakage_groups(manifest: pd.DataFrame, duplicates: pd.DataFrame) -> pd.DataF
     where the original itself is not in the data set.
 
     Args:
-        manifest: Text columns image_id, subject, picture, parent.
+        manifest: Text columns image_id, subject, picture, parent; field where crops were looked for
+            in photographs.
         duplicates: Columns first and second (image_id).
 
     Returns:
@@ -39,6 +40,9 @@ def leakage_groups(manifest: pd.DataFrame, duplicates: pd.DataFrame) -> pd.DataF
     """
     keys = _keys(manifest)
     tokens = [keys[column] for column in ("subject", "picture")]
+    if "field" in manifest:
+        # Photographs that overlap show one field, whatever the pictures are called.
+        tokens.append(manifest["field"].fillna("").astype(str).reset_index(drop=True))
     label = _components(keys, [*tokens, *_family(keys)], duplicates)
     smallest = keys["image_id"].groupby(label).transform("min")
     return pd.DataFrame({"image_id": keys["image_id"], "group": smallest})

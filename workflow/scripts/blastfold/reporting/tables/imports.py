@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from blastfold.datasets.accounting import odd_sentence, rule_words
+from blastfold.datasets.accounting import describe_search, odd_sentence, rule_words
 from blastfold.reporting.tables.writing import write_table
 
 COLUMNS = (
@@ -75,6 +75,8 @@ def _note(facts: Mapping) -> str:
     unknown = [kind for kind in ("subjects", "pictures") if not facts[kind]]
     if unknown:
         parts.append(f"The source does not name its {' and '.join(unknown)}.")
+    if facts.get("photographs"):
+        parts.append(f"{describe_search(facts['photographs'])}.")
     for odd in facts["odd"]:
         sentence = odd_sentence(odd)
         parts.append(f"{sentence[0].upper()}{sentence[1:]}.")

@@ -1,0 +1,1 @@
+"""Cells in photographs: where the crops of a data set come from, and which photographs overlap."""
