@@ -15,6 +15,9 @@ from blastfold.experiment.transfers import transfers
 MACHINE_KEYS = ("device", "other_versions")
 """Keys of the config that are about the machine and about no result."""
 
+PLACES = ("path", "photographs")
+"""Keys of a data set that say where raw files are, not what is in them."""
+
 
 @dataclass(frozen=True)
 class ShownSettings:
@@ -162,7 +165,7 @@ class ShownSettings:
         """Return what the publication says of the config; where it ran is in the records."""
         config = {key: value for key, value in self.runs.config.items() if key not in MACHINE_KEYS}
         datasets = {
-            name: {key: value for key, value in entry.items() if key != "path"}
+            name: {key: value for key, value in entry.items() if key not in PLACES}
             for name, entry in config["datasets"].items()
         }
         return {**config, "datasets": datasets}

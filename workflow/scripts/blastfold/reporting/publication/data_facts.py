@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from blastfold.core.names import REDRAW_SEEDS
+from blastfold.datasets.accounting import describe_search
 from blastfold.datasets.summary import compare_counts
 from blastfold.reporting.publication.records import Records, Split
 from blastfold.reporting.publication.wording import count, listing, percent, sentence, size, span
@@ -136,6 +137,8 @@ def _describe_dataset(records: Records, name: str, description: dict) -> Iterato
             "Of the images that show one cell by the duplicate audit, only the first was used; the "
             f"others were removed before {when}."
         )
+    if description.get("photographs"):
+        yield sentence(f"by their pixels, {describe_search(description['photographs'])}")
     yield sentence(_resizing(records, name, description))
 
 
