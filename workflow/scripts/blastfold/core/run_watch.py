@@ -8,7 +8,6 @@ appear after the failed new job was cleaned up, next to others that are missing.
 import contextlib
 import logging
 import os
-import select
 import signal
 import threading
 import time
@@ -23,9 +22,14 @@ GRACE = 10.0
 """Seconds that a training has to save its state."""
 
 
+INTERVAL = 0.2
+"""Seconds between two looks at Snakemake. A restart takes longer."""
+
+
 def announce_run() -> None:
     """Tell the jobs that this process starts that they belong to it."""
-    os.environ[VARIABLE] = f"{os.getpid()} {_process_namespace()}"
+    number = os.getpid()
+    os.environ[VARIABLE] = f"{number} {_start_of(number) or ''} {_process_namespace()}"
 
 
 def end_with_run(grace: float = GRACE) -> None:
@@ -40,29 +44,40 @@ def end_with_run(grace: float = GRACE) -> None:
     Raises:
         BlastfoldError: Snakemake has ended already.
     """
-    number, _, namespace = os.environ.get(VARIABLE, "").partition(" ")
-    if not number.isdecimal() or namespace != _process_namespace():
+    words = os.environ.get(VARIABLE, "").split(" ")
+    if len(words) != 3 or not all(words) or words[2] != _process_namespace():
         return
-    try:
-        process = os.pidfd_open(int(number))
-    except ProcessLookupError:
-        raise BlastfoldError("Snakemake has ended before this job began; so does the job") from None
-    except (AttributeError, OSError):
-        # Another system than Linux, or one older than 5.3.
-        return
-    threading.Thread(target=_watch, args=(process, grace), daemon=True).start()
+    number, start, _ = words
+    if _start_of(number) != start:
+        raise BlastfoldError("Snakemake has ended before this job began; so does the job")
+    threading.Thread(target=_watch, args=(number, start, grace), daemon=True).start()
 
 
-def _watch(process: int, grace: float) -> None:
-    poll = select.poll()
-    poll.register(process, select.POLLIN)
-    poll.poll()
+def _watch(number: str, start: str, grace: float) -> None:
+    while _start_of(number) == start:
+        time.sleep(INTERVAL)
     # The terminal may be gone together with Snakemake.
     with contextlib.suppress(OSError):
         logging.getLogger(__name__).error("Snakemake has ended; this job ends with it")
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(grace)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _start_of(number: int | str) -> str | None:
+    """Return when a process began, in ticks since the start of the machine.
+
+    Numbers of processes are used again; together with this one they are not. None where no such
+    process runs (an ended one whose parent did not ask for it does not), and on systems without
+    ``/proc``. The fields are those of the manual page proc(5).
+    """
+    try:
+        fields = (
+            Path(f"/proc/{number}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+        )
+    except OSError:
+        return None
+    return fields[19] if fields[0] not in "ZX" else None
 
 
 def _process_namespace() -> str:
