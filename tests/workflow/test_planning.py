@@ -63,6 +63,7 @@ def test_catalogue_entry_plans_the_same(tmp_path):
 def draw_published_folders(raw):
     """Files with the names and in the numbers of the published data sets, without pixels."""
     names = [f"all_idb2/img/Im{number:03d}_{int(number <= 130)}.tif" for number in range(1, 261)]
+    names += [f"all_idb1/im/Im{number:03d}_{int(number <= 49)}.jpg" for number in range(1, 109)]
     for fold, counts in enumerate([(2397, 1130), (2418, 1163), (2457, 1096)]):
         for word, letter, count in zip(("all", "hem"), ("", "H"), counts, strict=True):
             # Fifty cells of one subject; no subject is in two folds.
@@ -163,7 +164,8 @@ def test_splits_of_the_thesis_have_its_counts():
 
 
 def test_thesis_experiment_names_the_missing_folder(tmp_path):
-    (tmp_path / "resources" / "raw" / "all_idb2").mkdir(parents=True)
+    for name in ("all_idb1", "all_idb2"):
+        (tmp_path / "resources" / "raw" / name).mkdir(parents=True)
     run = snakemake(tmp_path, "--dry-run", config=REPOSITORY / "config" / "thesis.yaml")
     assert run.returncode != 0
     assert "the folder resources/raw/c_nmc_2019 does not exist" in run.stdout
