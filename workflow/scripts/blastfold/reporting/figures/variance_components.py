@@ -74,6 +74,8 @@ def variance_components(
         axes.set_xlim(left=0)
         axes.grid(axis="x")
         style.set_percent_axis(axes, "x")
+        # A label of the whole figure would cover the legend.
+        axes.set_xlabel("Standard deviation (points) with 95 % interval")
     names = [
         f"{style.wrap(titles['model'][run.model], 30, 1)}\n"
         f"{style.wrap(titles['protocol'][run.protocol], 30, 1)}"
@@ -81,8 +83,8 @@ def variance_components(
     ]
     panels[0].set_yticks(range(len(runs)), names)
     panels[0].set_ylim(len(runs) - 0.5, -0.5)
-    panels[0].tick_params(axis="y", length=0)
-    figure.supxlabel("Standard deviation of a result (points) with 95 % interval", fontsize=8)
+    for axes in panels:
+        axes.tick_params(axis="y", length=0)
     figure.suptitle(style.wrap(title, 100), fontsize=8)
     for name, colour in COLOURS.items():
         panels[0].barh([np.nan], [np.nan], color=colour, label=name.capitalize())
