@@ -144,8 +144,10 @@ CELLS = {"import_dataset", "extract_features"} | DATASET | HEADS | NETWORKS
 # One model has one protocol on the tiles; what starts from its weights is compared on the cells.
 TILES = {"import_tiles", "export_backbone"} | DATASET | NETWORKS - GAP
 SLIDE = {"tile_slide", "plot_slide"} | TILES
-EVERYTHING = {"audit_results"} | SLIDE | CELLS
+EVERYTHING = {"audit_results", "plot_transfer"} | SLIDE | CELLS
 TITLED = {"describe_model", "describe_protocol", "describe_splits"} | SUMMARISED
+# The titles of source tasks, of their data sets and of the networks that start from them.
+TRANSFER = {"plot_transfer"}
 ON_CELLS = {"describe_comparisons", "describe_protocol_gap", "describe_external_test"}
 
 CELLS_SHEET = "resources/raw/cells/sheet.tsv"
@@ -251,18 +253,21 @@ CHANGES = {
     "title of the experiment": (setting("title", "Large"), PUBLISHED),
     "title of a data set": (
         setting("datasets.cells.title", "Cells"),
-        TITLED | ON_CELLS | {"describe_dataset"},
+        TITLED | ON_CELLS | TRANSFER | {"describe_dataset"},
         {"describe_dataset": 1},
     ),
-    "title of tiles": (setting("datasets.tiles.title", "Tiles"), TITLED | {"describe_dataset"}),
+    "title of tiles": (
+        setting("datasets.tiles.title", "Tiles"),
+        TITLED | TRANSFER | {"describe_dataset"},
+    ),
     "title of a protocol": (setting("protocols.folds.title", "Folds"), TITLED | ON_CELLS),
     "title of a model": (
         setting("models.cnn.title", "CNN"),
-        TITLED | ON_CELLS | {"plot_architecture"},
+        TITLED | ON_CELLS | TRANSFER | {"plot_architecture"},
     ),
     "title of a source task": (
         setting("pretraining.source.title", "Source"),
-        TITLED | {"plot_architecture"},
+        TITLED | TRANSFER | {"plot_architecture"},
     ),
     "counts of the public data set": (
         edited("resources/datasets.yaml", "all-idb1:", "folder:\n  images: 3\n\nall-idb1:"),
@@ -325,7 +330,7 @@ CHANGES = {
     ),
     "a further model": (
         further_model,
-        {"train_model", "describe_splits"} | EVALUATED,
+        {"train_model", "describe_splits"} | TRANSFER | EVALUATED,
         {"train_model": 3, "evaluate_model": 2},
     ),
     # Code and versions.

@@ -3,7 +3,8 @@
 import ast
 
 import pytest
-from support.repository import REPOSITORY
+import yaml
+from support.repository import REPOSITORY, SCHEMA
 
 from blastfold.core.names import CELLS, GROUPINGS, LEUKAEMIA_CLASSES, METRICS, POOLED, ROLES
 
@@ -206,3 +207,8 @@ def test_what_only_looks_similar_is_not_found():
     assert (
         findings('flipped = uniform < 0.5\nmodel["train"]\nshown = ("auc", "accuracy")', "") == []
     )
+
+
+def test_every_metric_can_be_the_primary_one():
+    schema = yaml.safe_load(SCHEMA.read_text("utf-8"))
+    assert schema["properties"]["primary_metric"]["enum"] == list(METRICS)

@@ -14,7 +14,7 @@ from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.proportion import proportion_confint
 
 from blastfold.core.errors import InputError
-from blastfold.core.names import METRICS
+from blastfold.core.names import BOTH_CLASSES, METRIC_FACTS, METRICS
 from blastfold.core.notes import note_codes, parse_notes
 from blastfold.statistics.folds import corrected_resampled_t, fold_values
 from blastfold.statistics.grouped import bootstrap_weights, group_predictions, placements
@@ -255,7 +255,8 @@ def test_all_images_right_still_gives_an_interval():
     for metric in METRICS:
         found = interval(metric, table, group)
         # Clopper and Pearson for 10 of 10: lower limit 0.025 ** (1 / 10).
-        share = (found.lower + 1) / 2 if metric == "mcc" else found.lower
+        smallest = METRIC_FACTS[metric].lower
+        share = (found.lower - smallest) / (1 - smallest)
         assert (found.value, found.upper) == (1, 1)
         assert share == pytest.approx(0.025**0.1, abs=1e-9)
         assert "exact_interval" in note_codes(found.note)
@@ -271,7 +272,7 @@ def test_delong_interval_of_perfect_order_says_it_has_no_width():
 @pytest.mark.parametrize("label", [0, 1])
 def test_a_single_class_has_defined_values_or_reasons(label):
     table = pd.DataFrame({"label": [label] * 6, "probability": [0.1, 0.2, 0.4, 0.6, 0.8, 0.9]})
-    undefined = {"auc", "balanced_accuracy", "mcc", "specificity" if label else "sensitivity"}
+    undefined = {*BOTH_CLASSES, "specificity" if label else "sensitivity"}
     for metric in METRICS:
         found = interval(metric, table, [0, 0, 1, 1, 2, 2])
         assert np.isnan(found.value) == (metric in undefined)

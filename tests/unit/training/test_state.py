@@ -1,5 +1,6 @@
 """A killed training continues where it stopped and ends with the same result."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -24,8 +25,16 @@ from support.trainings import (
     write_job,
 )
 
+from blastfold.core.settings import JOB_KEYS
 from blastfold.training import epochs, fold_job
-from blastfold.training.state import InterruptedTrainingError, TrainingProgress, TrainingState
+from blastfold.training.device_setup import Setup
+from blastfold.training.fold import read_fold
+from blastfold.training.state import (
+    InterruptedTrainingError,
+    TrainingProgress,
+    TrainingState,
+    state_of,
+)
 
 JOB = """
 import json, logging, sys
@@ -225,3 +234,19 @@ def test_other_code_does_not_continue_from_a_state(tmp_path, caplog):
     # The third job has the code of the first one.
     assert continued == [False, False, True]
     assert len(list(states.iterdir())) == 2
+
+
+def test_a_state_belongs_to_every_setting_of_its_job(tmp_path):
+    images, labels = blobs()
+    write_job(tmp_path, images, labels)
+    fold = read_fold(job_files(tmp_path), 0, model_settings(), RUN, 7)
+    setup = Setup("CPU", "float32", jit_compile=False)
+    plain = job_settings(states=tmp_path)
+    other = {"seed": 8, "xla": True, "deterministic": False, "threads": 5}
+    other |= {"feature_runtime": "onnx"}
+    # The precision is the one that `auto` means on this device.
+    assert {*other, "precision"} == set(JOB_KEYS)
+    computes = [plain, *(dataclasses.replace(plain, **{key: other[key]}) for key in other)]
+    paths = [state_of(fold, setup, compute).path for compute in computes]
+    paths.append(state_of(fold, setup._replace(precision="mixed_float16"), plain).path)
+    assert len(set(paths)) == 7

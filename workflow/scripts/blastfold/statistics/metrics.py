@@ -1,4 +1,4 @@
-"""The nine metrics of the evaluation, computed from sums so that resampling is cheap.
+"""The metrics of the evaluation, computed from sums so that resampling is cheap.
 
 Every metric is a function of five totals: the four cells of the confusion matrix and the
 number of (positive, negative) pairs of images that the probability puts in the right order.

@@ -8,7 +8,7 @@ import pandas as pd
 
 from blastfold.core.files import digest_file, digest_names
 from blastfold.core.predictions import write_predictions
-from blastfold.core.settings import JobSettings, ModelSettings
+from blastfold.core.settings import JOB_KEYS, JobSettings, ModelSettings
 from blastfold.core.tables import write_table
 from blastfold.networks import architectures
 from blastfold.training import epochs
@@ -120,6 +120,7 @@ def describe_run(
         "settings": settings.plain(),
         **setup._asdict(),
         "threads": compute.threads,
+        "job_settings": {key: getattr(compute, key) for key in JOB_KEYS},
         "seed": fold.seed,
         "seconds": round(seconds, 2),
         "digests": fold.digests,

@@ -21,7 +21,7 @@ import numpy as np
 
 from blastfold.core.errors import BlastfoldError
 from blastfold.core.files import digest_settings, written_whole
-from blastfold.core.settings import JobSettings
+from blastfold.core.settings import JOB_KEYS, JobSettings
 from blastfold.training.device_setup import Setup
 from blastfold.training.fold import Fold
 from blastfold.training.run_record import versions
@@ -163,14 +163,13 @@ def state_of(fold: Fold, setup: Setup, compute: JobSettings) -> TrainingState | 
         return None
     determined_by = {
         **fold.digests,
+        **{key: getattr(compute, key) for key in JOB_KEYS},
         # Two protocols may have equal splits, and their trainings may run at the same time.
         "names": fold.run.names,
-        "seed": fold.seed,
+        "fold_seed": fold.seed,
         "precision": setup.precision,
         "jit_compile": setup.jit_compile,
-        "threads": compute.threads,
         "code": compute.code,
-        "deterministic": compute.deterministic,
         "versions": versions(),
     }
     return TrainingState(Path(compute.states) / digest_settings(determined_by))

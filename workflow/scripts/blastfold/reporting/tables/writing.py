@@ -255,7 +255,7 @@ def format_value(column: str, value: object) -> str:
         return f"{value:+.2f}".replace("-", MINUS)
     if column in POINTS:
         return f"{value:.2f}"
-    if column == "mcc":
+    if column in METRIC_FACTS:
         return f"{value:.3f}".replace("-", MINUS)
     if column.endswith("p_value"):
         return f"{value:.3f}" if value >= 0.001 else "<0.001"
