@@ -118,6 +118,26 @@ def test_hue_turns_like_colorsys():
         assert complex(*chroma) == pytest.approx(turned, abs=2e-3)
 
 
+def test_a_masked_background_stays_black():
+    random = np.random.default_rng(4)
+    images = random.uniform(60, 190, (4, 24, 24, 3)).astype("float32")
+    rows, columns = np.ogrid[:24, :24]
+    ground = np.hypot(rows - 11.5, columns - 11.5) > 8
+    images[:3, ground] = random.uniform(0, 10, (3, ground.sum(), 3))
+    images[3] = 0
+    changes = {"brightness": 25, "contrast": 1.2, "saturation": 0.8, "hue": 0.2}
+    result = changed_by(images, **changes)
+    np.testing.assert_array_equal(result[:3, ground], images[:3, ground])
+    np.testing.assert_array_equal(result[3], images[3])
+    # The cell changes as in an image that shows nothing else.
+    contrast = changed_by(images, contrast=1.2)
+    for image, changed in zip(images[:3], contrast[:3], strict=True):
+        mean = image[~ground].mean(axis=0)
+        expected = mean + 1.2 * (image[~ground] - mean)
+        np.testing.assert_allclose(changed[~ground], expected, atol=2e-3)
+    assert np.abs(result[:3, ~ground] - images[:3, ~ground]).mean() > 10
+
+
 def test_colours_change_one_after_the_other():
     """Brightness, contrast, saturation and hue together against the four in turn."""
     images = np.random.default_rng(3).uniform(80, 170, (6, 20, 20, 3)).astype("float32")

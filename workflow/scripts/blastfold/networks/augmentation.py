@@ -12,6 +12,7 @@ from keras import ops
 
 from blastfold.core.seeds import generator
 from blastfold.core.settings import AugmentationSettings
+from blastfold.images.stain import BLACK
 
 COLUMNS = (
     "flip_up_down",
@@ -93,18 +94,23 @@ def adjust_colours(images, brightness, contrast, saturation, hue):
     """Change the colours of each image: brightness, contrast, saturation and hue in this order.
 
     Each of the four is a linear map of a pixel, and so is their product. The pixels are read once.
+    Pixels of a masked background, which are black as in :mod:`blastfold.images.stain`, stay as they
+    are and do not count for the mean.
 
     Args:
         images: float32 (n, h, w, 3), 0-255.
         brightness: (n,) shift that is added to all channels.
-        contrast: (n,) factor of the distance from each channel's mean.
+        contrast: (n,) factor of the distance from each channel's mean over the shown pixels.
         saturation: (n,) factor of the distance from grey of the same luma; 0 gives grey.
         hue: (n,) angle in radians by which the hue is rotated at constant luma.
 
     Returns:
         float32 (n, h, w, 3), not clipped.
     """
-    mean = ops.mean(images, axis=(1, 2))
+    shown = ops.max(images, axis=-1, keepdims=True) > BLACK
+    weights = ops.cast(shown, images.dtype)
+    share = ops.mean(weights, axis=(1, 2))
+    mean = ops.mean(images * weights, axis=(1, 2)) / ops.maximum(share, 1.0 / (2**30))
     factor = ops.reshape(saturation, (-1, 1, 1))
     # All three channels of grey have the same luma.
     grey = np.tile(LUMA, (3, 1))
@@ -117,7 +123,7 @@ def adjust_colours(images, brightness, contrast, saturation, hue):
     height, width = images.shape[1:3]
     flat = ops.reshape(images, (-1, height * width, 3))
     changed = ops.matmul(flat, ops.transpose(matrix, (0, 2, 1))) + offset
-    return ops.reshape(changed, (-1, height, width, 3))
+    return ops.where(shown, ops.reshape(changed, (-1, height, width, 3)), images)
 
 
 def _hue_turn(angle):
