@@ -10,5 +10,8 @@ if TYPE_CHECKING:
 
 with log_to(snakemake.log[0]):
     generate_demo(
-        folder=snakemake.output[0], settings=snakemake.params.settings, seed=snakemake.params.seed
+        folder=snakemake.output[0],
+        settings=snakemake.params.settings,
+        seed=snakemake.params.seed,
+        name=snakemake.wildcards.dataset,
     )

@@ -216,3 +216,15 @@ def test_hostile_settings_do_not_pass_the_config_check(settings):
     }
     with pytest.raises(InputError, match=rf"datasets\.demo\.demo.*{next(iter(settings))}"):
         check_config(config, SCHEMA)
+
+
+def test_no_cell_of_a_data_set_is_a_cell_of_another(tmp_path):
+    settings = SMALL | {"duplicates": 0}
+    for name in ("demo", "other"):
+        generate_demo(tmp_path / name, settings, seed=2022, name=name)
+    cells = [
+        {path.read_bytes() for path in (tmp_path / name / "cells").glob("*.png")}
+        for name in ("demo", "other")
+    ]
+    assert len(cells[0]) == len(cells[1]) > 10
+    assert not cells[0] & cells[1]

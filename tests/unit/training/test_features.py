@@ -196,7 +196,7 @@ def test_heads_of_several_folds_are_those_of_single_jobs(tmp_path):
     job = heads_job.HeadTraining(
         job_files(tmp_path), ModelSettings.read(entry), job_settings(), RUN
     )
-    outcome, _ = job.train(1, tmp_path / "features", lambda: False)
+    outcome = job.train(1, tmp_path / "features", lambda: False)
     of_fold = [predictions[predictions["fold"] == fold] for fold in (0, 1)]
     # Reading a number from text may change its last bit.
     np.testing.assert_allclose(

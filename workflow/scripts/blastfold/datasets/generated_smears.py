@@ -301,12 +301,15 @@ def write_png(path: Path, image: np.ndarray) -> None:
     path.write_bytes(cv2.imencode(".png", np.ascontiguousarray(image))[1].tobytes())
 
 
-def write_picture(folder: Path, subject: str, number: int, settings: dict, seed: int) -> list[dict]:
+def write_picture(
+    folder: Path, subject: str, number: int, settings: dict, stream: tuple[int, str]
+) -> list[dict]:
     """Draw and write one photograph and the crops of its leukocytes; return their rows."""
-    # Randomness is named after subject and picture: a further subject changes no other.
-    person = sample_appearance(generator(seed, "demo", subject), settings["subject_effect"])
+    # Randomness is named after data set, subject and picture: a further subject changes no other,
+    # and no subject of one data set is a subject of another.
+    person = sample_appearance(generator(*stream, subject), settings["subject_effect"])
     picture = f"{subject}-{number}"
-    rng = generator(seed, "demo", picture)
+    rng = generator(*stream, picture)
     share = 1 if subject.startswith("healthy") else settings["normal_cells_in_patients"]
     blasts = rng.random(settings["cells_per_picture"]) >= share
     photograph, cells, places = draw_photograph(rng, person, blasts, settings)
@@ -339,8 +342,8 @@ def add_duplicates(rng: Generator, folder: Path, rows: list[dict], settings: dic
         rows.append(copy)
 
 
-def generate_demo(folder: str | Path, settings: dict, seed: int) -> None:
-    """Write the demo data set; the same seed and settings give the same bytes.
+def generate_demo(folder: str | Path, settings: dict, seed: int, name: str = "demo") -> None:
+    """Write a generated data set; the same seed, name and settings give the same bytes.
 
     `photographs/<picture>.png` are the smears, `cells/<image_id>.png` the crops round every
     leukocyte. `cells.tsv`, written last, has one row per crop: path, image_id, label (0 normal,
@@ -352,21 +355,22 @@ def generate_demo(folder: str | Path, settings: dict, seed: int) -> None:
         folder: Where to write; made when it does not exist.
         settings: All keys of the config's ``demo`` (see config/README.md), checked.
         seed: The experiment's seed.
+        name: Name of the data set. Two data sets have other subjects and other cells.
 
     Raises:
         InputError: When a setting is unknown or impossible.
     """
     check_settings(settings)
     folder = Path(folder)
-    for name in ("photographs", "cells"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
+    for part in ("photographs", "cells"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
     rows = []
     numbers = range(1, settings["subjects_per_class"] + 1)
     for kind, person in product(("healthy", "patient"), numbers):
         for picture in range(1, settings["pictures_per_subject"] + 1):
-            rows += write_picture(folder, f"{kind}-{person:02d}", picture, settings, seed)
-    add_duplicates(generator(seed, "demo", "duplicates"), folder, rows, settings)
+            rows += write_picture(folder, f"{kind}-{person:02d}", picture, settings, (seed, name))
+    add_duplicates(generator(seed, name, "duplicates"), folder, rows, settings)
     table = pd.DataFrame(rows).sort_values("image_id")
     table.insert(0, "path", "cells/" + table.image_id + ".png")
     write_table(table, folder / "cells.tsv")
-    logger.info("demo: wrote %d crops of leukocytes to %s", len(table), folder)
+    logger.info("%s: wrote %d crops of leukocytes to %s", name, len(table), folder)

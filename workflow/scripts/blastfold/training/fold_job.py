@@ -17,7 +17,13 @@ from blastfold.training.device_setup import seed_generators, set_up
 from blastfold.training.files import FoldFiles, FoldOutputs, NetworkOutputs, network_file
 from blastfold.training.fold import Fold, fold_seed, read_fold
 from blastfold.training.memory import within_memory
-from blastfold.training.outcome import Outcome, describe_run, train_fold, write_outcomes
+from blastfold.training.outcome import (
+    Outcome,
+    describe_run,
+    train_fold,
+    write_folds,
+    write_outcomes,
+)
 from blastfold.training.start import image_seed, start_network
 from blastfold.training.state import TrainingState, state_of, stop_requests
 from blastfold.training.trainer import Trainer, image_trainer
@@ -87,14 +93,7 @@ def train_folds(
             outcome = job.train(number, stop)
             job.save_network(network_file(outputs.networks, number))
             ended.append((outcome, time.monotonic() - start))
-    write_outcomes([outcome for outcome, _ in ended], outputs)
-    records = [
-        describe_run(
-            "train_folds", outcome, settings, compute, job.setup, seconds, outputs.predictions
-        )
-        for outcome, seconds in ended
-    ]
-    write_json(records, outputs.runs)
+    write_folds("train_folds", ended, settings, compute, job.setup, outputs)
     job.remove_states()
 
 

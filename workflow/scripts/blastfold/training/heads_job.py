@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from blastfold.core.files import write_json, written_whole
+from blastfold.core.files import written_whole
 from blastfold.core.fold_table import read_folds
 from blastfold.core.seeds import derive_seed
 from blastfold.core.settings import JobSettings, ModelSettings, Run
@@ -18,7 +18,7 @@ from blastfold.training.device_setup import set_up
 from blastfold.training.features import features_of_fold
 from blastfold.training.files import FoldFiles, HeadOutputs, StartFiles, network_file
 from blastfold.training.fold import Fold, fold_seed, read_fold
-from blastfold.training.outcome import Outcome, describe_run, train_fold, write_outcomes
+from blastfold.training.outcome import Outcome, train_fold, write_folds
 from blastfold.training.start import frozen_backbone, image_shape, start_network
 from blastfold.training.state import TrainingState, state_of, stop_requests
 from blastfold.training.trainer import Trainer, head_trainer, whole_model
@@ -60,17 +60,10 @@ def train_heads(
     with stop_requests() as stop:
         for number in numbers:
             start = time.monotonic()
-            outcome, extraction = job.train(number, Path(features), stop)
+            outcome = job.train(number, Path(features), stop)
             job.save_head(head_file(outputs.heads, number))
-            ended.append((outcome, extraction, time.monotonic() - start))
-    write_outcomes([outcome for outcome, _, _ in ended], outputs)
-    records = []
-    for outcome, extraction, seconds in ended:
-        described = (settings, job.compute, job.setup, seconds, outputs.predictions)
-        record = describe_run("train_heads", outcome, *described)
-        record["extraction"] = {name: extraction[name] for name in EXTRACTION}
-        records.append(record)
-    write_json(records, outputs.runs)
+            ended.append((outcome, time.monotonic() - start))
+    write_folds("train_heads", ended, settings, job.compute, job.setup, outputs)
     for state in job.states:
         state.remove()
 
@@ -104,7 +97,7 @@ class HeadTraining:
         self.trainer: Trainer | None = None
         self.states: list[TrainingState] = []
 
-    def train(self, number: int, features: Path, stop: Callable[[], bool]) -> tuple[Outcome, dict]:
+    def train(self, number: int, features: Path, stop: Callable[[], bool]) -> Outcome:
         """Train the head of one fold and predict with it.
 
         Args:
@@ -113,7 +106,7 @@ class HeadTraining:
             stop: Returns, between two batches, whether the job must stop.
 
         Returns:
-            The outcome and the record of the features.
+            The outcome, whose facts have the record of the features.
         """
         views, extraction = features_of_fold(features, number)
         fold = read_fold(self.files, number, self.settings, self.run, self.compute.seed)
@@ -125,7 +118,9 @@ class HeadTraining:
         trainer.stop = stop
         state = state_of(fold, self.setup, self.compute)
         self.states += [state] if state else []
-        return train_fold(trainer, fold, state), extraction
+        outcome = train_fold(trainer, fold, state)
+        facts = {"extraction": {name: extraction[name] for name in EXTRACTION}}
+        return dataclasses.replace(outcome, facts={**outcome.facts, **facts})
 
     def save_head(self, path: Path) -> None:
         """Write the weights of the head that was trained last."""

@@ -1,12 +1,12 @@
 """What is known of a training that has ended: tables and the record of the run."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
-from blastfold.core.files import digest_file, digest_names
+from blastfold.core.files import digest_file, digest_names, write_json
 from blastfold.core.predictions import write_predictions
 from blastfold.core.settings import JOB_KEYS, JobSettings, ModelSettings
 from blastfold.core.tables import write_table
@@ -90,6 +90,32 @@ def write_outcomes(outcomes: Iterable[Outcome], outputs: FoldOutputs | AllFoldOu
     write_predictions(predictions, outputs.predictions)
     # A network has the same layers in every fold.
     write_table(outcomes[0].layers, outputs.layers)
+
+
+def write_folds(
+    job: str,
+    ended: Sequence[tuple[Outcome, float]],
+    settings: ModelSettings,
+    compute: JobSettings,
+    setup: Setup,
+    outputs: AllFoldOutputs,
+) -> None:
+    """Write tables and records of a job that trained all folds of a model.
+
+    Args:
+        job: Rule that trained: ``train_folds`` or ``train_heads``.
+        ended: What each training gave, and its seconds.
+        settings: The model.
+        compute: How the job computes.
+        setup: What it computed on.
+        outputs: What the job writes.
+    """
+    write_outcomes([outcome for outcome, _ in ended], outputs)
+    described = [
+        describe_run(job, outcome, settings, compute, setup, seconds, outputs.predictions)
+        for outcome, seconds in ended
+    ]
+    write_json(described, outputs.runs)
 
 
 def describe_run(
