@@ -6,8 +6,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
 REPORT ?= report.html
 CONFIG ?= config.yaml
-# One more than there are cores, because tests also wait: for locks, killed jobs and servers.
-PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+PROCESSES ?= logical
 
 # `make env GPU=1` is remembered until `make env GPU=0`.
 ENVIRONMENT := .venv
@@ -82,7 +81,7 @@ audit: env ## Judge a split without training: IMAGES=<folder> SPLIT=<sheet or fo
 # A file of tests stays in one process, since its tests share what they computed; the files are
 # taken in the order of pyproject.toml, where the longest come first. More than 8 processes would
 # need more than 16 GB, as most of them load TensorFlow.
-test: env ## Run the tests, one process more than cores (PROCESSES=1); BLASTFOLD_TEST_DATA=<folder> adds real images.
+test: env ## Run the tests, one process per core (PROCESSES=1); BLASTFOLD_TEST_DATA=<folder> adds real images.
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --maxprocesses 8 --dist loadfile \
 		--no-loadscope-reorder
 
