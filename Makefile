@@ -79,7 +79,7 @@ audit: env ## Judge a split without training: IMAGES=<folder> SPLIT=<sheet or fo
 		$(if $(PATTERN),--pattern '$(PATTERN)')
 
 # A file of tests stays in one process, since its tests share what they computed; the files are
-# taken in the order of pyproject.toml, where the longest come first. More than 8 processes would
+# taken in the order of tests/conftest.py, where the longest come first. More than 8 processes would
 # need more than 16 GB, as most of them load TensorFlow.
 test: env ## Run the tests, one process per core (PROCESSES=1); BLASTFOLD_TEST_DATA=<folder> adds real images.
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --maxprocesses 8 --dist loadfile \
