@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-
 LONGEST = ("backends", "workflow", "faults", "training")
 """Folders whose tests take longest; parallel processes end together when these begin first."""
 
