@@ -28,6 +28,35 @@ rule tabulate_fitted_artefacts:
         "../workflow/scripts/tabulate_fitted_artefacts.py"
 
 
+rule tabulate_identity:
+    input:
+        audits=experiment.identity.stored(),
+    output:
+        table_files(
+            "identity",
+            where="identity audits",
+            caption="../workflow/report/identity.rst",
+            category="Audit",
+            subcategory="All data sets",
+            labels={"show": "Shared images of data sets"},
+        ),
+    log:
+        "<logs>/tabulate_identity.log",
+    conda:
+        "../envs/comparison.yaml"
+    resources:
+        mem_mb=memory(2000),
+        runtime=run_time(10),
+    params:
+        splits=experiment.identity.splits,
+        titles=experiment.runs.titles,
+        code=code_digest("tabulate_identity"),
+    message:
+        "Tabulating what is learnt from and tested on"
+    script:
+        "../workflow/scripts/tabulate_identity.py"
+
+
 rule audit_results:
     input:
         published=ancient(workflow.source_path("../resources/published_results.tsv")),

@@ -30,25 +30,60 @@ rule audit_split:
         manifest="<results>/datasets/{dataset}/manifest.tsv",
         groups="<results>/datasets/{dataset}/groups.tsv",
         duplicates="<results>/datasets/{dataset}/duplicates.tsv",
+        # What its models learn from elsewhere, and external test sets.
+        tested=experiment.identity.tested,
+        learnt=experiment.identity.learnt,
+        pairs=experiment.identity.pairs,
     output:
         summary="<results>/folds/{dataset}/{protocol}.leakage.tsv",
         crossings="<results>/folds/{dataset}/{protocol}.crossings.tsv",
+        identity="<results>/folds/{dataset}/{protocol}.identity.tsv",
     log:
         "<logs>/audit_split/{dataset}/{protocol}.log",
     priority: CHECKED_FIRST
     conda:
-        "../envs/folds.yaml"
+        "../envs/datasets.yaml"
     resources:
         mem_mb=memory(2000, of_tables=60),
         runtime=run_time(20, of_tables=1),
     params:
         leakage=experiment.inputs.leakage_rule,
         independent=experiment.inputs.independent_images,
+        comparisons=experiment.identity.of_split,
         code=code_digest("audit_split"),
     message:
         "Looking for leakage in {wildcards.dataset}, {wildcards.protocol}"
     script:
         "../workflow/scripts/audit_split.py"
+
+
+# Two data sets that one model learns from and is tested on.
+rule compare_datasets:
+    input:
+        learnt_images="<results>/datasets/{dataset}/images.npy",
+        learnt_manifest="<results>/datasets/{dataset}/manifest.tsv",
+        tested_images="<results>/datasets/{external}/images.npy",
+        tested_manifest="<results>/datasets/{external}/manifest.tsv",
+    output:
+        pairs="<results>/datasets/{dataset}/shared_with/{external}.tsv",
+    log:
+        "<logs>/compare_datasets/{dataset}/{external}.log",
+    benchmark:
+        "<benchmarks>/compare_datasets/{dataset}/{external}.tsv"
+    priority: CHECKED_FIRST
+    conda:
+        "../envs/datasets.yaml"
+    threads: 8
+    resources:
+        mem_mb=memory(2000, of_tables=60, of_arrays=2.5),
+        runtime=run_time(30, of_arrays=0.1),
+    params:
+        duplicates=experiment.inputs.tested_duplicates,
+        code=code_digest("compare_datasets"),
+    message:
+        "Looking for images of {wildcards.dataset} in {wildcards.external}"
+    script:
+        "../workflow/scripts/compare_datasets.py"
 
 
 # One job for all folds of a split, because starting Python takes longer than averaging.

@@ -21,6 +21,8 @@ rule export_backbone:
     input:
         model=experiment.training.of_source("<results>/training/{run}/fold-0/model.keras"),
         run=experiment.training.of_source("<results>/training/{run}/fold-0/run.json"),
+        manifest=experiment.training.source_manifest,
+        start=experiment.training.source_weights,
     output:
         weights="<results>/pretraining/{source}/{architecture}.weights.h5",
         mean_image="<results>/pretraining/{source}/{architecture}.mean_image.npy",

@@ -15,5 +15,7 @@ with log_to(snakemake.log[0]):
         snakemake.input.model,
         snakemake.input.run,
         trained=snakemake.params.trained,
+        learnt=snakemake.input.manifest,
+        start=snakemake.input.get("start") or None,
         outputs=dict(snakemake.output.items()),
     )

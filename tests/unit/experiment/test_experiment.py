@@ -660,3 +660,56 @@ def test_images_are_independent_by_the_config_or_the_generator():
         name: inputs.independent_images(Wildcards(fromdict={"dataset": name})) for name in datasets
     }
     assert found == {"cells": False, "declared": True, "grown": True, "smears": True}
+
+
+# Identity across data sets.
+
+
+def test_what_is_learnt_from_and_tested_on_is_compared(tmp_path):
+    (tmp_path / "own.weights.h5").write_bytes(b"weights")
+    own = str(tmp_path / "own.weights.h5")
+    experiment = make(
+        datasets={
+            "cells": {"format": "folder", "title": "Cells"},
+            "other": {"format": "folder", "title": "Other"},
+            "tissue": {"format": "pcam", "title": "Tissue"},
+        },
+        models={
+            "cnn": {"architecture": "simple_cnn", "weights": {"pretrained_on": "source"}},
+            "own": {"architecture": "vgg16", "weights": own, "preprocessing": "none"},
+            "plain": {"architecture": "simple_cnn"},
+        },
+        pretraining={"source": {"dataset": "tissue", "protocol": "holdout", "training": {}}},
+        experiments=[
+            *asked(models=("cnn", "plain"), external_test=["other"]),
+            *asked(models=("own",), protocols=("folds",)),
+        ],
+    )
+    found = {
+        "/".join(split): [tuple(entry.values()) for entry in entries]
+        for split, entries in experiment.identity.comparisons.items()
+    }
+    assert found == {
+        "cells/holdout": [
+            ("tissue", "cells", "dataset", "test", "pcam,folder"),
+            ("tissue", "other", "dataset", "all", "pcam,folder"),
+            ("cells", "other", "dataset", "all", "folder,folder"),
+        ],
+        "cells/folds": [(own, "cells", "weights", "test", ",folder")],
+    }
+    names = wildcards(dataset="cells", protocol="holdout")
+    place = "<results>/datasets"
+    assert experiment.identity.pairs(names) == [
+        f"{place}/tissue/shared_with/cells.tsv",
+        f"{place}/tissue/shared_with/other.tsv",
+        f"{place}/cells/shared_with/other.tsv",
+    ]
+    assert experiment.identity.tested(names)[1] == f"{place}/other/manifest.tsv"
+    weights = wildcards(dataset="cells", protocol="folds")
+    assert experiment.identity.learnt(weights) == [own]
+    assert experiment.identity.pairs(weights) == []
+    # The source task itself starts from nothing and is tested nowhere else.
+    source = wildcards(dataset="tissue", protocol="holdout")
+    assert experiment.identity.of_split(source) == []
+    assert experiment.targets.places("identity audits") == [{}]
+    assert make().targets.places("identity audits") == []

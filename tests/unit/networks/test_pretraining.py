@@ -5,6 +5,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from support.repository import SCHEMA
 from support.trainings import blobs, model_settings, run_job, write_job
@@ -14,6 +15,7 @@ from blastfold.core.files import digest_file
 from blastfold.experiment.combinations import combinations
 from blastfold.experiment.config import check_config
 from blastfold.experiment.pretraining import pretraining_name, source_of
+from blastfold.leakage.learnt_images import read_learnt
 from blastfold.networks import architectures
 from blastfold.training.backbone_export import export_backbone
 
@@ -179,7 +181,10 @@ def exported(request, tmp_path_factory):
     names = {"weights": "b.weights.h5", "mean_image": "mean.npy", "record": "b.json"}
     outputs = {name: str(folder / "out" / file) for name, file in names.items()}
     (folder / "out").mkdir()
-    export_backbone(trained.model, trained.run, "cells/holdout/net", outputs)
+    learnt = pd.DataFrame({"image_id": ["a", "b"], "label": 0, "sha256": ["1" * 64, "2" * 64]})
+    learnt.to_csv(folder / "learnt.tsv", sep="\t", index=False)
+    learnt = folder / "learnt.tsv"
+    export_backbone(trained.model, trained.run, "cells/holdout/net", outputs, learnt)
     return folder, images, settings, trained, outputs
 
 
@@ -194,6 +199,11 @@ def test_exported_backbone_makes_the_features_of_the_trained_network(exported):
     after = fresh.predict(floats, verbose=0)
     np.testing.assert_array_equal(after, own.predict(floats, verbose=0))
     assert not np.allclose(before, after)
+
+
+def test_exported_weights_record_what_they_learnt(exported):
+    # Keras reads the same file in the test above.
+    assert read_learnt(exported[-1]["weights"]) == {"1" * 16, "2" * 16}
 
 
 def test_exported_mean_image_is_what_was_subtracted(exported):

@@ -231,6 +231,10 @@ class DatasetInputs:
         """Return a parameter function: one key of a data set's entry."""
         return lambda wildcards: self.config["datasets"][wildcards.dataset][name]
 
+    def tested_duplicates(self, wildcards) -> dict:
+        """Return when images of an external data set count as duplicates."""
+        return self.config["datasets"][wildcards.external]["duplicates"]
+
     def protocol_settings(self, wildcards) -> dict:
         """Return what of a protocol's entry changes its folds; the name seeds the draws."""
         entry = self.config["protocols"][wildcards.protocol]

@@ -5,6 +5,7 @@ The rules hold no computation of their own. A question is answered by one part:
 * ``runs``: what is trained, tested and shown, and its titles;
 * ``inputs``: what data sets, slides and folds are made from;
 * ``training``: what features, trainings and external tests start from;
+* ``identity``: what is compared by content, because it is learnt from and tested on;
 * ``files``: which stored files evaluations, tables and figures read;
 * ``shown``: what evaluations, tables and figures must know in addition to their files;
 * ``targets``: which files the named targets ask for.
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from blastfold.core.errors import InputError
 from blastfold.experiment.dataset_inputs import DatasetInputs
+from blastfold.experiment.identity import Identity
 from blastfold.experiment.known_counts import count_problems
 from blastfold.experiment.runs import Runs
 from blastfold.experiment.shown_settings import ShownSettings
@@ -78,6 +80,11 @@ class Experiment:
         return TrainingInputs(self.config, self.runs, self.results)
 
     @cached_property
+    def identity(self) -> Identity:
+        """What is compared by content, because a model learns from it and is tested on it."""
+        return Identity(self.runs)
+
+    @cached_property
     def files(self) -> StoredFiles:
         """Which stored files evaluations, tables and figures read."""
         return StoredFiles(self.runs)
@@ -90,7 +97,7 @@ class Experiment:
     @cached_property
     def targets(self) -> Targets:
         """Which files the named targets ask for."""
-        return Targets(self.runs, self.files, self.inputs)
+        return Targets(self.runs, self.files, self.inputs, self.identity)
 
     def wildcard_constraints(self) -> dict[str, str]:
         """Return a regular expression for every wildcard.

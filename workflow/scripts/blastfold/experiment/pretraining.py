@@ -178,7 +178,7 @@ def _check_overlap(config: dict) -> Iterator[str]:
         for name in experiment["models"]:
             learnt = {
                 origin(sources[source]["dataset"]): source
-                for source in _sources_behind(config["models"].get(name, {}), config)
+                for source in sources_behind(config["models"].get(name, {}), config)
             }
             for dataset in experiment["datasets"]:
                 if origin(dataset) in learnt:
@@ -189,7 +189,7 @@ def _check_overlap(config: dict) -> Iterator[str]:
                     )
 
 
-def _sources_behind(model: Mapping, config: dict) -> list[str]:
+def sources_behind(model: Mapping, config: dict) -> list[str]:
     """Return the source tasks behind a model's start weights, the last one first."""
     found: list[str] = []
     while (source := source_of(model)) in config["pretraining"] and source not in found:

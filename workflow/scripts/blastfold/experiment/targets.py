@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from blastfold.experiment.dataset_inputs import DatasetInputs
+from blastfold.experiment.identity import Identity
 from blastfold.experiment.runs import Runs
 from blastfold.experiment.stored_files import EXTERNAL, StoredFiles
 from blastfold.experiment.transfers import starts_from_sources
@@ -33,6 +34,7 @@ WILDCARDS = {
     "canaries": (),
     "permutations": (),
     "external tests": (),
+    "identity audits": (),
     "slides": ("slide",),
     "datasets": ("dataset",),
     "original datasets": ("dataset",),
@@ -84,11 +86,13 @@ class Targets:
         runs: The runs of the experiment.
         files: Their files.
         inputs: Its data sets and slides.
+        identity: What is compared by content.
     """
 
     runs: Runs
     files: StoredFiles
     inputs: DatasetInputs
+    identity: Identity
 
     def datasets(self) -> list[str]:
         """Return the tables of every data set that networks are trained on."""
@@ -107,7 +111,7 @@ class Targets:
         ]
 
     def folds(self) -> list[str]:
-        """Return the folds of every split and the audit of what crosses them."""
+        """Return the folds of every split and the audits of what crosses them."""
         return self.files.of_every_split("tsv") + self.files.of_every_split("leakage.tsv")
 
     def models(self) -> list[str]:
@@ -158,6 +162,7 @@ class Targets:
             "canaries": [()] if runs.canaries else [],
             "permutations": [()] if runs.permuted else [],
             "external tests": [()] if runs.external else [],
+            "identity audits": [()] if self.identity.splits else [],
             "slides": [(slide,) for slide in self.inputs.slides],
             "datasets": [(name,) for name in datasets],
             # The augmentation of a derived data set is that of the one that it was made from.

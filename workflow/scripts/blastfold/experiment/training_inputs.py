@@ -147,6 +147,17 @@ class TrainingInputs:
         model = pretraining_name(wildcards.source, wildcards.architecture)
         return f"{entry['dataset']}/{entry['protocol']}/{model}"
 
+    def source_manifest(self, wildcards) -> str:
+        """Return the manifest of the images that a source task learns from."""
+        dataset = self.config["pretraining"][wildcards.source]["dataset"]
+        return f"<results>/datasets/{dataset}/manifest.tsv"
+
+    def source_weights(self, wildcards) -> str | list:
+        """Return the file of weights that a source task starts from, which has a record too."""
+        name = pretraining_name(wildcards.source, wildcards.architecture)
+        entry = self.config["models"][name]
+        return [] if entry["weights"] == "imagenet" else _weights_file(entry, f"models.{name}")
+
     def of_source(self, path: str) -> Callable:
         """Return an input function: a file of the source task's run, which replaces ``{run}``."""
         return lambda wildcards: path.format(run=self.source_run(wildcards))

@@ -9,7 +9,9 @@ import numpy as np
 
 from blastfold.core.arrays import write_array
 from blastfold.core.files import digest_file, write_json, written_whole
+from blastfold.core.manifest import read_manifest
 from blastfold.core.settings import ModelSettings
+from blastfold.leakage.learnt_images import read_learnt, record_learnt
 
 # Reading a stored network needs the classes of its layers.
 from blastfold.networks import (
@@ -27,6 +29,8 @@ def export_backbone(
     run: str | os.PathLike,
     trained: str,
     outputs: dict[str, str],
+    learnt: str | os.PathLike | None = None,
+    start: str | os.PathLike | None = None,
 ) -> None:
     """Store the backbone of a trained network and the mean image that it subtracts.
 
@@ -36,6 +40,9 @@ def export_backbone(
         trained: Data set, protocol and model of the training, for the record.
         outputs: Paths by name: weights (Keras .weights.h5 of the backbone without its top),
             mean_image (float32 (h, w, 3) that is subtracted; zero without subtraction) and record.
+        learnt: Manifest of the data set of the training. The digests of its images are recorded
+            inside the weights (:mod:`blastfold.leakage.learnt_images`).
+        start: The weights that the training started from. What they record is recorded too.
     """
     set_up_device("cpu", 1, 0)
     network = keras.saving.load_model(model, compile=False)
@@ -45,6 +52,9 @@ def export_backbone(
     rebuilt.whole.set_weights(network.get_layer("network").get_weights())
     with written_whole(outputs["weights"]) as partial:
         rebuilt.backbone.save_weights(partial)
+        if learnt:
+            before = (read_learnt(start) or ()) if start else ()
+            record_learnt(partial, [*read_manifest(learnt)["sha256"], *before])
     write_array(mean_image_of(network), outputs["mean_image"])
     record = {
         "trained_as": trained,

@@ -1,0 +1,171 @@
+"""Identity across data sets is content: four cases that names do not show, and none where none is."""
+
+import hashlib
+
+import cv2
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from support.schema_defaults import defaults_of
+
+from blastfold.core.errors import InputError
+from blastfold.core.tables import read_table
+from blastfold.leakage.identity import audit_identity
+from blastfold.leakage.learnt_images import RECORD, read_learnt, record_learnt
+from blastfold.leakage.shared_images import compare_datasets
+
+SETTINGS = defaults_of("duplicates")
+
+
+def photograph(seed, size=400):
+    """Draw a textured field, as large as several crops."""
+    noise = np.random.default_rng(seed).normal(size=(size, size, 3)).astype(np.float32)
+    coarse, fine = cv2.GaussianBlur(noise, (0, 0), 5), cv2.GaussianBlur(noise, (0, 0), 2)
+    return np.clip(150 + 250 * coarse + 60 * fine, 0, 255).astype(np.uint8)
+
+
+def cells(seeds, size=64):
+    return [photograph(seed, 96)[:size, :size] for seed in seeds]
+
+
+class DataSet:
+    """The files of an imported data set with these images."""
+
+    def __init__(self, folder, name, images, subjects=None):
+        self.name = name
+        self.images, self.manifest = folder / f"{name}.npy", folder / f"{name}.tsv"
+        np.save(self.images, np.stack(images))
+        self.ids = [f"{name}-{row}" for row in range(len(images))]
+        self.digests = [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
+        table = {"image_id": self.ids, "file": self.ids, "label": 0, "sha256": self.digests}
+        table["subject"] = subjects or [""] * len(images)
+        pd.DataFrame(table).to_csv(self.manifest, sep="\t", index=False)
+
+    @property
+    def paths(self):
+        return {"images": self.images, "manifest": self.manifest}
+
+
+def split_of(folder, tested, trained=()):
+    roles = [*((name, 0, "test") for name in tested), *((name, 0, "train") for name in trained)]
+    path = folder / "folds.tsv"
+    pd.DataFrame(roles, columns=["image_id", "fold", "role"]).assign(repeat=0).to_csv(
+        path, sep="\t", index=False
+    )
+    return path
+
+
+def audit(folder, learnt, tested, folds, part="test", leakage="report", formats="folder,folder"):
+    """Compare two data sets as the rules do, and return the only row of the audit."""
+    pairs = folder / "pairs.tsv"
+    compare_datasets(learnt.paths, tested.paths, pairs, SETTINGS)
+    entry = {"learnt_from": learnt.name, "tested_on": tested.name, "kind": "dataset"}
+    files = {"tested": [tested.manifest], "learnt": [learnt.manifest], "pairs": [pairs]}
+    return judged(folder, entry | {"part": part, "formats": formats}, files, folds, leakage)
+
+
+def judged(folder, entry, files, folds, leakage="report"):
+    output = folder / "identity.tsv"
+    audit_identity([entry], files, folds, output, name="folds", leakage=leakage)
+    (row,) = read_table(output, text=("verdict",)).to_dict("records")
+    return row
+
+
+def test_pretraining_on_the_folder_that_is_tested(tmp_path):
+    source = DataSet(tmp_path, "source", cells(range(6)))
+    target = DataSet(tmp_path, "target", cells(range(6)))
+    folds = split_of(tmp_path, target.ids[:2], target.ids[2:])
+    row = audit(tmp_path, source, target, folds)
+    assert (row["tested_images"], row["same_files"], row["affected"]) == (2, 2, 2)
+    assert row["verdict"] == "shared"
+    with pytest.raises(InputError, match=r"protocols\.folds: leakage is forbid"):
+        audit(tmp_path, source, target, folds, leakage="forbid")
+
+
+def test_external_test_on_the_same_images_under_another_name(tmp_path):
+    own = DataSet(tmp_path, "own", cells(range(5)))
+    # Four others, and one own image that was brightened and stored anew.
+    changed = np.clip(cells([3])[0].astype(int) + 20, 0, 255).astype(np.uint8)
+    external = DataSet(tmp_path, "external", [*cells(range(10, 14)), changed])
+    row = audit(tmp_path, own, external, split_of(tmp_path, own.ids), part="all")
+    assert (row["tested_images"], row["same_files"], row["duplicates"]) == (5, 0, 1)
+    assert (row["affected"], row["verdict"]) == (1, "shared")
+
+
+def test_crops_of_the_same_photographs_in_another_size(tmp_path):
+    """As ALL-IDB1's crops and ALL-IDB2: other positions, another size, stored as JPEG."""
+    fields = [photograph(seed) for seed in range(4)]
+    first = DataSet(tmp_path, "crops1", [field[100:228, 80:208] for field in fields])
+    second = []
+    for field in fields[:2]:
+        crop = np.ascontiguousarray(field[112:240, 90:218])
+        stored = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
+        stored = cv2.imdecode(stored, cv2.IMREAD_COLOR)
+        second.append(cv2.resize(stored, (96, 96), interpolation=cv2.INTER_AREA))
+    second += cells([20, 21], 96)
+    tested = DataSet(tmp_path, "crops2", second, ["a", "b", "b", "c"])
+    row = audit(tmp_path, first, tested, split_of(tmp_path, tested.ids))
+    assert (row["same_files"], row["duplicates"]) == (0, 2)
+    # Subject b has one shared image, so that its other one is not new either.
+    assert (row["shared_subjects"], row["images_of_shared_subjects"], row["affected"]) == (2, 3, 3)
+
+
+def test_weights_that_were_learnt_on_the_test_data(tmp_path):
+    target = DataSet(tmp_path, "target", cells(range(4)))
+    folds = split_of(tmp_path, target.ids[:3], target.ids[3:])
+    weights = tmp_path / "copied and renamed.weights.h5"
+    with h5py.File(weights, "w") as file:
+        file["layers"] = np.zeros(3)
+    entry = {"learnt_from": weights.name, "tested_on": "target", "kind": "weights", "part": "test"}
+    files = {"tested": [target.manifest], "learnt": [weights], "pairs": []}
+    row = judged(tmp_path, entry | {"formats": ",folder"}, files, folds, "forbid")
+    assert row["verdict"] == "unknown"
+    assert pd.isna(row["affected"])
+    record_learnt(weights, [*target.digests[2:], hashlib.sha256(b"other").hexdigest()])
+    row = judged(tmp_path, entry | {"formats": ",folder"}, files, folds)
+    assert (row["same_files"], row["verdict"]) == (1, "shared")
+    with pytest.raises(InputError, match="leakage is forbid"):
+        judged(tmp_path, entry | {"formats": ",folder"}, files, folds, "forbid")
+
+
+def test_other_images_share_nothing(tmp_path):
+    source = DataSet(tmp_path, "source", cells(range(6)), ["01"] * 6)
+    target = DataSet(tmp_path, "target", cells(range(10, 16)), ["01"] * 6)
+    folds = split_of(tmp_path, target.ids)
+    row = audit(tmp_path, source, target, folds, leakage="forbid")
+    assert (row["affected"], row["shared_subjects"], row["verdict"]) == (0, 0, "nothing_shared")
+    # C-NMC names its subjects wherever it is read; a folder's "01" may be anybody.
+    row = audit(tmp_path, source, target, folds, formats="c-nmc-2019,c-nmc-2019")
+    assert (row["affected"], row["shared_subjects"], row["verdict"]) == (6, 1, "shared")
+
+
+def test_several_images_of_one_file_are_paired_by_name(tmp_path):
+    images = cells(range(4))
+    data = [DataSet(tmp_path, name, images) for name in ("one", "two")]
+    for dataset, ids in zip(data, (["a", "b", "c", "d"], ["a", "x", "c", "d"]), strict=True):
+        table = pd.read_csv(dataset.manifest, sep="\t").assign(image_id=ids)
+        table["sha256"] = ["photograph", "photograph", *table["sha256"][2:]]
+        table.to_csv(dataset.manifest, sep="\t", index=False)
+    compare_datasets(data[0].paths, data[1].paths, tmp_path / "pairs.tsv", SETTINGS)
+    pairs = pd.read_csv(tmp_path / "pairs.tsv", sep="\t").set_index(["learnt", "tested"])["kind"]
+    assert pairs.to_dict() == {
+        **{("a", "a"): "same_file", ("c", "c"): "same_file", ("d", "d"): "same_file"},
+        ("b", "x"): "identical",
+    }
+
+
+def test_a_record_grows_and_stays_with_the_weights(tmp_path):
+    weights = tmp_path / "w.h5"
+    with h5py.File(weights, "w") as file:
+        file["layers/a"] = np.arange(3)
+    assert read_learnt(weights) is None
+    digests = [hashlib.sha256(bytes([number])).hexdigest() for number in range(3)]
+    record_learnt(weights, [digests[0], ""])
+    record_learnt(weights, digests[1:])
+    assert read_learnt(weights) == {digest[:16] for digest in digests}
+    with h5py.File(weights) as file:
+        np.testing.assert_array_equal(file["layers/a"][()], np.arange(3))
+        assert set(file) == {"layers", RECORD}
+    (tmp_path / "no.h5").write_bytes(b"no such file")
+    assert read_learnt(tmp_path / "no.h5") is None
