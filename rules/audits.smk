@@ -49,7 +49,7 @@ rule tabulate_identity:
         runtime=run_time(10),
     params:
         splits=experiment.identity.splits,
-        titles=experiment.runs.titles,
+        titles=experiment.identity.titles,
         code=code_digest("tabulate_identity"),
     message:
         "Tabulating what is learnt from and tested on"

@@ -49,6 +49,10 @@ def test_default_experiment_is_planned(tmp_path):
     assert jobs["generate_demo"] == jobs["import_dataset"] == 2
     assert jobs["grow_dataset"] == jobs["apply_models"] == 1
     assert jobs["audit_dataset"] == 4
+    # Tiles and smears (transfer), smears and the other laboratory's (external test).
+    assert jobs["compare_datasets"] == 2
+    assert jobs["audit_split"] == jobs["assign_folds"] == 11
+    assert jobs["tabulate_identity"] == 1
     assert "download_weights" not in jobs
 
 

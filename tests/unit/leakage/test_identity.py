@@ -1,4 +1,4 @@
-"""Identity across data sets is content: four cases that names do not show, and none where none is."""
+"""Identity across data sets is content: four cases that names do not show, and their opposite."""
 
 import hashlib
 
@@ -85,7 +85,7 @@ def test_pretraining_on_the_folder_that_is_tested(tmp_path):
 
 def test_external_test_on_the_same_images_under_another_name(tmp_path):
     own = DataSet(tmp_path, "own", cells(range(5)))
-    # Four others, and one own image that was brightened and stored anew.
+    # Four others, and one own image that was brightened and stored again.
     changed = np.clip(cells([3])[0].astype(int) + 20, 0, 255).astype(np.uint8)
     external = DataSet(tmp_path, "external", [*cells(range(10, 14)), changed])
     row = audit(tmp_path, own, external, split_of(tmp_path, own.ids), part="all")

@@ -116,6 +116,7 @@ NOTES: dict[str, tuple[str, ...]] = {
     "no_subject_named": (),
     "no_picture_named": (),
     "no_parent_named": (),
+    "no_learnt_images_recorded": (),
     "groups_of_unknown_subjects": ("missing", "images"),
     "images_without_subject": ("missing", "images"),
     "images_without_picture": ("missing", "images"),

@@ -1,6 +1,6 @@
 """What must be compared by content, because a model learns from one and is tested on the other.
 
-A model learns from its data set, from the source tasks behind its start weights and from what a
+A model learns from its data set, from the source tasks of its start weights and from what a
 file of start weights has seen. It is tested on the test images of its folds and on external test
 sets. Names prove nothing about either (see :mod:`blastfold.leakage.identity`).
 """
@@ -12,6 +12,7 @@ from functools import cached_property
 from blastfold.core.names import TEST
 from blastfold.experiment.pretraining import source_of, sources_behind
 from blastfold.experiment.runs import Run, Runs, Split
+from blastfold.experiment.training_inputs import weights_file
 
 DATASET, WEIGHTS = "dataset", "weights"
 """What is learnt from: the images of a data set, or whatever a file of weights has seen."""
@@ -96,11 +97,17 @@ class Identity:
     def learnt(self, wildcards) -> list[str]:
         """Return the manifest or the weights that are learnt from, for every comparison."""
         return [
-            row["learnt_from"]
+            self._existing(row["learnt_from"])
             if row["kind"] == WEIGHTS
             else _of_dataset(row["learnt_from"], "manifest.tsv")
             for row in self.of_split(wildcards)
         ]
+
+    def _existing(self, weights: str) -> str:
+        """Return a file of weights; one that does not exist is an error, as for a training."""
+        models = self.runs.config["models"].items()
+        name, entry = next((name, entry) for name, entry in models if entry["weights"] == weights)
+        return weights_file(entry, f"models.{name}")
 
     def pairs(self, wildcards) -> list[str]:
         """Return the pairs of shared images of every comparison of two data sets."""
@@ -114,6 +121,11 @@ class Identity:
     def splits(self) -> list[Split]:
         """The splits that have comparisons."""
         return list(self.comparisons)
+
+    @cached_property
+    def titles(self) -> dict[str, dict[str, str]]:
+        """The titles of data sets and protocols, by kind and name."""
+        return {kind: self.runs.titles[kind] for kind in ("dataset", "protocol")}
 
     def stored(self) -> list[str]:
         """Return the audits of all splits that have comparisons."""

@@ -128,7 +128,7 @@ class TrainingInputs:
     def weights(self, wildcards) -> str | list:
         """Return the file of a model's start weights; an empty list for random ones."""
         entry = self.config["models"][wildcards.model]
-        return _weights_file(entry, f"models.{wildcards.model}")
+        return weights_file(entry, f"models.{wildcards.model}")
 
     def start(self, wildcards) -> dict[str, str]:
         """Return what a training starts from, by name, as far as the model needs it.
@@ -156,7 +156,7 @@ class TrainingInputs:
         """Return the file of weights that a source task starts from, which has a record too."""
         name = pretraining_name(wildcards.source, wildcards.architecture)
         entry = self.config["models"][name]
-        return [] if entry["weights"] == "imagenet" else _weights_file(entry, f"models.{name}")
+        return [] if entry["weights"] == "imagenet" else weights_file(entry, f"models.{name}")
 
     def of_source(self, path: str) -> Callable:
         """Return an input function: a file of the source task's run, which replaces ``{run}``."""
@@ -193,7 +193,7 @@ class TrainingInputs:
         """
         entry = self.feature_sets[wildcards.features]
         key = self._user_of_features(wildcards.features)
-        files = {"weights": _weights_file(entry, key), "folds": []}
+        files = {"weights": weights_file(entry, key), "folds": []}
         if wildcards.split != SHARED:
             files["folds"] = f"<results>/folds/{wildcards.dataset}/{wildcards.split}.tsv"
         return _present(**files, **_preparation(entry, wildcards))
@@ -268,7 +268,16 @@ def _place(wildcards) -> str:
     return f"{wildcards.dataset}/{wildcards.get('protocol') or wildcards.get('split')}"
 
 
-def _weights_file(entry: Mapping, key: str) -> str | list:
+def weights_file(entry: Mapping, key: str) -> str | list:
+    """Return the file of start weights of a model, an empty list for random ones.
+
+    Args:
+        entry: The model.
+        key: Its place in the config, for messages.
+
+    Raises:
+        InputError: A file that the config names does not exist.
+    """
     plain = plain_name(entry["architecture"])
     if entry["weights"] == "none":
         return []

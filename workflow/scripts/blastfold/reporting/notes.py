@@ -196,6 +196,10 @@ SENTENCES = {
         "is unknown, and what was found is the fewest possible"
     ),
     "no_picture_named": "the source does not name its pictures",
+    "no_learnt_images_recorded": (
+        "the file of weights does not record its training images: whether test images are among "
+        "them is unknown"
+    ),
     "no_parent_named": (
         "the source does not name originals: whether it contains changed copies of images is "
         "unknown"

@@ -5,8 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from blastfold.core.notes import make_note
 from blastfold.core.tables import read_table
-from blastfold.reporting.tables.writing import write_both
+from blastfold.reporting.notes import sentences
+from blastfold.reporting.tables.writing import show_unknown, write_both
 
 COUNTS = (
     *("tested_images", "same_files", "duplicates", "shared_subjects"),
@@ -16,7 +18,7 @@ COUNTS = (
 VERDICTS = {
     "nothing_shared": "nothing shared",
     "shared": "shared",
-    "unknown": "unknown: the weights do not record their training images",
+    "unknown": "unknown",
 }
 
 
@@ -45,11 +47,15 @@ def tabulate_identity(
         # A file of weights has no title.
         named = table[column].map(titles["dataset"]).fillna(table[column])
         table.insert(table.columns.get_loc(column) + 1, f"{column}_title", named)
+    # What nobody can count has a note, as everywhere.
+    unknown = table["verdict"] == "unknown"
     table["verdict"] = table["verdict"].map(VERDICTS)
+    note = sentences(make_note("no_learnt_images_recorded"))
+    table["note"] = unknown.map({True: note, False: ""})
     caption = (
         "Test images that models also learn from elsewhere: in the data sets behind their start "
         "weights, or in the training data of an external test. Data sets are compared by the "
         "content of files and of images, not by their names. Affected are images that were read "
         "from an equal file, show the same cell, or are of a shared subject."
     )
-    write_both(table, table, paths, caption, "tab:identity")
+    write_both(table, show_unknown(table, COUNTS[1:]), paths, caption, "tab:identity")
