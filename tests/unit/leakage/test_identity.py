@@ -124,9 +124,23 @@ def test_weights_that_were_learnt_on_the_test_data(tmp_path):
     assert pd.isna(row["affected"])
     record_learnt(weights, [*target.digests[2:], hashlib.sha256(b"other").hexdigest()])
     row = judged(tmp_path, entry | {"formats": ",folder"}, files, folds)
-    assert (row["same_files"], row["verdict"]) == (1, "shared")
+    assert (row["same_files"], row["affected"], row["verdict"]) == (1, 1, "shared")
+    # Digests of files show neither other files of a cell nor other images of a subject.
+    assert pd.isna([row["duplicates"], row["shared_subjects"]]).all()
     with pytest.raises(InputError, match="leakage is forbid"):
         judged(tmp_path, entry | {"formats": ",folder"}, files, folds, "forbid")
+
+
+def test_weights_that_record_other_files_are_not_said_to_share_nothing(tmp_path):
+    target = DataSet(tmp_path, "target", cells(range(4)))
+    weights = tmp_path / "w.weights.h5"
+    record_learnt(weights, [hashlib.sha256(b"other").hexdigest()])
+    entry = {"learnt_from": weights.name, "tested_on": "target", "kind": "weights", "part": "all"}
+    files = {"tested": [target.manifest], "learnt": [weights], "pairs": []}
+    folds = split_of(tmp_path, target.ids)
+    row = judged(tmp_path, entry | {"formats": ",folder"}, files, folds, "forbid")
+    assert (row["same_files"], row["affected"], row["verdict"]) == (0, 0, "no_equal_file")
+    assert pd.isna([row["duplicates"], row["shared_subjects"]]).all()
 
 
 def test_other_images_share_nothing(tmp_path):

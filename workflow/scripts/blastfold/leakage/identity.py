@@ -31,8 +31,11 @@ SAME_FILE = "same_file"
 NAMED_BY_SOURCE = ("c-nmc-2019",)
 """Formats whose subjects have one name wherever the data set is read."""
 
-NOTHING_SHARED, SHARED, UNKNOWN = "nothing_shared", "shared", "unknown"
-"""Verdicts: about all images of both data sets, and where start weights have no record."""
+NOTHING_SHARED, NO_EQUAL_FILE, SHARED, UNKNOWN = (
+    *("nothing_shared", "no_equal_file", "shared", "unknown"),
+)
+"""Verdicts. Start weights record the digests of files alone, so that only equal files can be found.
+Of weights without a record nothing is known."""
 
 FORBID = "forbid"
 
@@ -109,7 +112,11 @@ def _judge(entry: Mapping[str, str], split: pd.DataFrame) -> dict:
         if learnt is UNRECORDED:
             return row | {"verdict": UNKNOWN}
         same = tested["sha256"].map(digest_key).isin(learnt)
-        return row | _counts(tested, same, same & False, set())
+        counts = _counts(tested, same, same & False, set())
+        # Other files of the same cells and other images of the same subjects have other digests.
+        unseen = dict.fromkeys(("duplicates", "shared_subjects", "images_of_shared_subjects"))
+        verdict = SHARED if counts["affected"] else NO_EQUAL_FILE
+        return row | counts | unseen | {"verdict": verdict}
     pairs = read_text_table(entry["pairs"])
     same = tested["image_id"].isin(pairs.loc[pairs["kind"] == SAME_FILE, "tested"])
     near = tested["image_id"].isin(pairs.loc[pairs["kind"] != SAME_FILE, "tested"])

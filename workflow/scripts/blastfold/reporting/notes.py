@@ -200,6 +200,10 @@ SENTENCES = {
         "the file of weights does not record its training images: whether test images are among "
         "them is unknown"
     ),
+    "only_equal_files_found": (
+        "the file of weights records the digests of its training files alone: only equal files "
+        "can be found, and the number of affected images is the fewest possible"
+    ),
     "no_parent_named": (
         "the source does not name originals: whether it contains changed copies of images is "
         "unknown"

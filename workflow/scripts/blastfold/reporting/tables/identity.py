@@ -17,6 +17,7 @@ COUNTS = (
 
 VERDICTS = {
     "nothing_shared": "nothing shared",
+    "no_equal_file": "no equal file",
     "shared": "shared",
     "unknown": "unknown",
 }
@@ -47,11 +48,8 @@ def tabulate_identity(
         # A file of weights has no title.
         named = table[column].map(titles["dataset"]).fillna(table[column])
         table.insert(table.columns.get_loc(column) + 1, f"{column}_title", named)
-    # What nobody can count has a note, as everywhere.
-    unknown = table["verdict"] == "unknown"
+    table["note"] = [_note(row) for row in table.itertuples()]
     table["verdict"] = table["verdict"].map(VERDICTS)
-    note = sentences(make_note("no_learnt_images_recorded"))
-    table["note"] = unknown.map({True: note, False: ""})
     caption = (
         "Test images that models also learn from elsewhere: in the data sets behind their start "
         "weights, or in the training data of an external test. Data sets are compared by the "
@@ -59,3 +57,10 @@ def tabulate_identity(
         "from an equal file, show the same cell, or are of a shared subject."
     )
     write_both(table, show_unknown(table, COUNTS[1:]), paths, caption, "tab:identity")
+
+
+def _note(row) -> str:
+    """Say why counts of a row are missing; "" where none is."""
+    if pd.isna(row.affected):
+        return sentences(make_note("no_learnt_images_recorded"))
+    return sentences(make_note("only_equal_files_found")) if pd.isna(row.duplicates) else ""
