@@ -7,6 +7,7 @@ the experiment no longer has.
 from typing import NamedTuple
 
 from blastfold.experiment.feature_sets import depends_on_fold, feature_set_name
+from blastfold.experiment.identity import DATASET, Identity
 from blastfold.experiment.runs import Runs
 from blastfold.experiment.training_inputs import SHARED, TrainingInputs
 
@@ -50,6 +51,11 @@ def measured_jobs(runs: Runs, training: TrainingInputs) -> list[MeasuredJob]:
             jobs.append(MeasuredJob(rule, dataset, dataset))
         if rule and dataset in entries:
             jobs.append(MeasuredJob("audit_dataset", dataset, dataset))
+    for entries in Identity(runs).comparisons.values():
+        for entry in entries:
+            if entry["kind"] == DATASET:
+                learnt, tested = entry["learnt_from"], entry["tested_on"]
+                jobs.append(MeasuredJob("compare_datasets", learnt, f"{learnt}/{tested}"))
     for dataset, protocol in runs.splits:
         for stain in runs.stains_of(dataset, protocol):
             jobs.append(MeasuredJob("fit_stain", dataset, f"{dataset}/{protocol}/{stain}"))
