@@ -5,9 +5,11 @@ import logging
 import keras
 import numpy as np
 import pytest
+from support.trainings import blobs, build_trainer, job_settings, model_settings
 
 from blastfold.core.errors import MissingDeviceError
 from blastfold.training import device
+from blastfold.training.device_setup import set_up
 
 pytestmark = pytest.mark.skipif(
     device.framework.find_gpu() is not None, reason="this machine has a GPU"
@@ -60,6 +62,15 @@ def test_a_cpu_computes_in_single_precision_and_tensorflow_without_xla():
     assert device.default_precision("CPU") == "float32"
     assert device.default_jit_compile("CPU") == (keras.backend.backend() == "jax")
     assert device.default_jit_compile("GPU NVIDIA A100")
+
+
+@pytest.mark.parametrize("changes", [{"xla": False}, {"xla": "auto", "deterministic": True}])
+def test_jax_compiles_networks_whatever_is_asked(changes):
+    images, _ = blobs()
+    on_jax = keras.backend.backend() == "jax"
+    assert set_up(job_settings(**changes), 1).jit_compile == on_jax
+    # Keras on JAX runs every layer of a model that is not compiled alone.
+    assert build_trainer(images, model_settings()).predicting.jit_compile == on_jax
 
 
 def test_memory_that_is_full_is_distinguished_from_other_errors():

@@ -22,6 +22,10 @@ else:
 
 logger = logging.getLogger(__name__)
 
+ALWAYS_COMPILED = keras.backend.backend() == "jax"
+"""Whether networks are compiled by XLA whatever is asked: without it JAX runs them one operation at
+a time, many times slower."""
+
 THREADS_BESIDE_GPU = 8
 """Threads of the CPU that prepare images for a GPU, which computes the results."""
 
@@ -119,11 +123,8 @@ def precision_of(device_name: str, capability: tuple[int, int] | None) -> str:
 
 
 def default_jit_compile(device_name: str) -> bool:
-    """Return whether XLA suits a device: a GPU; on a CPU it ran at 0.7 of the speed of oneDNN.
-
-    JAX always compiles by XLA, so that the result is True for it.
-    """
-    return is_gpu(device_name) or keras.backend.backend() == "jax"
+    """Return whether XLA suits a device: a GPU; on a CPU it ran at 0.7 of the speed of oneDNN."""
+    return is_gpu(device_name) or ALWAYS_COMPILED
 
 
 def free_gpu_memory() -> int | None:

@@ -36,6 +36,7 @@ def set_up(compute: JobSettings, seed: int) -> Setup:
     if jit_compile == "auto":
         # Not all operations are reproducible under TensorFlow's XLA.
         jit_compile = device.default_jit_compile(name) and not compute.deterministic
+    jit_compile = jit_compile or device.ALWAYS_COMPILED
     keras.config.set_dtype_policy(precision)
     seed_generators(compute, seed)
     return Setup(name, precision, jit_compile)

@@ -28,7 +28,7 @@ from blastfold.core.settings import FeatureSettings, JobSettings
 from blastfold.networks.preprocessing import Preparation
 from blastfold.training.backbone_runtime import Runtime, choose_runtime
 from blastfold.training.batches import ImageInputs, batches, gather, prepared_ahead, view_count
-from blastfold.training.device import is_gpu
+from blastfold.training.device import ALWAYS_COMPILED, is_gpu
 from blastfold.training.device_setup import set_up
 from blastfold.training.feature_file import FeatureFile, reserve
 from blastfold.training.files import FoldFiles
@@ -181,7 +181,7 @@ class Extraction:
             True: keras.Model(*preparation.changed()),
         }
         for model in self.preparations.values():
-            model.jit_compile = False
+            model.jit_compile = ALWAYS_COMPILED
 
     def run(self, runtime: Runtime, work: FeatureFile) -> None:
         """Fill a file, continuing after the batches that it holds.

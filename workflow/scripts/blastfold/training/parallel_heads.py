@@ -18,6 +18,7 @@ from blastfold.core.seeds import generator
 from blastfold.core.settings import ModelSettings, is_simple_cnn
 from blastfold.networks.learning_rate import OneCycle
 from blastfold.training.batches import FeatureInputs, batches, class_weights
+from blastfold.training.device import ALWAYS_COMPILED
 
 MOST_WEIGHTS = 30_000_000
 """Weights of all heads that are trained at the same time: half a gigabyte with Adam's moments."""
@@ -93,7 +94,7 @@ class ParallelHeads:
         sigmoid = is_simple_cnn(settings.architecture)
         last = ParallelDense(heads, 1 if sigmoid else 2, "sigmoid" if sigmoid else "softmax")
         self.model = keras.Model(features, ops.transpose(last(layer)[..., -1]))
-        self.model.jit_compile = False
+        self.model.jit_compile = ALWAYS_COMPILED
         self.compiled_for: int | None = None
         self.fresh_optimizer: list[np.ndarray] = []
 
@@ -138,7 +139,7 @@ class ParallelHeads:
             rate = OneCycle(rate, steps)
         if self.compiled_for != steps:
             optimizer = keras.optimizers.Adam(rate)
-            self.model.compile(optimizer=optimizer, loss=summed_loss, jit_compile=False)
+            self.model.compile(optimizer=optimizer, loss=summed_loss, jit_compile=ALWAYS_COMPILED)
             optimizer.build(self.model.trainable_variables)
             self.fresh_optimizer = [ops.convert_to_numpy(value) for value in optimizer.variables]
             self.compiled_for = steps

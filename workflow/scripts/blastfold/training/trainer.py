@@ -28,6 +28,7 @@ from blastfold.training.batches import (
     gather,
     prepared_ahead,
 )
+from blastfold.training.device import ALWAYS_COMPILED
 from blastfold.training.epoch_metrics import ConfusionCounts, EpochModel
 from blastfold.training.state import InterruptedTrainingError
 
@@ -64,7 +65,7 @@ class Trainer:
         seed: int,
         report: Callable[[str], None] = logger.info,
         stop: Callable[[], bool] = lambda: False,
-        jit_compile: bool = False,
+        jit_compile: bool = ALWAYS_COMPILED,
         pieces: int = 1,
     ):
         self.network = network
