@@ -22,6 +22,7 @@ LEFT_OUT = (
     "densenet169_ends",
     "vgg19_trains",
     "layers_know_their_stage",
+    "becomes_zero_in_a_network_that_scales_images_itself",
     # A frozen MobileNetV2 is compiled once: "frozen backbone stays as it was".
     "figures_are_those_of_the_batches and MobileNetV2",
     "stopped_between_any_two_batches and changes2",
