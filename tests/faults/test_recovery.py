@@ -187,7 +187,7 @@ def test_killed_runs_end_with_the_same_results(tmp_path, expected, seed):
             kills += 1
         else:
             # Nothing was left to kill. A stage is lost with all that is made of it, so that there
-            # is work again: Snakemake does not make anew what nothing that is missing needs.
+            # is work again: Snakemake does not make again what nothing that is missing needs.
             assert process.returncode == 0
             for stage in STAGES_IN_ORDER[draw.randrange(len(STAGES_IN_ORDER)) :]:
                 shutil.rmtree(tmp_path / "results" / stage)
