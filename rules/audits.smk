@@ -48,7 +48,7 @@ rule tabulate_identity:
         mem_mb=memory(2000),
         runtime=run_time(10),
     params:
-        splits=experiment.identity.splits,
+        splits=[tuple(split) for split in experiment.identity.splits],
         titles=experiment.identity.titles,
         code=code_digest("tabulate_identity"),
     message:
