@@ -9,6 +9,7 @@ streams to this process, and ends as the script does.
 """
 
 import atexit
+import contextlib
 import gc
 import importlib
 import json
@@ -29,12 +30,26 @@ PRELOADED = (
     *("matplotlib.backends.backend_svg", "tensorflow", "keras"),
 )
 
+SECONDS_IDLE = 60
+"""The server of an environment ends when nobody has asked for so long."""
+
 CLIENT = """#!{python} -IS
-import json, os, signal, socket, sys
+import json, os, signal, socket, subprocess, sys, time
 if len(sys.argv) != 2 or not sys.argv[1].endswith(".py"):
     os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 connection = socket.socket(socket.AF_UNIX)
-connection.connect({address!r})
+started, ends = None, time.monotonic() + 120
+while True:
+    try:
+        connection.connect({address!r})
+        break
+    except OSError:
+        if started is None:
+            silent = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+            started = subprocess.Popen({server!r}, start_new_session=True, **silent)
+        if started.poll() or time.monotonic() > ends:
+            sys.exit("the interpreter with loaded packages has ended")
+        time.sleep(0.05)
 socket.send_fds(connection, [b"."], [0, 1, 2])
 request = {{"script": sys.argv[1], "folder": os.getcwd(), "environment": dict(os.environ)}}
 connection.sendall(json.dumps(request).encode())
@@ -92,25 +107,51 @@ def answer(connection: socket.socket) -> None:
     connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
 
 
-def serve(folder: Path) -> None:
-    """Write the client, then answer its requests until the standard input ends."""
+def write_client(path: Path, python: Path, address: Path, server: list[str]) -> None:
+    """Write the program that runs scripts by a server, which it starts when there is none.
+
+    Args:
+        path: The program.
+        python: The interpreter that runs it, and all that is no script.
+        address: Socket of the server.
+        server: The command that starts the server.
+    """
+    text = CLIENT.format(python=str(python), address=str(address), server=server)
+    path.write_text(text, "utf-8")
+    path.chmod(0o700)
+
+
+def serve(folder: Path, environment: bool) -> None:
+    """Answer requests until the standard input ends, or until an environment's server is idle.
+
+    Args:
+        folder: Where the socket is.
+        environment: Whether the interpreter is that of a rule's environment, which may lack some of
+            the packages and whose client exists already.
+    """
     # Without it Keras does not load JAX, which warns of every fork.
     sys.modules["jax"] = None
     for module in PRELOADED:
-        importlib.import_module(module)
+        with contextlib.suppress(*([ModuleNotFoundError] if environment else [])):
+            importlib.import_module(module)
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as server:
-        address = str(folder / "address")
-        server.bind(address)
+        address = folder / "address"
+        try:
+            server.bind(str(address))
+        except OSError:
+            # Two clients found no server, and the other one's is there now.
+            return
         server.listen()
-        client = folder / "python"
-        client.write_text(CLIENT.format(python=sys.executable, address=address), "utf-8")
-        client.chmod(0o700)
-        print(client, flush=True)
+        if not environment:
+            write_client(folder / "python", sys.executable, address, [])
+            print(folder / "python", flush=True)
+        asked, seconds = ([], SECONDS_IDLE) if environment else ([sys.stdin], None)
         while True:
-            ready, _, _ = select.select([sys.stdin, server], [], [])
-            if sys.stdin in ready:
+            ready, _, _ = select.select([*asked, server], [], [], seconds)
+            if server not in ready:
+                address.unlink()
                 return
             connection, _ = server.accept()
             if os.fork():
@@ -127,4 +168,4 @@ if __name__ == "__main__":
     sys.path.pop(0)
     # As the library sets it before NumPy is loaded.
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    serve(Path(sys.argv[1]))
+    serve(Path(sys.argv[1]), environment=sys.argv[2:] == ["environment"])

@@ -3,7 +3,8 @@
 Snakemake's conda support runs unchanged and calls this program. An environment is built from its
 file alone: it gets what the file lists, in the versions it lists, and what these packages require
 themselves, as links into the locked environment that runs the tests. A rule whose environment
-lacks a package fails here just as it would fail with conda.
+lacks a package fails here just as it would fail with conda. All scripts of an environment are
+forked from one of its interpreters, which has loaded what the environment has.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from support import python_server
 from support.environment_files import SAME_PACKAGE, read_environment, satisfies
 
 FOLDER = Path(__file__).resolve().parent
@@ -57,6 +59,14 @@ def create_environment(file: Path, prefix: Path) -> None:
         link_distribution(installed()[name], packages)
     shutil.copy(FOLDER / "host_isolation.py", packages)
     (packages / "host_isolation.pth").write_text("import host_isolation\n", encoding="utf-8")
+    preload_packages(prefix / "bin")
+
+
+def preload_packages(programs: Path) -> None:
+    """Let ``python`` of an environment fork scripts from a process that has loaded its packages."""
+    interpreter = (programs / "python").rename(programs / "interpreter")
+    server = [str(interpreter), str(FOLDER / "python_server.py"), str(programs), "environment"]
+    python_server.write_client(programs / "python", interpreter, programs / "address", server)
 
 
 @functools.cache
