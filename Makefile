@@ -8,6 +8,9 @@ REPORT ?= report.html
 CONFIG ?= config.yaml
 PROCESSES ?= logical
 
+# The default experiment's config is Snakemake's own choice.
+CHOSEN = $(if $(subst config.yaml,,$(CONFIG)),--configfile "$(CONFIG)")
+
 # `make env GPU=1` is remembered until `make env GPU=0`.
 ENVIRONMENT := .venv
 GPU ?= $(if $(wildcard $(ENVIRONMENT)/gpu),1,0)
@@ -21,7 +24,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 UV_COMPILE := uv pip compile --quiet --no-config --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock"
 
-.PHONY: help env results report estimate power doctor audit test test-slurm benchmark lint format manual lock clean
+.PHONY: help env results report new check estimate power doctor audit test test-slurm benchmark lint format manual lock clean
 
 help: ## List these commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -53,11 +56,21 @@ bootstrap:
 	"$$start/bin/uv" venv --quiet --clear --python "$$python" $(ENVIRONMENT) && \
 	"$$start/bin/uv" pip install --quiet --python $(BIN)/python --require-hashes -r "$$start/uv.txt"
 
-results: env ## Run the default experiment; CORES=8 limits it.
-	$(BIN)/snakemake --cores $(CORES) --resources gpu=1
+results: env ## Run an experiment; CONFIG=config/thesis.yaml, else the default one; CORES=8 limits it.
+	$(BIN)/snakemake --cores $(CORES) --resources gpu=1 $(CHOSEN)
 
-report: env ## Write the report of the finished default experiment; REPORT=report.zip for a large one.
-	$(BIN)/snakemake --report "$(REPORT)"
+report: env ## Write the report of a finished experiment; CONFIG=, REPORT=report.zip for a large one.
+	$(BIN)/snakemake --report "$(REPORT)" $(CHOSEN)
+
+new: env ## Write a config for a folder of images: DATA=<folder>, NAME=<name of the experiment>.
+	@test -n "$(DATA)" || { echo "Name the images: make new DATA=<folder>"; exit 1; }
+	@PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.new_config "$(DATA)" \
+		$(if $(NAME),--name "$(NAME)")
+
+check: env ## Import, split and audit the data of an experiment, and print its plan; trains nothing.
+	@$(BIN)/snakemake check --cores $(CORES) --quiet host progress reason rules $(CHOSEN)
+	@PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.show_check "$(CONFIG)"
+	@$(BIN)/snakemake --dry-run --quiet host rules $(CHOSEN)
 
 estimate: env ## Print the expected hours of an experiment; CONFIG=config/thesis.yaml, DEVICE=cpu or gpu.
 	PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.estimate_command "$(CONFIG)" \

@@ -5,6 +5,7 @@ localrules:
     datasets,
     tiles,
     folds,
+    check,
     models,
     tables,
     figures,
@@ -24,6 +25,14 @@ rule tiles:
 rule folds:
     input:
         experiment.targets.folds(),
+
+
+# Everything that can be known before a network is trained.
+rule check:
+    input:
+        experiment.targets.datasets(),
+        experiment.targets.folds(),
+        "<results>/tables/leakage.md",
 
 
 rule models:

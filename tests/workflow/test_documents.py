@@ -131,3 +131,19 @@ def test_captions_are_used_and_free_of_faults(caption):
     docutils.core.publish_string(
         template.render(snakemake=job), writer="null", settings_overrides={"halt_level": 2}
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("results CONFIG=my.yaml", '--cores all --resources gpu=1 --configfile "my.yaml"'),
+        ("results CORES=8", "snakemake --cores 8 --resources gpu=1 \n"),
+        ("report CONFIG=my.yaml REPORT=a.zip", '--report "a.zip" --configfile "my.yaml"'),
+        ("check CONFIG=my.yaml", 'quiet host progress reason rules --configfile "my.yaml"'),
+        ("new DATA=cells", 'blastfold.planning.new_config "cells"'),
+    ],
+)
+def test_make_hands_the_config_on(words, expected):
+    command = ["make", "--no-print-directory", "--dry-run", *words.split()]
+    printed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert expected in printed.stdout

@@ -26,9 +26,10 @@ def files_below(folder):
 def test_a_named_experiment_has_folders_of_its_own(tmp_path):
     write_cells(tmp_path / "resources" / "raw" / "cells")
     config = write_config(tmp_path, "mine.yaml", small_experiment(name="mine"))
-    run = snakemake(tmp_path, "folds", config=config)
+    run = snakemake(tmp_path, "check", config=config)
     assert run.returncode == 0, run.stdout
     for path in (
+        "results/mine/tables/leakage.md",
         "results/mine/folds/cells/holdout.tsv",
         "results/mine/datasets/cells/manifest.tsv",
         "logs/mine/assign_folds/cells/holdout.log",
