@@ -93,7 +93,7 @@ def test_large_images_are_made_smaller_and_a_damaged_one_does_not_matter(tmp_pat
         (["a.png"], "found no class folder and no sheet"),
     ],
 )
-def test_a_folder_without_classes_is_an_error_that_says_what_is_missing(tmp_path, names, message):
+def test_a_folder_without_classes_is_an_error_that_names_what_is_missing(tmp_path, names, message):
     write_images(tmp_path, names)
     with pytest.raises(InputError, match=message):
         write_config(tmp_path, "cells")

@@ -67,7 +67,7 @@ def look_into(folder: Path) -> Found:
     files = list(find_files(folder)) if folder.is_dir() else []
     if not any(map(is_image, files)) and not any(file.endswith(".h5") for file in files):
         raise InputError(
-            f"DATA: '{folder}' {'has no image' if folder.is_dir() else 'is no folder'}. "
+            f"DATA: '{folder}' {'has no image' if folder.is_dir() else 'is not a folder'}. "
             "Name the folder that holds the images."
         )
     for name in PUBLIC_FORMATS:
