@@ -64,6 +64,12 @@ def test_catalogue_entry_plans_the_same(tmp_path):
     assert planned_jobs(other)["everything"] == 1
 
 
+def test_the_catalogue_s_config_is_that_of_the_default_experiment():
+    # The catalogue and snakedeploy look for it there.
+    twin = REPOSITORY / "config" / "config.yaml"
+    assert twin.read_bytes() == (REPOSITORY / "config.yaml").read_bytes()
+
+
 def draw_published_folders(raw):
     """Files with the names and in the numbers of the published data sets, without pixels."""
     names = [f"all_idb2/img/Im{number:03d}_{int(number <= 130)}.tif" for number in range(1, 261)]
