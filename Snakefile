@@ -22,6 +22,7 @@ include: "rules/comparison.smk"
 include: "rules/ablation.smk"
 include: "rules/costs.smk"
 include: "rules/publication.smk"
+include: "rules/page.smk"
 
 
 # Snakemake takes its default target from this file alone, never from an included one.
@@ -30,4 +31,5 @@ rule all:
         every("tables"),
         every("figures"),
         experiment.targets.publication(),
+        experiment.targets.page(),
     localrule: True

@@ -24,6 +24,7 @@ from blastfold.core.files import digest_file
 from blastfold.core.hardware import declared_threads, has_gpu, installed_memory
 from blastfold.core.run_watch import announce_run
 from blastfold.datasets.accounting import describe_imports
+from blastfold.experiment.citation import citation
 from blastfold.experiment.code_digests import rule_digest
 from blastfold.experiment.config import check_config
 from blastfold.experiment.config_file import check_config_files
@@ -100,10 +101,12 @@ onstart:
         logger.warning(str(finding))
 
 
-# The account of every import is also the end of the run.
+# The account of every import, and where the answer is, are also the end of the run.
 onsuccess:
     for line in describe_imports(experiment.results, experiment.inputs.imported):
         logger.info(line)
+    if (page := Path(experiment.results) / "index.html").is_file():
+        logger.info(f"The answer: {page.resolve().as_uri()}")
 
 
 onerror:

@@ -181,3 +181,43 @@ class ShownSettings:
             **self.runs.titles,
             "ablation": {name: entry["title"] for name, entry in ablations.items()},
         }
+
+    def page(self, wildcards) -> dict:
+        """Return what the results page is about in addition to its files.
+
+        Returns:
+            title, metric (the primary one), titles (kind -> name -> title), runs (dicts with
+            dataset, protocol, model and group_by), sources (data sets of source tasks), generated
+            (data sets of generated images), controls (dicts with dataset, protocol and models: one
+            model under two names), external (dicts with dataset, protocol, model and external) and
+            repeats (by protocol).
+        """
+        runs, config = self.runs, self.runs.config
+        names = ("dataset", "protocol", "model")
+        return {
+            "title": config["title"],
+            "metric": config["primary_metric"],
+            "titles": runs.titles,
+            "runs": [
+                {key: run[key] for key in (*names, "group_by")}
+                for run in runs.described(runs.shown)
+            ],
+            "sources": [entry["dataset"] for entry in config["pretraining"].values()],
+            "generated": [name for name in runs.described_datasets if self._is_generated(name)],
+            "controls": [
+                {"dataset": dataset, "protocol": protocol, "models": list(pair)}
+                for dataset, protocol in runs.compared_splits
+                for pair in runs.controls_of(dataset, protocol)
+            ],
+            "external": [{key: run[key] for key in (*names, "external")} for run in runs.external],
+            "repeats": {name: entry["repeats"] for name, entry in config["protocols"].items()},
+        }
+
+    def _is_generated(self, dataset: str) -> bool:
+        """Return whether the images of a data set are generated, or made from generated ones."""
+        entry = self.runs.config["datasets"][dataset]
+        while "of" in entry:
+            entry = self.runs.config["datasets"][entry["of"]]
+        return entry["format"] == "demo" or (
+            entry["format"] == "tiles" and "demo" in self.runs.config["slides"]
+        )

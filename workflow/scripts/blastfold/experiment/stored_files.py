@@ -201,6 +201,24 @@ class StoredFiles:
             "external_intervals": self.filled(f"{EXTERNAL}/intervals.tsv", self.runs.external),
         }
 
+    def page(self, wildcards=None) -> dict[str, list[str]]:
+        """Return what the results page is made from in addition to tables and figures, by kind."""
+        shown, splits = self.runs.shown, self.runs.shown_splits
+        datasets = self.runs.described_datasets
+        names = ("predictions", "intervals", "subjects", "roc", "roc_band")
+        return {
+            "descriptions": self.of_datasets("dataset.json", datasets),
+            "manifests": self.of_datasets("manifest.tsv", datasets),
+            "images": self.of_datasets("images.npy", datasets),
+            "leakage": self._splits("leakage.tsv", splits),
+            **{name: self.evaluated(f"{name}.tsv", shown) for name in names},
+            "comparisons": [
+                f"<results>/evaluation/{'/'.join(split)}/comparisons.tsv"
+                for split in self.runs.compared_splits
+            ],
+            "external": self.filled(f"{EXTERNAL}/predictions.tsv", self.runs.external),
+        }
+
     def _recorded_datasets(self) -> list[str]:
         """Return the data sets that networks are trained or tested on."""
         tested = (run["external"] for run in self.runs.external)

@@ -189,6 +189,10 @@ class Targets:
         }
         return [dict(zip(WILDCARDS[where], place, strict=True)) for place in listed[where]]
 
+    def page(self) -> str:
+        """Return the results page, which is made last."""
+        return "<results>/index.html"
+
     def publication(self) -> list[str]:
         """Return the publication pack."""
         names = ["methods.md", "methods.tex", "provenance.json", "main.tex", "tables", "figures"]

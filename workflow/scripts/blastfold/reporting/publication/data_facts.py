@@ -13,6 +13,9 @@ UNITS = {"subject": "subjects", "picture": "pictures", "group": "leakage groups"
 
 QUOTED = "\N{LEFT DOUBLE QUOTATION MARK}{}\N{RIGHT DOUBLE QUOTATION MARK}"
 
+NO_PATIENTS = "They contain no data of patients, so results on them do not apply to patients."
+"""What must be said of generated images."""
+
 SHARED = {
     "copy": "a copy",
     "subject": "their subject",
@@ -126,7 +129,7 @@ def _describe_dataset(records: Records, name: str, description: dict) -> Iterato
     if description.get("derived"):
         yield sentence(description["derived"])
     if generated:
-        yield "They contain no data of patients, so results on them do not apply to patients."
+        yield NO_PATIENTS
     if differences := compare_counts(description, records.expected.get(name)):
         yield f"It is not the whole public data set: {'; '.join(differences)}."
     if description.get("rejected"):

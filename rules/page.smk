@@ -1,0 +1,40 @@
+# The results page: one file that concludes, from stored tables and predictions alone.
+
+PAGE_FILES = sorted((ROOT / "workflow" / "page").iterdir())
+
+
+rule write_page:
+    input:
+        unpack(experiment.files.page),
+        tables=every("tables", "tsv", "md"),
+        figures=every("figures"),
+        methods="<results>/publication/methods.md",
+        provenance="<results>/publication/provenance.json",
+        templates=[
+            ancient(workflow.source_path(f"../workflow/page/{path.name}")) for path in PAGE_FILES
+        ],
+    output:
+        page=report(
+            "<results>/index.html",
+            caption="../workflow/report/page.rst",
+            category="Answer",
+            labels={"page": "Results"},
+        ),
+        answer="<results>/answer.rst",
+    log:
+        "<logs>/write_page.log",
+    conda:
+        "../envs/page.yaml"
+    resources:
+        mem_mb=memory(4000),
+        runtime=run_time(20),
+    params:
+        # A function, because Snakemake takes a brace in a plain parameter for a wildcard.
+        about=experiment.shown.page,
+        citation=lambda wildcards: citation(ROOT),
+        templates=[digest_file(path) for path in PAGE_FILES],
+        code=code_digest("write_page"),
+    message:
+        "Writing the page of results"
+    script:
+        "../workflow/scripts/write_page.py"

@@ -1,0 +1,169 @@
+"""The answer, the protocol to quote and the traffic lights, on worked examples."""
+
+import pandas as pd
+import pytest
+from support.result_pages import (
+    NOTHING,
+    about,
+    comparison,
+    intervals,
+    predictions,
+    read_study,
+    write_study,
+)
+
+from blastfold.core.tables import write_table
+from blastfold.reporting.page.answer import NO_HONEST, answer_sentences, banner
+from blastfold.reporting.page.cells import Cells
+from blastfold.reporting.page.trust import BAD, CAUTION, GOOD, OPEN, lights
+
+SOME = "images_without_subject:2:8"
+
+
+def state_of(study, check):
+    [state] = {light.state for light in lights(study) if light.check.startswith(check)}
+    return state
+
+
+def compare(folder, table):
+    """Store a comparison of the two models by subject."""
+    write_table(table, folder / "evaluation" / "cells" / "by_subject" / "comparisons.tsv")
+    return read_study(folder, about())
+
+
+def test_the_answer_says_what_the_tables_say(tmp_path):
+    write_study(tmp_path)
+    study = compare(tmp_path, comparison("no_difference", 0.142))
+    first, second = answer_sentences(study, "cells")
+    assert first == (
+        "On Cells under \u201cby subject\u201d, where none of the 8 test images is related to a "
+        "training image, 2 models reach an AUC between 85.0 % [80.0, 90.0] (Small net) and 91.0 % "
+        "[86.0, 96.0] (Big net); no difference between models is detected (detectable: 14.2 "
+        "points)."
+    )
+    assert second == (
+        "Under \u201cby image\u201d, where 8 of 8 test images (100 %) are related to training "
+        "images, 2 models reach an AUC between 85.0 % [80.0, 90.0] (Small net) and 91.0 % "
+        "[86.0, 96.0] (Big net)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        ("first_higher", "; differences are detected: Small net above Big net."),
+        ("second_higher", "; differences are detected: Big net above Small net."),
+        ("no_verdict", "; one training each: no verdict on the procedures."),
+    ],
+)
+def test_the_verdict_is_the_stored_one(tmp_path, outcome, words):
+    write_study(tmp_path)
+    assert answer_sentences(compare(tmp_path, comparison(outcome)), "cells")[0].endswith(words)
+
+
+def test_one_model_under_two_names_is_not_compared_nor_counted(tmp_path):
+    write_study(tmp_path)
+    pair = {"dataset": "cells", "protocol": "by_subject", "models": ["small", "big"]}
+    write_table(
+        comparison("no_difference"), tmp_path / "evaluation/cells/by_subject/comparisons.tsv"
+    )
+    study = read_study(tmp_path, about(controls=[pair]))
+    assert "Small net reaches an AUC of 85.0 % [80.0, 90.0]." in answer_sentences(study, "cells")[0]
+    assert state_of(study, "A model does not differ") == GOOD
+    write_table(
+        comparison("first_higher"), tmp_path / "evaluation/cells/by_subject/comparisons.tsv"
+    )
+    assert state_of(read_study(tmp_path, about(controls=[pair])), "A model does not") == BAD
+
+
+def test_without_a_protocol_that_is_free_of_leakage_nothing_is_to_be_quoted(tmp_path):
+    for number, (related, notes) in enumerate(
+        [((8, 1), ("", "")), ((8, 0), ("", SOME)), ((8, 0), ("", "no_subject_named"))]
+    ):
+        study = write_study(tmp_path / str(number), related, notes=notes)
+        assert study.quoted("cells") is None
+        assert study.best_known("cells").protocol == ("by_subject" if number == 0 else "by_image")
+        assert answer_sentences(study, "cells")[0] == NO_HONEST
+
+
+def test_lights_of_leakage_and_of_intervals(tmp_path):
+    study = write_study(tmp_path, notes=("", "no_parent_named"))
+    assert state_of(study, "No leakage under \u201cby image") == BAD
+    assert state_of(study, "No leakage under \u201cby subject") == CAUTION
+    assert state_of(study, "Subjects are known") == GOOD
+    assert state_of(study, "Enough groups") == GOOD
+    for note, state in [("few_groups:4.5", CAUTION), ("images_instead_of_groups", BAD)]:
+        path = tmp_path / "evaluation" / "cells" / "by_subject" / "big" / "intervals.tsv"
+        write_table(intervals(0.9, note), path)
+        assert state_of(read_study(tmp_path, about()), "Enough groups") == state
+
+
+@pytest.mark.parametrize(
+    ("labels", "protocol", "limits", "state"),
+    [
+        ("permuted among images", "by_image", (0.3, 0.6), GOOD),
+        ("permuted among images", "by_image", (0.6, 0.8), BAD),
+        ("permuted among images", "by_subject", (0.1, 0.4), BAD),
+        ("permuted among subjects", "by_image", (0.3, 0.9), CAUTION),
+        ("permuted among subjects", "by_image", (0.7, 0.9), BAD),
+        ("permuted among subjects", "by_subject", (0.3, 0.9), GOOD),
+        ("permuted among subjects", "by_subject", (0.1, 0.4), CAUTION),
+        ("permuted among subjects", "by_subject", (None, None), OPEN),
+    ],
+)
+def test_lights_of_canaries(tmp_path, labels, protocol, limits, state):
+    names = {"dataset": "cells", "protocol": protocol, "model": "small"}
+    row = {"labels": labels, **names, **{f"{kind}_title": name for kind, name in names.items()}}
+    row |= {"auc": 0.5, "auc_lower": limits[0], "auc_upper": limits[1], "note": "A note."}
+    write_study(tmp_path)
+    write_table(pd.DataFrame([row]).astype({"auc_lower": float}), tmp_path / "tables/canaries.tsv")
+    assert state_of(read_study(tmp_path, about()), "Nothing is learnt") == state
+
+
+def test_the_banner_counts_and_warns(tmp_path):
+    shown = banner(write_study(tmp_path, generated=["cells"]))
+    assert shown["facts"] == [
+        (
+            "Data",
+            "Cells: 8 images (4 normal, 4 blast), 4 subjects, pictures unknown, 1 rejected file",
+        )
+    ]
+    assert shown["warnings"][0].startswith("Cells: generated images. They contain no data of")
+
+
+def test_worst_cells_are_those_that_most_models_get_wrong(tmp_path):
+    study = write_study(tmp_path)
+    place = tmp_path / "evaluation" / "cells" / "by_subject"
+    write_table(
+        predictions([0.8, 0.9, 0.2, 0.1, 0.4, 0.6, 0.7, 0.9]), place / "small/predictions.tsv"
+    )
+    write_table(
+        predictions([0.9, 0.9, 0.2, 0.9, 0.4, 0.6, 0.7, 0.1]), place / "big/predictions.tsv"
+    )
+    worst = Cells(study).worst("cells", "by_subject", 3)
+    # Wrong in both: cell 0 (errors 0.8 and 0.9) and cell 6 (0.7 twice). In one: 3 (0.9 and 0.1)
+    # and 7 (0.1 and 0.9), in the order of the manifest.
+    assert worst.index.tolist() == ["cell-0", "cell-6", "cell-3"]
+    assert worst["wrong"].tolist() == [2, 2, 1]
+    assert worst["error"].round(6).tolist() == [0.85, 0.7, 0.5]
+
+
+def test_repeated_predictions_are_averaged(tmp_path):
+    study = write_study(tmp_path)
+    path = tmp_path / "evaluation" / "cells" / "by_subject" / "big" / "predictions.tsv"
+    twice = [
+        predictions([value] * 8).assign(repeat=repeat) for repeat, value in enumerate((0.2, 0.6))
+    ]
+    write_table(pd.concat(twice), path)
+    run = next(
+        run for run in Cells(study).predicted if (run.protocol, run.model) == ("by_subject", "big")
+    )
+    assert run.table["probability"].round(6).tolist() == [0.4] * 8
+    assert run.note == "Probabilities are means of up to 2 predictions."
+
+
+def test_an_experiment_without_results_has_no_answer(tmp_path):
+    study = read_study(tmp_path, NOTHING)
+    assert study.datasets == []
+    assert [light.state for light in lights(study)] == [OPEN]
+    assert banner(study) == {"facts": [], "warnings": []}

@@ -1,0 +1,382 @@
+"use strict";
+// A gallery of cells. The data are one JSON object (see reporting/page/gallery.py); the pictures are
+// tiles of sheets that are decoded when one of their cells comes into view. Only the cells in view
+// are in the document, so that ten thousand are as quick as ten.
+
+const CAPTION_HEIGHT = 34;
+const ROWS_BEYOND_VIEW = 2;
+
+class Gallery {
+  constructor(root) {
+    this.root = root;
+    this.name = root.dataset.gallery;
+    this.data = JSON.parse(document.getElementById(`gallery-${this.name}`).textContent);
+    this.form = root.querySelector("form");
+    this.view = root.querySelector(".gallery-view");
+    this.canvas = root.querySelector(".gallery-canvas");
+    this.count = root.querySelector(".gallery-count");
+    this.dialog = root.querySelector("dialog");
+    this.sheets = new Map();
+    this.drawn = new Map();
+    this.active = 0;
+    this.lookUp();
+    this.fillFilters();
+    this.listen();
+    this.chooseDataset();
+  }
+
+  // Where each cell is in each series: series -> (cell -> place in the series).
+  lookUp() {
+    this.places = this.data.series.map((series) => new Map(series.cells.map((cell, place) => [cell, place])));
+    this.wrong = new Array(this.data.cells).fill(0);
+    this.tested = new Array(this.data.cells).fill(0);
+    this.data.series.forEach((series, number) => series.cells.forEach((cell, place) => {
+      if (this.data.labels[cell] < 0) return;
+      this.tested[cell] += 1;
+      this.wrong[cell] += this.isWrong(number, place) ? 1 : 0;
+    }));
+    this.labelled = this.data.labels.some((label) => label >= 0);
+  }
+
+  isWrong(number, place) {
+    const series = this.data.series[number];
+    const label = this.data.labels[series.cells[place]];
+    return label >= 0 && (series.probability[place] >= this.data.threshold) !== (label === 1);
+  }
+
+  field(name) { return this.form.elements[name]; }
+
+  option(parent, value, text) {
+    const option = document.createElement("option");
+    option.value = value;
+    option.textContent = text;
+    parent.append(option);
+  }
+
+  fillFilters() {
+    const datasets = this.data.columns[0];
+    datasets.values.forEach((title, code) => this.option(this.field("dataset"), code, title));
+    this.field("dataset").closest("label").hidden = datasets.values.length < 2;
+    this.field("verdict").closest("label").hidden = !this.labelled;
+    for (const column of this.data.columns.slice(1).filter((column) => column.filter)) {
+      const label = document.createElement("label");
+      label.append(`${column.title} `);
+      const select = document.createElement("select");
+      select.name = `column-${column.key}`;
+      label.append(select);
+      this.root.querySelector(".filter-fields").append(label);
+    }
+    const orders = [["doubt", "most clearly wrong"], ["rising", "probability, rising"],
+      ["falling", "probability, falling"], ["models", "wrong in most models"], ["uncertain", "least certain"], ["name", "name"]];
+    for (const [value, text] of orders) {
+      if (this.labelled || !["doubt", "models"].includes(value)) this.option(this.field("order"), value, text);
+    }
+    this.data.measures.forEach((measure, number) => this.option(this.field("order"), `measure-${number}`, measure.title));
+  }
+
+  // Only the series and the names that the chosen data set has are offered.
+  chooseDataset() {
+    const dataset = Number(this.field("dataset").value);
+    const run = this.field("run");
+    run.replaceChildren();
+    this.data.series.forEach((series, number) => {
+      if (series.dataset === dataset) this.option(run, number, series.title);
+    });
+    const codes = this.data.columns[0].codes;
+    for (const column of this.data.columns.slice(1).filter((column) => column.filter)) {
+      const used = new Set();
+      column.codes.forEach((code, cell) => { if (codes[cell] === dataset && code >= 0) used.add(code); });
+      const select = this.field(`column-${column.key}`);
+      select.replaceChildren();
+      this.option(select, "", "all");
+      [...used].sort((one, other) => column.values[one].localeCompare(column.values[other], "en", {numeric: true}))
+        .forEach((code) => this.option(select, code, column.values[code]));
+      select.closest("label").hidden = used.size < 2;
+    }
+    this.select();
+  }
+
+  listen() {
+    this.form.addEventListener("submit", (event) => event.preventDefault());
+    this.form.addEventListener("input", (event) => (event.target.name === "dataset" ? this.chooseDataset() : this.select()));
+    this.form.addEventListener("reset", () => setTimeout(() => this.chooseDataset()));
+    this.view.addEventListener("scroll", () => this.plan());
+    this.canvas.addEventListener("click", (event) => {
+      const cell = event.target.closest(".gallery-cell");
+      if (cell) this.open(Number(cell.dataset.place));
+    });
+    this.canvas.addEventListener("keydown", (event) => this.move(event));
+    this.dialog.addEventListener("click", (event) => {
+      if (event.target === this.dialog || event.target.closest("[data-close]")) this.dialog.close();
+      const step = event.target.closest("[data-step]");
+      if (step) this.open(this.active + Number(step.dataset.step));
+    });
+    this.dialog.addEventListener("keydown", (event) => {
+      const step = {ArrowLeft: -1, ArrowRight: 1}[event.key];
+      if (step) { event.preventDefault(); this.open(this.active + step); }
+    });
+    this.dialog.addEventListener("close", () => this.focus(this.active));
+    new ResizeObserver(() => this.plan()).observe(this.view);
+  }
+
+  // The places in the chosen series that pass all filters, in the chosen order.
+  select() {
+    const number = Number(this.field("run").value);
+    const series = this.data.series[number];
+    const verdict = this.field("verdict").value;
+    const limits = ["lowest", "highest"].map((name) => this.field(name).valueAsNumber);
+    const [lowest, highest] = [Number.isNaN(limits[0]) ? 0 : limits[0], Number.isNaN(limits[1]) ? 1 : limits[1]];
+    const chosen = this.data.columns.slice(1).filter((column) => column.filter && this.field(`column-${column.key}`).value !== "")
+      .map((column) => [column.codes, Number(this.field(`column-${column.key}`).value)]);
+    this.run = number;
+    this.shown = [];
+    (series ? series.cells : []).forEach((cell, place) => {
+      const probability = series.probability[place];
+      if (probability < lowest || probability > highest) return;
+      if (verdict && (verdict === "wrong") !== this.isWrong(number, place)) return;
+      if (chosen.every(([codes, code]) => codes[cell] === code)) this.shown.push(place);
+    });
+    if (series) this.sort(series);
+    const wrong = this.labelled ? `, ${this.shown.filter((place) => this.isWrong(number, place)).length} predicted wrongly` : "";
+    const total = series ? series.cells.length : 0;
+    this.count.textContent = `${this.shown.length} of ${total} cells${wrong}${series && series.note ? `. ${series.note}` : ""}`;
+    this.active = 0;
+    this.view.scrollTop = 0;
+    this.clear();
+    this.draw();
+  }
+
+  sort(series) {
+    const order = this.field("order").value;
+    const {cells, probability} = series;
+    const error = (place) => Math.abs(probability[place] - (this.data.labels[cells[place]] === 1 ? 1 : 0));
+    const measure = order.startsWith("measure-") ? this.data.measures[Number(order.slice(8))].values : null;
+    const keys = {
+      doubt: (place) => -error(place),
+      rising: (place) => probability[place],
+      falling: (place) => -probability[place],
+      uncertain: (place) => Math.abs(probability[place] - this.data.threshold),
+      models: (place) => -this.wrong[cells[place]] - error(place) / 2,
+      name: (place) => cells[place],
+    };
+    const key = measure ? (place) => -measure[cells[place]] : keys[order];
+    const value = new Map(this.shown.map((place) => [place, key(place)]));
+    this.shown.sort((one, other) => value.get(one) - value.get(other) || one - other);
+  }
+
+  get side() { return this.view.clientWidth < 480 ? 72 : 96; }
+
+  layout() {
+    const width = this.side + 12;
+    const columns = Math.max(1, Math.floor(this.view.clientWidth / width));
+    return {width: this.view.clientWidth / columns, columns, height: this.side + 12 + CAPTION_HEIGHT};
+  }
+
+  plan() {
+    if (this.planned) return;
+    this.planned = true;
+    requestAnimationFrame(() => { this.planned = false; this.draw(); });
+  }
+
+  clear() {
+    this.canvas.replaceChildren();
+    this.drawn.clear();
+  }
+
+  draw() {
+    const {width, columns, height} = this.layout();
+    if (columns !== this.columns || width !== this.width) this.clear();
+    [this.columns, this.width] = [columns, width];
+    const rows = Math.ceil(this.shown.length / columns);
+    this.canvas.style.height = `${rows * height}px`;
+    const first = Math.max(0, Math.floor(this.view.scrollTop / height) - ROWS_BEYOND_VIEW);
+    const last = Math.ceil((this.view.scrollTop + this.view.clientHeight) / height) + ROWS_BEYOND_VIEW;
+    const [from, until] = [first * columns, Math.min(this.shown.length, last * columns)];
+    for (const [place, node] of this.drawn) {
+      if ((place < from || place >= until) && node !== document.activeElement) { node.remove(); this.drawn.delete(place); }
+    }
+    for (let place = from; place < until; place += 1) {
+      if (this.drawn.has(place)) continue;
+      const node = this.cell(place);
+      node.style.left = `${(place % columns) * width}px`;
+      node.style.top = `${Math.floor(place / columns) * height}px`;
+      node.style.width = `${width}px`;
+      node.style.height = `${height}px`;
+      this.canvas.insertBefore(node, this.next(place));
+      this.drawn.set(place, node);
+    }
+    this.root.dataset.drawn = this.drawn.size;
+    this.root.dataset.sheets = this.sheets.size;
+  }
+
+  // The drawn cell that follows a place, so that the order of the document is that of the cells.
+  next(place) {
+    const later = [...this.drawn.keys()].filter((other) => other > place);
+    return later.length ? this.drawn.get(Math.min(...later)) : null;
+  }
+
+  words(place) {
+    const series = this.data.series[this.run];
+    const cell = series.cells[place];
+    const positive = this.data.positive[series.dataset];
+    const wrong = this.isWrong(this.run, place);
+    const label = this.data.labels[cell];
+    const verdict = label < 0 ? "" : wrong ? "wrong" : "right";
+    return {cell, probability: series.probability[place], positive, wrong, verdict};
+  }
+
+  cell(shownPlace) {
+    const {cell, probability, positive, wrong, verdict} = this.words(this.shown[shownPlace]);
+    const node = document.createElement("button");
+    node.type = "button";
+    node.className = wrong ? "gallery-cell wrong" : "gallery-cell";
+    node.dataset.place = shownPlace;
+    node.setAttribute("role", "option");
+    node.setAttribute("aria-selected", "false");
+    node.setAttribute("aria-posinset", shownPlace + 1);
+    node.setAttribute("aria-setsize", this.shown.length);
+    node.tabIndex = shownPlace === this.active ? 0 : -1;
+    const kind = this.value("class", cell);
+    const name = this.data.names[cell];
+    node.setAttribute("aria-label", [name, kind, `probability of ${positive} ${probability.toFixed(2)}`, verdict].filter(Boolean).join(", "));
+    node.title = name;
+    node.append(this.picture(cell, this.side));
+    const caption = document.createElement("span");
+    caption.textContent = `${kind ? `${kind} ` : ""}${probability.toFixed(2)}${verdict ? (wrong ? " ✗" : " ✓") : ""}`;
+    node.append(caption);
+    return node;
+  }
+
+  value(key, cell) {
+    const column = this.data.columns.find((column) => column.key === key);
+    return column && column.codes[cell] >= 0 ? column.values[column.codes[cell]] : "";
+  }
+
+  // A sheet is decoded when one of its cells is first shown.
+  sheet(number) {
+    if (!this.sheets.has(number)) {
+      const text = atob(document.getElementById(`sheet-${this.name}-${number}`).textContent.trim());
+      const bytes = Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+      this.sheets.set(number, URL.createObjectURL(new Blob([bytes], {type: "image/jpeg"})));
+    }
+    return this.sheets.get(number);
+  }
+
+  picture(tile, side) {
+    const {columns, rows} = this.data.sheet;
+    const place = tile % (columns * rows);
+    const node = document.createElement("span");
+    node.className = "picture";
+    node.style.width = node.style.height = `${side}px`;
+    node.style.backgroundImage = `url(${this.sheet(Math.floor(tile / (columns * rows)))})`;
+    node.style.backgroundSize = `${columns * side}px auto`;
+    node.style.backgroundPosition = `-${(place % columns) * side}px -${Math.floor(place / columns) * side}px`;
+    return node;
+  }
+
+  move(event) {
+    const steps = {ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.columns, ArrowDown: this.columns,
+      Home: -this.shown.length, End: this.shown.length, PageUp: -4 * this.columns, PageDown: 4 * this.columns};
+    if (!(event.key in steps)) return;
+    event.preventDefault();
+    this.focus(this.active + steps[event.key]);
+  }
+
+  activate(place) {
+    const before = this.drawn.get(this.active);
+    if (before) before.tabIndex = -1;
+    this.active = Math.min(Math.max(place, 0), this.shown.length - 1);
+  }
+
+  focus(place) {
+    if (!this.shown.length) return;
+    this.activate(place);
+    const {columns, height} = this.layout();
+    const top = Math.floor(this.active / columns) * height;
+    if (top < this.view.scrollTop) this.view.scrollTop = top;
+    if (top + height > this.view.scrollTop + this.view.clientHeight) this.view.scrollTop = top + height - this.view.clientHeight;
+    this.draw();
+    const node = this.drawn.get(this.active);
+    node.tabIndex = 0;
+    node.focus({preventScroll: true});
+  }
+
+  open(place) {
+    if (place < 0 || place >= this.shown.length) return;
+    this.activate(place);
+    const {cell, positive} = this.words(this.shown[this.active]);
+    const body = this.root.querySelector(".detail-body");
+    body.replaceChildren(this.pictures(cell), this.facts(cell, positive));
+    if (!this.dialog.open) this.dialog.showModal();
+  }
+
+  pictures(cell) {
+    const box = document.createElement("div");
+    box.style.flex = "0 0 auto";
+    const side = Math.min(256, window.innerWidth - 80);
+    box.append(this.figure(cell, side, this.data.names[cell]));
+    const series = this.data.series[this.run];
+    const tile = series.maps ? series.maps[this.places[this.run].get(cell)] : -1;
+    if (tile >= 0) box.append(this.figure(tile, side, `Attribution map: ${series.title}`));
+    return box;
+  }
+
+  figure(tile, side, text) {
+    const figure = document.createElement("figure");
+    const picture = this.picture(tile, side);
+    picture.setAttribute("role", "img");
+    picture.setAttribute("aria-label", text);
+    const caption = document.createElement("figcaption");
+    caption.textContent = text;
+    figure.append(picture, caption);
+    return figure;
+  }
+
+  facts(cell, positive) {
+    const box = document.createElement("div");
+    const list = document.createElement("dl");
+    const add = (term, text) => {
+      const [name, value] = [document.createElement("dt"), document.createElement("dd")];
+      name.textContent = term;
+      value.textContent = text;
+      list.append(name, value);
+    };
+    for (const column of this.data.columns) add(column.title, column.codes[cell] >= 0 ? column.values[column.codes[cell]] : "unknown");
+    for (const measure of this.data.measures) add(measure.title, String(measure.values[cell]));
+    if (this.tested[cell]) add("Wrong in", `${this.wrong[cell]} of ${this.tested[cell]} runs`);
+    box.append(list, this.predictions(cell, positive));
+    return box;
+  }
+
+  predictions(cell, positive) {
+    const table = document.createElement("table");
+    const head = table.createTHead().insertRow();
+    for (const text of ["Model and protocol", `Probability of ${positive}`, "", ""]) {
+      const heading = document.createElement("th");
+      heading.textContent = text;
+      head.append(heading);
+    }
+    const body = table.createTBody();
+    this.data.series.forEach((series, number) => {
+      const place = this.places[number].get(cell);
+      if (place === undefined) return;
+      const row = body.insertRow();
+      const probability = series.probability[place];
+      row.insertCell().textContent = series.title;
+      row.insertCell().textContent = probability.toFixed(3);
+      const bar = row.insertCell();
+      bar.className = "bar";
+      const meter = document.createElement("span");
+      meter.className = "meter";
+      const [mark, half] = [document.createElement("i"), document.createElement("b")];
+      mark.style.left = `${100 * probability}%`;
+      half.style.left = `${100 * this.data.threshold}%`;
+      meter.append(half, mark);
+      bar.append(meter);
+      row.insertCell().textContent = this.data.labels[cell] < 0 ? "" : this.isWrong(number, place) ? "✗ wrong" : "✓ right";
+    });
+    return table;
+  }
+}
+
+document.querySelectorAll("[data-gallery]").forEach((root) => { root.gallery = new Gallery(root); });

@@ -1,0 +1,246 @@
+"""The answer of an experiment in two sentences, and the banner above it.
+
+Numbers come from stored results; the words for verdicts are those of
+:mod:`blastfold.reporting.verdicts`, as in every table.
+"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from blastfold.core.names import PROCEDURE
+from blastfold.core.notes import FIRST_HIGHER, NO_DIFFERENCE, SECOND_HIGHER
+from blastfold.reporting.page.study import Result, Standing, Study
+from blastfold.reporting.publication.data_facts import NO_PATIENTS, QUOTED
+from blastfold.reporting.publication.wording import count, duration, listing, percent
+from blastfold.reporting.tables.leak_contrast import LEAK
+from blastfold.reporting.tables.writing import MINUS
+from blastfold.reporting.verdicts import outcome_words
+
+NO_HONEST = (
+    "No protocol of this experiment is known to keep training and test images apart, so that there "
+    "is no result on new subjects to quote."
+)
+
+
+def answer_sentences(study: Study, dataset: str) -> list[str]:
+    """Return the answer for one data set.
+
+    Args:
+        study: The experiment.
+        dataset: A data set that models are trained on.
+
+    Returns:
+        What the models reach on new subjects with the verdict on their differences, and the effect
+        of leakage; fewer sentences where results are missing.
+    """
+    quoted = study.quoted(dataset)
+    sentences = [_level_sentence(study, quoted) if quoted else NO_HONEST]
+    return [text for text in [*sentences, leak_sentence(study, dataset)] if text]
+
+
+def _level_sentence(study: Study, split: Standing) -> str:
+    results = study.results_of(split.dataset, split.protocol)
+    if not results:
+        return ""
+    protocol = QUOTED.format(study.title("protocol", split.protocol))
+    where = (
+        f"On {study.title('dataset', split.dataset)} under {protocol}, where none of the "
+        f"{split.tested:,} test images is related to a training image,"
+    )
+    verdict = models_verdict(study, split)
+    return f"{where} {_range(study, results)}{f'; {verdict}' if verdict else ''}."
+
+
+def _range(study: Study, results: Sequence[Result]) -> str:
+    """Say what the models reach: the only one, or the lowest and the highest; no model twice."""
+    doubles = {entry["models"][1] for entry in study.about["controls"]}
+    known = [row for row in results if row.value == row.value and row.model not in doubles]
+    known.sort(key=lambda row: row.value)
+    metric = study.metric_title
+    if not known:
+        return f"the {metric} of no model is defined"
+    if len(known) == 1:
+        model = study.title("model", known[0].model)
+        return f"{model} reaches {_article(metric)} of {_value(known[0])}"
+    texts = [f"{_value(row)} ({study.title('model', row.model)})" for row in known]
+    return (
+        f"{count(len(known), 'model')} reach {_article(metric)} between {texts[0]} and {texts[-1]}"
+    )
+
+
+def _article(metric: str) -> str:
+    return f"an {metric}" if metric[:1] in "AEFIMO" else f"a {metric.lower()}"
+
+
+def _value(row: Result) -> str:
+    text = percent_text(row.value)
+    if row.lower != row.lower:
+        return text
+    return f"{text} [{100 * row.lower:.1f}, {100 * row.upper:.1f}]"
+
+
+def percent_text(fraction: float) -> str:
+    """Return a fraction as percent with one decimal."""
+    return f"{100 * fraction:.1f} %"
+
+
+def points_text(fraction: float) -> str:
+    """Return a difference of fractions as points with its sign and one decimal."""
+    return f"{100 * fraction:+.1f}".replace("-", MINUS)
+
+
+def models_verdict(study: Study, split: Standing) -> str:
+    """Return what the comparison of the models of a split found, without controls.
+
+    Returns:
+        For instance "no difference between models is detected (detectable: 14.2 to 31.0 points)";
+        empty without a comparison.
+    """
+    rows = procedure_rows(study, f"evaluation/{split.dataset}/{split.protocol}/comparisons")
+    controls = [sorted(entry["models"]) for entry in study.about["controls"]]
+    rows = [
+        row for row in rows if sorted((row["first_model"], row["second_model"])) not in controls
+    ]
+    if not rows:
+        return ""
+    found = [row for row in rows if row["outcome"] in (FIRST_HIGHER, SECOND_HIGHER)]
+    if found:
+        return f"differences are detected: {listing(_pair(study, row) for row in found)}"
+    if any(row["outcome"] == NO_DIFFERENCE for row in rows):
+        return f"no difference between models is detected{_detectable(rows)}"
+    row = rows[0]
+    return outcome_words(row["outcome"], row["minimum_detectable"], "", "")
+
+
+def _pair(study: Study, row: pd.Series) -> str:
+    first, second = (study.title("model", row[f"{side}_model"]) for side in ("first", "second"))
+    better = (first, second) if row["outcome"] == FIRST_HIGHER else (second, first)
+    return f"{better[0]} above {better[1]}"
+
+
+def _detectable(rows: Sequence[pd.Series]) -> str:
+    points = [100 * row["minimum_detectable"] for row in rows]
+    known = sorted(value for value in points if value == value)
+    if not known:
+        return ""
+    ends = [f"{value:.1f}" for value in dict.fromkeys((known[0], known[-1]))]
+    return f" (detectable: {' to '.join(ends)} points)"
+
+
+def procedure_rows(study: Study, name: str) -> list[pd.Series]:
+    """Return the rows of a stored table of differences that verdicts are about."""
+    table = study.sources.table(name)
+    if table is None:
+        return []
+    chosen = (table["view"] == PROCEDURE) & (table["metric"] == study.metric)
+    return [row for _, row in table[chosen & table["recommended"].astype(bool)].iterrows()]
+
+
+def leak_sentence(study: Study, dataset: str) -> str:
+    """Return the effect of leakage on one data set; empty where no protocol leaks."""
+    leaking = study.leaking(dataset)
+    texts = [_leaking_text(study, leaking[0])] if leaking else []
+    table = study.sources.table(f"tables/{dataset}/leak_contrast")
+    rows = [] if table is None else [row for _, row in table[table["question"] == LEAK].iterrows()]
+    texts += [_contrast_text(row) for row in rows]
+    if not rows and table is None:
+        texts += _gap_texts(study, dataset)
+    text = "; ".join(filter(None, texts))
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def _leaking_text(study: Study, split: Standing) -> str:
+    results = study.results_of(split.dataset, split.protocol)
+    if not results:
+        return ""
+    share = percent(split.related / split.tested)
+    return (
+        f"under {QUOTED.format(study.title('protocol', split.protocol))}, where "
+        f"{split.related:,} of {split.tested:,} test images ({share}) "
+        f"are related to training images, {_range(study, results)}"
+    )
+
+
+def _contrast_text(row: pd.Series) -> str:
+    return (
+        f"the leak alone changes the {row['metric_title']} of {row['model_title']} by "
+        f"{_points(row)} points: {row['outcome']}"
+    )
+
+
+def _points(row: pd.Series) -> str:
+    """Return a difference that is stored in points, with its interval."""
+    text = points_text(row["difference"] / 100)
+    if row["difference_lower"] != row["difference_lower"]:
+        return text
+    ends = (points_text(row[f"difference_{end}"] / 100) for end in ("lower", "upper"))
+    return f"{text} [{', '.join(ends)}]"
+
+
+def _gap_texts(study: Study, dataset: str) -> list[str]:
+    """Say what the gap between the leaking and the quoted protocol is, where both were run."""
+    table = study.sources.table(f"tables/{dataset}/protocol_gap")
+    quoted, leaking = study.quoted(dataset), study.leaking(dataset)
+    if table is None or quoted is None or not leaking:
+        return []
+    pair = {quoted.protocol, leaking[0].protocol}
+    rows = table[table["metric"] == study.metric]
+    return [
+        f"the gap between the protocols is {_points(row)} points for {row['model_title']}: "
+        f"{row['outcome']}"
+        for _, row in rows.iterrows()
+        if {row["first_protocol"], row["second_protocol"]} == pair
+    ]
+
+
+def banner(study: Study) -> dict:
+    """Return what the banner shows: data, provenance, warnings.
+
+    Returns:
+        facts (pairs of heading and text) and warnings (sentences).
+    """
+    provenance = study.sources.json("publication/provenance.json") or {}
+    facts = [("Data", text) for text in map(lambda name: _data_text(study, name), study.datasets)]
+    facts += _provenance_facts(provenance)
+    generated = [study.title("dataset", name) for name in study.about["generated"]]
+    warnings = [f"{listing(generated)}: generated images. {NO_PATIENTS}"] if generated else []
+    if missing := provenance.get("missing"):
+        warnings.append(f"{count(len(missing), 'training')} of the config did not finish.")
+    return {"facts": [fact for fact in facts if fact[1]], "warnings": warnings}
+
+
+def _data_text(study: Study, name: str) -> str:
+    description = study.sources.json(f"datasets/{name}/dataset.json")
+    if description is None:
+        return ""
+    counts = [f"{number:,} {kind}" for kind, number in description["class_images"].items()]
+    units = [
+        count(description[kind], kind.removesuffix("s"))
+        if description.get(kind)
+        else f"{kind} unknown"
+        for kind in ("subjects", "pictures")
+    ]
+    rejected = description.get("rejected") or 0
+    files = count(rejected, "rejected file") if rejected else "no rejected file"
+    return (
+        f"{study.title('dataset', name)}: {count(description['images'], 'image')} "
+        f"({', '.join(counts)}), {', '.join(units)}, {files}"
+    )
+
+
+def _provenance_facts(provenance: dict) -> list[tuple[str, str]]:
+    if not provenance:
+        return []
+    runs = provenance["runs"]
+    devices = dict.fromkeys(run["device"] for run in runs)
+    seconds = sum(run["seconds"] for run in runs)
+    workflow = provenance["workflow"]
+    commit = (workflow.get("commit") or "unknown")[:12]
+    changed = " with uncommitted changes" if workflow.get("dirty") else ""
+    trainings = f"{count(len(runs), 'training')} on {listing(devices)}, {duration(seconds)}"
+    return [
+        ("Trainings", trainings if runs else ""),
+        ("Code", f"{workflow['name']} {workflow['version']}, commit {commit}{changed}"),
+        ("Seed", str(provenance["config"]["seed"])),
+    ]

@@ -1,0 +1,251 @@
+"""The test cells of an experiment: predictions by every model, the worst cells, the gallery."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from blastfold.core.errors import InputError
+from blastfold.core.manifest import class_names, read_manifest
+from blastfold.core.names import THRESHOLD
+from blastfold.core.predictions import read_test_predictions
+from blastfold.reporting.page.gallery import (
+    UNKNOWN,
+    Column,
+    Gallery,
+    Series,
+    encode_jpeg,
+    tile_of,
+)
+from blastfold.reporting.page.study import Study
+
+MOST_CELLS = 30_000
+"""Cells of the largest gallery; of more the wrong ones are kept, then as many right ones as fit."""
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What one model predicted of the cells that it tested.
+
+    Attributes:
+        dataset: Data set of the cells.
+        protocol, model: Names of the run.
+        external: Whether it was trained on another data set.
+        title: Model and protocol in text.
+        table: probability (mean of all predictions of the cell), predictions (their number) and
+            folds (text), by image_id.
+    """
+
+    dataset: str
+    protocol: str
+    model: str
+    external: bool
+    title: str
+    table: pd.DataFrame
+
+    @property
+    def note(self) -> str:
+        """Say that a probability is a mean, where cells have several predictions."""
+        most = int(self.table["predictions"].max())
+        return f"Probabilities are means of up to {most} predictions." if most > 1 else ""
+
+
+@dataclass
+class Cells:
+    """The test cells of all data sets of an experiment.
+
+    Attributes:
+        study: The experiment.
+    """
+
+    study: Study
+    stores: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @cached_property
+    def predicted(self) -> list[Predicted]:
+        """The predictions of every shown run, the quoted ones of each data set first."""
+        found = [*self._own(), *self._external()]
+        return sorted(found, key=self._rank)
+
+    def _rank(self, run: Predicted) -> tuple:
+        quoted = self.study.best_known(run.dataset)
+        datasets = self.study.datasets
+        place = datasets.index(run.dataset) if run.dataset in datasets else len(datasets)
+        return place, quoted is None or run.protocol != quoted.protocol
+
+    def _own(self) -> Iterator[Predicted]:
+        for run in self.study.about["runs"]:
+            names = run["dataset"], run["protocol"], run["model"]
+            path = self.study.sources.path(f"evaluation/{'/'.join(names)}/predictions.tsv")
+            if path and self._manifest_path(run["dataset"]):
+                title = self._title(run)
+                yield Predicted(*names, False, title, _by_image(path))
+
+    def _external(self) -> Iterator[Predicted]:
+        for run in self.study.about["external"]:
+            names = [run[key] for key in ("dataset", "protocol", "model", "external")]
+            path = self.study.sources.path(f"external/{'/'.join(names)}/predictions.tsv")
+            if path and self._manifest_path(run["external"]):
+                trained = self.study.title("dataset", run["dataset"])
+                title = f"{self._title(run)}, trained on {trained}"
+                yield Predicted(
+                    run["external"], run["protocol"], run["model"], True, title, _by_image(path)
+                )
+
+    def _title(self, run: Mapping) -> str:
+        titles = (self.study.title(kind, run[kind]) for kind in ("model", "protocol"))
+        return ", ".join(titles)
+
+    def _manifest_path(self, dataset: str) -> Path | None:
+        return self.study.sources.path(f"datasets/{dataset}/manifest.tsv")
+
+    @cached_property
+    def manifests(self) -> dict[str, pd.DataFrame]:
+        """The manifest of every data set that was tested, by image_id, with row and positive."""
+        found = {}
+        for dataset in dict.fromkeys(run.dataset for run in self.predicted):
+            manifest = read_manifest(self._manifest_path(dataset))
+            positive = len(class_names(manifest)) - 1
+            manifest = manifest.assign(
+                row=np.arange(len(manifest)), positive=manifest["label"].astype(int) == positive
+            )
+            found[dataset] = manifest.set_index("image_id")
+        return found
+
+    def positive_class(self, dataset: str) -> str:
+        """Return the name of the positive class, which is the last one."""
+        manifest = self.manifests[dataset]
+        return manifest.loc[manifest["positive"], "class"].iloc[0]
+
+    def picture(self, dataset: str, image_id: str) -> np.ndarray:
+        """Return an image, uint8 (height, width, 3) RGB; the store stays on the disk."""
+        if dataset not in self.stores:
+            path = self.study.sources.path(f"datasets/{dataset}/images.npy")
+            if path is None:
+                raise InputError(f"the images of data set {dataset!r} are missing")
+            self.stores[dataset] = np.load(path, mmap_mode="r")
+        return np.asarray(self.stores[dataset][self.manifests[dataset].at[image_id, "row"]])
+
+    def errors(self, run: Predicted) -> pd.DataFrame:
+        """Return what a run predicted, with the truth.
+
+        Returns:
+            probability, positive (bool), wrong (bool) and error (distance of the probability to 0
+            or 1), by image_id in the order of the manifest.
+        """
+        manifest = self.manifests[run.dataset]
+        chosen = manifest.index[manifest.index.isin(run.table.index)]
+        table = run.table.loc[chosen].assign(positive=manifest.loc[chosen, "positive"])
+        wrong = (table["probability"] >= THRESHOLD) != table["positive"]
+        error = (table["probability"] - table["positive"].astype(float)).abs()
+        return table.assign(wrong=wrong, error=error)
+
+    def worst(self, dataset: str, protocol: str, most: int) -> pd.DataFrame:
+        """Return the cells that most models of a split predict wrongly.
+
+        Args:
+            dataset: Data set of the split.
+            protocol: Its protocol.
+            most: Number of rows, at most.
+
+        Returns:
+            wrong (models that are wrong), models, error (mean distance to the truth) and
+            probability (mean), by image_id; the worst first, cells that no model gets wrong left
+            out.
+        """
+        runs = [
+            self.errors(run)
+            for run in self.predicted
+            if (run.dataset, run.protocol) == (dataset, protocol) and not run.external
+        ]
+        if not runs:
+            return pd.DataFrame(columns=["wrong", "models", "error", "probability"])
+        joined = pd.concat(runs).groupby(level=0, sort=False)
+        table = joined.agg(
+            wrong=("wrong", "sum"),
+            models=("wrong", "size"),
+            error=("error", "mean"),
+            probability=("probability", "mean"),
+        )
+        order = ["wrong", "error"]
+        return table[table["wrong"] > 0].sort_values(order, ascending=False, kind="stable")[:most]
+
+    def small_picture(self, dataset: str, image_id: str, side: int) -> str:
+        """Return an image as a square JPEG picture in base64 text."""
+        return encode_jpeg(tile_of(self.picture(dataset, image_id), side))
+
+    def gallery(self, name: str = "cells") -> tuple[Gallery, list[tuple[str, str]]]:
+        """Return the gallery of all test cells, and data set and image of every tile."""
+        kept = self._kept()
+        order = [
+            (dataset, image_id)
+            for dataset, manifest in self.manifests.items()
+            for image_id in manifest.index
+            if (dataset, image_id) in kept
+        ]
+        place = {cell: number for number, cell in enumerate(order)}
+        titles = [self.study.title("dataset", dataset) for dataset in self.manifests]
+        codes = {dataset: code for code, dataset in enumerate(self.manifests)}
+        datasets = Column("dataset", "Data set", titles, [codes[dataset] for dataset, _ in order])
+        gallery = Gallery(
+            name=name,
+            names=[image_id for _, image_id in order],
+            labels=[int(self.manifests[dataset].at[cell, "positive"]) for dataset, cell in order],
+            columns=[datasets, *self._columns(order)],
+            positive=[self.positive_class(dataset) for dataset in self.manifests],
+            series=[self._series(run, codes[run.dataset], place) for run in self.predicted],
+        )
+        return gallery, order
+
+    def _columns(self, order: Sequence[tuple[str, str]]) -> Iterator[Column]:
+        for key, title, chosen in (
+            ("class", "Class", True),
+            ("subject", "Subject", True),
+            ("picture", "Picture", False),
+            ("file", "File", False),
+        ):
+            texts = {name: manifest[key].to_dict() for name, manifest in self.manifests.items()}
+            column = [texts[dataset][image_id] for dataset, image_id in order]
+            yield Column.of(key, title, column, chosen)
+
+    def _series(self, run: Predicted, code: int, place: Mapping) -> Series:
+        table = self.errors(run)
+        cells = [place.get((run.dataset, image_id), UNKNOWN) for image_id in table.index]
+        shown = np.array(cells) != UNKNOWN
+        return Series(
+            title=run.title,
+            dataset=code,
+            cells=np.array(cells)[shown],
+            probability=table["probability"].to_numpy()[shown],
+            note=run.note,
+        )
+
+    def _kept(self) -> set[tuple[str, str]]:
+        """Return the cells of the gallery: all, or of too many first those that are wrong."""
+        tables = [self.errors(run).assign(dataset=run.dataset) for run in self.predicted]
+        if not tables:
+            return set()
+        every = pd.concat(tables).reset_index(names="image_id")
+        wrong = every.groupby(["dataset", "image_id"], sort=False)["wrong"].sum()
+        ordered = wrong.sort_values(ascending=False, kind="stable")
+        return set(ordered.index[:MOST_CELLS])
+
+    @property
+    def left_out(self) -> int:
+        """The number of test cells that the gallery has no place for."""
+        every = {(run.dataset, name) for run in self.predicted for name in run.table.index}
+        return max(0, len(every) - MOST_CELLS)
+
+
+def _by_image(path: Path) -> pd.DataFrame:
+    tested = read_test_predictions(path)
+    folds = tested["fold"].astype(str)
+    images = tested.assign(folds=folds).groupby("image_id", sort=False)
+    return images.agg(
+        probability=("probability", "mean"),
+        predictions=("probability", "size"),
+        folds=("folds", ", ".join),
+    )

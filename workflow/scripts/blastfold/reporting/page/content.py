@@ -1,0 +1,344 @@
+"""The content of the results page, section by section, from the stored results."""
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from blastfold.core.names import BASELINES, POOLED, SHOWN_METRICS, SUBJECT, THRESHOLD
+from blastfold.core.tables import read_table
+from blastfold.core.units import MEAN_PROBABILITY
+from blastfold.reporting.notes import sentences
+from blastfold.reporting.page.answer import percent_text, points_text
+from blastfold.reporting.page.cells import Cells
+from blastfold.reporting.page.drawing import (
+    Curve,
+    ForestRow,
+    SubjectColumn,
+    forest_plot,
+    roc_plot,
+    strip_plot,
+)
+from blastfold.reporting.page.files import printed_tables
+from blastfold.reporting.page.study import Result, Standing, Study
+from blastfold.reporting.publication.data_facts import QUOTED
+from blastfold.reporting.publication.wording import count, sentence
+from blastfold.reporting.tables.external_test import TESTED
+from blastfold.reporting.tables.writing import heading_of
+
+WORST, WORST_SIDE = 18, 96
+"""Number of pictures of the worst cells of a data set, and their side in pixels."""
+
+EXAMPLES, EXAMPLE_SIDE = 6, 72
+"""Example images of each class, and their side in pixels."""
+
+MOST_CURVES, MOST_BANDS = 7, 2
+"""Curves of one ROC plot, and the most that are drawn with their bands."""
+
+MOST_STRIPS, MOST_SUBJECTS = 6, 400
+"""Models and subjects of the plots of subjects of one data set."""
+
+
+def quote_section(study: Study, dataset: str) -> dict:
+    """Return the numbers to quote: split, note, forest plot, ROC plot and a table of metrics."""
+    split = study.best_known(dataset)
+    if split is None:
+        return {}
+    quoted = study.quoted(dataset) is not None
+    results = study.results_of(dataset, split.protocol)
+    return {
+        "split": study.title("protocol", split.protocol),
+        "honest": quoted,
+        "forest": forest_plot([*_model_rows(study, dataset), *_baseline_rows(study, split)]),
+        "metric": study.metric_title,
+        "roc": _roc(study, split),
+        "table": _metric_table(study, split),
+        "notes": _notes(results, study),
+        "choice": _choice(results),
+    }
+
+
+def _choice(results: Sequence[Result]) -> str:
+    if len(results) < 2:
+        return ""
+    return (
+        f"The highest of {count(len(results), 'result')} tends to be too high by chance. Quote the "
+        "model that was chosen before the test images were predicted, or all of them."
+    )
+
+
+def _notes(results: Sequence[Result], study: Study) -> list[str]:
+    """Return the notes of the intervals, each once with the models that it is about."""
+    about: dict[str, list[str]] = {}
+    for row in results:
+        if text := sentences(row.note, short=True):
+            about.setdefault(text, []).append(study.title("model", row.model))
+    return [sentence(f"{', '.join(models)}: {text}") for text, models in about.items()]
+
+
+def interval_text(value: float, lower: float, upper: float) -> str:
+    """Return a fraction with its interval as percent, for instance ``95.4 % [87.3, 98.4]``."""
+    if value != value:
+        return "undefined"
+    limits = f" [{100 * lower:.1f}, {100 * upper:.1f}]" if lower == lower else ""
+    return percent_text(value) + limits
+
+
+def _model_rows(study: Study, dataset: str) -> Iterator[ForestRow]:
+    """Yield the primary metric of every model, the protocol to quote first."""
+    best = study.best_known(dataset)
+    protocols = sorted(study.protocols_of(dataset), key=lambda name: name != best.protocol)
+    for protocol in protocols:
+        standing = study.standings.get((dataset, protocol))
+        tone = "quoted" if protocol == best.protocol else "plain"
+        if standing and standing.related:
+            tone = "leaking"
+        for row in study.results_of(dataset, protocol):
+            numbers = row.value, row.lower, row.upper
+            yield ForestRow(
+                study.title("model", row.model),
+                interval_text(*numbers),
+                *numbers,
+                tone,
+                group=study.title("protocol", protocol),
+            )
+
+
+def _baseline_rows(study: Study, split: Standing) -> Iterator[ForestRow]:
+    table = study.sources.table(f"tables/{split.dataset}/results")
+    if table is None:
+        return
+    chosen = (table["protocol"] == split.protocol) & table["model"].isin(BASELINES)
+    rows = table[chosen & table[f"{study.metric}_sd"].isna()]
+    for _, row in rows.drop_duplicates("model", keep="last").iterrows():
+        numbers = [row[f"{study.metric}{end}"] for end in ("", "_lower", "_upper")]
+        text, group = interval_text(*numbers), f"Baselines, {row['protocol_title']}"
+        yield ForestRow(row["model_title"], text, *numbers, "baseline", group=group)
+
+
+def _metric_table(study: Study, split: Standing) -> dict:
+    """Return the shown metrics of the models of a split, with intervals."""
+    metrics = list(dict.fromkeys([study.metric, *SHOWN_METRICS]))
+    columns = {}
+    for metric in metrics:
+        rows = study.results_of(split.dataset, split.protocol, metric)
+        columns[metric] = {
+            row.model: interval_text(row.value, row.lower, row.upper) for row in rows
+        }
+    models = study.models_of(split.dataset, split.protocol)
+    return {
+        "headings": ["Model", *(heading_of(metric).removesuffix(" (%)") for metric in metrics)],
+        "rows": [
+            [study.title("model", model), *(columns[metric].get(model, "") for metric in metrics)]
+            for model in models
+        ],
+    }
+
+
+def _roc(study: Study, split: Standing):
+    curves = []
+    for model in study.models_of(split.dataset, split.protocol)[:MOST_CURVES]:
+        place = f"evaluation/{split.dataset}/{split.protocol}/{model}"
+        band, curve = study.sources.table(f"{place}/roc_band"), study.sources.table(f"{place}/roc")
+        title = study.title("model", model)
+        axes = ("false_positive_rate", "true_positive_rate")
+        if band is not None and len(band) and band["true_positive_rate"].notna().all():
+            limits = [band[f"band_{end}"] for end in ("lower", "upper")]
+            known = [] if any(limit.isna().any() for limit in limits) else limits
+            curves.append(Curve(title, *(band[axis] for axis in axes), *known))
+        elif curve is not None and len(pooled := curve[curve["scope"] == POOLED]):
+            curves.append(Curve(title, *(pooled[axis] for axis in axes)))
+    if len(curves) > MOST_BANDS:
+        curves = [curve._replace(lower=(), upper=()) for curve in curves]
+    return roc_plot(curves) if curves else None
+
+
+def leakage_section(study: Study, dataset: str) -> dict:
+    """Return what leakage does to the results: differences with intervals and verdicts."""
+    contrast = _difference_rows(study.sources.table(f"tables/{dataset}/leak_contrast"), "question")
+    gap = study.sources.table(f"tables/{dataset}/protocol_gap")
+    if not contrast and gap is not None:
+        contrast = _difference_rows(gap[gap["metric"] == study.metric], "first_protocol_title")
+    return {
+        "forest": forest_plot(contrast, mark=0.0, signed=True),
+        "metric": study.metric_title,
+        "tables": printed_tables(study, f"{dataset}/leak_contrast", f"{dataset}/protocol_gap"),
+    }
+
+
+def _difference_rows(table: pd.DataFrame | None, about: str) -> list[ForestRow]:
+    rows = []
+    for _, row in () if table is None else table.iterrows():
+        if about == "question":
+            group = f"{row['question']} {row['compared']}"
+        else:
+            group = f"{row['first_protocol_title']} against {row['second_protocol_title']}"
+        numbers = [row[f"difference{end}"] / 100 for end in ("", "_lower", "_upper")]
+        limits = f" [{points_text(numbers[1])}, {points_text(numbers[2])}]"
+        text = points_text(numbers[0]) + (limits if numbers[1] == numbers[1] else "")
+        after = sentence(row["outcome"])
+        rows.append(
+            ForestRow(row["model_title"], f"{text} points", *numbers, "plain", after, group)
+        )
+    return rows
+
+
+def failure_section(study: Study, cells: Cells, dataset: str) -> dict:
+    """Return the worst cells as pictures and a plot of subjects for every model."""
+    split = study.best_known(dataset)
+    if split is None:
+        return {}
+    worst = cells.worst(dataset, split.protocol, WORST)
+    return {
+        "split": study.title("protocol", split.protocol),
+        "worst": [_worst(cells, dataset, name, row) for name, row in worst.iterrows()],
+        "strips": list(_strips(study, cells, split)),
+    }
+
+
+def _worst(cells: Cells, dataset: str, image_id: str, row: pd.Series) -> dict:
+    known = cells.manifests[dataset].loc[image_id]
+    of_models = f"wrong in {int(row['wrong'])} of {count(int(row['models']), 'model')}"
+    positive = cells.positive_class(dataset)
+    return {
+        "name": image_id,
+        "class": known["class"],
+        "subject": known["subject"] or "unknown",
+        "picture": cells.small_picture(dataset, image_id, WORST_SIDE),
+        "text": f"{of_models}, mean probability of {positive} {row['probability']:.2f}",
+    }
+
+
+def _strips(study: Study, cells: Cells, split: Standing) -> Iterator[dict]:
+    for run in cells.predicted:
+        names = run.dataset, run.protocol, run.model
+        path = study.sources.path(f"evaluation/{'/'.join(names)}/subjects.tsv")
+        if run.external or names[:2] != (split.dataset, split.protocol) or path is None:
+            continue
+        units = read_table(path, ("level", "unit"), text=("unit", "folds"))
+        subjects = units[units["level"] == SUBJECT]
+        if subjects.empty:
+            continue
+        ordered = subjects.sort_values(["label", MEAN_PROBABILITY, "unit"], kind="stable")
+        subject_of = cells.manifests[run.dataset]["subject"]
+        by_subject = run.table["probability"].groupby(subject_of.reindex(run.table.index))
+        probabilities = {name: part.to_numpy() for name, part in by_subject}
+        columns = [
+            _subject_column(row, probabilities.get(row["unit"], []))
+            for _, row in ordered[:MOST_SUBJECTS].iterrows()
+        ]
+        wrong = [column.name for column in columns if column.wrong]
+        yield {
+            "model": study.title("model", run.model),
+            "plot": strip_plot(columns, THRESHOLD),
+            "positive": cells.positive_class(run.dataset),
+            "wrong": wrong,
+            "subjects": len(columns),
+            "left_out": max(0, len(subjects) - MOST_SUBJECTS),
+        }
+
+
+def _subject_column(row: pd.Series, probabilities: Sequence[float]) -> SubjectColumn:
+    wrong = row[f"predicted_by_{MEAN_PROBABILITY}"] != row["class"] and row["label"] >= 0
+    mean = float(row[MEAN_PROBABILITY])
+    return SubjectColumn(row["unit"], row["label"] > 0, probabilities, mean, bool(wrong))
+
+
+def external_section(study: Study) -> dict:
+    """Return the test on other data sets: like next to like, then the whole table."""
+    table = study.sources.table("tables/external_test")
+    if table is None:
+        return {}
+    rows = []
+    for _, row in table.iterrows():
+        numbers = [row[f"auc{end}"] for end in ("", "_lower", "_upper")]
+        tested = (
+            row["external_title"] if row["tested"] == TESTED["external"] else row["dataset_title"]
+        )
+        external = row["tested"] == TESTED["external"]
+        group = f"{row['model_title']}, trained on {row['dataset_title']}"
+        rows.append(
+            ForestRow(
+                f"{tested}, {row['networks']}",
+                interval_text(*numbers),
+                *numbers,
+                "quoted" if external else "plain",
+                group=f"{group}, {row['protocol_title']}",
+            )
+        )
+    return {"forest": forest_plot(rows), "tables": printed_tables(study, "external_test")}
+
+
+def clinical_section(study: Study, dataset: str) -> dict:
+    """Return operating points and predictive values under the protocol to quote."""
+    split = study.best_known(dataset)
+    if split is None:
+        return {}
+    place = f"{dataset}/{split.protocol}"
+    names = (f"{place}/operating_points", f"{place}/predictive_values", f"{place}/calibration")
+    return {
+        "split": QUOTED.format(study.title("protocol", split.protocol)),
+        "summary": _clinical_summary(study, place),
+        "tables": printed_tables(study, *names),
+    }
+
+
+def _clinical_summary(study: Study, place: str) -> dict:
+    """Return one operating point of every model with its predictive values.
+
+    It is the last one of the table of predictive values: of those that are chosen on validation
+    images the one with the highest sensitivity.
+    """
+    values = study.sources.table(f"tables/{place}/predictive_values")
+    points = study.sources.table(f"tables/{place}/operating_points")
+    if values is None or points is None or values.empty:
+        return {}
+    chosen = values.iloc[-1]
+    values = values[values["operating_point"] == chosen["operating_point"]]
+    points = points[points["operating_point"] == chosen["operating_point"]].set_index("model")
+    prevalences = list(dict.fromkeys(values["prevalence"]))
+    rows = []
+    for model, part in values.groupby("model", sort=False):
+        cells = [part["model_title"].iloc[0]]
+        cells += [_of(points.loc[model], rate) for rate in ("sensitivity", "specificity")]
+        by_prevalence = part.set_index("prevalence")
+        for prevalence in prevalences:
+            row = by_prevalence.loc[prevalence]
+            cells += [_of(row, "ppv"), _of(row, "npv")]
+        rows.append(cells)
+    headings = ["Model", "Sensitivity", "Specificity"]
+    for prevalence in prevalences:
+        headings += [f"{name} at {100 * prevalence:g} %" for name in ("PPV", "NPV")]
+    return {"point": chosen["operating_point_title"], "headings": headings, "rows": rows}
+
+
+def _of(row: pd.Series, name: str) -> str:
+    return interval_text(*(row[f"{name}{end}"] for end in ("", "_lower", "_upper")))
+
+
+def data_section(study: Study, cells: Cells) -> dict:
+    """Return data sets and splits: examples of each class, derivations and tables."""
+    return {
+        "examples": [_examples(study, cells, name) for name in cells.manifests],
+        "derived": list(_derivations(study)),
+        "tables": printed_tables(study, "datasets", "imports", "splits", "leakage"),
+    }
+
+
+def _examples(study: Study, cells: Cells, dataset: str) -> dict:
+    """Return a few images of each class, of as many subjects as there are."""
+    classes = []
+    for name, part in cells.manifests[dataset].groupby("class", sort=False):
+        first = part.groupby("subject", sort=False).head(1) if part["subject"].any() else part
+        chosen = pd.concat([first, part]).index.unique()[:EXAMPLES]
+        pictures = [
+            (image_id, cells.small_picture(dataset, image_id, EXAMPLE_SIDE)) for image_id in chosen
+        ]
+        classes.append({"name": name, "pictures": pictures})
+    return {"title": study.title("dataset", dataset), "classes": classes}
+
+
+def _derivations(study: Study) -> Iterator[str]:
+    for dataset in study.datasets:
+        description = study.sources.json(f"datasets/{dataset}/dataset.json") or {}
+        if description.get("derived"):
+            yield f"{study.title('dataset', dataset)}: {sentence(description['derived'])}"

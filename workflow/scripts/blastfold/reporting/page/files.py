@@ -1,0 +1,64 @@
+"""The printed tables of the results page and its list of all files."""
+
+from collections.abc import Mapping, Sequence
+
+from blastfold.reporting.page.study import Study
+from blastfold.reporting.publication.wording import count, duration
+from blastfold.reporting.tables.writing import heading_of
+
+COST_TABLES = ("cost_quality", "pareto", "compute_cost")
+"""Tables of costs, in the order in which they are shown; those that do not exist are left out."""
+
+
+def printed_tables(study: Study, *names: str) -> list[dict]:
+    """Return the printed tables that exist, with their names."""
+    found = ((name, study.sources.shown(name)) for name in names)
+    return [{"name": name, "table": table} for name, table in found if table is not None]
+
+
+def cost_section(study: Study) -> dict:
+    """Return the cost of computing: a sentence and the tables that there are."""
+    costs = study.sources.table("tables/compute_cost")
+    text = ""
+    if costs is not None and len(costs):
+        largest = costs["peak_memory_mb"].max()
+        memory = f"; the largest used {largest / 1000:.1f} GB of memory" if largest > 0 else ""
+        seconds = duration(float(costs["seconds"].sum()))
+        text = f"All {count(int(costs['jobs'].sum()), 'job')} together took {seconds}{memory}."
+    return {"text": text, "tables": printed_tables(study, *COST_TABLES)}
+
+
+def file_section(study: Study) -> list[dict]:
+    """Return all tables and figures, by data set, protocol and model.
+
+    Returns:
+        Dicts with title and files: dicts with title and links (ending and path).
+    """
+    groups: dict[tuple[str, ...], dict[str, dict[str, str]]] = {}
+    for kind in ("tables", "figures"):
+        for name in study.sources.below(kind, ""):
+            stem, _, ending = name.rpartition(".")
+            _, *folders, last = stem.split("/")
+            links = groups.setdefault(tuple(folders), {}).setdefault(last, {})
+            links[ending] = name
+    return [
+        {"title": _folder_title(study.about["titles"], folders), "files": _files(study, files)}
+        for folders, files in sorted(groups.items(), key=lambda item: (len(item[0]), item[0]))
+    ]
+
+
+def _files(study: Study, files: Mapping[str, Mapping[str, str]]) -> list[dict]:
+    models = study.about["titles"]["model"]
+    return [
+        {"title": models.get(name, heading_of(name)), "links": sorted(links.items())}
+        for name, links in sorted(files.items())
+    ]
+
+
+def _folder_title(titles: Mapping[str, Mapping[str, str]], folders: Sequence[str]) -> str:
+    kinds = ("dataset", "protocol", "model")
+    known = [
+        titles[kind].get(folder, heading_of(folder))
+        for kind, folder in zip(kinds, folders, strict=False)
+    ]
+    return ", ".join(known) or "The whole experiment"

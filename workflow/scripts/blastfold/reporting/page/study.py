@@ -1,0 +1,185 @@
+"""What the results page is about: runs, titles and stored results, and the protocol to quote."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import pandas as pd
+
+from blastfold.core.interval_table import read_intervals
+from blastfold.core.names import GROUPINGS, POOLED, TRAIN, VALIDATION
+from blastfold.core.notes import note_codes, parse_notes
+from blastfold.leakage.summaries import crossings_of_split
+from blastfold.reporting.page.sources import Sources
+from blastfold.reporting.tables.writing import heading_of
+
+RELATIONS = ("copy", "subject", "picture", "parent", "leakage_group")
+"""What test images may share with training images: columns of the table of leakage."""
+
+
+class Result(NamedTuple):
+    """One metric of one run with its interval, as it is recommended to be quoted (fractions)."""
+
+    model: str
+    value: float
+    lower: float
+    upper: float
+    groups: int
+    note: str
+
+
+class Standing(NamedTuple):
+    """How the test images of a split are related to its training images.
+
+    Attributes:
+        dataset, protocol: Names of the split.
+        group_by: What the protocol keeps on one side of a split.
+        tested: Test images of all folds.
+        related: Test images that share something with training images; None where it is unknown.
+        related_to_validation: The same for validation images.
+        note: What the audit could not know (codes).
+    """
+
+    dataset: str
+    protocol: str
+    group_by: str
+    tested: int
+    related: int | None
+    related_to_validation: int | None
+    note: str
+
+    @property
+    def subjects_known(self) -> bool:
+        """Whether the subject of every image is known."""
+        return not note_codes(self.note) & {"no_subject_named", "images_without_subject"}
+
+    @property
+    def honest(self) -> bool:
+        """Whether no test image is related to a training image, with all subjects known."""
+        return self.subjects_known and self.related == 0
+
+
+@dataclass(frozen=True)
+class Study:
+    """An experiment as its page sees it.
+
+    Attributes:
+        sources: Its stored files.
+        about: title, metric (primary), titles (kind -> name -> title), runs (dicts with dataset,
+            protocol, model and group_by), sources (data sets of source tasks), generated (data sets
+            of generated images), controls (dicts with dataset, protocol and models), external
+            (dicts with dataset, protocol, model, external) and repeats (by protocol).
+    """
+
+    sources: Sources
+    about: Mapping
+
+    def title(self, kind: str, name: str) -> str:
+        """Return the title of a data set, protocol or model."""
+        return self.about["titles"][kind].get(name, name)
+
+    @property
+    def metric(self) -> str:
+        """The primary metric."""
+        return self.about["metric"]
+
+    @property
+    def metric_title(self) -> str:
+        """The primary metric in text."""
+        return heading_of(self.metric).removesuffix(" (%)")
+
+    @cached_property
+    def datasets(self) -> list[str]:
+        """The data sets that models are trained on, those of source tasks last."""
+        names = dict.fromkeys(run["dataset"] for run in self.about["runs"])
+        return sorted(names, key=lambda name: name in self.about["sources"])
+
+    def protocols_of(self, dataset: str) -> dict[str, str]:
+        """Return what each shown protocol of a data set groups by, by name."""
+        runs = [run for run in self.about["runs"] if run["dataset"] == dataset]
+        return {run["protocol"]: run["group_by"] for run in runs}
+
+    def models_of(self, dataset: str, protocol: str) -> list[str]:
+        """Return the shown models of a split."""
+        split = dataset, protocol
+        runs = self.about["runs"]
+        return [run["model"] for run in runs if (run["dataset"], run["protocol"]) == split]
+
+    def results_of(self, dataset: str, protocol: str, metric: str = "") -> list[Result]:
+        """Return a metric (by default the primary one) of every model of a split."""
+        metric = metric or self.metric
+        found = []
+        for model in self.models_of(dataset, protocol):
+            path = self.sources.path(f"evaluation/{dataset}/{protocol}/{model}/intervals.tsv")
+            if path is None:
+                continue
+            row = read_intervals(path, [metric]).loc[(POOLED, metric)]
+            numbers = (float(row[name]) for name in ("value", "lower", "upper"))
+            found.append(Result(model, *numbers, int(row["groups"]), row["note"]))
+        return found
+
+    @cached_property
+    def standings(self) -> dict[tuple[str, str], Standing]:
+        """How test and training images of every shown split are related."""
+        found = {}
+        for dataset in self.datasets:
+            for protocol, group_by in self.protocols_of(dataset).items():
+                audit = self.sources.table(f"folds/{dataset}/{protocol}.leakage")
+                if audit is not None:
+                    crossings = crossings_of_split(audit)
+                    found[dataset, protocol] = _standing(dataset, protocol, group_by, crossings)
+        return found
+
+    def quoted(self, dataset: str) -> Standing | None:
+        """Return the split whose results are to be quoted, None where none is free of leakage.
+
+        Among splits whose test images are not related to training images it is the one that keeps
+        the most together, then the one that tests the most images.
+        """
+        honest = [row for row in self.standings.values() if row.dataset == dataset and row.honest]
+        order = GROUPINGS.index
+        return max(honest, key=lambda row: (order(row.group_by), row.tested), default=None)
+
+    def best_known(self, dataset: str) -> Standing | None:
+        """Return the split to quote, or else the one with the fewest related test images."""
+        rows = [row for row in self.standings.values() if row.dataset == dataset]
+        return self.quoted(dataset) or min(
+            rows,
+            key=lambda row: (
+                not row.subjects_known,
+                1.0 if row.related is None else row.related / max(row.tested, 1),
+                -GROUPINGS.index(row.group_by),
+            ),
+            default=None,
+        )
+
+    def leaking(self, dataset: str) -> list[Standing]:
+        """Return the splits with related test images, those with the most first."""
+        rows = [row for row in self.standings.values() if row.dataset == dataset and row.related]
+        return sorted(rows, key=lambda row: -row.related / row.tested)
+
+
+def effective_groups(note: str) -> float | None:
+    """Return how many equal groups an interval is worth, where its stored note names few."""
+    values = [found.values[0] for found in parse_notes(note) if found.code == "few_groups"]
+    return float(values[0]) if values else None
+
+
+def _standing(dataset: str, protocol: str, group_by: str, rows: pd.DataFrame) -> Standing:
+    training = rows[rows["against"] == TRAIN].iloc[0]
+    validation = rows[rows["against"] == VALIDATION]
+    return Standing(
+        dataset,
+        protocol,
+        group_by,
+        tested=int(training["test_images"]),
+        related=_related(training),
+        related_to_validation=_related(validation.iloc[0]) if len(validation) else 0,
+        note=training["note"],
+    )
+
+
+def _related(row: pd.Series) -> int | None:
+    counts = [row[name] for name in RELATIONS if not pd.isna(row[name])]
+    return int(max(counts)) if counts else None

@@ -1,0 +1,263 @@
+"""Can the results be trusted? Traffic lights that are computed from stored tables."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pandas as pd
+
+from blastfold.core.names import BASELINES, FIRST_BASELINE, GROUPINGS, UNIT_LEVELS
+from blastfold.core.notes import (
+    FIRST_HIGHER,
+    NO_DIFFERENCE,
+    NO_VERDICT,
+    SECOND_HIGHER,
+    join_notes,
+    note_codes,
+    only_notes,
+)
+from blastfold.reporting.notes import sentences
+from blastfold.reporting.page.answer import percent_text, procedure_rows
+from blastfold.reporting.page.study import Standing, Study, effective_groups
+from blastfold.reporting.publication.data_facts import QUOTED
+from blastfold.reporting.publication.wording import count, listing, percent, sentence
+from blastfold.reporting.tables.canaries import LABELS
+from blastfold.reporting.verdicts import outcome_words
+
+GOOD, CAUTION, BAD, OPEN = "good", "caution", "bad", "open"
+"""States of a light: the check holds, it holds in part, it fails, it was not measured."""
+
+WORDS = {GOOD: "holds", CAUTION: "caution", BAD: "fails", OPEN: "not measured"}
+"""The states in words, so that no reader depends on colours."""
+
+CHANCE = 0.5
+"""The AUC of a model that distinguishes nothing."""
+
+WITHOUT_GROUPS = (
+    *("images_instead_of_groups", "images_taken_as_independent", "too_narrow"),
+    "groups_of_unknown_subjects",
+)
+"""Notes of intervals that are too narrow where images of one group are similar."""
+
+SIGNIFICANT = 0.05
+"""Largest p value of a permutation test that is taken as a finding."""
+
+
+class Light(NamedTuple):
+    """One traffic light.
+
+    Attributes:
+        about: Title of the data set, or "all data sets".
+        check: What is checked.
+        state: One of the states above.
+        text: What was found, as a sentence.
+        table: The table behind it, below the folder of tables, without ending; may be empty.
+    """
+
+    about: str
+    check: str
+    state: str
+    text: str
+    table: str = ""
+
+    @property
+    def word(self) -> str:
+        """The state in words."""
+        return WORDS[self.state]
+
+
+def lights(study: Study) -> list[Light]:
+    """Return the lights of every data set, then those of the whole experiment."""
+    found = []
+    for dataset in study.datasets:
+        found += [*_subjects(study, dataset), *_leakage(study, dataset)]
+        found += [*_duplicates(study, dataset), *_few_groups(study, dataset)]
+        found += [*_baselines(study, dataset), *_controls(study, dataset)]
+    return [*found, *_canaries(study), *_permutations(study), *_fitted(study)]
+
+
+def _subjects(study: Study, dataset: str) -> Iterator[Light]:
+    description = study.sources.json(f"datasets/{dataset}/dataset.json")
+    if description is None:
+        return
+    images, unnamed = description["images"], description["unnamed"]["subject"]
+    about = study.title("dataset", dataset), "Subjects are known"
+    if not unnamed:
+        text = f"All {images:,} images have one of {count(description['subjects'], 'subject')}."
+        yield Light(*about, GOOD, text, "datasets")
+    elif unnamed == images:
+        yield Light(*about, BAD, sentence(sentences("no_subject_named")), "datasets")
+    else:
+        note = sentences(f"images_without_subject:{unnamed}:{images}")
+        yield Light(*about, CAUTION, sentence(note), "datasets")
+
+
+def _leakage(study: Study, dataset: str) -> Iterator[Light]:
+    for split in study.standings.values():
+        if split.dataset == dataset:
+            yield _leakage_of(study, split)
+
+
+def _leakage_of(study: Study, split: Standing) -> Light:
+    about = study.title("dataset", split.dataset)
+    check = f"No leakage under {QUOTED.format(study.title('protocol', split.protocol))}"
+    of_all = f"of {count(split.tested, 'test image')}"
+    if split.related is None:
+        return Light(about, check, OPEN, sentence(sentences(split.note)), "leakage")
+    if split.related:
+        text = f"{split.related:,} {of_all} ({percent(split.related / split.tested)}) "
+        return Light(about, check, BAD, f"{text}are related to training images.", "leakage")
+    text = f"None {of_all} is related to a training image"
+    if split.related_to_validation:
+        text += f", but {split.related_to_validation:,} are related to validation images"
+    state = GOOD if not split.note and not split.related_to_validation else CAUTION
+    if not split.subjects_known:
+        state = BAD if "no_subject_named" in note_codes(split.note) else CAUTION
+    note = f" {sentence(sentences(split.note))}" if split.note else ""
+    return Light(about, check, state, f"{text}.{note}", "leakage")
+
+
+def _duplicates(study: Study, dataset: str) -> Iterator[Light]:
+    table = study.sources.table(f"tables/{dataset}/duplicates")
+    if table is None:
+        return
+    row = table.set_index("kind").loc["any_kind"]
+    about = study.title("dataset", dataset), "No duplicates"
+    shown = f"{dataset}/duplicates"
+    if not row["pairs"]:
+        yield Light(*about, GOOD, "No two images show the same cell.", shown)
+        return
+    text = f"{count(int(row['pairs']), 'pair')} of images show the same cell"
+    if differing := int(row["different_classes"]):
+        text += f"; {differing} of them have different classes"
+    quoted = study.quoted(dataset)
+    apart = "; under the quoted protocol no copy of a test image is in training" if quoted else ""
+    yield Light(*about, BAD if differing else CAUTION, f"{text}{apart}.", shown)
+
+
+def _few_groups(study: Study, dataset: str) -> Iterator[Light]:
+    split = study.best_known(dataset)
+    results = study.results_of(dataset, split.protocol) if split else []
+    if not results:
+        return
+    about = study.title("dataset", dataset), "Enough groups for an interval"
+    few = [groups for row in results if (groups := effective_groups(row.note))]
+    most = max(row.groups for row in results)
+    weak = join_notes(*(only_notes(row.note, *WITHOUT_GROUPS) for row in results))
+    if weak:
+        text = sentence(sentences(weak, short=True))
+        yield Light(*about, BAD, text, f"{dataset}/results")
+    elif few:
+        note = sentences(f"few_groups:{min(few):g}")
+        text = f"{sentence(note)} This holds for {len(few)} of {count(len(results), 'model')}."
+        yield Light(*about, CAUTION, text, f"{dataset}/results")
+    else:
+        text = f"The intervals of all models rest on {count(most, 'leakage group')}."
+        yield Light(*about, GOOD, text, f"{dataset}/results")
+
+
+def _baselines(study: Study, dataset: str) -> Iterator[Light]:
+    table, split = study.sources.table(f"tables/{dataset}/baselines"), study.best_known(dataset)
+    if table is None or split is None:
+        return
+    chosen = (table["protocol"] == split.protocol) & (table["metric"] == study.metric)
+    rows = table[chosen & (table["baseline"] == FIRST_BASELINE)]
+    if rows.empty:
+        return
+    above = rows[rows["above_baseline"] == "shown"]
+    name = BASELINES[FIRST_BASELINE].lower()
+    text = f"Shown to be above the {name}: {len(above)} of {count(len(rows), 'model')}"
+    if len(above) < len(rows):
+        others = rows[rows["above_baseline"] != "shown"]["model_title"]
+        text += f". Not shown for {listing(others)}: {sentences('not_above_baseline')}"
+    state = GOOD if len(above) == len(rows) else CAUTION
+    check = "Networks see more than the stain"
+    yield Light(study.title("dataset", dataset), check, state, f"{text}.", f"{dataset}/baselines")
+
+
+def _controls(study: Study, dataset: str) -> Iterator[Light]:
+    for entry in study.about["controls"]:
+        if entry["dataset"] != dataset:
+            continue
+        pair = sorted(entry["models"])
+        name = f"evaluation/{dataset}/{entry['protocol']}/comparisons"
+        for row in procedure_rows(study, name):
+            if sorted((row["first_model"], row["second_model"])) == pair:
+                yield _control(study, dataset, entry, row)
+
+
+def _control(study: Study, dataset: str, entry: dict, row: pd.Series) -> Light:
+    titles = [study.title("model", row[f"{side}_model"]) for side in ("first", "second")]
+    detectable = row["minimum_detectable"]
+    outcome = outcome_words(row["outcome"], detectable, *(f"{title} better" for title in titles))
+    states = {NO_DIFFERENCE: GOOD, NO_VERDICT: OPEN, FIRST_HIGHER: BAD, SECOND_HIGHER: BAD}
+    text = f"{' against '.join(titles)}: {outcome}. {sentence(sentences('same_model'))}"
+    table = f"{dataset}/{entry['protocol']}/comparisons"
+    check = "A model does not differ from itself (A against A)"
+    return Light(
+        study.title("dataset", dataset), check, states.get(row["outcome"], OPEN), text, table
+    )
+
+
+def _canaries(study: Study) -> Iterator[Light]:
+    table = study.sources.table("tables/canaries")
+    if table is None:
+        yield Light(
+            "All data sets",
+            "Nothing is learnt from permuted labels",
+            OPEN,
+            "There are no canaries.",
+        )
+        return
+    for _, row in table[table["labels"] != LABELS["true"]].iterrows():
+        yield _canary(study, row)
+
+
+def _canary(study: Study, row: pd.Series) -> Light:
+    protocol = QUOTED.format(row["protocol_title"])
+    check = f"Nothing is learnt from labels {row['labels']}, {row['model_title']}, {protocol}"
+    lower, upper = row["auc_lower"], row["auc_upper"]
+    group_by = study.protocols_of(row["dataset"]).get(row["protocol"], GROUPINGS[0])
+    kept = GROUPINGS.index(group_by) >= GROUPINGS.index(UNIT_LEVELS[0])
+    of_subjects = row["labels"] == LABELS["subject"]
+    text = f"AUC {percent_text(row['auc'])}"
+    if lower != lower:
+        return Light(row["dataset_title"], check, OPEN, f"{text}. {row['note']}", "canaries")
+    text += f" [{100 * lower:.1f}, {100 * upper:.1f}]"
+    if lower > CHANCE:
+        state = BAD
+    elif upper < CHANCE:
+        state = CAUTION if of_subjects else BAD
+    else:
+        # Where subjects are on both sides, not to detect that they are recognised proves little.
+        state = GOOD if kept or not of_subjects else CAUTION
+    return Light(row["dataset_title"], check, state, f"{text}. {row['note']}", "canaries")
+
+
+def _permutations(study: Study) -> Iterator[Light]:
+    table = study.sources.table("tables/permutations")
+    for _, row in () if table is None else table.iterrows():
+        check = (
+            f"True labels beat labels {row['labels']}, {row['model_title']}, "
+            f"{QUOTED.format(row['protocol_title'])}"
+        )
+        ends = (100 * row[f"permuted_labels_{end}"] for end in ("lower", "upper"))
+        limits = ", ".join(f"{end:.1f}" for end in ends)
+        text = (
+            f"AUC {percent_text(row['true_labels'])} on the true labels, median "
+            f"{percent_text(row['permuted_labels'])} [{limits}] on "
+            f"{row['permutations']:.0f} permutations, p = {row['p_value']:.3f}."
+        )
+        state = GOOD if row["p_value"] <= SIGNIFICANT else CAUTION
+        note = f" {sentence(row['note'])}" if row["note"] else ""
+        yield Light(row["dataset_title"], check, state, text + note, "permutations")
+
+
+def _fitted(study: Study) -> Iterator[Light]:
+    table = study.sources.table("tables/fitted_artefacts")
+    if table is None:
+        return
+    about = "All data sets", "Nothing was fitted on test images"
+    verdicts = dict.fromkeys(table["verdict"])
+    text = f"{count(len(table), 'fitted artefact')} checked by digest: {listing(verdicts)}."
+    # A table with another verdict is never written: the check stops the run.
+    yield Light(*about, GOOD if len(table) else OPEN, text, "fitted_artefacts")
