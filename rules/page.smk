@@ -1,6 +1,9 @@
 # The results page: one file that concludes, from stored tables and predictions alone.
 
-PAGE_FILES = sorted((ROOT / "workflow" / "page").iterdir())
+PAGE_FILES = [
+    *("page.html.j2", "parts.html.j2", "page.css", "page.js"),
+    *("gallery.html.j2", "gallery.css", "gallery.js"),
+]
 
 
 rule write_page:
@@ -10,9 +13,7 @@ rule write_page:
         figures=every("figures"),
         methods="<results>/publication/methods.md",
         provenance="<results>/publication/provenance.json",
-        templates=[
-            ancient(workflow.source_path(f"../workflow/page/{path.name}")) for path in PAGE_FILES
-        ],
+        templates=[ancient(workflow.source_path(f"../workflow/page/{name}")) for name in PAGE_FILES],
     output:
         page=report(
             "<results>/index.html",
@@ -32,7 +33,7 @@ rule write_page:
         # A function, because Snakemake takes a brace in a plain parameter for a wildcard.
         about=experiment.shown.page,
         citation=lambda wildcards: citation(ROOT),
-        templates=[digest_file(path) for path in PAGE_FILES],
+        templates=[digest_file(ROOT / "workflow" / "page" / name) for name in PAGE_FILES],
         code=code_digest("write_page"),
     message:
         "Writing the page of results"

@@ -3,8 +3,11 @@
 Every rule runs in the environment of its stage, with the packages of this stage alone.
 """
 
+import html
 import json
 import os
+import re
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -271,6 +274,35 @@ def test_publication_holds_what_was_computed(finished):
     assert provenance["missing"] == []
 
 
+def test_the_page_says_what_the_tables_say(finished):
+    folder, _, output = finished
+    place = folder / RESULTS
+    page = (place / "index.html").read_text("utf-8")
+    assert f"The answer: {(place / 'index.html').as_uri()}" in output
+    links = {unquote(link) for link in re.findall(r'href="((?:tables|figures)/[^"]*)"', page)}
+    assert {link for link in links if not (place / link).is_file()} == set()
+    assert {f"tables/{name}.tsv" for name in ("leakage", "datasets", "external_test")} <= links
+    intervals = read(folder, "evaluation", "cells", "subject_folds", "simple_cnn", "intervals.tsv")
+    chosen = intervals.query("view == 'pooled' and metric == 'auc' and recommended == True")
+    [row] = chosen.to_dict("records")
+    assert f"reaches an AUC of {100 * float(row['value']):.1f} %" in page
+    assert "none of the 47 test images is related to a training image" in page
+    assert html.escape(HOSTILE, quote=False) in page
+    assert "1 rejected file" in page
+    cells = json.loads(page.partition('id="gallery-cells">')[2].partition("</script>")[0])
+    assert len(cells["names"]) == 47 + 12
+    assert len(cells["series"]) == 3
+
+
+@pytest.mark.skipif(find_browser() is None, reason="no Chromium is installed")
+def test_the_page_opens_in_a_browser_without_errors(finished, tmp_path):
+    folder, _, _ = finished
+    shown, messages = open_page(folder / RESULTS / "index.html", tmp_path)
+    assert messages == []
+    assert "47 of 47 cells" in shown
+    assert "undefined cells" not in shown
+
+
 def test_nothing_is_computed_twice(finished, run):
     folder, _, _ = finished
     again = run(folder, "--dry-run")
@@ -330,5 +362,8 @@ def test_report_opens_in_a_browser_without_errors(finished, tmp_path):
     shown, messages = open_page(folder / "report.html", tmp_path)
     # Snakemake's own page asks for another edition of its style sheet.
     assert [message for message in messages if "cdn.tailwindcss.com" not in message] == []
-    assert "Results Audit Comparison Data sets Evaluation Publication" in shown
+    assert "Results Answer Audit Comparison Data sets Evaluation Publication" in shown
+    # The answer comes first.
+    sentence = (folder / RESULTS / "answer.rst").read_text("utf-8").splitlines()[0]
+    assert "This report compares" in shown.partition(sentence[2:60].partition("\\")[0])[2]
     assert "Zellen_1: 50 % &amp; größe #2 {x}" in shown

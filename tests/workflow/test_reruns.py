@@ -124,7 +124,8 @@ def written(path, content):
     return change
 
 
-PUBLISHED = {"write_publication", "assemble_publication"}
+# The page of results shows every table and names every figure.
+PUBLISHED = {"write_publication", "assemble_publication", "write_page"}
 GAP = {"estimate_protocol_gap", "describe_protocol_gap"}
 SUMMARISED = {"describe_results", "compare_with_literature", "tabulate_fitted_artefacts"}
 SUMMARISED |= {"collect_costs"} | PUBLISHED
@@ -252,6 +253,10 @@ CHANGES = {
         edited("resources/datasets.yaml", "pictures: 108", "pictures: 109"),
         set(),
     ),
+    "a style of the page": (
+        edited("workflow/page/page.css", "--accent", "--accents"),
+        {"write_page"},
+    ),
     # Titles and other words.
     "title of the experiment": (setting("title", "Large"), PUBLISHED),
     "title of a data set": (
@@ -281,7 +286,8 @@ CHANGES = {
     ),
     "printed results": (
         edited("resources/published_results.tsv", "ALL_IDB", "ALL_IDX"),
-        {"audit_results", "describe_results", "compare_with_literature", "assemble_publication"},
+        {"audit_results", "describe_results", "compare_with_literature"}
+        | PUBLISHED - {"write_publication"},
     ),
     # Raw files.
     "a label in a sheet": (

@@ -98,26 +98,31 @@ def test_lights_of_leakage_and_of_intervals(tmp_path):
         assert state_of(read_study(tmp_path, about()), "Enough groups") == state
 
 
-@pytest.mark.parametrize(
-    ("labels", "protocol", "limits", "state"),
-    [
-        ("permuted among images", "by_image", (0.3, 0.6), GOOD),
-        ("permuted among images", "by_image", (0.6, 0.8), BAD),
-        ("permuted among images", "by_subject", (0.1, 0.4), BAD),
-        ("permuted among subjects", "by_image", (0.3, 0.9), CAUTION),
-        ("permuted among subjects", "by_image", (0.7, 0.9), BAD),
-        ("permuted among subjects", "by_subject", (0.3, 0.9), GOOD),
-        ("permuted among subjects", "by_subject", (0.1, 0.4), CAUTION),
-        ("permuted among subjects", "by_subject", (None, None), OPEN),
-    ],
-)
-def test_lights_of_canaries(tmp_path, labels, protocol, limits, state):
-    names = {"dataset": "cells", "protocol": protocol, "model": "small"}
-    row = {"labels": labels, **names, **{f"{kind}_title": name for kind, name in names.items()}}
-    row |= {"auc": 0.5, "auc_lower": limits[0], "auc_upper": limits[1], "note": "A note."}
+CANARIES = [
+    ("permuted among images", "by_image", (0.3, 0.6), GOOD),
+    ("permuted among images", "by_image", (0.6, 0.8), BAD),
+    ("permuted among images", "by_subject", (0.1, 0.4), BAD),
+    ("permuted among subjects", "by_image", (0.3, 0.9), CAUTION),
+    ("permuted among subjects", "by_image", (0.7, 0.9), BAD),
+    ("permuted among subjects", "by_subject", (0.3, 0.9), GOOD),
+    ("permuted among subjects", "by_subject", (0.1, 0.4), CAUTION),
+    ("permuted among subjects", "by_subject", (None, None), OPEN),
+    ("true", "by_subject", (0.8, 0.9), None),
+]
+
+
+def test_lights_of_canaries(tmp_path):
+    rows = []
+    for number, (labels, protocol, (lower, upper), _) in enumerate(CANARIES):
+        names = {"dataset": "cells", "protocol": protocol, "model": "small"}
+        titles = {"dataset_title": "Cells", "protocol_title": protocol, "model_title": number}
+        limits = {"auc": 0.5, "auc_lower": lower, "auc_upper": upper}
+        rows.append({"labels": labels, **names, **titles, **limits, "note": "A note."})
     write_study(tmp_path)
-    write_table(pd.DataFrame([row]).astype({"auc_lower": float}), tmp_path / "tables/canaries.tsv")
-    assert state_of(read_study(tmp_path, about()), "Nothing is learnt") == state
+    write_table(pd.DataFrame(rows), tmp_path / "tables" / "canaries.tsv")
+    found = lights(read_study(tmp_path, about()))
+    states = [light.state for light in found if light.check.startswith("Nothing is learnt")]
+    assert states == [state for *_, state in CANARIES if state]
 
 
 def test_the_banner_counts_and_warns(tmp_path):
