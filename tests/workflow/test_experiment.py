@@ -274,7 +274,7 @@ def test_publication_holds_what_was_computed(finished):
     assert provenance["missing"] == []
 
 
-def test_the_page_says_what_the_tables_say(finished):
+def test_the_page_agrees_with_the_tables(finished):
     folder, _, output = finished
     place = folder / RESULTS
     page = (place / "index.html").read_text("utf-8")

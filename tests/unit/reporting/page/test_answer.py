@@ -31,7 +31,7 @@ def compare(folder, table):
     return read_study(folder, about())
 
 
-def test_the_answer_says_what_the_tables_say(tmp_path):
+def test_the_answer_agrees_with_the_tables(tmp_path):
     write_study(tmp_path)
     study = compare(tmp_path, comparison("no_difference", 0.142))
     first, second = answer_sentences(study, "cells")

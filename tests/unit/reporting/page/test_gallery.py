@@ -42,7 +42,7 @@ def gallery(number, probability, labels, **changes):
     return Gallery("cells", [f"cell-{cell}" for cell in range(number)], labels, **fields)
 
 
-def test_tiles_lie_on_sheets_from_the_left_and_from_the_top():
+def test_tiles_fill_sheets_from_the_left_and_from_the_top():
     pictures = [np.full((20, 20, 3), (cell % 200, 50, 200), np.uint8) for cell in range(300)]
     sheets = [decode(sheet) for sheet in sprite_sheets(pictures, 16)]
     assert [sheet.shape for sheet in sheets] == [(256, 256, 3), (3 * 16, 256, 3)]

@@ -69,7 +69,7 @@ def test_the_page_opens_in_a_browser_with_any_title(hostile, tmp_path):
     assert "None" not in shown.replace("None of 8 test images", "")
 
 
-def test_a_page_without_results_says_so(tmp_path):
+def test_a_page_without_results_reports_this(tmp_path):
     page, answer = page_of(tmp_path, NOTHING)
     assert page.count('class="empty"') >= 8
     assert answer == "\n"

@@ -18,8 +18,8 @@ from blastfold.reporting.tables.writing import MINUS
 from blastfold.reporting.verdicts import outcome_words
 
 NO_HONEST = (
-    "No protocol of this experiment is known to keep training and test images apart, so that there "
-    "is no result on new subjects to quote."
+    "No protocol of this experiment is known to keep training and test images apart: it has no "
+    "result on new subjects to quote."
 )
 
 

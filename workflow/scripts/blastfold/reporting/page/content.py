@@ -192,7 +192,17 @@ def failure_section(study: Study, cells: Cells, dataset: str) -> dict:
         "split": study.title("protocol", split.protocol),
         "worst": [_worst(cells, dataset, name, row) for name, row in worst.iterrows()],
         "strips": list(_strips(study, cells, split)),
+        "attribution": _attribution(study, f"{dataset}/{split.protocol}"),
     }
+
+
+def _attribution(study: Study, place: str) -> list[dict]:
+    """Return the printed tables of where the networks look, if they were explained."""
+    start = f"tables/{place}/attribution_"
+    names = [name for name in study.sources.below("tables", ".md") if name.startswith(start)]
+    return printed_tables(
+        study, *(name.removeprefix("tables/").removesuffix(".md") for name in names)
+    )
 
 
 def _worst(cells: Cells, dataset: str, image_id: str, row: pd.Series) -> dict:

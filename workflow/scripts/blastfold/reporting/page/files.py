@@ -1,12 +1,13 @@
 """The printed tables of the results page and its list of all files."""
 
+import base64
 from collections.abc import Mapping, Sequence
 
 from blastfold.reporting.page.study import Study
 from blastfold.reporting.publication.wording import count, duration
 from blastfold.reporting.tables.writing import heading_of
 
-COST_TABLES = ("cost_quality", "pareto", "compute_cost")
+COST_TABLES = ("network_cost", "compute_cost")
 """Tables of costs, in the order in which they are shown; those that do not exist are left out."""
 
 
@@ -25,7 +26,27 @@ def cost_section(study: Study) -> dict:
         memory = f"; the largest used {largest / 1000:.1f} GB of memory" if largest > 0 else ""
         seconds = duration(float(costs["seconds"].sum()))
         text = f"All {count(int(costs['jobs'].sum()), 'job')} together took {seconds}{memory}."
-    return {"text": text, "tables": printed_tables(study, *COST_TABLES)}
+    quality = [part for name in study.datasets if (part := _efficiency(study, name))]
+    return {"text": text, "quality": quality, "tables": printed_tables(study, *COST_TABLES)}
+
+
+def _efficiency(study: Study, dataset: str) -> dict:
+    """Return accuracy against cost of one data set; empty where it was not compared."""
+    table = study.sources.table(f"tables/{dataset}/efficiency")
+    if table is None:
+        return {}
+    return {
+        "title": study.title("dataset", dataset),
+        "verdicts": [f"{row['model_title']}: {row['compared']}" for _, row in table.iterrows()],
+        "figure": drawn_figure(study, f"{dataset}/efficiency"),
+        "tables": printed_tables(study, f"{dataset}/efficiency"),
+    }
+
+
+def drawn_figure(study: Study, name: str) -> str:
+    """Return a figure of the experiment as SVG in base64 text; empty where there is none."""
+    path = study.sources.path(f"figures/{name}.svg")
+    return base64.b64encode(path.read_bytes()).decode("ascii") if path else ""
 
 
 def file_section(study: Study) -> list[dict]:

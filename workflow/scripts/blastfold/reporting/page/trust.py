@@ -21,6 +21,7 @@ from blastfold.reporting.page.study import Standing, Study, effective_groups
 from blastfold.reporting.publication.data_facts import QUOTED
 from blastfold.reporting.publication.wording import count, listing, percent, sentence
 from blastfold.reporting.tables.canaries import LABELS
+from blastfold.reporting.tables.identity import VERDICTS
 from blastfold.reporting.verdicts import outcome_words
 
 GOOD, CAUTION, BAD, OPEN = "good", "caution", "bad", "open"
@@ -72,6 +73,7 @@ def lights(study: Study) -> list[Light]:
         found += [*_subjects(study, dataset), *_leakage(study, dataset)]
         found += [*_duplicates(study, dataset), *_few_groups(study, dataset)]
         found += [*_baselines(study, dataset), *_controls(study, dataset)]
+    found += _identity(study)
     return [*found, *_canaries(study), *_permutations(study), *_fitted(study)]
 
 
@@ -196,6 +198,22 @@ def _control(study: Study, dataset: str, entry: dict, row: pd.Series) -> Light:
     return Light(
         study.title("dataset", dataset), check, states.get(row["outcome"], OPEN), text, table
     )
+
+
+def _identity(study: Study) -> Iterator[Light]:
+    """Yield what test images share with what models learn from elsewhere."""
+    table = study.sources.table("tables/identity")
+    states = {VERDICTS["nothing_shared"]: GOOD, VERDICTS["shared"]: BAD}
+    states[VERDICTS["unknown"]] = OPEN
+    for _, row in () if table is None else table.iterrows():
+        check = f"Nothing tested is also learnt from {row['learnt_from_title']}"
+        protocol = QUOTED.format(row["protocol_title"])
+        text = f"Under {protocol}: {row['verdict']}"
+        if row["affected"] == row["affected"]:
+            text += f", {row['affected']:.0f} of {row['tested_images']:.0f} test images affected"
+        note = f" {sentence(row['note'])}" if row["note"] else ""
+        state = states.get(row["verdict"], CAUTION)
+        yield Light(row["tested_on_title"], check, state, f"{text}.{note}", "identity")
 
 
 def _canaries(study: Study) -> Iterator[Light]:
