@@ -58,6 +58,20 @@ NOT_FOUND, TOO_SMALL, NO_TEXTURE = "not_found", "too_small", "no_texture"
 CROP_OUTCOMES = (IDENTICAL, FOUND, AMBIGUOUS, NOT_FOUND, TOO_SMALL, NO_TEXTURE)
 """What becomes of a crop that is looked for in photographs; the first two have a photograph."""
 
+CUT_BY_EDGE, PIECE_AT_EDGE = "cut_by_edge", "piece_at_edge"
+PLATELET, TOO_LARGE = "platelet", "too_large"
+SET_ASIDE = (CUT_BY_EDGE, PIECE_AT_EDGE, PLATELET, TOO_LARGE)
+"""Why something purple in a photograph is no whole leukocyte."""
+
+GIVEN_SCALE, BY_ROUND_CELLS, BY_WIDEST_PLACES = "given", "round_cells", "widest_places"
+NO_RED_CELLS = "no_red_cells"
+SCALES = (GIVEN_SCALE, BY_ROUND_CELLS, BY_WIDEST_PLACES, NO_RED_CELLS)
+"""How the scale of a photograph is known: from the settings; from red cells that are round and
+touch no other; from the widest places of all red cells; or not at all."""
+
+LEUKOCYTES = ("", CUT_BY_EDGE)
+"""What a detection is counted as when it is compared with the truth: a leukocyte, whole or cut."""
+
 LEUKAEMIA_CLASSES = ("normal", "blast")
 """Classes of the leukaemia formats in the order of their labels, for the config's keys and for
 imports. Everything after the import takes its classes from the manifest."""

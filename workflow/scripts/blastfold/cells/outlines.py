@@ -1,0 +1,126 @@
+"""Cells around their nuclei: outlines and measures, at the scale at which nuclei are looked for."""
+
+import math
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from blastfold.cells.nuclei import RED_CELL, Part
+
+REACH = 0.8
+"""Diameters of a red cell; the body of a cell ends at this distance from its nucleus."""
+
+
+class Outline(NamedTuple):
+    """A cell at the scale at which nuclei are looked for.
+
+    Attributes:
+        points: float64 (n, 2), x and y of its outline in pixels of the map; a pixel's middle is a
+            whole number.
+        centre: x and y of its centroid.
+        area: Pixels.
+        nucleus_area: Pixels.
+        roundness: 4 pi area / perimeter ** 2 of the outline, 1 for a disc.
+        lobes: Number of separate parts of the nucleus.
+        colour: Mean grey levels of red, green and blue over the cell.
+        purple: Mean purple of the nucleus.
+        at_edge: Whether it touches the edge of the map.
+    """
+
+    points: np.ndarray
+    centre: tuple[float, float]
+    area: float
+    nucleus_area: float
+    roundness: float
+    lobes: int
+    colour: tuple[float, float, float]
+    purple: float
+    at_edge: bool
+
+
+def outline_cells(
+    nuclei: list[list[Part]], bodies: np.ndarray, picture: np.ndarray, purple: np.ndarray
+) -> list[Outline]:
+    """Give every nucleus its part of the cell bodies and measure it.
+
+    Args:
+        nuclei: What :func:`blastfold.cells.nuclei.find_nuclei` returned.
+        bodies: int32 (height, width), number of the body of each pixel.
+        picture: uint8 (height, width, 3), RGB.
+        purple: float32 (height, width).
+    """
+    if not nuclei:
+        return []
+    owners = _owners(nuclei, bodies)
+    return [
+        _outline(number, parts, owners, picture, purple)
+        for number, parts in enumerate(nuclei, start=1)
+    ]
+
+
+def _owners(nuclei: list[list[Part]], bodies: np.ndarray) -> np.ndarray:
+    """Return the number of the cell of each pixel, from 1; 0 outside."""
+    seeds = np.zeros(bodies.shape, np.int32)
+    for number, parts in enumerate(nuclei, start=1):
+        for part in parts:
+            height, width = part.mask.shape
+            window = seeds[part.top : part.top + height, part.left : part.left + width]
+            window[part.mask > 0] = number
+    distance, nearest = cv2.distanceTransformWithLabels(
+        (seeds == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    names = np.zeros(int(nearest.max()) + 1, np.int32)
+    inside = seeds > 0
+    names[nearest[inside]] = seeds[inside]
+    # A body with one nucleus is of that nucleus, whatever nucleus of another body is nearer.
+    alone = np.zeros(int(bodies.max()) + 1, np.int32)
+    pairs = {(part.body, number) for number, parts in enumerate(nuclei, 1) for part in parts}
+    for body, number in pairs:
+        alone[body] = number if alone[body] == 0 else -1
+    owners = np.where(alone[bodies] > 0, alone[bodies], names[nearest])
+    owners[(bodies == 0) | (distance > REACH * RED_CELL)] = 0
+    owners[inside] = seeds[inside]
+    return owners
+
+
+def _outline(
+    number: int, parts: list[Part], owners: np.ndarray, picture: np.ndarray, purple: np.ndarray
+) -> Outline:
+    ends = np.array([(part.top, part.left, *part.mask.shape) for part in parts])
+    reach = math.ceil(REACH * RED_CELL) + 1
+    top, left = np.maximum(ends[:, :2].min(axis=0) - reach, 0).tolist()
+    bottom, right = ((ends[:, :2] + ends[:, 2:]).max(axis=0) + reach).tolist()
+    window = slice(top, bottom), slice(left, right)
+    mask = (owners[window] == number).astype(np.uint8)
+    found, _ = cv2.findContours(
+        mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(left, top)
+    )
+    points = max(found, key=cv2.contourArea)
+    shape = mask.astype(bool)
+    area, nucleus_area = int(np.count_nonzero(shape)), sum(part.area for part in parts)
+    rows, columns = np.nonzero(shape)
+    around = cv2.arcLength(points, True)
+    density = sum(
+        float(
+            purple[p.top : p.top + p.mask.shape[0], p.left : p.left + p.mask.shape[1]][
+                p.mask > 0
+            ].sum()
+        )
+        for p in parts
+    )
+    last_row, last_column = (length - 1 for length in owners.shape)
+    first = min(top + rows.min(), left + columns.min())
+    at_edge = first <= 0 or top + rows.max() >= last_row or left + columns.max() >= last_column
+    return Outline(
+        points=points[:, 0].astype(np.float64),
+        centre=(left + float(columns.mean()), top + float(rows.mean())),
+        area=float(area),
+        nucleus_area=float(nucleus_area),
+        # The outline runs through the middles of the pixels at the edge.
+        roundness=min(1.0, 4 * math.pi * area / (around + math.pi) ** 2) if around else 1.0,
+        lobes=len(parts),
+        colour=tuple(picture[window][shape].mean(axis=0).tolist()),
+        purple=density / nucleus_area,
+        at_edge=bool(at_edge),
+    )
