@@ -211,9 +211,7 @@ def _search_file(path: Path, scale: Scale | None, threads: int) -> Searched:
         return Searched(path, problem=str(error))
 
 
-def _search_picture(
-    path: Path, picture: np.ndarray, scale: Scale | None, threads: int
-) -> Searched:
+def _search_picture(path: Path, picture: np.ndarray, scale: Scale | None, threads: int) -> Searched:
     height, width = picture.shape[:2]
     scale = scale or _scale_of([picture])
     if scale.diameter is None:
@@ -227,9 +225,7 @@ def _search_slide(path: Path, slide: Slide, scale: Scale | None, threads: int) -
     return _search_levels(path, slide.levels, scale, threads)
 
 
-def _search_levels(
-    path: Path, levels: list[Level], scale: Scale | None, threads: int
-) -> Searched:
+def _search_levels(path: Path, levels: list[Level], scale: Scale | None, threads: int) -> Searched:
     finest = levels[0]
     sampled = sample_level(finest, threads)
     scale = scale or _scale_of(sampled)

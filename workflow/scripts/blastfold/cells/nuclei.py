@@ -49,6 +49,9 @@ LARGEST_BODY_HOLE = 0.25
 BODY_OPENING = 5
 """Pixels; what is thinner is no body but the rim of a red cell."""
 
+WHOLE = 1.6
+"""Areas; two parts so large are not lobes of one nucleus but two nuclei that touch."""
+
 FRAGMENT, FRAGMENT_GAP = 0.12, 0.12
 """Areas and diameters; a part so small and so close to a nucleus belongs to it."""
 
@@ -276,6 +279,8 @@ def group_parts(parts: list[Part]) -> list[list[Part]]:
         first, second = groups[one], groups[other]
         small = min(first.area, second.area) < FRAGMENT * AREA
         together = _Group(first.parts + second.parts)
+        if min(first.area, second.area) >= WHOLE * AREA:
+            return
         one_body = len(together.bodies) == 1
         if gap > (BODY_GAP if one_body else GAP) * RED_CELL:
             return

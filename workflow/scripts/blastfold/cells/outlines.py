@@ -93,9 +93,7 @@ def _outline(
     bottom, right = ((ends[:, :2] + ends[:, 2:]).max(axis=0) + reach).tolist()
     window = slice(top, bottom), slice(left, right)
     mask = (owners[window] == number).astype(np.uint8)
-    found, _ = cv2.findContours(
-        mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(left, top)
-    )
+    found, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(left, top))
     points = max(found, key=cv2.contourArea)
     shape = mask.astype(bool)
     area, nucleus_area = int(np.count_nonzero(shape)), sum(part.area for part in parts)

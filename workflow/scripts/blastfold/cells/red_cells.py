@@ -121,10 +121,11 @@ def _widths(dark: np.ndarray, purple: np.ndarray) -> np.ndarray:
     """Return twice the distances from the ground at their maxima, the pale middles filled."""
     dark = np.where(purple > MOST_PURPLE, 0, dark).astype(np.uint8)
     outlines, levels = cv2.findContours(dark, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    if not outlines:
+    # Without glass there is nothing that the cells could be distinguished from.
+    if not outlines or dark.all():
         return np.zeros(0)
     rough = cv2.distanceTransform(dark, cv2.DIST_L2, 3)
-    hole = math.pi * (2 * np.quantile(rough[dark > 0], 0.9)) ** 2
+    hole = math.pi * (1.3 * np.quantile(rough[dark > 0], 0.9)) ** 2
     for outline, level in zip(outlines, levels[0], strict=True):
         if level[3] >= 0 and cv2.contourArea(outline) < hole:
             cv2.drawContours(dark, [outline], -1, 1, -1)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from blastfold.core.raw_files import NOT_A_FILE, is_special
 from blastfold.images import jpeg
 from blastfold.images.decoding import decode_image
 from blastfold.images.limits import ImageError, read_bytes
@@ -28,6 +29,8 @@ def is_photograph(path: str | os.PathLike) -> bool:
     if path.suffix.lower() in VENDOR_SUFFIXES:
         return False
     try:
+        if is_special(path):
+            raise ImageError(NOT_A_FILE)
         with path.open("rb") as file:
             return format_of(file.read(HEADER)) != "TIFF"
     except OSError as error:

@@ -104,6 +104,7 @@ def search_level(
     light: Light,
     threads: int = 1,
     report: Callable[[int, int], None] | None = None,
+    core: int = CORE,
 ) -> tuple[list[Cell], int]:
     """Find the leukocytes of a level.
 
@@ -113,14 +114,15 @@ def search_level(
         light: Glass and threshold.
         threads: Threads that decode and look for cells; each holds one tile.
         report: Is given the number of tiles that are done, and of all.
+        core: Side of a tile's core, pixels at the scale of detection.
 
     Returns:
         The cells in pixels of this level, from the top to the bottom; and the number of tiles that
         are damaged and were left out.
     """
-    core = max(1, round(CORE * diameter / RED_CELL))
+    side = max(1, round(core * diameter / RED_CELL))
     margin = math.ceil(MARGIN * diameter / RED_CELL)
-    cores = tile_grid((level.width, level.height), (core, core), (core, core), "pad")
+    cores = tile_grid((level.width, level.height), (side, side), (side, side), "pad")
     boxes = _with_margins(cores, margin, level)
     overlap = ONE_CELL * diameter
     found: dict[int, list[Cell]] = {}
