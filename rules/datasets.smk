@@ -19,9 +19,38 @@ rule generate_demo:
         "../workflow/scripts/generate_demo.py"
 
 
+# Leukocytes in photographs, by a detector without trained weights.
+rule detect_cells:
+    output:
+        cells="<results>/cells/{dataset}/cells.tsv",
+        photographs="<results>/cells/{dataset}/photographs.tsv",
+    log:
+        "<logs>/detect_cells/{dataset}.log",
+    wildcard_constraints:
+        dataset=one_of(experiment.inputs.of_format("photographs")),
+    priority: CHECKED_FIRST
+    conda:
+        "../envs/datasets.yaml"
+    threads: 8
+    resources:
+        mem_mb=counted(4000, 0.1, experiment.inputs.raw_megabytes),
+        runtime=counted(30, 0.02, experiment.inputs.raw_megabytes, DAY),
+    params:
+        settings=experiment.inputs.detector_settings,
+        raw=experiment.inputs.raw_digest,
+        # A namespace is not compared: the same photographs at another place are not searched again.
+        place=experiment.inputs.raw_place,
+        code=code_digest("detect_cells"),
+    message:
+        "Looking for leukocytes in the photographs of {wildcards.dataset}"
+    script:
+        "../workflow/scripts/detect_cells.py"
+
+
 rule import_dataset:
     input:
         generated=experiment.inputs.generated_folder,
+        detected=experiment.inputs.detected_cells,
     output:
         images="<results>/datasets/{dataset}/images.npy",
         manifest="<results>/datasets/{dataset}/manifest.tsv",

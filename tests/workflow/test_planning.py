@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 import yaml
 from support.repository import SCHEMA
+from support.smears import write_image
 from support.splits import images_of
+from support.touching_smears import draw_smear
 from support.workflow import (
     REPOSITORY,
     planned_jobs,
@@ -18,6 +20,7 @@ from support.workflow import (
     write_sheet,
 )
 
+from blastfold.core.manifest import read_manifest
 from blastfold.experiment.combinations import combinations
 from blastfold.experiment.config import check_config
 from blastfold.folds.assignment import split
@@ -321,15 +324,28 @@ def with_selected(method):
     return config
 
 
-def test_selected_data_set_is_planned_and_made(tmp_path):
+def test_selected_data_set_and_one_of_photographs_are_planned_and_made(tmp_path):
     write_cells(tmp_path / "resources" / "raw" / "cells")
     config = with_selected("random")
+    smears = {"format": "photographs", "pattern": "{class}/*", "image_size": [20, 20]}
+    config["datasets"]["smears"] = smears | {"detector": {"red_cell_diameter": 33}}
+    for number, label in enumerate(("normal", "blast")):
+        picture, centres = draw_smear(number, 4.4, (70, 93), alone=3, pairs=0)
+        write_image(tmp_path / "resources" / "raw" / "smears" / label / "1.png", picture)
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", config=config))
     assert jobs["select_tiles"] == jobs["import_dataset"] == 1
     assert jobs["audit_dataset"] == 2
     assert "plot_selected_tiles" not in jobs
-    run = snakemake(tmp_path, "results/datasets/chosen/groups.tsv", config=config)
+    targets = ("results/datasets/chosen/groups.tsv", "results/datasets/smears/manifest.tsv")
+    run = snakemake(tmp_path, *targets, config=config)
     assert run.returncode == 0, run.stdout
+    manifest = read_manifest(tmp_path / "results" / "datasets" / "smears" / "manifest.tsv")
+    assert len(manifest) == 2 * len(centres)
+    assert set(manifest["class"]) == {"normal", "blast"}
+    # The scale is part of what the cells are computed from.
+    config["datasets"]["smears"]["detector"]["red_cell_diameter"] = 31
+    again = planned_jobs(snakemake(tmp_path, "--dry-run", *targets, config=config))
+    assert again["detect_cells"] == again["import_dataset"] == 1
     images = np.load(tmp_path / "results" / "datasets" / "chosen" / "images.npy")
     # Two of the four cells of each of eight subjects.
     assert images.shape == (16, 20, 20, 3)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from blastfold.core.logs import log_to
 from blastfold.core.raw_files import RawContent
+from blastfold.datasets.detected_cells import detected_in
 from blastfold.datasets.importing import import_dataset
 from blastfold.datasets.photographs import PhotographFolder
 
@@ -15,7 +16,7 @@ with log_to(snakemake.log[0]):
     import_dataset(
         name=snakemake.wildcards.dataset,
         path=snakemake.input.generated or place.folder,
-        settings=snakemake.params.dataset,
+        settings=detected_in(snakemake.params.dataset, snakemake.input.detected),
         expected=place.expected,
         raw=RawContent(digest, place.cache) if digest else None,
         images=snakemake.output.images,

@@ -67,7 +67,7 @@ def test_an_irregular_nucleus_is_not_split():
     assert count(purple_of((), nucleus)) == [1]
 
 
-def test_a_platelet_beside_a_nucleus_makes_no_cell_of_two():
+def test_a_platelet_next_to_a_nucleus_makes_no_cell_of_two():
     purple = purple_of([(2.5, 2.5, 1.1)], [(2.5, 2.5, 0.9), (4.5, 2.5, 0.15)])
     assert sorted(len(parts) for parts in find_nuclei(purple, 0.6)[0]) == [1, 1]
 

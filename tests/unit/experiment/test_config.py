@@ -170,6 +170,31 @@ def test_photographs_belong_to_files_of_one_crop_each(entry, received):
     assert check_config(config, SCHEMA)
 
 
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"format": "photographs"}, "needs the labels of its cells"),
+        ({"format": "photographs", "pattern": "{subject}/*"}, "needs the labels of its cells"),
+        ({"format": "folder", "detector": {}}, "belongs to format photographs"),
+        (
+            {
+                **{"format": "photographs", "sheet": "cells.csv"},
+                "detector": {"red_cell_diameter": 90, "micrometres_per_pixel": 0.1},
+            },
+            "expected one of them or none",
+        ),
+        (
+            {"format": "photographs", "sheet": "c.csv", "detector": {"red_cell_diameter": 0}},
+            "red_cell_diameter",
+        ),
+    ],
+)
+def test_a_data_set_of_photographs_needs_labels_and_one_scale(entry, message):
+    config = minimal()
+    config["datasets"][next(iter(config["datasets"]))] = entry
+    assert message in fault_of(config)
+
+
 def test_every_key_of_the_schema_is_described():
     def keys_without_description(schema, place):
         for key, entry in schema.get("properties", {}).items():

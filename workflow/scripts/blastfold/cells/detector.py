@@ -47,7 +47,7 @@ class Cell(NamedTuple):
         lobes: Separate parts of the nucleus.
         colour: Mean grey levels of red, green and blue.
         purple: Mean purple of the nucleus, optical density.
-        set_aside: Why it is no whole leukocyte, one of :data:`blastfold.core.names.SET_ASIDE`;
+        set_aside: Why it is not a whole leukocyte, one of :data:`blastfold.core.names.SET_ASIDE`;
             empty for leukocytes.
     """
 

@@ -41,7 +41,7 @@ def stored_size(path: str | os.PathLike) -> tuple[int, int]:
     """Return the shorter and the longer side of a photograph, pixels, from its header if possible.
 
     Raises:
-        ImageError: The file is no photograph.
+        ImageError: The file is not a photograph.
     """
     data = read_bytes(path)
     kind = format_of(data)

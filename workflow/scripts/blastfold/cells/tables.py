@@ -29,6 +29,8 @@ from blastfold.cells.detection import Searched
 from blastfold.core.names import LEUKOCYTES, SET_ASIDE
 from blastfold.core.tables import read_table
 
+CELLS_FILE, PHOTOGRAPHS_FILE = "cells.tsv", "photographs.tsv"
+
 CELL_COLUMNS = (
     *("photograph", "cell", "x", "y", "left", "top", "width", "height", "area", "nucleus_area"),
     *("roundness", "lobes", "red", "green", "blue", "purple", "nearest", "set_aside", "outline"),

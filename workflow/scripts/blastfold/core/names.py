@@ -61,7 +61,7 @@ CROP_OUTCOMES = (IDENTICAL, FOUND, AMBIGUOUS, NOT_FOUND, TOO_SMALL, NO_TEXTURE)
 CUT_BY_EDGE, PIECE_AT_EDGE = "cut_by_edge", "piece_at_edge"
 PLATELET, TOO_LARGE = "platelet", "too_large"
 SET_ASIDE = (CUT_BY_EDGE, PIECE_AT_EDGE, PLATELET, TOO_LARGE)
-"""Why something purple in a photograph is no whole leukocyte."""
+"""Why something purple in a photograph is not a whole leukocyte."""
 
 GIVEN_SCALE, BY_ROUND_CELLS, BY_WIDEST_PLACES = "given", "round_cells", "widest_places"
 NO_RED_CELLS = "no_red_cells"

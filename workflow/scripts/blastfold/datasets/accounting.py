@@ -90,6 +90,10 @@ ODD = {
         "{images} images have the pixels of another image with another label, for instance "
         "'{first}' and '{second}'"
     ),
+    "unlabelled_cells": (
+        "{cells} of {of} detected leukocytes have no label and are not imported; boxes or "
+        "positions may be missing, or something else was detected"
+    ),
     "rejected_share": "{rejected} of {files} files were rejected",
 }
 """What looks like a mistake, with its values."""

@@ -35,7 +35,7 @@ OF_DERIVED = ("title", "format", "of", "reproduces", "duplicates", "remove_dupli
 """Their other keys; they take all that is left from the data set that they are made from."""
 
 OF_FOLDERS = ("boxes", "pattern", "ignore")
-"""Keys that only a folder of images has."""
+"""Keys that only a folder of images or of photographs has."""
 
 OF_CROPS = ("all-idb2", "c-nmc-2019", "folder")
 """Formats whose images may be looked for in photographs."""
@@ -238,9 +238,9 @@ def _check_derived(name: str, datasets: dict) -> Iterator[str]:
 def _check_folder(name: str, dataset: dict) -> Iterator[str]:
     """Check the keys that only a folder of images has."""
     for key in OF_FOLDERS:
-        if key in dataset and dataset["format"] != "folder":
+        if key in dataset and dataset["format"] not in ("folder", "photographs"):
             yield (
-                f"datasets.{name}.{key}: belongs to format folder, "
+                f"datasets.{name}.{key}: belongs to the formats folder and photographs, "
                 f"received format {dataset['format']}"
             )
     if "photographs" in dataset and (dataset["format"] not in OF_CROPS or "boxes" in dataset):
@@ -249,6 +249,7 @@ def _check_folder(name: str, dataset: dict) -> Iterator[str]:
             f"datasets.{name}.photographs: received {found}, expected one of the formats "
             f"{', '.join(OF_CROPS)} without boxes: files of one crop each"
         )
+    yield from _check_detector(name, dataset)
     if "sheet" in dataset and "boxes" in dataset:
         yield f"datasets.{name}.boxes: received sheet and boxes, expected one of them"
     if "pattern" in dataset:
@@ -256,6 +257,28 @@ def _check_folder(name: str, dataset: dict) -> Iterator[str]:
             PathPattern(dataset["pattern"])
         except InputError as error:
             yield f"datasets.{name}.{error}"
+
+
+def _check_detector(name: str, dataset: dict) -> Iterator[str]:
+    """Check the key that only a folder of photographs has, and that labels are named."""
+    if dataset["format"] != "photographs":
+        if "detector" in dataset:
+            yield (
+                f"datasets.{name}.detector: belongs to format photographs, "
+                f"received format {dataset['format']}"
+            )
+        return
+    detector = dataset.get("detector", {})
+    if detector.get("red_cell_diameter") and detector.get("micrometres_per_pixel"):
+        yield (
+            f"datasets.{name}.detector: received red_cell_diameter and micrometres_per_pixel, "
+            "expected one of them or none"
+        )
+    if not {"sheet", "boxes"} & set(dataset) and "{class}" not in dataset.get("pattern", ""):
+        yield (
+            f"datasets.{name}: format photographs needs the labels of its cells: expected one of "
+            "boxes, sheet, or a pattern with {class}"
+        )
 
 
 def _check_slides(config: dict) -> Iterator[str]:

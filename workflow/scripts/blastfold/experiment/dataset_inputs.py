@@ -22,9 +22,12 @@ from blastfold.experiment.slide_sheet import (
 
 IMPORTED = (
     *("format", "image_size", "crop", "parts", "classes", "sheet", "boxes", "pattern", "ignore"),
-    *("conflicts", "suspicious"),
+    *("conflicts", "suspicious", "detector"),
 )
 """Keys of a data set that change its import."""
+
+DETECTED = ("detector", "classes", "sheet", "boxes", "ignore")
+"""Keys of a data set that change which cells are detected, or what is a photograph."""
 
 TISSUE = ("pcam", "tiles")
 """Formats whose images do not show one cell each."""
@@ -118,6 +121,18 @@ class DatasetInputs:
         if self.config["datasets"][wildcards.dataset]["format"] == "demo":
             return f"<results>/demo/{wildcards.dataset}"
         return []
+
+    def detected_cells(self, wildcards) -> list[str]:
+        """Return the tables of the cells detected in a data set's photographs; else nothing."""
+        if self.config["datasets"][wildcards.dataset]["format"] != "photographs":
+            return []
+        folder = f"<results>/cells/{wildcards.dataset}"
+        return [f"{folder}/cells.tsv", f"{folder}/photographs.tsv"]
+
+    def detector_settings(self, wildcards) -> dict:
+        """Return what of a data set's entry changes the detected cells."""
+        entry = self.config["datasets"][wildcards.dataset]
+        return {key: entry[key] for key in DETECTED if key in entry}
 
     def raw_digest(self, wildcards) -> str | None:
         """Return the digest of a data set's raw files; None for generated ones."""

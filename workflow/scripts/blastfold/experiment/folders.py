@@ -20,6 +20,7 @@ CLOCK_TOLERANCE = 60.0
 RESULTS = "results"
 
 STAGES = (
+    "cells",
     "datasets",
     "demo",
     "demo_slides",

@@ -18,7 +18,7 @@ import pandas as pd
 from blastfold.core.errors import InputError
 from blastfold.core.names import LEUKAEMIA_CLASSES
 from blastfold.datasets.accounting import rule_words
-from blastfold.datasets.formats import all_idb, c_nmc_2019, folder, pcam, tiles
+from blastfold.datasets.formats import all_idb, c_nmc_2019, folder, pcam, photographs, tiles
 from blastfold.datasets.formats.listing import Listing
 
 
@@ -42,6 +42,7 @@ FORMATS = {
     "demo": Format(folder.list_demo),
     "folder": Format(folder.list_images),
     "pcam": Format(pcam.list_patches, pcam.CLASSES),
+    "photographs": Format(photographs.list_photographs),
     "tiles": Format(tiles.list_tiles),
 }
 
@@ -58,7 +59,8 @@ def list_files(format_name: str, path: str | os.PathLike, settings: Mapping) -> 
         format_name: A key of ``FORMATS``.
         path: The data set's folder, or a link to it.
         settings: The data set's entry in the config; each format reads some of ``crop``,
-            ``sheet``, ``boxes``, ``pattern``, ``ignore``, ``conflicts``, ``classes`` and ``parts``.
+            ``sheet``, ``boxes``, ``pattern``, ``ignore``, ``conflicts``, ``classes``, ``parts`` and
+            ``detected``.
 
     Returns:
         Ignored files, what looks like a mistake, and the table of images. It has one row per

@@ -75,21 +75,32 @@ def list_boxes(source: "Source", settings: Mapping) -> tuple[list[dict], dict]:
         InputError: The boxes do not exist or cannot be read, or labels are no classes; the message
             lists all labels with their counts.
     """
-    boxes, problems, files = _read_boxes(source, settings["boxes"])
+    boxes, problems, files = read_boxes(source, settings["boxes"])
     index = FileIndex(source.root, [file for file in source.files if file not in files])
     if not boxes and not problems:
         raise InputError(f"'{source.root / settings['boxes']}' has no box (key 'boxes').")
     boxes = [box for box in boxes if not source.ignore.rule_for(box.label)]
-    _require_known_labels(source, settings["boxes"], boxes)
+    require_known_labels(source, settings["boxes"], boxes)
     records = _records(source, index, boxes, settings.get("crop"))
     if settings.get("conflicts") != "report":
         _require_one_label(records)
-    _ignore_others(source, files, records)
+    ignore_others(source, files, records)
     return [*records, *problems], {"photograph": "", **NO_BOX}
 
 
-def _read_boxes(source: "Source", name: str) -> tuple[list[Box], list[dict], set[str]]:
-    """Return all boxes, the files that cannot be read, and all files of boxes."""
+def read_boxes(source: "Source", name: str) -> tuple[list[Box], list[dict], set[str]]:
+    """Read the boxes of a data set.
+
+    Args:
+        source: The files of the data set.
+        name: The key ``boxes``.
+
+    Returns:
+        All boxes, records of the files that cannot be read, and all files of boxes.
+
+    Raises:
+        InputError: The boxes do not exist or cannot be read.
+    """
     place = PurePosixPath(name).as_posix().rstrip("/")
     path = source.root / place
     if path.is_dir():
@@ -197,7 +208,12 @@ def _read_csv(path: Path) -> Iterator[Box]:
         yield Box(photograph, label, left, top, *ends, f"'{path.name}', row {number}")
 
 
-def _require_known_labels(source: "Source", name: str, boxes: list[Box]) -> None:
+def require_known_labels(source: "Source", name: str, boxes: list[Box]) -> None:
+    """Check that every box has the label of a class.
+
+    Raises:
+        InputError: Lists all unknown labels with their counts.
+    """
     unknown = Counter(
         box.label for box in boxes if plain_value(box.label).casefold() not in source.labels
     )
@@ -231,7 +247,7 @@ def _records(
         if not record["problem"] and (fault := _fault(box)):
             record["problem"] = fault
         if not record["problem"]:
-            record |= _crop_around(box, crop)
+            record |= crop_around(box, crop)
             larger += crop is not None and (box.height > crop[0] or box.width > crop[1])
         records.append(source.read_names(record))
     if larger:
@@ -249,7 +265,8 @@ def _fault(box: Box) -> str:
     return ""
 
 
-def _crop_around(box: Box, crop: tuple[int, int] | None) -> dict[str, int]:
+def crop_around(box: Box, crop: tuple[int, int] | None) -> dict[str, int]:
+    """Return the columns of a crop (height, width) around the centre of a box; None: the box."""
     height, width = crop or (round(box.height), round(box.width))
     centre_x, centre_y = box.left + box.width / 2, box.top + box.height / 2
     return {
@@ -278,7 +295,8 @@ def _require_one_label(records: list[dict]) -> None:
         )
 
 
-def _ignore_others(source: "Source", files: set[str], records: list[dict]) -> None:
+def ignore_others(source: "Source", files: set[str], records: list[dict]) -> None:
+    """Enter the rule of every file that gives no image; ``files`` are those of boxes."""
     used = {record["file"] for record in records}
     for file in source.files:
         if file in files and file not in used:

@@ -1,0 +1,248 @@
+"""Cells that were detected in photographs: each whole leukocyte gives one image.
+
+Labels come from boxes, from a sheet of positions, from a sheet with one row per photograph, or from
+the paths of the photographs.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from blastfold.cells.tables import CELLS_FILE, PHOTOGRAPHS_FILE, read_cells, read_photographs
+from blastfold.cells.truth import Comparison, compare_with_boxes, compare_with_positions
+from blastfold.core.errors import InputError
+from blastfold.datasets.formats.boxes import (
+    NO_BOX,
+    Box,
+    crop_around,
+    ignore_others,
+    read_boxes,
+    require_known_labels,
+)
+from blastfold.datasets.formats.common import plain_value
+from blastfold.datasets.formats.file_index import FileIndex
+from blastfold.datasets.formats.folder import Source
+from blastfold.datasets.formats.listing import Listing
+from blastfold.datasets.formats.sheet import Sheet, read_records
+
+CROP = 2.5
+"""Diameters of a red cell; side of a crop where the config names none, 18.5 micrometres."""
+
+REACH = 0.75
+"""Diameters of a red cell; a cell has the label of a position that is no further from it."""
+
+FROM_SHEET = ("subject", "picture", "part")
+"""What the sheet says of a photograph."""
+
+NO_CELL = "no whole leukocyte was found"
+
+
+class Known(NamedTuple):
+    """What is known of the cells of a photograph.
+
+    Attributes:
+        label: Of all its cells; None where they have none in common.
+        places: float (n, 4), boxes as left, top, width and height, or (n, 2), positions.
+        labels: Of the places.
+        names: Subject, picture and part, as far as the sheet names them.
+    """
+
+    label: int | None = None
+    places: np.ndarray = np.zeros((0, 2))
+    labels: tuple[int, ...] = ()
+    names: Mapping[str, str] = {}
+
+    def compare(self, points: np.ndarray, diameter: float) -> Comparison:
+        """Compare detections with the places.
+
+        Args:
+            points: float (n, 2), x and y of the detections.
+            diameter: Of red cells, pixels.
+        """
+        if self.places.shape[1] == 4:
+            return compare_with_boxes(points, self.places)
+        return compare_with_positions(points, self.places, REACH * diameter)
+
+
+def list_photographs(root: Path, settings: Mapping) -> Listing:
+    """List detected cells (see :func:`blastfold.datasets.formats.list_records`).
+
+    Args:
+        root: The folder of photographs.
+        settings: ``detected``: folder with the tables of the detected cells. ``boxes``, ``sheet``,
+            ``pattern``, ``ignore``, ``classes`` and ``crop`` as for a folder of images; a sheet has
+            one row per photograph, or one per cell with the columns x and y (pixels of its middle).
+
+    Returns:
+        One image per whole leukocyte with a label.
+
+    Raises:
+        InputError: Nothing gives labels, or sheet, boxes or labels are not as expected.
+    """
+    source = Source(root, settings)
+    known, read = known_cells(source, settings)
+    folder = Path(settings["detected"])
+    photographs = read_photographs(folder / PHOTOGRAPHS_FILE)
+    cells = read_cells(folder / CELLS_FILE)
+    by_file = dict(iter(cells[cells["set_aside"] == ""].groupby("photograph")))
+    records: list[dict] = []
+    unlabelled = 0
+    for row in photographs.to_dict("records"):
+        file = row["photograph"]
+        found = by_file.get(file, cells[:0])
+        base = _base_record(source, file, known.get(file, Known()))
+        if row["problem"] or not len(found):
+            problem = row["problem"] or NO_CELL
+            records.append(base | {"image_id": file, "label": 0, "problem": problem})
+            continue
+        labels = _labels(source, file, known.get(file, Known()), found, row["red_cell_diameter"])
+        taken = list(_cell_records(base, found, labels, row, settings.get("crop")))
+        unlabelled += len(found) - len(taken)
+        if not taken:
+            problem = "no detected leukocyte has a label"
+            taken = [base | {"image_id": file, "label": 0, "problem": problem}]
+        records += taken
+    if unlabelled:
+        total = sum(map(len, by_file.values()))
+        source.listing.doubt("unlabelled_cells", cells=unlabelled, of=total)
+    ignore_others(source, read, records)
+    if settings.get("sheet"):
+        source.listing.ignored |= dict.fromkeys(read, "sheet")
+    return source.finish(records, [""] * len(records), photograph="", **NO_BOX)
+
+
+def known_cells(source: Source, settings: Mapping) -> tuple[dict[str, Known], set[str]]:
+    """Read what boxes or a sheet say of the cells.
+
+    Returns:
+        By photograph; and the files that were read for it.
+
+    Raises:
+        InputError: Nothing gives labels, or sheet, boxes or labels are not as expected.
+    """
+    if settings.get("boxes"):
+        return _from_boxes(source, settings["boxes"])
+    if settings.get("sheet"):
+        return _from_sheet(source, settings["sheet"])
+    if not source.names_class:
+        raise InputError(
+            f"'{source.root}': nothing gives the labels of the cells. Expected one of the keys "
+            "'boxes', 'sheet', or 'pattern' with {class}."
+        )
+    return {}, set()
+
+
+def _from_boxes(source: Source, name: str) -> tuple[dict[str, Known], set[str]]:
+    boxes, _, files = read_boxes(source, name)
+    boxes = [box for box in boxes if not source.ignore.rule_for(box.label)]
+    require_known_labels(source, name, boxes)
+    index = FileIndex(source.root, [file for file in source.files if file not in files])
+    by_file: dict[str, list[Box]] = defaultdict(list)
+    for box in boxes:
+        found = next(filter(None, map(index.find_image, box.photograph.split("\n"))), None)
+        if found:
+            by_file[found].append(box)
+    return {
+        file: Known(
+            None,
+            np.array([box[2:6] for box in some], float),
+            tuple(source.labels[plain_value(box.label).casefold()] for box in some),
+        )
+        for file, some in by_file.items()
+    }, files
+
+
+def _from_sheet(source: Source, name: str) -> tuple[dict[str, Known], set[str]]:
+    source.require_listed(name, "sheet")
+    sheet = Sheet(source.root / name)
+    index = FileIndex(source.root, source.files)
+    rows = dict(sheet.named_rows())
+    of_cells: dict[str, list[tuple[float, float, int]]] = defaultdict(list)
+    of_files: dict[str, int] = {}
+    names: dict[str, dict[str, str]] = {}
+    for number, record in read_records(sheet, index, source.labels, source.ignore):
+        file, label = record["file"], record["label"]
+        place = _position(sheet, number, rows[number])
+        if place is not None:
+            of_cells[file].append((*place, label))
+        elif of_files.setdefault(file, label) != label:
+            raise InputError(
+                f"'{sheet.path}', row {number}: the photograph '{file}' has two labels. Expected "
+                "one row per photograph, or the columns x and y of each cell."
+            )
+        said = {key: record[key] for key in FROM_SHEET if record.get(key)}
+        names[file] = said | names.get(file, {})
+    return {
+        file: Known(
+            of_files.get(file),
+            np.array([place[:2] for place in of_cells[file]], float).reshape(-1, 2),
+            tuple(place[2] for place in of_cells[file]),
+            names[file],
+        )
+        for file in names
+    }, {PurePosixPath(name).as_posix()}
+
+
+def _position(sheet: Sheet, number: int, row: Mapping) -> tuple[float, float] | None:
+    texts = [row.get(axis, "") for axis in ("x", "y")]
+    if not any(texts):
+        return None
+    try:
+        x, y = map(float, texts)
+    except ValueError:
+        raise InputError(
+            f"'{sheet.path}', row {number}: x {texts[0]!r} and y {texts[1]!r}; expected the "
+            "column and the row of the middle of the cell in pixels, or two empty cells."
+        ) from None
+    return x, y
+
+
+def _base_record(source: Source, file: str, known: Known) -> dict:
+    record = {"file": file, **known.names}
+    record |= {"picture": record.get("picture") or _stem(file), "photograph": file}
+    return source.read_names(record)
+
+
+def _labels(
+    source: Source, file: str, known: Known, cells: pd.DataFrame, diameter: float
+) -> list[int | None]:
+    """Return the label of every cell: of its place, else of its photograph, else None."""
+    common = known.label
+    if common is None and source.names_class:
+        name = (source.pattern.read(file) or {}).get("class", "")
+        common = source.labels.get(plain_value(name).casefold())
+    labels: list[int | None] = [common] * len(cells)
+    compared = known.compare(cells[["x", "y"]].to_numpy(float), diameter)
+    for cell, place in compared.found.tolist():
+        labels[cell] = known.labels[place]
+    return labels
+
+
+def _cell_records(
+    base: dict, cells: pd.DataFrame, labels: list[int | None], photograph: dict, crop: tuple | None
+) -> Iterator[dict]:
+    side = round(CROP * photograph["red_cell_diameter"])
+    height, width = crop or (side, side)
+    stem = _stem(base["file"])
+    for (number, x, y), label in zip(
+        cells[["cell", "x", "y"]].itertuples(index=False), labels, strict=True
+    ):
+        if label is None:
+            continue
+        box = Box(base["file"], "", x - width / 2, y - height / 2, width, height, "")
+        yield (
+            base
+            | crop_around(box, (height, width))
+            | {
+                "image_id": f"{stem}_cell{int(number):03d}",
+                "label": label,
+            }
+        )
+
+
+def _stem(file: str) -> str:
+    return str(PurePosixPath(file).with_suffix(""))
