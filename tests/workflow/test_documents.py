@@ -129,7 +129,9 @@ def test_captions_are_used_and_free_of_faults(caption):
     template = jinja2.Template(caption.read_text("utf-8"), undefined=jinja2.StrictUndefined)
     # Level 2 is a warning: docutils raises an error for it.
     docutils.core.publish_string(
-        template.render(snakemake=job), writer="null", settings_overrides={"halt_level": 2}
+        template.render(snakemake=job, categories={}),
+        writer="null",
+        settings_overrides={"halt_level": 2},
     )
 
 
