@@ -28,6 +28,8 @@ NOT_AUGMENTED = {
     "saturation": 0,
     "hue": 0,
     "crop": 0,
+    "rotation": 0,
+    "stain_jitter": 0,
 }
 
 

@@ -16,6 +16,7 @@ SUBJECTS = {"a": 0, "b": 0, "c": 0, "d": 0, "e": 0, "f": 1, "g": 1, "h": 1, "i":
 AUGMENTATION = {
     **{"flip_up_down": True, "flip_left_right": True, "transpose": True},
     **{"brightness": 0.1, "contrast": 0.1, "saturation": 0.1, "hue": 0.02, "crop": 0.1},
+    **{"rotation": 0.0, "stain_jitter": 0.0},
 }
 
 

@@ -1,4 +1,4 @@
-"""Every operation of thesis 4.5 alone, against NumPy, OpenCV and colorsys, eagerly and compiled."""
+"""Every operation alone, against NumPy, OpenCV and colorsys, eagerly and compiled."""
 
 import colorsys
 from dataclasses import replace
@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from blastfold.core.seeds import generator
 from blastfold.core.settings import AugmentationSettings
 from blastfold.networks import augmentation as aug
 from blastfold.networks import augmentation_samples
@@ -21,6 +22,8 @@ SETTINGS = AugmentationSettings(
     saturation=0.3,
     hue=0.05,
     crop=0.2,
+    rotation=30.0,
+    stain_jitter=0.05,
 )
 
 
@@ -42,7 +45,8 @@ def changed_by(images, **columns):
     draws = aug.identity_draws(len(images))
     for name, values in columns.items():
         draws[:, aug.COLUMNS.index(name)] = values
-    return numpy(aug.augment(images, draws))
+    stains = any(name.startswith("stain") for name in columns)
+    return numpy(aug.augment(images, draws, stains=stains))
 
 
 WINDOW = ("crop_height", "crop_width", "crop_top", "crop_left")
@@ -76,6 +80,88 @@ def test_the_window_is_cut_from_the_mirrored_and_transposed_image(
     moved = moved[:, :, ::-1] if left_right else moved
     moved = moved.swapaxes(1, 2) if swapped else moved
     np.testing.assert_allclose(together, changed_by(moved, **window), atol=1e-2)
+
+
+@pytest.mark.parametrize("quarters", [1, 2, -1])
+def test_rotation_by_right_angles_equals_numpy(images, quarters):
+    result = changed_by(images, rotation=quarters * np.pi / 2)
+    np.testing.assert_allclose(result, np.rot90(images, quarters, axes=(1, 2)), atol=2e-2)
+
+
+@pytest.mark.parametrize("degrees", [30, -115])
+def test_rotation_carries_a_point_anticlockwise_about_the_centre(degrees):
+    """A spot 6 pixels right of the centre is 6 pixels away at that angle (height upwards)."""
+    centre, radius = 9.5, 6.0
+    rows, columns = np.mgrid[:20, :20]
+
+    def spot(column, row):
+        distance = np.hypot(columns - column, rows - row)
+        return np.repeat(200 * np.exp(-(distance**2) / 4)[None, ..., None], 3, axis=3)
+
+    angle = np.deg2rad(degrees)
+    result = changed_by(spot(centre + radius, centre).astype("float32"), rotation=angle)
+    expected = spot(centre + radius * np.cos(angle), centre - radius * np.sin(angle))
+    assert np.abs(result - expected).max() < 20
+    weights = result[0, ..., 0] / result[0, ..., 0].sum()
+    place = (weights * columns).sum() - centre, centre - (weights * rows).sum()
+    assert place == pytest.approx((radius * np.cos(angle), radius * np.sin(angle)), abs=0.05)
+
+
+def test_rotation_fills_corners_with_the_mirrored_image(images):
+    """Against OpenCV's remap with the border mirrored including its last pixel."""
+    angle = np.deg2rad(50)
+    across, down = np.meshgrid(*2 * [np.arange(20) - 9.5])
+    columns = (np.cos(angle) * across - np.sin(angle) * down + 9.5).astype("float32")
+    rows = (np.sin(angle) * across + np.cos(angle) * down + 9.5).astype("float32")
+    smooth = np.stack([cv2.GaussianBlur(image, (0, 0), 2) for image in images])
+    result = changed_by(smooth, rotation=angle)
+    for image, changed in zip(smooth, result, strict=True):
+        expected = cv2.remap(image, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+        # OpenCV interpolates on a grid of 1/32 pixel.
+        np.testing.assert_allclose(changed, expected, atol=2)
+    bright = changed_by(np.full((6, 20, 20, 3), 200, "float32"), rotation=np.linspace(-3, 3, 6))
+    np.testing.assert_allclose(bright, 200, atol=1e-2)
+
+
+def test_the_window_is_cut_from_the_rotated_image(images):
+    window = dict(zip(WINDOW, (0.5, 0.25, 0.3, 0.6), strict=True))
+    together = changed_by(images, rotation=np.pi / 2, flip_left_right=1, transpose=1, **window)
+    moved = np.rot90(images, axes=(1, 2))[:, :, ::-1].swapaxes(1, 2)
+    np.testing.assert_allclose(together, changed_by(moved, **window), atol=2e-2)
+
+
+def test_stain_jitter_is_that_of_tellez():
+    """Stain by stain in double precision: unmixed, scaled, shifted and mixed again."""
+    random = np.random.default_rng(5)
+    images = random.uniform(12, 255, (6, 20, 20, 3)).astype("float32")
+    factors, shifts = random.uniform(0.8, 1.2, (6, 3)), random.uniform(-0.2, 0.2, (6, 3))
+    names = ("haematoxylin", "eosin", "dab")
+    columns = {f"stain_jitter_factor_{name}": factors[:, place] for place, name in enumerate(names)}
+    columns |= {f"stain_jitter_shift_{name}": shifts[:, place] for place, name in enumerate(names)}
+    result = changed_by(images, **columns)
+    # Ruifrok and Johnston (2001).
+    haematoxylin, eosin, dab = [0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]
+    for image, changed, factor, shift in zip(images, result, factors, shifts, strict=True):
+        density = -np.log((image.reshape(-1, 3).astype("float64") + 1) / 256)
+        amounts = np.linalg.solve(np.transpose([haematoxylin, eosin, dab]), density.T)
+        scaled = [amounts[place] * factor[place] + shift[place] for place in range(3)]
+        mixed = sum(
+            np.outer(amount, colour)
+            for amount, colour in zip(scaled, (haematoxylin, eosin, dab), strict=True)
+        )
+        expected = np.clip(256 * np.exp(-mixed) - 1, 0, 255).reshape(20, 20, 3)
+        np.testing.assert_allclose(changed, expected, atol=0.02)
+
+
+def test_stain_jitter_of_zero_strength_changes_nothing(images):
+    np.testing.assert_allclose(changed_by(images, stain_jitter_shift_dab=0), images, atol=2e-2)
+
+
+def test_more_haematoxylin_is_darker_and_bluer():
+    purple = np.full((1, 20, 20, 3), (150, 110, 190), "float32")
+    changed = changed_by(purple, stain_jitter_shift_haematoxylin=0.2)[0, 0, 0]
+    lost = np.log(np.array([151, 111, 191]) / (changed + 1))
+    np.testing.assert_allclose(lost, 0.2 * np.array([0.65, 0.70, 0.29]), atol=1e-4)
 
 
 def test_transpose_leaves_images_that_are_not_square(images):
@@ -126,6 +212,7 @@ def test_a_masked_background_stays_black():
     images[:3, ground] = random.uniform(0, 10, (3, ground.sum(), 3))
     images[3] = 0
     changes = {"brightness": 25, "contrast": 1.2, "saturation": 0.8, "hue": 0.2}
+    changes |= dict.fromkeys(aug.STAIN_SHIFTS, 0.1)
     result = changed_by(images, **changes)
     np.testing.assert_array_equal(result[:3, ground], images[:3, ground])
     np.testing.assert_array_equal(result[3], images[3])
@@ -198,9 +285,26 @@ def test_same_result_eagerly_and_inside_a_compiled_network(images):
     stored = images.astype("uint8")
     image = keras.Input((20, 20, 3), dtype="uint8")
     drawn = keras.Input((len(aug.COLUMNS),))
-    network = keras.Model([image, drawn], aug.Augmentation()([image, drawn]))
+    network = keras.Model([image, drawn], aug.Augmentation(stains=True)([image, drawn]))
     compiled = network.predict([stored, draws], verbose=0)
-    np.testing.assert_allclose(compiled, numpy(aug.augment(stored, draws)), atol=1e-3)
+    eager = numpy(aug.augment(stored, draws, stains=True))
+    np.testing.assert_allclose(compiled, eager, atol=1e-3)
+    again = aug.Augmentation.from_config(network.layers[-1].get_config())
+    assert again.stains
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_images_change_in_single_precision_whatever_the_network_computes_in(images, policy):
+    draws = aug.draw_augmentations(len(images), SETTINGS, seed=3, epoch=1)
+    image, drawn = keras.Input((20, 20, 3)), keras.Input((len(aug.COLUMNS),))
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        network = keras.Model([image, drawn], aug.Augmentation(stains=True)([image, drawn]))
+    finally:
+        keras.config.set_dtype_policy(before)
+    expected = numpy(aug.augment(images, draws, stains=True))
+    np.testing.assert_allclose(network.predict([images, draws], verbose=0), expected, atol=1e-3)
 
 
 def test_an_image_changes_the_same_way_alone_and_in_a_batch(images):
@@ -225,6 +329,29 @@ def test_draws_have_the_distribution_of_the_thesis():
     assert np.corrcoef(draws.T[[0, 1, 2, 3, 4]])[np.triu_indices(5, 1)] == pytest.approx(
         0, abs=0.03
     )
+
+
+def test_rotation_and_stains_are_drawn_evenly_to_their_limits():
+    draws = aug.draw_augmentations(20_000, SETTINGS, seed=2022, epoch=1)
+    limits = {"rotation": (0, np.deg2rad(30))}
+    limits |= {name: (1, 0.05) for name in aug.STAIN_FACTORS}
+    limits |= {name: (0, 0.05) for name in aug.STAIN_SHIFTS}
+    for name, (middle, limit) in limits.items():
+        drawn = (column(draws, name) - middle) / limit
+        assert np.abs(drawn).max() <= 1 + 1e-5
+        # Quartiles of an even distribution from -1 to 1.
+        np.testing.assert_allclose(np.quantile(drawn, (0.25, 0.5, 0.75)), (-0.5, 0, 0.5), atol=0.03)
+    together = np.corrcoef(np.stack([column(draws, name) for name in limits]))
+    assert np.abs(together[np.triu_indices(len(limits), 1)]).max() < 0.03
+
+
+def test_draws_of_the_thesis_do_not_know_of_rotation_and_stains():
+    """A later operation is drawn last: these are the eleven columns that came first."""
+    draws = aug.draw_augmentations(40, SETTINGS, seed=7, epoch=3)
+    first = generator(7, "augmentation", 3).uniform(size=(11, 40))
+    np.testing.assert_allclose(column(draws, "hue"), np.pi * 0.1 * (2 * first[6] - 1), rtol=1e-5)
+    np.testing.assert_allclose(column(draws, "crop_height"), 1 - 0.2 * first[7], rtol=1e-6)
+    assert len(aug.COLUMNS) == 11 + 1 + 6
 
 
 def test_draws_depend_on_seed_and_epoch_alone():
@@ -257,13 +384,17 @@ def test_samples_show_every_operation_that_is_switched_on(tmp_path):
     augmentation_samples.sample_augmentations(
         tmp_path / "images.npy",
         tmp_path / "manifest.tsv",
-        replace(SETTINGS, hue=0, saturation=0),
+        replace(SETTINGS, hue=0, saturation=0, rotation=180.0),
         seed=1,
         samples=tmp_path / "samples.npz",
     )
     with np.load(tmp_path / "samples.npz") as samples:
         names = samples["operations"].tolist()
         assert "colour" not in names
+        assert names[-3:] == ["rotation", "stains", "all"]
+        for name in ("rotation", "stains"):
+            shown = samples["augmented"][:, names.index(name)]
+            assert (shown != samples["original"]).any(axis=(1, 2, 3)).all()
         flipped = samples["augmented"][:, names.index("flip up-down")]
         np.testing.assert_array_equal(flipped, samples["original"][:, ::-1])
         transposed = samples["augmented"][:, names.index("transpose")]

@@ -44,6 +44,8 @@ AUGMENTATION = {
     "saturation": 0.0,
     "hue": 0.03,
     "crop": 0.2,
+    "rotation": 180,
+    "stain_jitter": 0.05,
 }
 ASKED = [("cells", "subject_folds", "big", 2), ("cells", "subject_folds", "small", 2)]
 
@@ -211,6 +213,8 @@ def test_augmentation_stands_with_its_true_values(stored):
     assert "±15 % of their range" in text
     assert "±3 % of the colour circle" in text
     assert "up to 20 % of each side" in text
+    assert "a rotation by any angle, with the corners filled by the mirrored image" in text
+    assert "haematoxylin, eosin and DAB by up to ±5 % and ±0.05 of optical density" in text
     for unused in ("contrast", "saturation"):
         assert unused not in text
 

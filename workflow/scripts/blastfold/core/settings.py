@@ -85,6 +85,8 @@ class AugmentationSettings(Settings):
     saturation: float
     hue: float
     crop: float
+    rotation: float
+    stain_jitter: float
 
     def changes_anything(self) -> bool:
         """Return whether any operation is switched on."""
@@ -100,6 +102,8 @@ UNCHANGED = AugmentationSettings(
     saturation=0.0,
     hue=0.0,
     crop=0.0,
+    rotation=0.0,
+    stain_jitter=0.0,
 )
 """Settings that leave every image as it is."""
 

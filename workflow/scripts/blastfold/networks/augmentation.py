@@ -1,4 +1,4 @@
-"""Random changes of training images (thesis 4.5): how they are drawn and how they are applied.
+"""Random changes of training images (thesis 4.5, and more): how they are drawn and applied.
 
 Drawing and applying are separate. A draw is a row of numbers from NumPy. It depends only on the
 seed, the epoch and the row of the image in the data set, so that it can be repeated for any subset
@@ -13,21 +13,17 @@ from keras import ops
 from blastfold.core.seeds import generator
 from blastfold.core.settings import AugmentationSettings
 from blastfold.images.stain import BLACK
+from blastfold.networks.stain_jitter import STAINS, jitter_stains
 
-COLUMNS = (
-    "flip_up_down",
-    "flip_left_right",
-    "transpose",
-    "brightness",
-    "contrast",
-    "saturation",
-    "hue",
-    "crop_height",
-    "crop_width",
-    "crop_top",
-    "crop_left",
-)
-"""Meaning of the columns of a draw, in the order in which the operations are applied."""
+FLIPS = ("flip_up_down", "flip_left_right", "transpose")
+COLOURS = ("brightness", "contrast", "saturation", "hue")
+WINDOW = ("crop_height", "crop_width", "crop_top", "crop_left")
+MOVES = (*FLIPS, *WINDOW, "rotation")
+STAIN_FACTORS = tuple(f"stain_jitter_factor_{stain}" for stain in STAINS)
+STAIN_SHIFTS = tuple(f"stain_jitter_shift_{stain}" for stain in STAINS)
+
+COLUMNS = (*FLIPS, *COLOURS, *WINDOW, "rotation", *STAIN_FACTORS, *STAIN_SHIFTS)
+"""Meaning of the columns of a draw. A new one is the last, so that the draws of others stay."""
 
 TRANSPOSE_THRESHOLD = 0.75
 """An image is transposed when its uniform draw is at least this value (thesis 4.5)."""
@@ -45,7 +41,7 @@ RGB_TO_YIQ = np.array(
 def identity_draws(count: int) -> np.ndarray:
     """Return draws that leave every image as it is: float32, shape (count, len(COLUMNS))."""
     draws = np.zeros((count, len(COLUMNS)), dtype="float32")
-    for column in ("contrast", "saturation", "crop_height", "crop_width"):
+    for column in ("contrast", "saturation", "crop_height", "crop_width", *STAIN_FACTORS):
         draws[:, COLUMNS.index(column)] = 1.0
     return draws
 
@@ -65,7 +61,8 @@ def draw_augmentations(
         float32, shape (count, len(COLUMNS)). Row i belongs to image i of the data set. Flips and
         transpose are 0 or 1; brightness is a shift in intensities (-255..255); contrast and
         saturation are factors; hue is an angle in radians; the crop's height, width, top and
-        left are shares of the image's side.
+        left are shares of the image's side; rotation is an angle in radians; the factor and the
+        shift of each stain are those of :func:`blastfold.networks.stain_jitter.jitter_stains`.
     """
     random = generator(seed, "augmentation", epoch)
     # Every column is drawn, also for an operation that is switched off, so that switching one
@@ -86,6 +83,9 @@ def draw_augmentations(
         "crop_width": crop_width,
         "crop_top": (1.0 - crop_height) * uniform["crop_top"],
         "crop_left": (1.0 - crop_width) * uniform["crop_left"],
+        "rotation": np.deg2rad(settings.rotation) * symmetric["rotation"],
+        **{name: 1.0 + settings.stain_jitter * symmetric[name] for name in STAIN_FACTORS},
+        **{name: settings.stain_jitter * symmetric[name] for name in STAIN_SHIFTS},
     }
     return np.stack([columns[name] for name in COLUMNS], axis=1).astype("float32")
 
@@ -107,7 +107,7 @@ def adjust_colours(images, brightness, contrast, saturation, hue):
     Returns:
         float32 (n, h, w, 3), not clipped.
     """
-    shown = ops.max(images, axis=-1, keepdims=True) > BLACK
+    shown = _shown(images)
     weights = ops.cast(shown, images.dtype)
     share = ops.mean(weights, axis=(1, 2))
     mean = ops.mean(images * weights, axis=(1, 2)) / ops.maximum(share, 1.0 / (2**30))
@@ -126,6 +126,11 @@ def adjust_colours(images, brightness, contrast, saturation, hue):
     return ops.where(shown, ops.reshape(changed, (-1, height, width, 3)), images)
 
 
+def _shown(images):
+    """Distinguish pixels from a masked black background, bool (n, h, w, 1)."""
+    return ops.max(images, axis=-1, keepdims=True) > BLACK
+
+
 def _hue_turn(angle):
     """Return the RGB matrix, (n, 3, 3), that rotates the hue by an angle."""
     cosine, sine = ops.cos(angle), ops.sin(angle)
@@ -141,10 +146,13 @@ def _hue_turn(angle):
     return ops.matmul(ops.matmul(np.linalg.inv(RGB_TO_YIQ), turn), RGB_TO_YIQ)
 
 
-def move_pixels(images, flip_up_down, flip_left_right, transpose, height, width, top, left):
-    """Mirror and transpose the chosen images, then stretch a window of each to the full size.
+def move_pixels(
+    images, flip_up_down, flip_left_right, transpose, height, width, top, left, rotation
+):
+    """Rotate, mirror and transpose the chosen images, then stretch a window of each to full size.
 
-    The whole change is one affine map of pixel positions, so that the pixels are read once.
+    The whole change is one affine map of pixel positions, so that the pixels are read once. What a
+    rotation brings into the picture from outside is the image mirrored at its border.
 
     Args:
         images: float32 (n, h, w, 3).
@@ -156,6 +164,7 @@ def move_pixels(images, flip_up_down, flip_left_right, transpose, height, width,
         width: (n,) width of the window as a share of w.
         top: (n,) upper edge of the window as a share of h.
         left: (n,) left edge of the window as a share of w.
+        rotation: (n,) angle in radians by which the content turns anticlockwise about the centre.
 
     Returns:
         float32 (n, h, w, 3), bilinear. Pixel centres are at half-integer positions, as in all
@@ -171,27 +180,50 @@ def move_pixels(images, flip_up_down, flip_left_right, transpose, height, width,
     column = [straight * width, swapped * height, straight * across + swapped * down]
     row = [swapped * width, straight * height, straight * down + swapped * across]
     # ... in which the last column or row of the stored image comes first when it is mirrored.
-    mirrored = []
+    places = []
     for place, flipped, last in (
         (column, flip_left_right, columns - 1),
         (row, flip_up_down, rows - 1),
     ):
         direction = 1.0 - 2.0 * flipped
-        mirrored += [direction * value for value in place]
-        mirrored[-1] = mirrored[-1] + last * flipped
+        place = [direction * value for value in place]
+        places.append([*place[:2], place[2] + last * flipped])
+    # The rotation comes first, so that its place in the stored image is the last to be known.
+    column, row = _turn(*places, rotation, ((columns - 1) / 2, (rows - 1) / 2))
     zero = ops.zeros_like(width)
-    transforms = ops.stack([*mirrored, zero, zero], axis=-1)
+    transforms = ops.stack([*column, *row, zero, zero], axis=-1)
     return ops.image.affine_transform(
-        images, transforms, interpolation="bilinear", fill_mode="nearest"
+        images, transforms, interpolation="bilinear", fill_mode="reflect"
     )
 
 
-def augment(images, draws):
-    """Apply draws to a batch: all operations of the thesis.
+def _turn(column, row, angle, centre):
+    """Turn positions clockwise about a centre, which turns the content there anticlockwise.
+
+    Args:
+        column: Coefficients of the column, each (n,): of the output's x and y, and the constant.
+        row: The same of the row.
+        angle: (n,) in radians. With 0 all positions stay exactly as they are.
+        centre: Column and row.
+    """
+    cosine, sine = ops.cos(angle), ops.sin(angle)
+    across, down = centre
+    # c + R (p - c) = R p + (c - R c), whose second term is exactly 0 without a rotation.
+    turned_column = [cosine * x - sine * y for x, y in zip(column, row, strict=True)]
+    turned_row = [sine * x + cosine * y for x, y in zip(column, row, strict=True)]
+    turned_column[2] = turned_column[2] + (across - (cosine * across - sine * down))
+    turned_row[2] = turned_row[2] + (down - (sine * across + cosine * down))
+    return turned_column, turned_row
+
+
+def augment(images, draws, *, stains=False):
+    """Apply draws to a batch.
 
     Args:
         images: (n, h, w, 3) intensities 0-255, any numeric dtype.
         draws: (n, len(COLUMNS)) rows of :func:`draw_augmentations`.
+        stains: Whether stains are changed. Logarithms of all pixels take time, which models without
+            ``stain_jitter`` need not spend.
 
     Returns:
         float32 (n, h, w, 3), clipped to 0-255.
@@ -199,19 +231,38 @@ def augment(images, draws):
     images = ops.cast(images, "float32")
     drawn = {name: draws[:, position] for position, name in enumerate(COLUMNS)}
     # A change of colours does not depend on the position of a pixel, so that it may come first.
-    colours = ("brightness", "contrast", "saturation", "hue")
-    images = adjust_colours(images, *(drawn[name] for name in colours))
+    if stains:
+        factors, shifts = (
+            ops.stack([drawn[name] for name in names], axis=-1)
+            for names in (STAIN_FACTORS, STAIN_SHIFTS)
+        )
+        changed = ops.clip(jitter_stains(images, factors, shifts), 0.0, 255.0)
+        images = ops.where(_shown(images), changed, images)
+    images = adjust_colours(images, *(drawn[name] for name in COLOURS))
     images = ops.clip(images, 0.0, 255.0)
-    images = move_pixels(images, *(drawn[name] for name in COLUMNS if name not in colours))
+    images = move_pixels(images, *(drawn[name] for name in MOVES))
     # Interpolation rounds: 255 became 255.00002 with JAX.
     return ops.clip(images, 0.0, 255.0)
 
 
 @keras.saving.register_keras_serializable(package="blastfold")
 class Augmentation(keras.layers.Layer):
-    """Applies draws to a batch inside a network; call it with ``[images, draws]``."""
+    """Applies draws to a batch inside a network; call it with ``[images, draws]``.
+
+    Args:
+        stains: See :func:`augment`.
+    """
+
+    def __init__(self, stains=False, **kwargs):
+        # Half precision has no digits for intensities and positions, and mixes with none of them.
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.stains = stains
 
     def call(self, inputs):
         """Return the augmented images (see :func:`augment`)."""
         images, draws = inputs
-        return augment(images, draws)
+        return augment(images, draws, stains=self.stains)
+
+    def get_config(self):
+        """Return the arguments of the constructor."""
+        return {**super().get_config(), "stains": self.stains}

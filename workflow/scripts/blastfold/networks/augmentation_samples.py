@@ -17,9 +17,11 @@ OPERATIONS = {
     "contrast": ["contrast"],
     "colour": ["saturation", "hue"],
     "crop": ["crop"],
+    "rotation": ["rotation"],
+    "stains": ["stain_jitter"],
     "all": [],
 }
-"""Operations of the thesis, and the keys of ``augmentation`` of each; none means all keys."""
+"""Operations by name, and the keys of ``augmentation`` of each; none means all keys."""
 
 
 def sample_augmentations(
@@ -86,4 +88,5 @@ def show_operation(
         draws = np.where(kept, draws, identity_draws(len(original)))
         for column in {"flip_up_down", "flip_left_right", "transpose"} & set(keys):
             draws[:, COLUMNS.index(column)] = 1.0
-    return np.rint(ops.convert_to_numpy(augment(original, draws))).astype(np.uint8)
+    changed = augment(original, draws, stains=settings.stain_jitter > 0)
+    return np.rint(ops.convert_to_numpy(changed)).astype(np.uint8)

@@ -105,11 +105,12 @@ def augmented_copies(
         uint8 (at most BLOCK, height, width, 3).
     """
     stream = derive_seed(seed, "grow_dataset")
+    stains = augmentation.stain_jitter > 0
     for number, of_copy in plan.groupby("copy", sort=True):
         draws = draw_augmentations(len(originals), augmentation, stream, epoch=int(number))
         rows = of_copy["row"].to_numpy()
         for start in range(0, len(rows), BLOCK):
             chosen = rows[start : start + BLOCK]
-            changed = ops.convert_to_numpy(augment(originals[chosen], draws[chosen]))
-            yield np.rint(changed).astype(np.uint8)
+            changed = augment(originals[chosen], draws[chosen], stains=stains)
+            yield np.rint(ops.convert_to_numpy(changed)).astype(np.uint8)
         logger.info("copy %d of %d images made", number, len(rows))

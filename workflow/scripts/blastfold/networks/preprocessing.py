@@ -8,6 +8,7 @@ import numpy as np
 
 from blastfold.core.errors import InputError
 from blastfold.core.preprocessing_kinds import HALF_RANGE, IMAGENET, KINDS, SCALED
+from blastfold.core.settings import AugmentationSettings
 from blastfold.networks.augmentation import COLUMNS, Augmentation
 from blastfold.networks.layers import ImageNetScaling, MeanImageSubtraction, zero_colour
 from blastfold.networks.prediction_views import PredictionViews
@@ -37,11 +38,14 @@ class Preparation(NamedTuple):
         seen = self._normalised(image)
         return image, self.scaling(PredictionViews(views)(seen) if views > 1 else seen)
 
-    def changed(self) -> tuple[list[keras.KerasTensor], keras.KerasTensor]:
+    def changed(
+        self, augmentation: AugmentationSettings
+    ) -> tuple[list[keras.KerasTensor], keras.KerasTensor]:
         """Return the inputs (uint8 images, draws) and the network's input for changed images."""
         image = keras.Input(self.shape, name="image", dtype="uint8")
         draws = keras.Input((len(COLUMNS),), name="draws")
-        changed = Augmentation()([self._normalised(image), draws])
+        change = Augmentation(stains=augmentation.stain_jitter > 0)
+        changed = change([self._normalised(image), draws])
         return [image, draws], self.scaling(changed)
 
     def _normalised(self, image: keras.KerasTensor) -> keras.KerasTensor:

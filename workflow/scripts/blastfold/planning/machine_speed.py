@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 from blastfold.core.files import write_json
-from blastfold.core.settings import JOB_KEYS, JobSettings, head_of
+from blastfold.core.settings import JOB_KEYS, UNCHANGED, JobSettings, head_of
 from blastfold.images.stain import SHAPES
 from blastfold.networks import architectures
 from blastfold.networks.augmentation import identity_draws
@@ -57,7 +57,8 @@ def measure_speed(
     images = random.integers(0, 256, (batch, *shape), dtype=np.uint8)
     labels = np.arange(batch) % 2
     network = _build_network(settings, shape)
-    (image, draws), augmented = _preparation(settings, shape).changed()
+    # Every operation is computed for images that stay as they are, too, except a change of stains.
+    (image, draws), augmented = _preparation(settings, shape).changed(UNCHANGED)
     inputs = [images, identity_draws(batch)]
     if settings["train"] == "head":
         extractor = keras.Model([image, draws], network.backbone(augmented, training=False))

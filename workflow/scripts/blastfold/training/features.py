@@ -178,7 +178,7 @@ class Extraction:
         self.images_per_second = 0.0
         self.preparations = {
             False: keras.Model(*preparation.unchanged()),
-            True: keras.Model(*preparation.changed()),
+            True: keras.Model(*preparation.changed(source.augmentation)),
         }
         for model in self.preparations.values():
             model.jit_compile = ALWAYS_COMPILED

@@ -241,7 +241,7 @@ def image_trainer(
         seed: Seed of the training.
         **options: ``report``, ``stop``, ``jit_compile`` and ``pieces`` of the trainer.
     """
-    given, changed = preparation.changed()
+    given, changed = preparation.changed(settings.augmentation)
     if settings.train == "head":
         # No layer of a frozen backbone behaves as in training, such as stochastic depth.
         output = network.head(network.backbone(changed, training=False))

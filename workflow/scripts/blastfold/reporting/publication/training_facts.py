@@ -34,6 +34,9 @@ LIBRARIES = {
 """How libraries of a run record are written."""
 
 
+ANY_ANGLE = 180
+"""Degrees of a rotation to either side that can be any."""
+
 VIEW_WORDS = {
     2: "the image and its flip left-right",
     4: "the image and its flips left-right, up-down and both",
@@ -114,6 +117,11 @@ def augmentation_changes(settings: dict, shape: tuple[int, int]) -> list[str]:
         "saturation": "a change of the colour saturation by up to ±{}",
         "hue": "a rotation of the hue by up to ±{} of the colour circle",
         "crop": "a crop that takes away up to {} of each side before it is stretched to full size",
+        "rotation": _rotation(settings.get("rotation", 0)),
+        "stain_jitter": (
+            "a change of the amounts of haematoxylin, eosin and DAB by up to ±{} and "
+            f"±{settings.get('stain_jitter', 0):g} of optical density (Tellez et al. 2018)"
+        ),
     }
     chosen = [(key, value) for key, value in settings.items() if value]
     described = [texts.get(key, f"{key} {{}}").format(_amount(value)) for key, value in chosen]
@@ -241,6 +249,12 @@ def _shape(records: Records, run: Run) -> tuple[int, int]:
     description = records.datasets.get(run.dataset) or records.config["datasets"][run.dataset]
     height, width = description["image_size"]
     return height, width
+
+
+def _rotation(degrees: float) -> str:
+    """Describe a random rotation, and what fills the corners."""
+    angle = "any angle" if degrees == ANY_ANGLE else f"up to ±{degrees:g} degrees"
+    return f"a rotation by {angle}, with the corners filled by the mirrored image"
 
 
 def _amount(value: float | bool) -> str:
