@@ -84,6 +84,8 @@ def list_photographs(root: Path, settings: Mapping) -> Listing:
         InputError: Nothing gives labels, or sheet, boxes or labels are not as expected.
     """
     source = Source(root, settings)
+    if not source.files:
+        return source.listing
     known, read = known_cells(source, settings)
     folder = Path(settings["detected"])
     photographs = read_photographs(folder / PHOTOGRAPHS_FILE)
