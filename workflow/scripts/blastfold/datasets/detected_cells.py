@@ -12,9 +12,8 @@ from blastfold.core.files import written_together
 from blastfold.core.names import SET_ASIDE
 from blastfold.core.raw_files import RawContent, require_content
 from blastfold.core.tables import write_table
-from blastfold.datasets.formats.common import IMAGE, kind_of_file
 from blastfold.datasets.formats.folder import Source
-from blastfold.slides.reading import VENDOR_SUFFIXES
+from blastfold.datasets.formats.photographs import is_searched
 
 logger = logging.getLogger(__name__)
 
@@ -88,11 +87,7 @@ def photograph_files(root: Path, settings: Mapping) -> list[str]:
             f"The folder of photographs '{root}' does not exist. Put the photographs or a link to "
             "them there, or correct the key 'path'."
         )
-    files = [
-        file
-        for file in Source(root, settings).files
-        if file.lower().endswith(VENDOR_SUFFIXES) or kind_of_file(root, file)[0] == IMAGE
-    ]
+    files = [file for file in Source(root, settings).files if is_searched(root, file)]
     if not files:
         raise InputError(f"The folder '{root}' has no photograph (JPEG, PNG, TIFF, BMP, slides).")
     return files

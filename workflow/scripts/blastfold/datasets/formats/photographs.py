@@ -23,11 +23,12 @@ from blastfold.datasets.formats.boxes import (
     read_boxes,
     require_known_labels,
 )
-from blastfold.datasets.formats.common import plain_value
+from blastfold.datasets.formats.common import IMAGE, kind_of_file, plain_value
 from blastfold.datasets.formats.file_index import FileIndex
 from blastfold.datasets.formats.folder import Source
 from blastfold.datasets.formats.listing import Listing
 from blastfold.datasets.formats.sheet import Sheet, read_records
+from blastfold.slides.reading import VENDOR_SUFFIXES
 
 CROP = 2.5
 """Diameters of a red cell; side of a crop where the config names none, 18.5 micrometres."""
@@ -84,7 +85,7 @@ def list_photographs(root: Path, settings: Mapping) -> Listing:
         InputError: Nothing gives labels, or sheet, boxes or labels are not as expected.
     """
     source = Source(root, settings)
-    if not source.files:
+    if not any(is_searched(root, file) for file in source.files):
         return source.listing
     known, read = known_cells(source, settings)
     folder = Path(settings["detected"])
@@ -115,6 +116,11 @@ def list_photographs(root: Path, settings: Mapping) -> Listing:
     if settings.get("sheet"):
         source.listing.ignored |= dict.fromkeys(read, "sheet")
     return source.finish(records, [""] * len(records), photograph="", **NO_BOX)
+
+
+def is_searched(root: Path, file: str) -> bool:
+    """Return whether a file of a folder is a photograph or a slide."""
+    return file.lower().endswith(VENDOR_SUFFIXES) or kind_of_file(root, file)[0] == IMAGE
 
 
 def known_cells(source: Source, settings: Mapping) -> tuple[dict[str, Known], set[str]]:
