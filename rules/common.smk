@@ -143,6 +143,9 @@ TRAINING_THREADS = (
 # not spent before a mistake there is found.
 CHECKED_FIRST = 10
 
+# The measurement of networks, which asks for all cores.
+MEASURED_LAST = -10
+
 
 def feature_folder(path):
     """A folder of features, which is removed after the last head unless the config keeps it."""

@@ -39,7 +39,7 @@ MOST_SECONDS = 25.0
 
 TIMED = re.compile(
     r"(^|/)(runs?|experiment|shared|fold-\d+|record|provenance)\.json$"
-    r"|(^|/)history\.tsv$|compute_cost|\.keras$|(^|/)\.snakemake_timestamp$"
+    r"|(^|/)history\.tsv$|compute_cost|network_cost|\.keras$|(^|/)\.snakemake_timestamp$"
 )
 """Files that hold seconds or dates, or whose date alone counts."""
 

@@ -34,7 +34,7 @@ def run_snakemake(folder, *arguments, environment=None, python=None):
             "folder": str(folder),
             "environment": environment or dict(os.environ),
             "output": output.name,
-            "python": python or _loaded_python(),
+            "python": python or loaded_python(),
         }
         server = _server()
         print(json.dumps(request), file=server.stdin, flush=True)
@@ -59,7 +59,7 @@ def _server():
 
 
 @functools.cache
-def _loaded_python():
+def loaded_python():
     """The program that runs scripts for all tests of this process, see :mod:`python_server`."""
     folder = tempfile.mkdtemp(prefix="python")
     program = REPOSITORY / "tests" / "support" / "python_server.py"
@@ -130,8 +130,9 @@ def write_sheet(folder, rows, columns=("path", "label", "subject")):
 
 
 def small_experiment(**changes):
-    """A folder of cells, two protocols, the simple CNN for one epoch."""
+    """A folder of cells, two protocols, the simple CNN for one epoch; no speed is measured."""
     config = {
+        "measure_speed": False,
         "datasets": {
             "cells": {"format": "folder", "sheet": "sheet.tsv", "image_size": [20, 20]},
         },

@@ -38,6 +38,8 @@ def experiment():
         name="mine",
         title=HOSTILE,
         slides={"tile_size": 64, "demo": {"slides": 2, "size": [256, 256]}},
+        measure_speed=True,
+        watts=200,
     )
     config["datasets"]["others"] = dict(config["datasets"]["cells"])
     config["datasets"]["cells"]["title"] = HOSTILE
@@ -101,6 +103,26 @@ def test_everything_is_below_folders_of_the_experiment_s_name(finished):
     costs = read(folder, "tables", "compute_cost.tsv")
     # Benchmark files are found there too.
     assert {"train_model", "import_dataset", "audit_dataset"} <= set(costs["job"])
+    energy = costs["device_hours"].astype(float) * 200 / 1000
+    assert costs["estimated_kwh"].astype(float).tolist() == pytest.approx(energy.tolist(), abs=1e-4)
+
+
+def test_the_network_has_its_cost(finished):
+    folder, _, _ = finished
+    [network] = read(folder, "tables", "network_cost.tsv").to_dict("records")
+    # 20x20 images: convolutions without padding on 18x18, 7x7 and 1x1 places; two dense layers.
+    products = 18**2 * 27 * 32 + 7**2 * 9 * 32 * 64 + 9 * 64 * 128 + 128 * 128 + 128
+    assert network["multiply_adds_millions"] == round(products / 1e6, 3)
+    assert network["parameters"] == network["trained_parameters"]
+    assert network["latency_ms"] > 0
+    measured = read(folder, "costs", "measured.tsv")
+    assert measured[["dataset", "model", "device"]].to_numpy().tolist() == [
+        ["cells", "simple_cnn", "CPU"]
+    ]
+    # Counts are the same everywhere, so that nothing measured is among them.
+    assert not {"latency_ms", "peak_memory_mb"} & set(read(folder, "costs", "networks.tsv"))
+    # One model has no other one to be compared with.
+    assert not (folder / RESULTS / "tables" / "cells" / "efficiency.tsv").exists()
 
 
 def test_progress_is_visible(finished):

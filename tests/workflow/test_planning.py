@@ -48,6 +48,8 @@ def test_default_experiment_is_planned(tmp_path):
     # the leak contrast.
     assert jobs["compute_mean_images"] == 2 * 4 + 1 + 2
     assert jobs["evaluate_model"] == 2 * (3 + 2) + 2 + 2 + 1 + 2
+    # All networks are measured in one job, and the smears alone have several models.
+    assert jobs["measure_networks"] == jobs["describe_efficiency"] == 1
     # Another laboratory's smears are for the external test alone.
     assert jobs["generate_demo"] == jobs["import_dataset"] == 2
     assert jobs["grow_dataset"] == jobs["apply_models"] == 1

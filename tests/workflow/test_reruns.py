@@ -131,7 +131,7 @@ SUMMARISED = {"describe_results", "compare_with_literature", "tabulate_fitted_ar
 SUMMARISED |= {"collect_costs"} | PUBLISHED
 SHOWN = {"describe_model", "describe_protocol", "plot_architecture"} | SUMMARISED
 EVALUATED = {"evaluate_model", "estimate_baselines", "compare_models", "describe_comparisons"}
-EVALUATED |= GAP | SHOWN
+EVALUATED |= {"estimate_efficiency", "describe_efficiency"} | GAP | SHOWN
 APPLIED = {
     *("apply_models", "estimate_external_intervals", "estimate_network_intervals"),
     "describe_external_test",
@@ -148,11 +148,12 @@ CELLS = {"import_dataset", "extract_features"} | DATASET | HEADS | NETWORKS | SH
 # One model has one protocol on the tiles; what starts from its weights is compared on the cells.
 TILES = {"import_tiles", "export_backbone"} | DATASET | NETWORKS - GAP | SHARED
 SLIDE = {"tile_slide", "plot_slide"} | TILES
-EVERYTHING = {"audit_results", "plot_transfer"} | SLIDE | CELLS
+EVERYTHING = {"audit_results", "plot_transfer", "measure_networks"} | SLIDE | CELLS
 TITLED = {"describe_model", "describe_protocol", "describe_splits"} | SUMMARISED
 # The titles of source tasks, of their data sets and of the networks that start from them.
 TRANSFER = {"plot_transfer"}
 ON_CELLS = {"describe_comparisons", "describe_protocol_gap", "describe_external_test"}
+ON_CELLS |= {"describe_efficiency"}
 
 CELLS_SHEET = "resources/raw/cells/sheet.tsv"
 CELL = "resources/raw/cells/blast/cell blast 0-0.png"
@@ -319,7 +320,7 @@ CHANGES = {
     "a further slide": (further_slide, SLIDE, {"tile_slide": 1, "plot_slide": 1}),
     # Settings.
     "size of tiles": (setting("slides.tile_size", 16), SLIDE, {"tile_slide": 2}),
-    "size of images": (image_size, CELLS, {"import_dataset": 2}),
+    "size of images": (image_size, CELLS | {"measure_networks"}, {"import_dataset": 2}),
     "epochs of heads": (setting("models.head.epochs", 3), HEADS, {"train_heads": 2}),
     "epochs of a network": (setting("models.cnn.epochs", 3), NETWORKS, {"train_model": 3}),
     "what a split may leak": (
@@ -338,9 +339,18 @@ CHANGES = {
     ),
     "a further model": (
         further_model,
-        {"train_model", "describe_splits"} | TRANSFER | EVALUATED,
+        {"train_model", "describe_splits", "measure_networks"} | TRANSFER | EVALUATED,
         {"train_model": 3, "evaluate_model": 2},
     ),
+    "no measurement of speed": (
+        setting("measure_speed", False),
+        {"collect_costs", "describe_efficiency", "assemble_publication"},
+    ),
+    "measured on another day": (
+        written("results/costs/measured.tsv", b"measured"),
+        {"collect_costs", "describe_efficiency", "assemble_publication"},
+    ),
+    "assumed watts": (setting("watts", 100), {"collect_costs", "assemble_publication"}),
     # Code and versions.
     "code of a script": (
         edited("workflow/scripts/train_model.py", "with log_to", "NOTE = 1\nwith log_to"),
@@ -353,11 +363,11 @@ CHANGES = {
     ),
     "code that is imported inside a function": (
         edited(f"{LIBRARY}/training/trainer.py", "logger =", "NOTE = 1\nlogger ="),
-        {"export_backbone"} | HEADS | NETWORKS,
+        {"export_backbone", "measure_networks"} | HEADS | NETWORKS,
     ),
     "version of Keras": (
         edited("envs/training.yaml", "keras =3.15.0", "keras =3.15.1"),
-        {"extract_features", "export_backbone"} | HEADS | NETWORKS,
+        {"extract_features", "export_backbone", "measure_networks"} | HEADS | NETWORKS,
         {"train_model": 6, "train_heads": 2},
     ),
     "version of ONNX Runtime": (

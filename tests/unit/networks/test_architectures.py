@@ -6,11 +6,13 @@ import re
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from support.trainings import model_settings
 
 from blastfold.core.errors import InputError
 from blastfold.networks import architectures, preprocessing
+from blastfold.networks.multiply_adds import multiply_adds
 
 
 def settings(architecture, **changes):
@@ -43,12 +45,15 @@ def test_simple_cnn_is_the_thesis_network():
 
 def test_densenet169_ends_in_two_softmax_neurons():
     network = architectures.build_network(settings("DenseNet169"), (64, 64, 3))
-    expected = keras.applications.DenseNet169(include_top=False, weights=None, pooling="avg")
+    whole_size = {"include_top": False, "weights": None, "input_shape": (224, 224, 3)}
+    expected = keras.applications.DenseNet169(**whole_size, pooling="avg")
     # The classifier has 1664 weights and a bias for each of its two neurons.
     assert network.whole.count_params() == expected.count_params() + 2 * 1664 + 2
     assert network.whole.output.shape == (None, 2)
     output = network.whole.predict(np.zeros((1, 64, 64, 3)), verbose=0)
     assert output.sum() == pytest.approx(1.0, abs=1e-6)
+    # The published 3.360 G at 224 pixels, with the classifier of 1000 classes.
+    assert round((multiply_adds(expected) + 1664 * 1000) / 1e9, 3) == 3.36
 
 
 def test_vgg19_trains_its_classifier_alone():
@@ -58,8 +63,17 @@ def test_vgg19_trains_its_classifier_alone():
     # 2x2x512 features of a 64x64 image, 256 hidden units, two neurons.
     trainable = sum(np.prod(v.shape) for v in network.whole.trainable_variables)
     assert trainable == (2 * 2 * 512 * 256 + 256) + (256 * 2 + 2)
-    frozen = keras.applications.VGG19(include_top=False, weights=None).count_params()
-    assert network.whole.count_params() == trainable + frozen
+    whole_size = {"include_top": False, "weights": None, "input_shape": (224, 224, 3)}
+    backbone = keras.applications.VGG19(**whole_size)
+    assert network.whole.count_params() == trainable + backbone.count_params()
+    # The published 19.632 G at 224 pixels, with its three dense layers.
+    dense = 7 * 7 * 512 * 4096 + 4096 * 4096 + 4096 * 1000
+    assert round((multiply_adds(backbone) + dense) / 1e9, 3) == 19.632
+    rows = pd.DataFrame(architectures.describe_layers(network))
+    assert rows["trained_parameters"].sum() == trainable
+    # 64x64 images have 4 x 4 / (14 x 14) times the positions in the last block, and so on.
+    in_backbone = rows["multiply_adds"].sum() - (2 * 2 * 512 * 256 + 256 * 2)
+    assert in_backbone * 224**2 == multiply_adds(backbone) * 64**2
 
 
 @pytest.mark.parametrize(

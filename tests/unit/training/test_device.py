@@ -83,3 +83,16 @@ def test_memory_that_is_full_is_distinguished_from_other_errors():
         keras.ops.matmul(np.ones((2, 3)), np.ones((2, 3)))
     assert not device.is_out_of_memory(caught.value)
     assert device.is_out_of_memory(MemoryError())
+
+
+def test_a_compiled_prediction_is_that_of_keras_for_any_number_of_images():
+    image = keras.Input((6, 6, 3), dtype="uint8")
+    maps = keras.layers.Conv2D(4, 3)(keras.layers.Rescaling(1 / 255)(image))
+    output = keras.layers.Dropout(0.5)(keras.layers.BatchNormalization()(maps))
+    model = keras.Model(image, keras.layers.Flatten()(output))
+    run = device.compiled(model, jit_compile=False)
+    images = np.random.default_rng(0).integers(0, 256, (5, 6, 6, 3), dtype=np.uint8)
+    for count in (1, 5):
+        found = run(images[:count])
+        assert isinstance(found, np.ndarray)
+        np.testing.assert_allclose(found, model.predict_on_batch(images[:count]), atol=1e-6)

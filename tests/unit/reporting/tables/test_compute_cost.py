@@ -50,10 +50,10 @@ def records(tmp_path):
     write_benchmark(tmp_path, "extract_tiles/cells/of_another_experiment", 1000, 99999)
     write_benchmark(tmp_path, "train_model/cells/kfold/of_another_experiment/fold-0", 1000, 99999)
 
-    def collect():
+    def collect(**more):
         paths = [tmp_path / f"compute_cost.{ending}" for ending in ("tsv", "tex", "md")]
         trainings = [("cells", "kfold", "cnn", 2), ("cells", "kfold", "vgg19", 2)]
-        collect_costs(trainings, runs, JOBS, tmp_path / "benchmarks", TITLES, paths)
+        collect_costs(trainings, runs, JOBS, tmp_path / "benchmarks", TITLES, paths, **more)
         return pd.read_csv(paths[0], sep="\t", keep_default_na=False)
 
     return collect
@@ -92,6 +92,18 @@ def test_costs_are_those_added_up_by_hand(records):
     assert float(total["images_per_second"]) == pytest.approx(804 / 80, abs=0.0501)
     assert "of_another_experiment" not in table.to_string()
     assert set(table["dataset_title"]) == {"Cells {1}", "all"}
+
+
+def test_energy_is_an_estimate_from_hours_and_assumed_watts(records, tmp_path):
+    assert "estimated_kwh" not in records()
+    table = records(watts=500)
+    total = row(table, job="all", model="all")
+    # 252.25 seconds of all jobs are 0.0701 hours, at half a kilowatt.
+    assert float(total["device_hours"]) == pytest.approx(252.25 / 3600, abs=0.0001)
+    assert float(total["estimated_kwh"]) == pytest.approx(252.25 / 7200, abs=0.0001)
+    text = (tmp_path / "compute_cost.md").read_text()
+    assert "an estimate and not measured" in text
+    assert "500 W" in text
 
 
 def test_latex_and_markdown_say_why_a_number_is_missing(records, tmp_path):

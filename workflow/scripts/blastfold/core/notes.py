@@ -111,6 +111,12 @@ NOTES: dict[str, tuple[str, ...]] = {
     # Permuted labels.
     "labels_of_subjects_unknown": (),
     "folds_of_one_class": ("undefined", "folds"),
+    # Cost.
+    "no_gpu": (),
+    "uncounted_layer": ("kind",),
+    "random_backbone": (),
+    "no_costlier_model": (),
+    "not_measured": (),
     # Leakage.
     "no_test_images": (),
     "no_subject_named": (),

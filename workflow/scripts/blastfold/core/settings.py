@@ -224,19 +224,19 @@ class JobKey(NamedTuple):
     jobs: tuple[str, ...]
 
 
-EXTRACTION, TRAINING, HEADS, ASSEMBLY, APPLICATION = (
+EXTRACTION, TRAINING, HEADS, ASSEMBLY, APPLICATION, MEASUREMENT = (
     *("extraction", "training", "heads"),
-    *("assembly", "application"),
+    *("assembly", "application", "measurement"),
 )
-"""Jobs with :class:`JobSettings`: features, networks, heads, a head with its backbone, and networks
-on another data set."""
+"""Jobs with :class:`JobSettings`: features, networks, heads, a head with its backbone, networks on
+another data set, and the speed of networks."""
 
 JOB_KEYS = {
     "seed": JobKey(0, (EXTRACTION, TRAINING, HEADS, ASSEMBLY)),
-    "precision": JobKey("float32", (EXTRACTION, TRAINING)),
-    "xla": JobKey(False, (EXTRACTION, TRAINING)),
-    "deterministic": JobKey(True, (EXTRACTION, TRAINING, HEADS)),
-    "threads": JobKey(1, (EXTRACTION, TRAINING, HEADS, APPLICATION)),
+    "precision": JobKey("float32", (EXTRACTION, TRAINING, MEASUREMENT)),
+    "xla": JobKey(False, (EXTRACTION, TRAINING, MEASUREMENT)),
+    "deterministic": JobKey(True, (EXTRACTION, TRAINING, HEADS, MEASUREMENT)),
+    "threads": JobKey(1, (EXTRACTION, TRAINING, HEADS, APPLICATION, MEASUREMENT)),
     "feature_runtime": JobKey("tensorflow", (EXTRACTION,)),
 }
 

@@ -8,6 +8,7 @@ The rules hold no computation of their own. A question is answered by one part:
 * ``identity``: what is compared by content, because it is learnt from and tested on;
 * ``files``: which stored files evaluations, tables and figures read;
 * ``shown``: what evaluations, tables and figures must know in addition to their files;
+* ``costs``: what the tables and figures of cost read;
 * ``targets``: which files the named targets ask for.
 """
 
@@ -18,6 +19,7 @@ from functools import cached_property
 from pathlib import Path
 
 from blastfold.core.errors import InputError
+from blastfold.experiment.cost_inputs import CostInputs
 from blastfold.experiment.dataset_inputs import DatasetInputs
 from blastfold.experiment.identity import Identity
 from blastfold.experiment.known_counts import count_problems
@@ -93,6 +95,11 @@ class Experiment:
     def shown(self) -> ShownSettings:
         """What evaluations, tables and figures must know about runs in addition to their files."""
         return ShownSettings(self.runs)
+
+    @cached_property
+    def costs(self) -> CostInputs:
+        """What the tables and figures of cost read."""
+        return CostInputs(self.runs, self.files)
 
     @cached_property
     def targets(self) -> Targets:

@@ -12,7 +12,7 @@ from blastfold.experiment.leak_contrasts import ARMS
 from blastfold.experiment.runs import Run, Runs
 from blastfold.experiment.transfers import transfers
 
-MACHINE_KEYS = ("device", "other_versions")
+MACHINE_KEYS = ("device", "other_versions", "measure_speed", "watts")
 """Keys of the config that are about the machine and about no result."""
 
 PLACES = ("path", "photographs")

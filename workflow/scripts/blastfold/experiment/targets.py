@@ -7,6 +7,7 @@ import string
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from blastfold.experiment.cost_inputs import honest_split, measurement
 from blastfold.experiment.dataset_inputs import DatasetInputs
 from blastfold.experiment.identity import Identity
 from blastfold.experiment.runs import Runs
@@ -42,6 +43,7 @@ WILDCARDS = {
     "datasets of several protocols": ("dataset",),
     "datasets of repeated protocols": ("dataset",),
     "datasets of leak contrasts": ("dataset",),
+    "datasets of honest comparisons": ("dataset",),
     "networks": ("dataset", "model"),
     "splits": ("dataset", "protocol"),
     "splits of several models": ("dataset", "protocol"),
@@ -115,8 +117,12 @@ class Targets:
         return self.files.of_every_split("tsv") + self.files.of_every_split("leakage.tsv")
 
     def models(self) -> list[str]:
-        """Return the networks of every fold and all predictions."""
+        """Return the networks of every fold, all predictions and the measured speed of networks.
+
+        These are the jobs that run networks, on a GPU where there is one.
+        """
         return [
+            *filter(None, [measurement(self.runs)]),
             *self.files.networks(self.runs.asked),
             *self.files.trained("predictions.tsv", self.runs.asked),
             *self.external("predictions.tsv"),
@@ -179,6 +185,9 @@ class Targets:
                 (name,) for name in datasets if runs.repeated_of(name)
             ],
             "datasets of leak contrasts": [(name,) for name in datasets if runs.contrasts_of(name)],
+            "datasets of honest comparisons": [
+                (name,) for name in datasets if honest_split(runs, name)
+            ],
             "networks": [(name, model) for name in datasets for model in runs.models_of(name)],
             "splits": splits,
             "splits of several models": runs.compared_splits,

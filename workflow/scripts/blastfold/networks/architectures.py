@@ -1,6 +1,8 @@
 """The networks: the simple CNN of the thesis, and those of keras.applications with a head."""
 
 import inspect
+import logging
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +15,9 @@ from blastfold.core.errors import InputError
 from blastfold.core.files import is_file
 from blastfold.core.names import plain_name
 from blastfold.core.settings import OWN_NETWORKS, SIMPLE_CNN, ModelSettings, is_simple_cnn
+from blastfold.networks.multiply_adds import UncountedLayerError, multiply_adds
+
+logger = logging.getLogger(__name__)
 
 
 class Network(NamedTuple):
@@ -230,7 +235,9 @@ def describe_layers(network: Network) -> list[dict]:
 
     Returns:
         One dict per layer: name, kind, output_shape such as ``"60x60x128"``, parameters,
-        trainable (0 or 1) and block, the stage of the network that the layer belongs to.
+        trained_parameters, multiply_adds for one image (None for a layer without a formula, see
+        :mod:`blastfold.networks.multiply_adds`), trainable (0 or 1) and block, the stage of the
+        network that the layer belongs to.
     """
     parts = (network.backbone, network.head)
     rows = []
@@ -244,11 +251,26 @@ def describe_layers(network: Network) -> list[dict]:
                     "kind": type(layer).__name__,
                     "output_shape": "x".join(map(str, layer.output.shape[1:])),
                     "parameters": layer.count_params(),
+                    "trained_parameters": _count(layer.trainable_weights),
+                    "multiply_adds": _multiply_adds(layer),
                     "trainable": int(bool(layer.trainable_weights)),
                     "block": layer_block(layer.name) if part is network.backbone else layer.name,
                 }
             )
     return rows
+
+
+def _count(weights: Sequence[keras.Variable]) -> int:
+    return sum(math.prod(weight.shape) for weight in weights)
+
+
+def _multiply_adds(layer: keras.layers.Layer) -> int | None:
+    # A layer that cannot be counted must not end a training.
+    try:
+        return multiply_adds(layer)
+    except UncountedLayerError as error:
+        logger.warning("%s", error)
+        return None
 
 
 def layer_block(name: str) -> str:

@@ -56,9 +56,9 @@ def measure_speed(
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (batch, *shape), dtype=np.uint8)
     labels = np.arange(batch) % 2
-    network = _build_network(settings, shape)
+    network = build_timed_network(settings, shape)
     # Every operation is computed for images that stay as they are, too, except a change of stains.
-    (image, draws), augmented = _preparation(settings, shape).changed(UNCHANGED)
+    (image, draws), augmented = noise_preparation(settings, shape).changed(UNCHANGED)
     inputs = [images, identity_draws(batch)]
     if settings["train"] == "head":
         extractor = keras.Model([image, draws], network.backbone(augmented, training=False))
@@ -95,7 +95,7 @@ def measure_speed(
     }
 
 
-def _preparation(settings: Mapping, shape: tuple[int, int, int]) -> Preparation:
+def noise_preparation(settings: Mapping, shape: tuple[int, int, int]) -> Preparation:
     """Build a pre-processing as fast as that of the model; its reference values are any."""
     record = None
     if settings["stain"] != "none":
@@ -108,7 +108,8 @@ def _preparation(settings: Mapping, shape: tuple[int, int, int]) -> Preparation:
     return build_preparation("mean_image_plain", None, np.zeros(shape, dtype="float32"), record)
 
 
-def _build_network(settings: Mapping, shape: tuple[int, int, int]) -> architectures.Network:
+def build_timed_network(settings: Mapping, shape: tuple[int, int, int]) -> architectures.Network:
+    """Build a network as fast as that of the model; its weights are random."""
     head = head_of(settings)
     architecture = settings["architecture"]
     backbone, application = architectures.build_backbone(architecture, head["pooling"], shape)

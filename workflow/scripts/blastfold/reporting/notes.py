@@ -190,6 +190,13 @@ SENTENCES = {
         "of {folds:.0f} folds of all permutations {undefined:.0f} are left out, whose test images "
         "have one class"
     ),
+    "no_gpu": "GPU memory n/a: measured on the CPU",
+    "uncounted_layer": (
+        "no count of multiply-adds: layers of the class {kind} have weights and no formula"
+    ),
+    "random_backbone": "not compared: the backbone is random and frozen",
+    "no_costlier_model": "not compared: no model with learnt weights needs more multiply-adds",
+    "not_measured": "latency, throughput and memory were not measured",
     "no_test_images": "no test image",
     "no_subject_named": (
         "the source does not name its subjects: how many images share a subject or a leakage group "

@@ -1,5 +1,7 @@
 """What a test of a difference found, as a sentence: the words for outcomes and p values."""
 
+from collections.abc import Mapping
+
 from blastfold.core.errors import BlastfoldError
 from blastfold.core.notes import (
     DESCRIPTIVE,
@@ -10,6 +12,7 @@ from blastfold.core.notes import (
     UNDEFINED,
 )
 from blastfold.reporting.notes import SENTENCES
+from blastfold.reporting.tables.writing import MINUS
 
 SAME_MODEL_RATES = {1: 0.0085, 3: 0.0475, 5: 0.037}
 """How often a difference in AUC is detected between two trainings of one procedure with other
@@ -54,6 +57,58 @@ def outcome_words(
     if outcome not in words:
         raise BlastfoldError(f"outcome '{outcome}': expected one of {', '.join(words)}")
     return words[outcome]
+
+
+def cost_words(row: Mapping, reference: str) -> str:
+    """Return what a model is worth next to one that costs more.
+
+    The words are no stronger than the test: without a detected difference they quote the interval
+    and the difference that would have been detected.
+
+    Args:
+        row: difference, difference_lower, difference_upper, minimum_detectable (fractions),
+            outcome, and cost_ratio, the cost of the other model divided by that of this one.
+        reference: Title of the other model.
+
+    Returns:
+        For instance "as good as VGG19 within the interval (difference -0.4 points [-3.1, +2.3];
+        detectable: 2.9 points), at 1/12 of its multiply-adds".
+
+    Raises:
+        BlastfoldError: The outcome is unknown.
+    """
+    numbers = (row["difference"], row["difference_lower"], row["difference_upper"])
+    value, lower, upper = (_points(number) for number in numbers)
+    found = f"difference {value} points [{lower}, {upper}]"
+    detectable = _detectable(row["minimum_detectable"])
+    if detectable:
+        found += f"; {detectable.strip(' ()')}"
+    words = {
+        NO_DIFFERENCE: f"as good as {reference} within the interval ({found})",
+        FIRST_HIGHER: f"better than {reference} ({found})",
+        SECOND_HIGHER: f"worse than {reference} ({found})",
+        NO_VERDICT: f"no verdict on {reference}: {SENTENCES['one_training_each']}",
+        UNDEFINED: f"the difference from {reference} is undefined",
+    }
+    if row["outcome"] not in words:
+        raise BlastfoldError(f"outcome '{row['outcome']}': expected one of {', '.join(words)}")
+    return f"{words[row['outcome']]}, at {cost_share(row['cost_ratio'])} of its multiply-adds"
+
+
+def cost_share(ratio: float) -> str:
+    """Return the share of a larger cost, for instance "1/12", "1/2.5" or "80 %".
+
+    Args:
+        ratio: The larger cost divided by the smaller one.
+    """
+    if ratio >= 10:
+        return f"1/{ratio:.0f}"
+    return f"1/{ratio:.1f}".removesuffix(".0") if ratio >= 1.5 else f"{100 / ratio:.0f} %"
+
+
+def _points(fraction: float) -> str:
+    points = f"{100 * fraction:+.1f}"
+    return points.replace("+0.0", "0.0").replace("-0.0", "0.0").replace("-", MINUS)
 
 
 def _detectable(difference: float) -> str:

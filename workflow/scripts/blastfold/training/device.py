@@ -3,10 +3,12 @@
 import logging
 import os
 import subprocess
+from collections.abc import Callable
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
+import numpy as np
 
 from blastfold.core.errors import MissingDeviceError
 from blastfold.training.gpu_slots import claim_gpu
@@ -81,6 +83,19 @@ def peak_device_memory() -> float | None:
     """Return the peak memory of the GPU in MB, or None on a CPU."""
     peak = framework.peak_memory()
     return None if peak is None else peak / 2**20
+
+
+def compiled(model: keras.Model, jit_compile: bool) -> Callable[[np.ndarray], np.ndarray]:
+    """Compile the prediction of a model, as it is used outside of Keras.
+
+    Args:
+        model: A model with one input.
+        jit_compile: Whether XLA compiles it; JAX always does.
+
+    Returns:
+        A function from an array of images to an array of outputs, which has waited for them.
+    """
+    return framework.compiled(model, jit_compile)
 
 
 def backend_version() -> str:

@@ -2,6 +2,10 @@
 
 import importlib
 import os
+from collections.abc import Callable
+
+import keras
+import numpy as np
 
 # Without this JAX takes three quarters of the memory of the GPU, and a second process fails.
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
@@ -66,6 +70,16 @@ def peak_memory() -> int | None:
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether XLA raised an error because the memory of the device is full."""
     return isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
+
+
+def compiled(model: keras.Model, jit_compile: bool) -> Callable[[np.ndarray], np.ndarray]:
+    """Compile a model for each number of images; returns a function from images to outputs."""
+    state = [
+        [variable.value for variable in variables]
+        for variables in (model.trainable_variables, model.non_trainable_variables)
+    ]
+    run = jax.jit(lambda *values: model.stateless_call(*values, training=False)[0])
+    return lambda images: np.asarray(run(*state, images))
 
 
 def describe_build() -> str:

@@ -1,9 +1,12 @@
 """Devices of TensorFlow; :mod:`blastfold.training.device` chooses between the backends."""
 
 import os
+from collections.abc import Callable
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import keras
+import numpy as np
 import tensorflow as tf
 
 library = tf
@@ -65,6 +68,21 @@ def peak_memory() -> int | None:
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether TensorFlow raised an error because the memory of the device is full."""
     return isinstance(error, tf.errors.ResourceExhaustedError)
+
+
+def compiled(model: keras.Model, jit_compile: bool) -> Callable[[np.ndarray], np.ndarray]:
+    """Trace a model once, for any number of images; returns a function from images to outputs."""
+    image = model.inputs[0]
+
+    @tf.function(
+        input_signature=[tf.TensorSpec((None, *image.shape[1:]), image.dtype)],
+        autograph=False,
+        jit_compile=jit_compile or None,
+    )
+    def run(images: tf.Tensor) -> tf.Tensor:
+        return model(images, training=False)
+
+    return lambda images: run(images).numpy()
 
 
 def describe_build() -> str:

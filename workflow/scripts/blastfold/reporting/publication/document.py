@@ -26,6 +26,7 @@ CAPTIONS = {
     "decision_curve": "Net benefit of all models by threshold",
     "differences": "Differences between models with their intervals",
     "effects": "Effect of each choice",
+    "efficiency": "Accuracy against cost, with Pareto fronts",
     "duplicates": "Pairs of images that show the same cell",
     "example_images": "Example images of both classes",
     "leakage": "Share of the test images that are related to training images",

@@ -26,7 +26,11 @@ ON_CPU = "GPU memory n/a: trained on the CPU"
 CAPTION = (
     "Cost of computing. Seconds of all jobs together, as if one had run after the other; memory "
     "of the largest job; training images per second within epochs, validation included. "
-    "Evaluation, tables and figures are left out."
+    "Evaluation, measurements of speed, tables and figures are left out."
+)
+ENERGY = (
+    " The energy is an estimate and not measured: the device-hours times an assumed power of "
+    "{watts:g} W (config key watts)."
 )
 
 
@@ -37,6 +41,7 @@ def collect_costs(
     benchmarks: str | os.PathLike,
     titles: Mapping[str, Mapping[str, str]],
     paths: Iterable[str],
+    watts: float | None = None,
 ) -> None:
     """Write the table of costs.
 
@@ -50,13 +55,20 @@ def collect_costs(
             declared outputs: one that is missing is replaced by the job's own record and noted.
         titles: Titles by name, under dataset, protocol and model.
         paths: Files to write, see :func:`blastfold.reporting.tables.writing.write_table`.
+        watts: Power that the computer is assumed to draw; None for no estimate of its energy.
     """
     rows = []
     for (*names, _), path in zip(trainings, runs, strict=True):
         records = json.loads(Path(path).read_text("utf-8"))
         rows.append(training_cost(tuple(names), records, Path(benchmarks)))
     rows = [*other_costs(Path(benchmarks), jobs), *rows]
-    write_table(cost_table(rows, titles), paths, CAPTION, "tab:compute_cost")
+    table = cost_table(rows, titles)
+    caption = CAPTION
+    if watts:
+        place = table.columns.get_loc("device_hours") + 1
+        table.insert(place, "estimated_kwh", (table["device_hours"] * watts / 1000).round(4))
+        caption += ENERGY.format(watts=watts)
+    write_table(table, paths, caption, "tab:compute_cost")
 
 
 def training_cost(names: tuple[str, str, str], records: Sequence[dict], benchmarks: Path) -> dict:
@@ -137,7 +149,7 @@ def cost_table(rows: Sequence[dict], titles: Mapping[str, Mapping[str, str]]) ->
 
     Returns:
         job, dataset, protocol, model (each but the first with its title), jobs, seconds,
-        peak_memory_mb, gpu_memory_mb, images_per_second and note.
+        device_hours, peak_memory_mb, gpu_memory_mb, images_per_second and note.
     """
     sums = []
     for column in ("job", "model"):
@@ -150,6 +162,7 @@ def cost_table(rows: Sequence[dict], titles: Mapping[str, Mapping[str, str]]) ->
     shown = {
         "jobs": table["jobs"],
         "seconds": table["seconds"].round(1),
+        "device_hours": (table["seconds"] / 3600).round(4),
         "peak_memory_mb": pd.to_numeric(table["peak_memory_mb"]).round(),
         "gpu_memory_mb": pd.to_numeric(table["gpu_memory_mb"]).round(),
         "images_per_second": speed.round(1),

@@ -63,6 +63,16 @@ HEADINGS = {name: metric.heading for name, metric in METRIC_FACTS.items()} | {
     "peak_memory_mb": "Peak memory (MB)",
     "gpu_memory_mb": "GPU memory (MB)",
     "images_per_second": "Images per second",
+    "device_hours": "Device-hours",
+    "estimated_kwh": "Energy, estimated (kWh)",
+    "multiply_adds": "Multiply-adds",
+    "multiply_adds_millions": "Multiply-adds (millions)",
+    "parameters_millions": "Parameters (millions)",
+    "weights_mb": "Weights (MB)",
+    "latency_ms": "Latency, batch 1 (ms)",
+    "latency_p90_ms": "90th percentile (ms)",
+    "training_hours": "Training (hours)",
+    "extraction_hours": "Features (hours)",
 }
 """Headings that are not simply the column's name with its first letter in upper case."""
 
