@@ -45,7 +45,7 @@ def stored(tmp_path):
         }
         for model, value in zip(MODELS, (0.9, 0.8, 0.99), strict=True)
     ]
-    compared = {"difference": 0.1, "difference_lower": -0.1, "difference_upper": 0.3}
+    compared = {"difference": 0.1, "difference_lower": -0.04, "difference_upper": 0.3}
     compared |= {"minimum_detectable": 0.2, "outcome": "no_difference", "reference": "large"}
     rows[0] |= compared | {"cost_ratio": 12, "note": ""}
     rows[2] |= {"random_backbone": 1, "front_multiply_adds": 0, "note": "random_backbone"}

@@ -59,11 +59,17 @@ def outcome_words(
     return words[outcome]
 
 
+MARGIN = 0.05
+"""The largest loss in the primary metric that "as good" allows. Without it every small data set
+would make every cheap model as good as every other one."""
+
+
 def cost_words(row: Mapping, reference: str) -> str:
     """Return what a model is worth next to one that costs more.
 
-    The words are no stronger than the test: without a detected difference they quote the interval
-    and the difference that would have been detected.
+    The words are no stronger than the test. "As good" needs an interval that excludes a loss of
+    more than :data:`MARGIN`; otherwise no difference was detected, and the interval shows how
+    little that says.
 
     Args:
         row: difference, difference_lower, difference_upper, minimum_detectable (fractions),
@@ -78,13 +84,15 @@ def cost_words(row: Mapping, reference: str) -> str:
         BlastfoldError: The outcome is unknown.
     """
     numbers = (row["difference"], row["difference_lower"], row["difference_upper"])
-    value, lower, upper = (_points(number) for number in numbers)
+    value, lower, upper = (_points(min(max(number, -1), 1)) for number in numbers)
     found = f"difference {value} points [{lower}, {upper}]"
     detectable = _detectable(row["minimum_detectable"])
     if detectable:
         found += f"; {detectable.strip(' ()')}"
+    good = row["difference_lower"] >= -MARGIN
+    equal = f"as good as {reference} within the interval" if good else None
     words = {
-        NO_DIFFERENCE: f"as good as {reference} within the interval ({found})",
+        NO_DIFFERENCE: f"{equal or f'no difference from {reference} detected'} ({found})",
         FIRST_HIGHER: f"better than {reference} ({found})",
         SECOND_HIGHER: f"worse than {reference} ({found})",
         NO_VERDICT: f"no verdict on {reference}: {SENTENCES['one_training_each']}",

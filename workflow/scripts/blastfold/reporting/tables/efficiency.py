@@ -11,7 +11,7 @@ from blastfold.core.tables import read_table
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.network_cost import read_speeds
 from blastfold.reporting.tables.writing import write_table
-from blastfold.reporting.verdicts import cost_words
+from blastfold.reporting.verdicts import MARGIN, cost_words
 from blastfold.statistics.pareto import pareto_front
 
 Paths = Iterable[str | os.PathLike]
@@ -53,7 +53,7 @@ def tabulate_efficiency(
         "cost when no other one is at least as good and costs at most as much; neighbours on a "
         "front need not differ. Each model is compared with the best of those that need more "
         "multiply-adds, by the verdict at the simultaneous level of all verdicts of the "
-        "experiment. "
+        f"experiment; as good means that the interval excludes a loss of {100 * MARGIN:g} points. "
         "Random frozen backbones are on no front and are not compared."
     )
     write_table(pd.DataFrame(rows), paths, caption, label)
