@@ -103,12 +103,12 @@ def test_product_of_two_inputs_is_refused_although_it_has_no_weights():
 
 
 class Stored(keras.layers.Identity):
-    """Stands for a network that Keras does not run."""
+    """In place of a network that Keras does not run."""
 
     multiply_adds = None
 
 
-def test_a_layer_that_stands_for_another_network_declares_its_count():
+def test_a_layer_in_place_of_another_network_declares_its_count():
     layer = Stored()
     network = keras.Sequential([keras.Input((8, 8, 3)), layer, keras.layers.Flatten()])
     with pytest.raises(UncountedLayerError, match="Stored"):

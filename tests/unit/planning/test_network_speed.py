@@ -61,7 +61,7 @@ def test_networks_take_turns_and_the_first_pass_of_a_turn_does_not_count():
     taken = take_turns(
         [passes(log, "slow", 2.0), passes(log, "fast", 0.25)], least=2, most=5, seconds=1
     )
-    # The slow one has its least number, the fast one goes on until it has been timed for a second.
+    # The slow one has its least number, the fast one continues until it was timed for a second.
     assert taken == [[2.0, 2.0], [0.25] * 4]
     assert log == 2 * (["slow"] * 2 + ["fast"] * 2) + ["fast"] * 4
 

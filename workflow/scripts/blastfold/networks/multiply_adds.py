@@ -29,13 +29,13 @@ ELEMENTWISE_NAMES = ("LayerScale",)
 """Layers of that kind which Keras does not export."""
 
 DECLARED = "multiply_adds"
-"""Attribute of a layer that stands for a network which Keras does not run: its count, or None."""
+"""Attribute of a layer in place of a network that Keras does not run: its count, or None."""
 
 REFUSED_NAMES = (
     *("Attention", "AdditiveAttention", "Dot", "Einsum", "Matmul", "Tensordot"),
     "StoredFeatures",
 )
-"""Layers without weights that multiply two inputs or stand for a network: nothing else would show
+"""Layers without weights that multiply two inputs or replace a network: nothing else would show
 them."""
 
 
