@@ -5,6 +5,7 @@ import json
 import pandas as pd
 import pytest
 
+from blastfold.reporting.page.files import cost_sentence
 from blastfold.reporting.tables.compute_cost import collect_costs, read_benchmark
 
 TITLES = {
@@ -104,6 +105,12 @@ def test_energy_is_an_estimate_from_hours_and_assumed_watts(records, tmp_path):
     text = (tmp_path / "compute_cost.md").read_text()
     assert "an estimate and not measured" in text
     assert "500 W" in text
+
+
+def test_the_page_names_the_total_and_adds_no_sums_to_it(records):
+    # Four trainings, an import and two slides: 252.25 seconds in seven jobs.
+    assert cost_sentence(records()).startswith("All 7 jobs together took 4.2 minutes;")
+    assert cost_sentence(records().iloc[:1]) == ""
 
 
 def test_latex_and_markdown_say_why_a_number_is_missing(records, tmp_path):

@@ -3,8 +3,11 @@
 import base64
 from collections.abc import Mapping, Sequence
 
+import pandas as pd
+
 from blastfold.reporting.page.study import Study
 from blastfold.reporting.publication.wording import count, duration
+from blastfold.reporting.tables.compute_cost import ALL, COLUMNS
 from blastfold.reporting.tables.writing import heading_of
 
 COST_TABLES = ("network_cost", "compute_cost")
@@ -20,14 +23,21 @@ def printed_tables(study: Study, *names: str) -> list[dict]:
 def cost_section(study: Study) -> dict:
     """Return the cost of computing: a sentence and the tables that there are."""
     costs = study.sources.table("tables/compute_cost")
-    text = ""
-    if costs is not None and len(costs):
-        largest = costs["peak_memory_mb"].max()
-        memory = f"; the largest used {largest / 1000:.1f} GB of memory" if largest > 0 else ""
-        seconds = duration(float(costs["seconds"].sum()))
-        text = f"All {count(int(costs['jobs'].sum()), 'job')} together took {seconds}{memory}."
+    text = "" if costs is None else cost_sentence(costs)
     quality = [part for name in study.datasets if (part := _efficiency(study, name))]
     return {"text": text, "quality": quality, "tables": printed_tables(study, *COST_TABLES)}
+
+
+def cost_sentence(costs: pd.DataFrame) -> str:
+    """Return what all jobs cost together, from the total of the table of costs."""
+    totals = costs[(costs[list(COLUMNS)] == ALL).all(axis=1)]
+    if totals.empty:
+        return ""
+    total = totals.iloc[-1]
+    largest = total["peak_memory_mb"]
+    memory = f"; the largest used {largest / 1000:.1f} GB of memory" if largest > 0 else ""
+    seconds = duration(float(total["seconds"]))
+    return f"All {count(int(total['jobs']), 'job')} together took {seconds}{memory}."
 
 
 def _efficiency(study: Study, dataset: str) -> dict:
