@@ -3,10 +3,12 @@
 import html
 import re
 
+import pandas as pd
 import pytest
 from support.browser import find_browser, open_page
 from support.result_pages import CITATION, NOTHING, TEMPLATES, about, write_study
 
+from blastfold.core.tables import write_table
 from blastfold.reporting.page.drawing import (
     Curve,
     ForestRow,
@@ -80,6 +82,20 @@ def test_the_same_results_give_the_same_bytes(hostile):
     (folder / "index.html").unlink()
     (folder / "answer.rst").unlink()
     assert page_of(folder, {**about(HOSTILE), "title": HOSTILE}) == (page, answer)
+
+
+def test_accuracy_against_cost_is_shown_where_it_was_compared(tmp_path):
+    write_study(tmp_path)
+    rows = [("Big net", "as good as the costlier one"), ("Small net", "")]
+    ranked = pd.DataFrame(rows, columns=["model_title", "compared"])
+    write_table(ranked, tmp_path / "tables" / "cells" / "efficiency.tsv")
+    figure = tmp_path / "figures" / "cells" / "efficiency.svg"
+    figure.parent.mkdir(parents=True)
+    figure.write_text("<svg/>")
+    page, _ = page_of(tmp_path, about())
+    assert "<li>Big net: as good as the costlier one.</li>" in page
+    assert "Small net: " not in page.partition("accuracy against cost")[2].partition("</ul>")[0]
+    assert "data:image/svg+xml;base64,PHN2Zy8+" in page
 
 
 def test_source_tasks_have_no_answer():

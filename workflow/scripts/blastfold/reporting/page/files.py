@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from blastfold.reporting.page.study import Study
-from blastfold.reporting.publication.wording import count, duration
+from blastfold.reporting.publication.wording import count, duration, sentence
 from blastfold.reporting.tables.compute_cost import ALL, COLUMNS
 from blastfold.reporting.tables.writing import heading_of
 
@@ -47,7 +47,11 @@ def _efficiency(study: Study, dataset: str) -> dict:
         return {}
     return {
         "title": study.title("dataset", dataset),
-        "verdicts": [f"{row['model_title']}: {row['compared']}" for _, row in table.iterrows()],
+        "verdicts": [
+            sentence(f"{row['model_title']}: {row['compared']}")
+            for _, row in table.iterrows()
+            if row["compared"]
+        ],
         "figure": drawn_figure(study, f"{dataset}/efficiency"),
         "tables": printed_tables(study, f"{dataset}/efficiency"),
     }
