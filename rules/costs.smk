@@ -63,6 +63,7 @@ rule collect_costs:
         # Benchmark files are no outputs that could be asked for; this waits for other heavy jobs.
         others=experiment.files.of_datasets("groups.tsv", experiment.runs.datasets),
         external=experiment.targets.external("predictions.tsv"),
+        explained=experiment.targets.attributions("record.json"),
     output:
         jobs=table_files(
             "compute_cost",

@@ -82,15 +82,19 @@ rule import_dataset:
         "../workflow/scripts/import_dataset.py"
 
 
-# Plain numbers of every image, which trivial baselines are fitted on.
+# Plain numbers of every image, which trivial baselines are fitted on, and the masks of the cells, which
+# attributions are compared with.
 rule measure_images:
     input:
+        generated=experiment.inputs.generated_folder,
         images="<results>/datasets/{dataset}/images.npy",
         manifest="<results>/datasets/{dataset}/manifest.tsv",
     output:
         measures="<results>/datasets/{dataset}/measures.tsv",
+        cells="<results>/datasets/{dataset}/cells.npz",
     log:
         "<logs>/measure_images/{dataset}.log",
+    priority: CHECKED_FIRST
     conda:
         "../envs/datasets.yaml"
     resources:
@@ -102,7 +106,7 @@ rule measure_images:
         place=experiment.inputs.mask_place,
         code=code_digest("measure_images"),
     message:
-        "Measuring colours and cell sizes of {wildcards.dataset}"
+        "Finding and measuring the cells of {wildcards.dataset}"
     script:
         "../workflow/scripts/measure_images.py"
 

@@ -53,6 +53,8 @@ def test_default_experiment_is_planned(tmp_path):
     # Another laboratory's smears are for the external test alone.
     assert jobs["generate_demo"] == jobs["import_dataset"] == 2
     assert jobs["grow_dataset"] == jobs["apply_models"] == 1
+    # Two models of one split are explained by one job.
+    assert jobs["explain_networks"] == jobs["describe_attribution"] == 1
     assert jobs["audit_dataset"] == 4
     # Tiles and smears (transfer), smears and the other laboratory's (external test).
     assert jobs["compare_datasets"] == 2

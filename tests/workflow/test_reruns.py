@@ -39,6 +39,7 @@ CONFIG = {
             "protocols": ["folds"],
             "models": ["cnn", "transferred"],
             "external_test": ["other"],
+            "attribution": 2,
         },
     ],
 }
@@ -134,7 +135,8 @@ EVALUATED = {"evaluate_model", "estimate_baselines", "compare_models", "describe
 EVALUATED |= {"estimate_efficiency", "describe_efficiency"} | GAP | SHOWN
 APPLIED = {
     *("apply_models", "estimate_external_intervals", "estimate_network_intervals"),
-    "describe_external_test",
+    *("describe_external_test", "explain_networks", "evaluate_attribution"),
+    "describe_attribution",
 }
 HEADS = {"train_heads"} | EVALUATED
 NETWORKS = {"train_model"} | APPLIED | EVALUATED
@@ -153,7 +155,10 @@ TITLED = {"describe_model", "describe_protocol", "describe_splits"} | SUMMARISED
 # The titles of source tasks, of their data sets and of the networks that start from them.
 TRANSFER = {"plot_transfer"}
 ON_CELLS = {"describe_comparisons", "describe_protocol_gap", "describe_external_test"}
-ON_CELLS |= {"describe_efficiency"}
+ON_CELLS |= {"describe_efficiency", "describe_attribution"}
+# The images of the external test.
+OTHERS = {"import_dataset", "audit_dataset", "measure_images", "collect_costs"}
+OTHERS |= SHARED | PUBLISHED | APPLIED
 
 CELLS_SHEET = "resources/raw/cells/sheet.tsv"
 CELL = "resources/raw/cells/blast/cell blast 0-0.png"
@@ -301,12 +306,12 @@ CHANGES = {
     "a further image": (written("resources/raw/cells/normal/new.png", b"image"), CELLS),
     "an image of the external test": (
         overwrite(OTHER, b"IDAT", b"IDAX"),
-        {"import_dataset", "audit_dataset", "collect_costs"} | SHARED | PUBLISHED | APPLIED,
+        OTHERS,
         {"import_dataset": 1},
     ),
     "a photograph of the external test": (
         overwrite("photographs/smear.png", b"photo", b"PHOTO"),
-        {"import_dataset", "audit_dataset", "collect_costs"} | SHARED | PUBLISHED | APPLIED,
+        OTHERS,
         {"import_dataset": 1},
     ),
     "a label of a slide": (overwrite("slides.tsv", b"blast", b"other"), TILES),
@@ -335,7 +340,7 @@ CHANGES = {
     ),
     "limits of duplicates": (
         setting("datasets.other.duplicates", {"minimum_similarity": 0.9}),
-        {"audit_dataset"} | SHARED | PUBLISHED | APPLIED - {"apply_models"},
+        {"audit_dataset"} | SHARED | PUBLISHED | APPLIED - {"apply_models", "explain_networks"},
     ),
     "a further model": (
         further_model,

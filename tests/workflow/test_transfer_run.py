@@ -18,6 +18,7 @@ from blastfold.training.backbone_export import mean_image_of
 SOURCE = "results/training/others/holdout/before_simplecnn/fold-0/model.keras"
 HEADS = "results/training/cells/by_subject/transferred"
 TARGET = f"{HEADS}/networks/fold-0.keras"
+EXPLAINED = "results/tables/cells/by_subject/attribution/cells"
 CONVOLUTIONS = ("convolution_1", "convolution_2", "convolution_3")
 
 
@@ -27,6 +28,8 @@ def finished(tmp_path_factory):
     write_cells(folder / "resources/raw/cells", subjects=3)
     write_cells(folder / "resources/raw/others", subjects=4, each=5)
     config = small_experiment()
+    # Maps of 20 pixels have one place, of which there is no attribution.
+    config["datasets"]["cells"]["image_size"] = [32, 32]
     config["datasets"]["others"] = dict(config["datasets"]["cells"])
     config["protocols"]["by_subject"] = {
         "kind": "holdout",
@@ -45,10 +48,13 @@ def finished(tmp_path_factory):
         "epochs": 2,
     }
     config["experiments"] = [
-        {"datasets": ["cells"], "protocols": ["by_subject"], "models": ["transferred"]}
+        {
+            **{"datasets": ["cells"], "protocols": ["by_subject"], "models": ["transferred"]},
+            "attribution": 2,
+        }
     ]
     targets = [f"{HEADS}/networks", "results/publication/methods.md"]
-    targets += ["results/figures/transfer.svg"]
+    targets += ["results/figures/transfer.svg", f"{EXPLAINED}.tsv", f"{EXPLAINED}.md"]
     run = snakemake(folder, *targets, config=config)
     assert run.returncode == 0, run.stdout
     return folder
@@ -111,3 +117,27 @@ def test_methods_tell_of_the_transfer(finished):
     methods = (finished / "results/publication/methods.md").read_text("utf-8")
     assert "weights of the source task before" in methods
     assert "the mean image of the source task" in methods
+
+
+def test_a_frozen_backbone_with_its_head_is_explained_on_test_cells(finished):
+    place = finished / "results/attribution/cells/by_subject/cells"
+    [model] = json.loads((place / "record.json").read_text("utf-8"))["models"]
+    assert (model["layer"], model["size"], model["note"]) == ("convolution_3", [4, 4, 128], "")
+    drawn = pd.read_csv(place / "cells.tsv", sep="\t")
+    predictions = pd.read_csv(finished / HEADS / "predictions.tsv", sep="\t")
+    tested = predictions.query("role == 'test'").set_index("image_id")
+    assert drawn["weight"].sum() == len(tested)
+    called = (tested.loc[drawn["image_id"], "probability_blast"] >= 0.5).astype(int)
+    assert drawn["predicted"].tolist() == called.tolist()
+    manifest = pd.read_csv(finished / "results/datasets/cells/manifest.tsv", sep="\t")
+    assert manifest["image_id"][drawn["row"]].tolist() == drawn["image_id"].tolist()
+    table = pd.read_csv(finished / f"{EXPLAINED}.tsv", sep="\t")
+    assert set(table["class"]) == {"normal", "blast"}
+    assert set(table["model_title"]) == {"transferred"}
+    assert table["cells"].sum() == 2 * len(drawn)
+    # Dark discs are found by their stain.
+    checks = EXPLAINED.replace("attribution", "attribution_checks")
+    [check] = pd.read_csv(finished / f"{checks}.tsv", sep="\t").to_dict("records")
+    assert check["found_by"] == f"stain {len(drawn)}"
+    figures = EXPLAINED.replace("tables", "figures")
+    assert (finished / f"{figures}.png").stat().st_size > 10_000

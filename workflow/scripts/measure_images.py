@@ -1,4 +1,4 @@
-"""Measure colours and the size of the cell in every image of a data set."""
+"""Find the cell in every image of a data set, and measure colours and its size."""
 
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ with log_to(snakemake.log[0]):
         images=snakemake.input.images,
         manifest=snakemake.input.manifest,
         settings=snakemake.params.settings,
-        folder=snakemake.params.place.folder,
+        folder=snakemake.input.generated or snakemake.params.place.folder,
         output=snakemake.output.measures,
+        cells=snakemake.output.cells,
     )

@@ -140,6 +140,31 @@ def test_duplicates_are_what_they_claim(demo):
         check_duplicate(row.duplicate_kind, copy, original, (row.x - source.x, row.y - source.y))
 
 
+def test_masks_are_on_the_leukocytes(demo):
+    table = read_table(demo).set_index("image_id")
+    assert sorted(table["mask"]) == sorted(f"masks/{path.name}" for path in demo.glob("masks/*"))
+    rows, columns = np.mgrid[:64, :64]
+    for row in table[table.duplicate_of == ""].itertuples():
+        mask = read_image(demo / row.mask)[..., 0]
+        assert set(np.unique(mask)) == {0, 255}
+        # A leukocyte is nearly a disc of its radius around the middle of the crop.
+        disc = np.hypot(rows - 32, columns - 32) < row.radius
+        assert (disc & (mask > 0)).sum() > 0.85 * (disc | (mask > 0)).sum()
+
+
+def test_masks_of_duplicates_follow_their_images(demo):
+    table = read_table(demo).set_index("image_id")
+    for row in table[table.duplicate_of != ""].itertuples():
+        source = table.loc[row.duplicate_of]
+        mask = read_image(demo / source["mask"])[..., 0]
+        turned = {"flipped": np.fliplr(mask), "rotated": np.rot90(mask)}
+        shift = (row.y - source.y, row.x - source.x)
+        expected = turned.get(row.duplicate_kind, np.roll(mask, (-shift[0], -shift[1]), (0, 1)))
+        copy = read_image(demo / row.mask)[..., 0]
+        # Rolling brings the other edge in, where a large cell may end.
+        assert np.array_equal(copy[4:-4, 4:-4], expected[4:-4, 4:-4])
+
+
 def check_duplicate(kind, copy, original, shift):
     if kind == "exact":
         assert np.array_equal(copy, original)

@@ -5,10 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from blastfold.core.cell_masks import read_cell_masks
+from blastfold.core.errors import InputError
 from blastfold.core.image_measures import read_measures
 from blastfold.datasets.measures import measure_images
 
-SETTINGS = {"crop": None, "cells": True}
+SETTINGS = {"crop": None, "cells": True, "by_masks": True}
 
 
 def stored(folder, masks=None):
@@ -23,8 +25,9 @@ def stored(folder, masks=None):
 
 
 def measured(folder, settings=SETTINGS, raw=None):
-    paths = [folder / name for name in ("images.npy", "manifest.tsv", "measures.tsv")]
-    measure_images(*paths[:2], settings, raw, paths[2])
+    names = ("images.npy", "manifest.tsv", "measures.tsv", "cells.npz")
+    paths = [folder / name for name in names]
+    measure_images(*paths[:2], settings, raw, *paths[2:])
     return read_measures(paths[2])
 
 
@@ -52,13 +55,44 @@ def test_a_mask_is_cropped_as_its_image_is(tmp_path):
     mask = np.zeros((40, 40), np.uint8)
     mask[10:20, 10:30] = 255
     cv2.imwrite(str(tmp_path / "mask.png"), mask)
-    table = measured(tmp_path, {"crop": [20, 20], "cells": True}, tmp_path)
+    table = measured(tmp_path, SETTINGS | {"crop": [20, 20]}, tmp_path)
     assert table["cell_share"].tolist() == pytest.approx([0.5] * 3)
 
 
 def test_images_of_tissue_have_colours_alone(tmp_path):
     stored(tmp_path)
-    table = measured(tmp_path, {"crop": None, "cells": False})
+    table = measured(tmp_path, SETTINGS | {"cells": False})
     assert set(table["found_by"]) == {"not found"}
     assert table["cell_share"].isna().all()
     assert table["red"].tolist() == pytest.approx([0.25 * 80 + 0.75 * 225] * 3)
+
+
+def test_masks_are_stored_next_to_the_images(tmp_path):
+    stored(tmp_path, ["mask.png", "", ""])
+    mask = np.zeros((20, 20), np.uint8)
+    # Nucleus and cytoplasm, as in hand-drawn masks; the border of 128 stays cell when it is shrunk.
+    mask[3:17, 3:17], mask[6:12, 6:12] = 128, 255
+    cv2.imwrite(str(tmp_path / "mask.png"), mask)
+    table = measured(tmp_path, SETTINGS | {"by_masks": False}, tmp_path)
+    cells = read_cell_masks(tmp_path / "cells.npz", np.array([0, 2]))
+    assert cells.found_by.tolist() == ["mask", "stain"]
+    assert np.array_equal(cells.masks[0], mask > 0)
+    assert cells.masks[1].mean() == pytest.approx(0.25, abs=0.02)
+    # Measures of generated smears do not use the masks.
+    assert table["found_by"].tolist() == ["stain"] * 3
+
+
+def test_a_mask_of_another_size_is_an_error(tmp_path):
+    stored(tmp_path, ["mask.png"] * 3)
+    manifest = pd.read_csv(tmp_path / "manifest.tsv", sep="\t", dtype=str)
+    manifest.assign(width=40, height=30).to_csv(tmp_path / "manifest.tsv", sep="\t", index=False)
+    cv2.imwrite(str(tmp_path / "mask.png"), np.zeros((40, 30), np.uint8))
+    with pytest.raises(InputError, match=r"mask\.png': the mask has 30x40 pixels, expected 40x30"):
+        measured(tmp_path, raw=tmp_path)
+
+
+def test_masks_of_fewer_images_are_an_error(tmp_path):
+    stored(tmp_path)
+    measured(tmp_path)
+    with pytest.raises(InputError, match="holds masks of 3 images"):
+        read_cell_masks(tmp_path / "cells.npz", np.array([3]))

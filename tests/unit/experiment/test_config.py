@@ -355,6 +355,20 @@ def test_stain_is_none_unless_asked_for():
     )
 
 
+def test_attributions_are_compared_with_cells():
+    config = minimal(datasets={"cells": {"format": "pcam"}})
+    config["experiments"][0]["attribution"] = 5
+    expected = "experiments.0.attribution: received 5 with cells, whose images show tissue"
+    assert expected in fault_of(config)
+    config["datasets"]["cells"]["format"] = "folder"
+    config["models"]["simple_cnn"]["architecture"] = "onnx"
+    assert "received 5 with models.simple_cnn, whose backbone is no network of Keras" in fault_of(
+        config
+    )
+    config["models"]["simple_cnn"]["architecture"] = "simple_cnn"
+    assert check_config(config, SCHEMA)["experiments"][0]["attribution"] == 5
+
+
 def with_canaries(**datasets):
     config = minimal()
     config["datasets"] |= datasets

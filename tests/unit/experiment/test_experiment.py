@@ -118,6 +118,48 @@ def test_external_tests_have_the_titles_of_both_data_sets():
     assert (runs.datasets, runs.described_datasets) == (["cells"], ["cells", "other"])
 
 
+def test_attributions_are_of_a_split_and_of_every_data_set_that_it_is_tested_on():
+    datasets = {name: {"format": "folder"} for name in ("cells", "other")}
+    entries = [
+        *asked(models=("cnn",), attribution=3, external_test=["other"], canaries=True),
+        *asked(models=("vgg",), protocols=("holdout", "folds"), attribution=5),
+        *asked(models=("cnn",), protocols=("folds",)),
+    ]
+    experiment = make(datasets=datasets, experiments=entries)
+    assert experiment.runs.attributions == [
+        {
+            **{"dataset": "cells", "protocol": "holdout", "external": "cells"},
+            **{"models": ["cnn", "vgg"], "cells": 5},
+        },
+        {
+            **{"dataset": "cells", "protocol": "holdout", "external": "other"},
+            **{"models": ["cnn"], "cells": 3},
+        },
+        {
+            **{"dataset": "cells", "protocol": "folds", "external": "cells"},
+            **{"models": ["vgg"], "cells": 5},
+        },
+    ]
+    own, other = (
+        wildcards(dataset="cells", protocol="holdout", external=name) for name in ("cells", "other")
+    )
+    training = "<results>/training/cells/holdout"
+    files = experiment.files
+    assert files.models_explained(own) == [("cnn", 1, 1), ("vgg", 1, 1)]
+    # Heads alone have no networks, which are assembled for this.
+    assert files.networks_explained(own) == [
+        f"{training}/cnn/fold-0/model.keras",
+        f"{training}/vgg/networks",
+    ]
+    assert files.predictions_explained(own) == [
+        f"{training}/cnn/fold-0/predictions.tsv",
+        f"{training}/vgg/predictions.tsv",
+    ]
+    assert files.predictions_explained(other) == [
+        "<results>/external/cells/holdout/cnn/other/networks.tsv"
+    ]
+
+
 def test_the_gap_starts_with_the_finest_grouping():
     protocols = {
         name: {"kind": "kfold", "folds": 3, "group_by": name}

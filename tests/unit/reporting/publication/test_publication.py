@@ -580,6 +580,14 @@ def assemble(folder, title=HOSTILE):
     return pack
 
 
+def test_the_figure_of_attributions_names_the_tested_data_set():
+    titles = {"dataset": {"cells": "Cells", "other": "Other"}, "protocol": {"folds": "3 folds"}}
+    caption = document.figure_caption(
+        ("cells", "folds", "attribution", "other"), titles | {"model": {}}
+    )
+    assert caption == "Where the networks look on test cells: Cells, 3 folds, tested on Other."
+
+
 def test_document_shows_every_table_and_figure(tmp_path):
     pack = assemble(tmp_path, "Cells")
     text = (pack / "main.tex").read_text("utf-8")

@@ -105,6 +105,11 @@ NOTES: dict[str, tuple[str, ...]] = {
     "ground_is_masked": (),
     "constant_in_each_fold": (),
     "not_above_baseline": (),
+    # Attribution.
+    "no_attribution": (),
+    "no_maps": (),
+    "empty_maps": ("empty", "cells"),
+    "cells_not_found": ("missing", "cells"),
     # Predictive values.
     "rates_undefined": (),
     "none_predicted_negative": (),

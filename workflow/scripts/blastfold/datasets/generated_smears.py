@@ -22,11 +22,11 @@ from numpy.random import Generator
 from blastfold.core.errors import InputError
 from blastfold.core.seeds import generator
 from blastfold.core.tables import write_table
+from blastfold.datasets.generated_copies import DUPLICATE_KINDS, change_crop, change_mask
 from blastfold.experiment.demo_settings import MAXIMAL_SHIFT, demo_faults
 
 logger = logging.getLogger(__name__)
 
-DUPLICATE_KINDS = ("exact", "flipped", "rotated", "brightness", "jpeg", "shifted")
 SUPERSAMPLING = 2
 # Red, green and blue absorbance of one unit of each dye, chosen after Wright-stained smears.
 EOSIN, CHROMATIN, BASOPHILIC = 0, 1, 2
@@ -96,8 +96,12 @@ def soft_step(distance: np.ndarray, softness: float = 0.1) -> np.ndarray:
     return 1 / (1 + np.exp(np.clip(-distance / softness, -30, 30)))
 
 
-def draw_leukocyte(canvas: Canvas, cell: Leukocyte, x: float, y: float) -> None:
-    """Add a leukocyte with its centre at (x, y); it pushes away what is under it."""
+def draw_leukocyte(canvas: Canvas, cell: Leukocyte, x: float, y: float) -> tuple:
+    """Add a leukocyte with its centre at (x, y); it pushes away what is under it.
+
+    Returns:
+        Its pixels of the canvas: their rows and columns, as two arrays.
+    """
     window, right, down = canvas.window(x, y, cell.radius + 1.5)
     outline, coarse, fine = canvas.outline[window], canvas.coarse[window], canvas.fine[window]
     body = soft_step(cell.radius - np.hypot(right, down) + 0.22 * outline)
@@ -116,6 +120,8 @@ def draw_leukocyte(canvas: Canvas, cell: Leukocyte, x: float, y: float) -> None:
     dyes[..., EOSIN] += cell.eosin * cytoplasm * body
     dyes[..., CHROMATIN] += cell.density * np.maximum(chromatin, 0) * nucleus
     dyes[..., BASOPHILIC] += cell.basophilic * cytoplasm * (body - 0.6 * nucleus)
+    inside = np.nonzero(body > 0.5)
+    return tuple(places + part.start for places, part in zip(inside, window, strict=True))
 
 
 def draw_red_cell(canvas: Canvas, x: float, y: float) -> None:
@@ -250,7 +256,12 @@ def expose(canvas: Canvas) -> np.ndarray:
 
 
 def draw_photograph(rng: Generator, person: Appearance, blasts: list, settings: dict) -> tuple:
-    """Return a photograph (uint8 RGB), its leukocytes, and the pixel (x, y) of each centre."""
+    """Draw a photograph of leukocytes.
+
+    Returns:
+        The photograph (uint8 RGB), its leukocytes, the pixel (x, y) of each centre, and for every
+        pixel the number of its leukocyte, counted from 1 (int32), 0 outside.
+    """
     cells = [sample_leukocyte(rng, blast, person, settings) for blast in blasts]
     places = place_leukocytes(rng, cells, settings)
     centres = (places + 0.5) / settings["pixels_per_micrometre"]
@@ -260,30 +271,16 @@ def draw_photograph(rng: Generator, person: Appearance, blasts: list, settings: 
         radius = rng.uniform(0.8, 1.5)
         platelet = Leukocyte(0, radius, np.array([[0, 0, radius]]), 0.32, 0.4, 0.1, 0.4, 0.3)
         draw_leukocyte(canvas, platelet, *place / settings["pixels_per_micrometre"])
-    for cell, centre in zip(cells, centres, strict=True):
-        draw_leukocyte(canvas, cell, *centre)
-    return expose(canvas), cells, places
+    numbers = np.zeros(canvas.dyes.shape[:2], np.int32)
+    for number, (cell, centre) in enumerate(zip(cells, centres, strict=True), start=1):
+        numbers[draw_leukocyte(canvas, cell, *centre)] = number
+    return expose(canvas), cells, places, numbers[::SUPERSAMPLING, ::SUPERSAMPLING]
 
 
 def crop_cell(photograph: np.ndarray, row: dict, size: tuple[int, int]) -> np.ndarray:
     """Return the crop whose row height // 2 and column width // 2 is the pixel (x, y)."""
     top, left = row["y"] - size[0] // 2, row["x"] - size[1] // 2
     return photograph[top : top + size[0], left : left + size[1]]
-
-
-def change_crop(rng: Generator, crop: np.ndarray, kind: str) -> np.ndarray:
-    """Return the crop (uint8) changed as a duplicate of this kind is."""
-    if kind == "flipped":
-        return crop[:, ::-1]
-    if kind == "rotated":  # a quarter turn; a half turn where the sides differ
-        return np.rot90(crop, 1 if crop.shape[0] == crop.shape[1] else 2)
-    if kind == "brightness":
-        contrast, change = rng.uniform(0.85, 0.95), rng.uniform(4, 12)
-        return np.rint(contrast * crop + change).astype(np.uint8)
-    if kind == "jpeg":
-        encoded = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
-        return cv2.imdecode(encoded, cv2.IMREAD_COLOR)
-    return crop
 
 
 def check_settings(settings: Mapping) -> None:
@@ -297,7 +294,7 @@ def check_settings(settings: Mapping) -> None:
 
 
 def write_png(path: Path, image: np.ndarray) -> None:
-    """Write a uint8 image in OpenCV's order of colours, blue first."""
+    """Write a uint8 image, grey or in OpenCV's order of colours, blue first."""
     path.write_bytes(cv2.imencode(".png", np.ascontiguousarray(image))[1].tobytes())
 
 
@@ -312,7 +309,7 @@ def write_picture(
     rng = generator(*stream, picture)
     share = 1 if subject.startswith("healthy") else settings["normal_cells_in_patients"]
     blasts = rng.random(settings["cells_per_picture"]) >= share
-    photograph, cells, places = draw_photograph(rng, person, blasts, settings)
+    photograph, cells, places, numbers = draw_photograph(rng, person, blasts, settings)
     photograph = photograph[..., ::-1]
     write_png(folder / "photographs" / f"{picture}.png", photograph)
     rows = []
@@ -321,8 +318,10 @@ def write_picture(
         row = {"image_id": f"{picture}-{index:02d}", "label": cell.label, "subject": subject}
         row |= {"picture": picture, "x": x, "y": y, "radius": radius}
         rows.append(row | {"duplicate_of": "", "duplicate_kind": ""})
-        path = folder / "cells" / f"{row['image_id']}.png"
-        write_png(path, crop_cell(photograph, row, settings["crop_size"]))
+        name = f"{row['image_id']}.png"
+        write_png(folder / "cells" / name, crop_cell(photograph, row, settings["crop_size"]))
+        mask = crop_cell(numbers, row, settings["crop_size"]) == index
+        write_png(folder / "masks" / name, 255 * mask.astype(np.uint8))
     return rows
 
 
@@ -339,6 +338,9 @@ def add_duplicates(rng: Generator, folder: Path, rows: list[dict], settings: dic
         photograph = cv2.imread(str(folder / "photographs" / f"{cell['picture']}.png"))
         crop = change_crop(rng, crop_cell(photograph, copy, settings["crop_size"]), kind)
         write_png(folder / "cells" / f"{copy['image_id']}.png", crop)
+        mask = cv2.imread(str(folder / "masks" / f"{cell['image_id']}.png"), cv2.IMREAD_GRAYSCALE)
+        mask = change_mask(mask, kind, (copy["x"] - cell["x"], copy["y"] - cell["y"]))
+        write_png(folder / "masks" / f"{copy['image_id']}.png", mask)
         rows.append(copy)
 
 
@@ -346,10 +348,12 @@ def generate_demo(folder: str | Path, settings: dict, seed: int, name: str = "de
     """Write a generated data set; the same seed, name and settings give the same bytes.
 
     `photographs/<picture>.png` are the smears, `cells/<image_id>.png` the crops round every
-    leukocyte. `cells.tsv`, written last, has one row per crop: path, image_id, label (0 normal,
-    1 blast), subject, picture, x, y (the photograph's pixel at the crop's row height // 2 and
-    column width // 2), radius (pixels), duplicate_of (image_id) and duplicate_kind (one of
-    `DUPLICATE_KINDS`). Rows where these two are empty are the leukocytes, each once.
+    leukocyte. `masks/<image_id>.png` are 255 on the leukocyte of the crop and 0 elsewhere.
+    `cells.tsv`, written last, has one row per crop: path, mask (both files), image_id, label
+    (0 normal, 1 blast), subject, picture, x, y (the photograph's pixel at the crop's row
+    height // 2 and column width // 2), radius (pixels), duplicate_of (image_id) and
+    duplicate_kind (one of `DUPLICATE_KINDS`). Rows where these two are empty are the leukocytes,
+    each once.
 
     Args:
         folder: Where to write; made when it does not exist.
@@ -362,7 +366,7 @@ def generate_demo(folder: str | Path, settings: dict, seed: int, name: str = "de
     """
     check_settings(settings)
     folder = Path(folder)
-    for part in ("photographs", "cells"):
+    for part in ("photographs", "cells", "masks"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     rows = []
     numbers = range(1, settings["subjects_per_class"] + 1)
@@ -371,6 +375,7 @@ def generate_demo(folder: str | Path, settings: dict, seed: int, name: str = "de
             rows += write_picture(folder, f"{kind}-{person:02d}", picture, settings, (seed, name))
     add_duplicates(generator(seed, name, "duplicates"), folder, rows, settings)
     table = pd.DataFrame(rows).sort_values("image_id")
-    table.insert(0, "path", "cells/" + table.image_id + ".png")
+    for place, (column, part) in enumerate((("path", "cells"), ("mask", "masks"))):
+        table.insert(place, column, part + "/" + table.image_id + ".png")
     write_table(table, folder / "cells.tsv")
     logger.info("%s: wrote %d crops of leukocytes to %s", name, len(table), folder)

@@ -1,4 +1,4 @@
-"""Plain measures of every image of a data set, which trivial baselines are fitted on."""
+"""The cell of every image of a data set, and plain measures for trivial baselines."""
 
 import logging
 import os
@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from blastfold.core.cell_masks import MaskWriter
+from blastfold.core.errors import InputError
 from blastfold.core.image_measures import MEASURES, NOT_FOUND
 from blastfold.core.manifest import read_manifest
 from blastfold.core.tables import write_table
@@ -19,7 +21,8 @@ from blastfold.images.limits import ImageError, read_bytes
 logger = logging.getLogger(__name__)
 
 MASK_LEVEL = 128
-"""Smallest grey level of a stored mask that is cell; a shrunk mask has levels between 0 and 255."""
+"""Smallest grey level of a mask that is cell. Parts of a cell, such as a nucleus of 255 and a
+cytoplasm of 128, count as a whole."""
 
 
 def measure_images(
@@ -28,61 +31,102 @@ def measure_images(
     settings: Mapping,
     folder: str | os.PathLike | None,
     output: str | os.PathLike,
+    cells: str | os.PathLike,
 ) -> None:
-    """Write the measures of every image.
+    """Write the measures of every image, and the mask of its cell.
 
     Args:
         images: Image store, uint8 (n, h, w, 3).
         manifest: Manifest of the data set; with a column ``mask`` the masks are used.
-        settings: ``image_size`` and ``crop`` of the data set, and ``cells``, whether its images
-            show one cell each; tiles of tissue do not.
+        settings: ``image_size`` and ``crop`` of the data set; ``cells``, whether its images
+            show one cell each, which tiles of tissue do not; and ``by_masks``, whether the measures
+            are those of its masks. Measures of generated smears are not: a baseline must not know
+            more than a photograph shows.
         folder: Folder of the raw files, where masks are; None where there are none.
         output: Table to write: image_id, found_by (how the cell was found) and
             :data:`blastfold.core.image_measures.MEASURES`.
+        cells: Masks to write, see :mod:`blastfold.core.cell_masks`.
+
+    Raises:
+        InputError: A mask has another size than its image.
     """
     table = read_manifest(manifest)
     stored = np.load(images, mmap_mode="r")
-    masks = table["mask"] if "mask" in table and folder else pd.Series("", index=table.index)
+    writer = MaskWriter(stored.shape[1:3])
     with one_opencv_thread():
-        rows = list(_measured(stored, masks, settings, folder))
+        masks = _masks_of(table, stored.shape[1:3], settings, folder)
+        rows = list(_measured(stored, masks, settings, writer))
     measured = pd.DataFrame(rows, columns=["found_by", *MEASURES])
     measured.insert(0, "image_id", table["image_id"])
     logger.info("cells found by: %s", measured["found_by"].value_counts().to_dict())
     write_table(measured, output)
+    writer.write(cells)
 
 
-def read_mask(path: str | os.PathLike, image_size: tuple, crop: tuple | None) -> np.ndarray | None:
+def read_mask(
+    path: str | os.PathLike,
+    image_size: tuple,
+    crop: tuple | None,
+    picture_size: tuple | None = None,
+) -> np.ndarray | None:
     """Read a mask and bring it to the size of the stored images.
 
     Args:
         path: Any image file; the cell is bright, or 1 in a mask of 0 and 1.
         image_size: Height and width of the stored images.
         crop: Height and width of the central crop before that; None for none.
+        picture_size: Height and width of the image's file; None where they are not known.
 
     Returns:
         bool (height, width); None where the file cannot be read as a mask.
+
+    Raises:
+        InputError: The mask has another size than the image's file.
     """
     try:
         data = np.frombuffer(read_bytes(path), np.uint8)
         grey = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
-        if grey is None:
-            return None
-        grey = grey if grey.max() > 1 else 255 * grey
-        fitted = fit_image(np.repeat(grey[..., np.newaxis], 3, axis=2), image_size, crop)
     except (ImageError, OSError, cv2.error):
+        return None
+    if grey is None:
+        return None
+    if picture_size and grey.shape != picture_size:
+        height, width = picture_size
+        raise InputError(
+            f"'{path}': the mask has {grey.shape[1]}x{grey.shape[0]} pixels, expected "
+            f"{width}x{height} as its image. Save masks in the size of their images, or leave the "
+            "cell of the column mask empty."
+        )
+    # Before it is shrunk: the edge of a part of level 128 would fall below the limit.
+    grey = 255 * (grey >= (MASK_LEVEL if grey.max() > 1 else 1)).astype(np.uint8)
+    try:
+        fitted = fit_image(np.repeat(grey[..., np.newaxis], 3, axis=2), image_size, crop)
+    except ImageError:
         return None
     return fitted[..., 0] >= MASK_LEVEL
 
 
-def _measured(
-    stored: np.ndarray, masks: pd.Series, settings: Mapping, folder: str | os.PathLike | None
-) -> Iterable[tuple]:
+def _masks_of(
+    table: pd.DataFrame, image_size: tuple, settings: Mapping, folder: str | os.PathLike | None
+) -> Iterable[np.ndarray | None]:
+    """Yield the mask of every image; None where it has none."""
     crop = settings["crop"] and tuple(settings["crop"])
-    for image, name in zip(stored, masks, strict=True):
-        cell = Cell(None, NOT_FOUND)
+    sized = "width" in table and "height" in table
+    for row in table.to_dict("records"):
+        name = row.get("mask") if folder and settings["cells"] else None
+        size = (int(row["height"]), int(row["width"])) if sized and name else None
+        yield read_mask(Path(folder) / name, image_size, crop, size) if name else None
+
+
+def _measured(
+    stored: np.ndarray, masks: Iterable[np.ndarray | None], settings: Mapping, writer: MaskWriter
+) -> Iterable[tuple]:
+    for image, mask in zip(stored, masks, strict=True):
+        image, cell = np.asarray(image), Cell(None, NOT_FOUND)
         if settings["cells"]:
-            size = image.shape[:2]
-            mask = read_mask(Path(folder) / name, size, crop) if name else None
-            cell = find_cell(np.asarray(image), mask)
-        values = measure(np.asarray(image), cell)
+            cell = find_cell(image, mask)
+        writer.append(*cell)
+        if mask is not None and not settings["by_masks"]:
+            cell = find_cell(image)
+        values = measure(image, cell)
         yield (cell.found_by, *(values[key] for key in MEASURES))

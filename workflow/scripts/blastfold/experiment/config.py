@@ -13,6 +13,7 @@ from blastfold.core.names import LEUKAEMIA_CLASSES
 from blastfold.core.parts import role_of_part
 from blastfold.core.path_patterns import PathPattern
 from blastfold.experiment.ablations import check_ablations, expand_ablations
+from blastfold.experiment.attributions import check_attribution
 from blastfold.experiment.canaries import check_canaries, check_permutations, expand_canaries
 from blastfold.experiment.combinations import combinations
 from blastfold.experiment.config_names import check_names
@@ -135,6 +136,7 @@ def _cross_check(config: dict, given: dict) -> Iterator[str]:
                     )
         yield from check_permutations(f"experiments.{position}.permutations", experiment, config)
         yield from _check_external(f"experiments.{position}.external_test", experiment, config)
+        yield from check_attribution(f"experiments.{position}.attribution", experiment, config)
     for name, dataset in config["datasets"].items():
         yield from _check_derived(name, given["datasets"])
         yield from _check_classes(f"datasets.{name}.classes", dataset.get("classes", {}))

@@ -20,6 +20,8 @@ RESERVED = {
         "shared": "features that all protocols share",
     },
     "models": {
+        "attribution": "tables and figures of attributions",
+        "attribution_checks": "tables of attributions",
         "calibration": "tables of calibrations",
         "comparisons": "tables of comparisons",
         "decision_curve": "tables of net benefit",

@@ -218,11 +218,15 @@ class DatasetInputs:
         return _without(self.config["slides"], NOT_TILED)
 
     def measuring_settings(self, wildcards) -> dict:
-        """Return the crop of a data set, and whether each of its images shows one cell."""
+        """Return the crop of a data set, whether its images show one cell, and what measures it."""
         entry = base = self.config["datasets"][wildcards.dataset]
         while "of" in base:
             base = self.config["datasets"][base["of"]]
-        return {"crop": entry.get("crop"), "cells": base["format"] not in TISSUE}
+        return {
+            "crop": entry.get("crop"),
+            "cells": base["format"] not in TISSUE,
+            "by_masks": base["format"] != "demo",
+        }
 
     def mask_place(self, wildcards) -> SimpleNamespace:
         """Return the folder of a data set's masks; None where it has no raw files of its own."""

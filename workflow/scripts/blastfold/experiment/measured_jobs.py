@@ -78,4 +78,7 @@ def measured_jobs(runs: Runs, training: TrainingInputs) -> list[MeasuredJob]:
     for run in runs.external:
         place = "/".join(run[kind] for kind in ("dataset", "protocol", "model", "external"))
         jobs.append(MeasuredJob("apply_models", run["dataset"], place))
+    for run in runs.attributions:
+        place = "/".join(run[kind] for kind in ("dataset", "protocol", "external"))
+        jobs.append(MeasuredJob("explain_networks", run["dataset"], place))
     return list(dict.fromkeys(jobs))

@@ -20,6 +20,7 @@ from blastfold.experiment.ablations import (
     share_protocol,
     training_shares,
 )
+from blastfold.experiment.attributions import attribution_runs
 from blastfold.experiment.canaries import canary_runs, permuted_runs
 from blastfold.experiment.combinations import combinations, external_runs, fold_count
 from blastfold.experiment.pretraining import pretraining_name, source_of
@@ -144,6 +145,23 @@ class Runs:
             | self._repeats_of(run["protocol"])
             for run in external_runs(self.config)
         ]
+
+    @cached_property
+    def attributions(self) -> list[dict]:
+        """Where attributions are computed.
+
+        Dicts as :func:`blastfold.experiment.attributions.attribution_runs` describes them.
+        """
+        return attribution_runs(self.config)
+
+    def attribution_at(self, dataset: str, protocol: str, external: str) -> dict:
+        """Return the models and the number of cells of the attributions of one place."""
+        return next(
+            entry
+            for entry in self.attributions
+            if (dataset, protocol, external)
+            == (entry["dataset"], entry["protocol"], entry["external"])
+        )
 
     def _repeats_of(self, protocol: str) -> dict[str, int]:
         repeats = self.config["protocols"][protocol]["repeats"]

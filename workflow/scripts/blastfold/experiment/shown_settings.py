@@ -37,6 +37,19 @@ class ShownSettings:
         """Return the title of a model."""
         return self.runs.titles["model"][wildcards.model]
 
+    def attribution_titles(self, wildcards) -> dict:
+        """Return the titles of the explained models by name, and those of the place.
+
+        The place is the data set, the protocol and the tested data set.
+        """
+        names = (wildcards.dataset, wildcards.protocol, wildcards.external)
+        models = self.runs.attribution_at(*names)["models"]
+        kinds = zip(("dataset", "protocol", "dataset"), names, strict=True)
+        return {
+            "models": {name: self.runs.titles["model"][name] for name in models},
+            "place": [self.runs.titles[kind][name] for kind, name in kinds],
+        }
+
     def models(self, wildcards) -> list[str]:
         """Return the names of the shown models of a split."""
         return self.runs.models_of(wildcards.dataset, wildcards.protocol)

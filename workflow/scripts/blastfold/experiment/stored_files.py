@@ -14,6 +14,9 @@ from blastfold.experiment.runs import Run, Runs
 EXTERNAL = "external/{dataset}/{protocol}/{model}/{external}"
 """The folder of a test on another data set."""
 
+ATTRIBUTION = "attribution/{dataset}/{protocol}/{external}"
+"""The folder of the attributions of the test images of a data set."""
+
 RECORDED_TABLES = ("layers", "metrics", "intervals")
 """Tables of an evaluation that the publication reads."""
 
@@ -46,6 +49,41 @@ class StoredFiles:
     def networks_of_run(self, wildcards) -> list[str]:
         """Return the network of every fold of a run."""
         return self.networks([_run_of(wildcards)])
+
+    def networks_explained(self, wildcards) -> list[str]:
+        """Return the networks of all folds of every model that is explained, one after another."""
+        return [path for model in self._explained(wildcards) for path in model["networks"]]
+
+    def predictions_explained(self, wildcards) -> list[str]:
+        """Return the test predictions of the same networks, one model after another."""
+        return [path for model in self._explained(wildcards) for path in model["predictions"]]
+
+    def models_explained(self, wildcards) -> list[tuple[str, int, int]]:
+        """Return every model that is explained, and its numbers of networks and predictions."""
+        return [
+            (model["name"], len(model["networks"]), len(model["predictions"]))
+            for model in self._explained(wildcards)
+        ]
+
+    def _explained(self, wildcards) -> list[dict]:
+        """Return name, networks and predictions (paths) of every model that is explained.
+
+        On another data set each network predicts every image, on its own those of its fold.
+        """
+        dataset, protocol, external = (
+            getattr(wildcards, name) for name in ("dataset", "protocol", "external")
+        )
+        found = []
+        for model in self.runs.attribution_at(dataset, protocol, external)["models"]:
+            run = Run(dataset, protocol, model)
+            place = {**run._asdict(), "external": external}
+            outside = self.filled(f"{EXTERNAL}/networks.tsv", [place])
+            inside = self.trained("predictions.tsv", [run])
+            predictions = inside if external == dataset else outside
+            found.append(
+                {"name": model, "networks": self.networks([run]), "predictions": predictions}
+            )
+        return found
 
     def of_models(self, name: str) -> Callable:
         """Return an input function: one file of every model's evaluation under one protocol."""

@@ -11,7 +11,7 @@ from blastfold.experiment.cost_inputs import honest_split, measurement
 from blastfold.experiment.dataset_inputs import DatasetInputs
 from blastfold.experiment.identity import Identity
 from blastfold.experiment.runs import Runs
-from blastfold.experiment.stored_files import EXTERNAL, StoredFiles
+from blastfold.experiment.stored_files import ATTRIBUTION, EXTERNAL, StoredFiles
 from blastfold.experiment.transfers import starts_from_sources
 
 ENDINGS = {"tables": ("tsv", "tex", "md"), "figures": ("pdf", "svg", "png")}
@@ -36,6 +36,7 @@ WILDCARDS = {
     "permutations": (),
     "external tests": (),
     "identity audits": (),
+    "attributions": ("dataset", "protocol", "external"),
     "slides": ("slide",),
     "datasets": ("dataset",),
     "original datasets": ("dataset",),
@@ -132,6 +133,10 @@ class Targets:
         """Return one file of every test on another data set."""
         return self.files.filled(f"{EXTERNAL}/{name}", self.runs.external)
 
+    def attributions(self, name: str) -> list[str]:
+        """Return one file of the attributions of every place."""
+        return self.files.filled(f"{ATTRIBUTION}/{name}", self.runs.attributions)
+
     def shown(self, products: Iterable[Product], endings: Iterable[str] = ()) -> list[str]:
         """Return the files of tables or figures, in the order of a report.
 
@@ -169,6 +174,10 @@ class Targets:
             "permutations": [()] if runs.permuted else [],
             "external tests": [()] if runs.external else [],
             "identity audits": [()] if self.identity.splits else [],
+            "attributions": [
+                (entry["dataset"], entry["protocol"], entry["external"])
+                for entry in runs.attributions
+            ],
             "slides": [(slide,) for slide in self.inputs.slides],
             "datasets": [(name,) for name in datasets],
             # The augmentation of a derived data set is that of the one that it was made from.

@@ -119,6 +119,11 @@ class TrainingInputs:
         """Return how often a test on another data set passes over it: once for each network."""
         return fold_count(self.config["protocols"][wildcards.protocol])
 
+    def explanation_sample(self, wildcards) -> dict:
+        """Return the seed of the draw of explained cells, and their number."""
+        place = (wildcards.dataset, wildcards.protocol, wildcards.external)
+        return {"seed": self.config["seed"], "cells": self.runs.attribution_at(*place)["cells"]}
+
     def repeats(self, wildcards) -> int:
         """Return the number of repeats of a protocol."""
         return self.config["protocols"][wildcards.protocol]["repeats"]

@@ -154,6 +154,12 @@ SENTENCES = {
     "platt_without_maximum": (
         "the likelihood of Platt scaling has no maximum inside the range: none is fitted"
     ),
+    "no_attribution": "undefined: no cell with an attribution",
+    "no_maps": (
+        "no attribution: the network has no convolution, or its last feature maps have no places"
+    ),
+    "empty_maps": "{empty:.0f} of {cells:.0f} maps are 0 everywhere and are left out",
+    "cells_not_found": "no cell was found in {missing:.0f} of {cells:.0f} images, left out",
     "rates_undefined": "undefined: sensitivity or specificity is not defined",
     "none_predicted_negative": "undefined: no image is predicted as negative",
     "threshold_without_validation": "no validation images: the threshold stays 0.5",

@@ -82,6 +82,16 @@ def compiled(model: keras.Model, jit_compile: bool) -> Callable[[np.ndarray], np
     return lambda images: np.asarray(run(*state, images))
 
 
+def gradient(function, point):
+    """Return the gradient of a function at a point, and what else it returns there.
+
+    Args:
+        function: From an array to a scalar and anything else.
+        point: The array.
+    """
+    return jax.grad(function, has_aux=True)(point)
+
+
 def describe_build() -> str:
     """Describe the installed build."""
     return f"JAX {VERSION} with the platforms {sorted({d.platform for d in jax.devices()})}"

@@ -85,6 +85,19 @@ def compiled(model: keras.Model, jit_compile: bool) -> Callable[[np.ndarray], np
     return lambda images: run(images).numpy()
 
 
+def gradient(function, point):
+    """Return the gradient of a function at a point, and what else it returns there.
+
+    Args:
+        function: From a tensor to a scalar and anything else.
+        point: The tensor.
+    """
+    with tf.GradientTape() as tape:
+        tape.watch(point)
+        value, more = function(point)
+    return tape.gradient(value, point), more
+
+
 def describe_build() -> str:
     """Describe the installed build."""
     build = tf.sysconfig.get_build_info()

@@ -19,6 +19,7 @@ KINDS = ("dataset", "protocol", "model")
 CAPTIONS = {
     "accuracy_comparison": "Accuracy of all models under all protocols",
     "architecture": "The network, stage by stage",
+    "attribution": "Where the networks look on test cells",
     "augmented_images": "What each random change does to a training image",
     "calibration": "Reliability diagrams",
     "class_distribution": "Images of each class",
@@ -189,6 +190,9 @@ def figure_caption(parts: tuple[str, ...], titles: dict[str, dict[str, str]]) ->
         name = "architecture"
     if folders == ["slides"]:
         name, about = "tiles", [name]
+    if folders[2:] == ["attribution"]:
+        about[2:] = [f"tested on {titles['dataset'].get(name, name)}"]
+        name = "attribution"
     shown = CAPTIONS.get(name, heading_of(name))
     return f"{shown}: {', '.join(about)}." if about else f"{shown}."
 

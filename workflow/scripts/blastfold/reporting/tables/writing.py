@@ -27,6 +27,7 @@ FRACTIONS = frozenset(name for name, metric in METRIC_FACTS.items() if metric.pe
     "network_value",
     "baseline_value",
     *("true_labels", "permuted_labels", "smallest", "largest"),
+    *("on_cell", "cell_share"),
 }
 """Columns of fractions (0-1), printed as percent with two decimals."""
 
@@ -35,6 +36,9 @@ POINTS = frozenset(
     | {"seeds_deviation", "splits_deviation", "draws_deviation", "subjects_deviation"}
 )
 """Columns that hold percent already, printed with two decimals."""
+
+DECIMALS = frozenset({"ratio", "random_ratio", "new_head", "new_weights"})
+"""Columns of other numbers, printed with two decimals."""
 
 HEADINGS = {name: metric.heading for name, metric in METRIC_FACTS.items()} | {
     "dataset": "Data set",
@@ -53,6 +57,8 @@ HEADINGS = {name: metric.heading for name, metric in METRIC_FACTS.items()} | {
     "permuted_labels": "AUC, permuted labels (%)",
     "smallest": "Smallest (%)",
     "largest": "Largest (%)",
+    "on_cell": "On the cell (%)",
+    "cell_share": "Cell's share of the picture (%)",
     "network_value": "Network (%)",
     "baseline_value": "Baseline (%)",
     "adjusted_p_value": "Adjusted p",
@@ -265,6 +271,8 @@ def format_value(column: str, value: object) -> str:
         return f"{value:+.2f}".replace("-", MINUS)
     if column in POINTS:
         return f"{value:.2f}"
+    if column in DECIMALS:
+        return f"{value:.2f}".replace("-", MINUS)
     if column in METRIC_FACTS:
         return f"{value:.3f}".replace("-", MINUS)
     if column.endswith("p_value"):

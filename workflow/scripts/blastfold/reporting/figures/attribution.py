@@ -1,0 +1,119 @@
+"""The figure of attributions: pictures of cells and, next to each, where a network looks."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from blastfold.core.attribution_table import RIGHT, TRAINED, WRONG, read_drawn, read_maps
+from blastfold.core.cell_masks import read_cell_masks
+from blastfold.core.manifest import read_classes
+from blastfold.reporting.figures import style
+
+Paths = Iterable[str | os.PathLike]
+
+CELLS = 3
+"""Cells of each class, right and wrong, of each model."""
+
+LETTERS = 14
+"""Longest line next to a row of pictures."""
+
+
+def plot_attribution(
+    maps: str | os.PathLike,
+    measured: str | os.PathLike,
+    images: str | os.PathLike,
+    masks: str | os.PathLike,
+    dataset: str | os.PathLike,
+    titles: Mapping[str, str],
+    paths: Paths,
+) -> None:
+    """Draw cells of every model, class and outcome with their attributions.
+
+    Args:
+        maps: ``maps.npz`` of the attributions.
+        measured: ``measured.tsv`` of the same cells.
+        images: Image store of the tested data set.
+        masks: Masks of its cells.
+        dataset: Its JSON summary, with the classes.
+        titles: Titles of the models by name.
+        paths: Figures to write.
+    """
+    table, classes = read_drawn(measured), read_classes(dataset)
+    store = np.load(images, mmap_mode="r")
+    rows = []
+    for model, cells in table.groupby("model", sort=False):
+        values = read_maps(maps, model, TRAINED, len(cells))
+        chosen = choose_cells(cells.reset_index(drop=True), classes)
+        for words, places in chosen:
+            stored = cells["row"].to_numpy(np.int64)[places]
+            shown = read_cell_masks(masks, stored).masks
+            ratios = cells["ratio"].to_numpy(np.float64)[places]
+            pictures = zip(store[stored], values[places], shown, ratios, strict=True)
+            rows.append((f"{style.wrap(titles[model], LETTERS)}\n{words}", list(pictures)))
+    style.save_figure(draw_attribution(rows), paths)
+
+
+def choose_cells(cells: pd.DataFrame, classes: Sequence[str]) -> list[tuple[str, np.ndarray]]:
+    """Choose the first cells of every class, right and wrong.
+
+    Args:
+        cells: Columns label and predicted of one model.
+        classes: Names of the classes.
+
+    Returns:
+        What the cells are, in words, and their positions; without what has none.
+    """
+    found = []
+    for label, name in enumerate(classes):
+        for outcome in (RIGHT, WRONG):
+            right = cells["label"] == cells["predicted"]
+            chosen = (cells["label"] == label) & (right == (outcome == RIGHT))
+            places = np.flatnonzero(chosen)[:CELLS]
+            if len(places):
+                found.append((f"{name}, {outcome}", places))
+    return found
+
+
+@style.styled
+def draw_attribution(rows: Sequence[tuple[str, list[tuple]]]) -> Figure:
+    """Draw one row of pictures for each text.
+
+    Args:
+        rows: A text and the cells next to it: picture (uint8 (h, w, 3)), map (float (rows,
+            columns)), mask (bool (h, w)) and the ratio of the shares; NaN of an empty map.
+    """
+    if not rows:
+        figure = Figure(figsize=(style.ONE_COLUMN, 0.5))
+        figure.text(0.5, 0.5, "No network with an attribution", ha="center", va="center")
+        return figure
+    figure, grid = style.image_grid(len(rows), 2 * CELLS, style.TWO_COLUMNS * 0.95, 1.18)
+    for axes, (text, cells) in zip(grid, rows, strict=True):
+        style.label_row(axes[0], text)
+        for place, cell in enumerate(cells):
+            _draw_cell(*axes[2 * place : 2 * place + 2], *cell)
+    return figure
+
+
+def _draw_cell(
+    left: Axes, right: Axes, picture: np.ndarray, values: np.ndarray, mask: np.ndarray, ratio: float
+) -> None:
+    height, width = picture.shape[:2]
+    left.imshow(picture)
+    right.imshow(picture.mean(axis=2), cmap="gray", vmin=0, vmax=255)
+    positive = np.maximum(values, 0)
+    if positive.max() > 0:
+        around = (-0.5, width - 0.5, height - 0.5, -0.5)
+        right.imshow(
+            *(positive / positive.max(),),
+            **{"cmap": "inferno", "alpha": 0.6, "extent": around, "interpolation": "bilinear"},
+        )
+    if mask.any() and not mask.all():
+        right.contour(mask, levels=[0.5], colors=[style.SKY_BLUE], linewidths=0.7)
+    right.set_xlim(-0.5, width - 0.5)
+    right.set_ylim(height - 0.5, -0.5)
+    text = "empty" if not positive.max() > 0 else f"ratio {ratio:.1f}"
+    right.set_title(text if positive.max() <= 0 or np.isfinite(ratio) else "", fontsize=6, pad=2)
