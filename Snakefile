@@ -18,6 +18,7 @@ include: "rules/training.smk"
 include: "rules/evaluation.smk"
 include: "rules/external.smk"
 include: "rules/attribution.smk"
+include: "rules/export.smk"
 include: "rules/audits.smk"
 include: "rules/comparison.smk"
 include: "rules/ablation.smk"
@@ -33,4 +34,5 @@ rule all:
         every("figures"),
         experiment.targets.publication(),
         experiment.targets.page(),
+        experiment.exports.of_config(),
     localrule: True

@@ -30,6 +30,7 @@ from blastfold.experiment.config import check_config
 from blastfold.experiment.config_file import check_config_files
 from blastfold.experiment.environments import pinned_versions
 from blastfold.experiment.experiment import Experiment, one_of
+from blastfold.experiment.exports import take_request
 from blastfold.experiment.folders import (
     check_results_folder,
     config_names,
@@ -63,6 +64,8 @@ if not workflow.overwrite_configfiles:
     configfile: DEFAULT_CONFIG
 
 
+# `snakemake export --config model=...`: these keys are about the command, not about the experiment.
+EXPORT_REQUEST = take_request(config, workflow.config_settings.config)
 CONFIGS = config_names(workflow.configfiles or workflow.overwrite_configfiles, Path.cwd(), ROOT)
 try:
     config = check_config(config, SCHEMAS / "config.schema.yaml", " + ".join(CONFIGS) or "config")
@@ -85,6 +88,7 @@ try:
         workflow.pathvars.get("results"),
         public_counts=ROOT / "resources" / "datasets.yaml",
         progress=logger.info,
+        export_request=EXPORT_REQUEST,
     )
     if not workflow.remote_exec:
         logger.info(

@@ -10,6 +10,7 @@ localrules:
     tables,
     figures,
     publication,
+    export,
 
 
 rule datasets:
@@ -53,3 +54,8 @@ rule figures:
 rule publication:
     input:
         experiment.targets.publication(),
+
+
+rule export:
+    input:
+        experiment.exports.of_request,

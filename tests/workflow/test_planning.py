@@ -61,6 +61,7 @@ def test_default_experiment_is_planned(tmp_path):
     assert jobs["audit_split"] == jobs["assign_folds"] == 11
     assert jobs["tabulate_identity"] == 1
     assert "download_weights" not in jobs
+    assert jobs["export_networks"] == jobs["describe_export"] == 1
 
 
 def test_catalogue_entry_plans_the_same(tmp_path):
@@ -301,6 +302,22 @@ def test_protocol_that_is_impossible_names_what_would_work(tmp_path):
     assert "10 folds by subject are needed" in run.stdout
     assert "only 3 subjects" in run.stdout
     assert "set folds: 3 at most" in run.stdout
+    assert "Traceback" not in run.stdout
+
+
+def test_a_command_names_the_network_to_export(tmp_path):
+    write_cells(tmp_path / "resources" / "raw" / "cells")
+    config = small_experiment()
+    words = ("export", "--dry-run", "--config", "model=simple_cnn")
+    run = snakemake(tmp_path, *words, config=config)
+    # All folds of the protocol that keeps subjects together, and no other protocol.
+    jobs = planned_jobs(run)
+    assert jobs["export_networks"] == jobs["describe_export"] == jobs["evaluate_model"] == 1
+    assert jobs["train_model"] == 2
+    assert "export/cells/subject_folds/simple_cnn/all_folds/model_card.md" in run.stdout
+    run = snakemake(tmp_path, *words, "protocol=holdout", "fold=1", config=config)
+    assert run.returncode != 0
+    assert "export.fold: received 1, but holdout has 1 folds" in run.stdout
     assert "Traceback" not in run.stdout
 
 

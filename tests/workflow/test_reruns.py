@@ -42,6 +42,7 @@ CONFIG = {
             "attribution": 2,
         },
     ],
+    "exports": [{"model": "cnn"}],
 }
 SHEET = (
     "slide\tpath\tlabel\tsubject\none\tslides/one.tif\tnormal\tp1\ntwo\tslides/two.tif\tblast\tp2\n"
@@ -140,13 +141,17 @@ APPLIED = {
 }
 HEADS = {"train_heads"} | EVALUATED
 NETWORKS = {"train_model"} | APPLIED | EVALUATED
+# Of the simple CNN on the cells.
+EXPORTED = {"export_networks", "describe_export"}
 SPLIT = {"assign_folds", "audit_split", "compute_mean_images", "describe_splits"}
 SPLIT |= {"tabulate_identity"}
 AUGMENTED = {"sample_augmentations", "plot_augmented_images"}
 DATASET = {"audit_dataset", "describe_dataset", "measure_images"} | AUGMENTED | SPLIT
-# What is learnt from one data set and tested on another is compared by content.
+# What is learnt from one data set and tested on another is compared by content; a model card has
+# what the audit of its split finds.
 SHARED = {"compare_datasets", "audit_split", "describe_splits", "tabulate_identity"}
-CELLS = {"import_dataset", "extract_features"} | DATASET | HEADS | NETWORKS | SHARED
+SHARED |= {"describe_export"}
+CELLS = {"import_dataset", "extract_features"} | DATASET | HEADS | NETWORKS | SHARED | EXPORTED
 # One model has one protocol on the tiles; what starts from its weights is compared on the cells.
 TILES = {"import_tiles", "export_backbone"} | DATASET | NETWORKS - GAP | SHARED
 SLIDE = {"tile_slide", "plot_slide"} | TILES
@@ -267,7 +272,7 @@ CHANGES = {
     "title of the experiment": (setting("title", "Large"), PUBLISHED),
     "title of a data set": (
         setting("datasets.cells.title", "Cells"),
-        TITLED | ON_CELLS | TRANSFER | {"describe_dataset", "tabulate_identity"},
+        TITLED | ON_CELLS | TRANSFER | {"describe_dataset", "tabulate_identity", "describe_export"},
         {"describe_dataset": 1},
     ),
     "title of tiles": (
@@ -276,11 +281,11 @@ CHANGES = {
     ),
     "title of a protocol": (
         setting("protocols.folds.title", "Folds"),
-        TITLED | ON_CELLS | {"tabulate_identity"},
+        TITLED | ON_CELLS | {"tabulate_identity", "describe_export"},
     ),
     "title of a model": (
         setting("models.cnn.title", "CNN"),
-        TITLED | ON_CELLS | TRANSFER | {"plot_architecture"},
+        TITLED | ON_CELLS | TRANSFER | {"plot_architecture", "describe_export"},
     ),
     "title of a source task": (
         setting("pretraining.source.title", "Source"),
@@ -288,7 +293,7 @@ CHANGES = {
     ),
     "counts of the public data set": (
         edited("resources/datasets.yaml", "all-idb1:", "folder:\n  images: 3\n\nall-idb1:"),
-        {"describe_splits"} | PUBLISHED,
+        {"describe_splits", "describe_export"} | PUBLISHED,
     ),
     "printed results": (
         edited("resources/published_results.tsv", "ALL_IDB", "ALL_IDX"),
@@ -327,15 +332,19 @@ CHANGES = {
     "size of tiles": (setting("slides.tile_size", 16), SLIDE, {"tile_slide": 2}),
     "size of images": (image_size, CELLS | {"measure_networks"}, {"import_dataset": 2}),
     "epochs of heads": (setting("models.head.epochs", 3), HEADS, {"train_heads": 2}),
-    "epochs of a network": (setting("models.cnn.epochs", 3), NETWORKS, {"train_model": 3}),
+    "epochs of a network": (
+        setting("models.cnn.epochs", 3),
+        NETWORKS | EXPORTED,
+        {"train_model": 3},
+    ),
     "what a split may leak": (
         setting("protocols.folds.leakage", "forbid"),
-        {"audit_split", "describe_splits", "tabulate_identity"} | PUBLISHED,
+        {"audit_split", "describe_splits", "tabulate_identity", "describe_export"} | PUBLISHED,
     ),
     "number of folds": (
         setting("protocols.folds.folds", 3),
         # Every fold has a random backbone of its own.
-        {"extract_features"} | SPLIT | HEADS | NETWORKS,
+        {"extract_features"} | SPLIT | HEADS | NETWORKS | EXPORTED,
         {"train_model": 6, "assign_folds": 1},
     ),
     "limits of duplicates": (
@@ -362,7 +371,7 @@ CHANGES = {
     # Code and versions.
     "code of a script": (
         edited("workflow/scripts/train_model.py", "with log_to", "NOTE = 1\nwith log_to"),
-        {"export_backbone"} | NETWORKS,
+        {"export_backbone"} | NETWORKS | EXPORTED,
         {"train_model": 6},
     ),
     "code of the core": (
@@ -371,25 +380,25 @@ CHANGES = {
     ),
     "code that is imported inside a function": (
         edited(f"{LIBRARY}/training/trainer.py", "logger =", "NOTE = 1\nlogger ="),
-        {"export_backbone", "measure_networks"} | HEADS | NETWORKS,
+        {"export_backbone", "measure_networks"} | HEADS | NETWORKS | EXPORTED,
     ),
     "version of Keras": (
         edited("envs/training.yaml", "keras =3.15.0", "keras =3.15.1"),
-        {"extract_features", "export_backbone", "measure_networks"} | HEADS | NETWORKS,
+        {"extract_features", "export_backbone", "measure_networks"} | HEADS | NETWORKS | EXPORTED,
         {"train_model": 6, "train_heads": 2},
     ),
     "version of ONNX Runtime": (
         edited("envs/training.yaml", "onnxruntime =1.26.0", "onnxruntime =1.26.1"),
-        {"extract_features"} | HEADS,
+        {"extract_features"} | HEADS | EXPORTED,
     ),
     "version of scikit-learn in the evaluation": (
         edited("envs/evaluation.yaml", "scikit-learn =1.8.0", "scikit-learn =1.8.1"),
-        EVALUATED | {"describe_external_test"},
+        EVALUATED | EXPORTED | {"describe_external_test"},
         {"evaluate_model": 6},
     ),
     "version of scikit-learn in the folds": (
         edited("envs/folds.yaml", "scikit-learn =1.8.0", "scikit-learn =1.8.1"),
-        {"export_backbone", "extract_features"} | SPLIT | HEADS | NETWORKS,
+        {"export_backbone", "extract_features"} | SPLIT | HEADS | NETWORKS | EXPORTED,
     ),
 }
 

@@ -20,11 +20,14 @@ from support.trainings import (
     run_job,
     write_job,
 )
+from support.transformers import SIDE, draw_weights, tokens_of, write_transformer
 
 from blastfold.core.errors import BlastfoldError
+from blastfold.core.files import digest_file
 from blastfold.core.predictions import read_predictions
 from blastfold.core.settings import ModelSettings
 from blastfold.experiment.feature_sets import depends_on_fold, feature_set_name, feature_sets
+from blastfold.images.decoding import decode_image, fit_image
 from blastfold.networks import architectures, preprocessing
 from blastfold.networks.augmentation import augment, draw_augmentations
 from blastfold.training import (
@@ -36,6 +39,7 @@ from blastfold.training import (
     start,
 )
 from blastfold.training.device_setup import Setup
+from blastfold.training.onnx_graphs import convert
 from blastfold.training.state import InterruptedTrainingError
 
 # A backbone whose random weights still tell images apart, which deeper ones do not.
@@ -315,3 +319,81 @@ def test_a_network_that_onnx_runtime_cannot_run_is_an_error():
 def test_features_that_do_not_fit_on_the_disk_are_refused_before_anything_runs(tmp_path):
     with pytest.raises(Exception, match="features: online"):
         feature_file.reserve({tmp_path / "digest": (1000, 10**9, 1280)})
+
+
+def onnx_entry(path, size, **changes):
+    """The ONNX twin of a Keras backbone that takes intensities of 0 to 255 in its own scale."""
+    declared = {"file": str(path), "sha256": digest_file(path), "layout": "nhwc", "size": size}
+    declared |= {"scale": 1.0, "mean": [0, 0, 0], "std": [1, 1, 1], "pooling": "none"}
+    shared = {key: HEAD[key] for key in ("train", "batch_size", "learning_rate")}
+    return model_entry(architecture="onnx", augment=False, onnx=declared | changes, **shared)
+
+
+def features_and_predictions(folder, entry, out, weights):
+    files = job_files(folder, folds=None, weights=weights)
+    place = folder / out / "features"
+    job = job_settings(states=folder / "states")
+    features.extract_features(files, feature_settings(entry), job, "cells", place)
+    outputs = head_outputs_in(folder / out)
+    settings = ModelSettings.read(entry)
+    heads_job.train_heads(job_files(folder, weights=weights), place, settings, job, RUN, outputs)
+    return np.load(place / "shared.npy")[0], read_predictions(outputs.predictions), outputs
+
+
+def test_an_onnx_file_and_vectors_of_another_program_teach_heads_the_same(tmp_path):
+    images, labels = blobs(size=SIDE)
+    write_job(tmp_path, images, labels)
+    weights = draw_weights()
+    write_transformer(tmp_path / "vit.onnx", weights)
+    declared = {"scale": 1 / 255, "mean": [0.5] * 3, "std": [0.25] * 3}
+    entry = onnx_entry(
+        tmp_path / "vit.onnx", [SIDE, SIDE], layout="nchw", pooling="cls", **declared
+    )
+    found, predicted, outputs = features_and_predictions(
+        tmp_path, entry, "onnx", tmp_path / "vit.onnx"
+    )
+    # NumPy computes the same vectors, which are then read from a table in another order.
+    expected = tokens_of((images / 255 - 0.5) / 0.25, weights)[:, 0]
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    manifest = pd.read_csv(tmp_path / "manifest.tsv", sep="\t")
+    table = pd.DataFrame(expected[::-1])
+    table.insert(0, "image_id", manifest["image_id"][::-1].to_numpy())
+    table.to_csv(tmp_path / "vectors.tsv", sep="\t", index=False)
+    shared = {key: HEAD[key] for key in ("train", "batch_size", "learning_rate")}
+    vectors = model_entry(
+        architecture="features", augment=False, vectors={"file": "vectors.tsv"}, **shared
+    )
+    _, same, _ = features_and_predictions(tmp_path, vectors, "vectors", tmp_path / "vectors.tsv")
+    np.testing.assert_allclose(same["probability"], predicted["probability"], atol=1e-4)
+    assert predicted["probability"].nunique() > 20
+    [record] = json.loads(outputs.runs.read_text("utf-8"))
+    assert record["parameters"] > sum(values.size for values in weights.values())
+    assert record["digests"]["weights"] == digest_file(tmp_path / "vit.onnx")
+
+
+def test_mobilenet_as_an_onnx_file_learns_from_real_cells_what_it_learns_in_keras(
+    tmp_path, test_data
+):
+    cells = [
+        sorted((test_data / "cnmc2019_sample" / "fold_1" / name).glob("*"))[:30]
+        for name in ("hem", "all")
+    ]
+    paths = [path for pair in zip(*cells, strict=True) for path in pair]
+    images = np.stack([fit_image(decode_image(path), (96, 96), (300, 300)) for path in paths])
+    write_job(tmp_path, images, np.arange(60) % 2)
+    weights = test_data / "weights" / "mobilenet_v2_imagenet_notop.weights.h5"
+    backbone, _ = architectures.build_backbone("mobilenetv2", "average", (96, 96, 3))
+    backbone.load_weights(weights)
+    convert(backbone, tmp_path / "mobilenet.onnx")
+    entry = model_entry(
+        **{**HEAD, "architecture": "MobileNetV2"},
+        **{"augment": False, "preprocessing": "imagenet", "weights": str(weights)},
+    )
+    scale = {"scale": 1 / 127.5, "mean": [1, 1, 1], "std": [1, 1, 1]}
+    twin = onnx_entry(tmp_path / "mobilenet.onnx", [96, 96], **scale)
+    expected, wanted, _ = features_and_predictions(tmp_path, entry, "keras", weights)
+    found, predicted, _ = features_and_predictions(
+        tmp_path, twin, "onnx", tmp_path / "mobilenet.onnx"
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    np.testing.assert_allclose(predicted["probability"], wanted["probability"], atol=1e-4)

@@ -26,6 +26,7 @@ from blastfold.reporting.publication.methods import (
     to_markdown,
     write_methods,
 )
+from blastfold.reporting.publication.model_card import model_card
 from blastfold.reporting.publication.provenance import provenance, write_provenance
 from blastfold.reporting.publication.records import read_records
 from blastfold.reporting.publication.wording import duration, listing, percent, span
@@ -513,6 +514,82 @@ def test_provenance_is_the_same_in_any_order_of_files(stored, tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def exported(fold, note=""):
+    return {
+        "fold": fold,
+        "keras": "a" * 64,
+        "graphs": {} if note else {f"fold-{fold}.onnx": "b" * 64},
+        "compared": 4,
+        "differences": {"from_keras": 2e-7, "from_stored_predictions": 3e-6},
+        "note": note,
+        "temperature": 1.0,
+        "temperature_note": "few_validation_groups:1:1:5",
+        "thresholds": {"youden": 0.25},
+        "threshold_notes": {"youden": ""},
+        "validation_images": 1,
+    }
+
+
+def card_of(stored, tmp_path, *networks, **changes):
+    rows = [
+        {"view": view, "metric": "auc", "value": value, "lower": 0.5, "upper": 0.75}
+        | {"images": 8, "groups": 5, "recommended": True, "note": "few_groups:4.2"}
+        for view, value in (("pooled", 0.625), ("folds", 0.9))
+    ]
+    metrics = [
+        {"scope": scope, "metric": "auc", "value": value}
+        for scope, value in (("pooled", 0.625), ("fold-0", 0.4), ("fold-1", 0.8))
+    ]
+    files = {
+        "intervals": write_tsv(rows, tmp_path / "intervals.tsv"),
+        "metrics": write_tsv(metrics, tmp_path / "metrics.tsv"),
+    }
+    model = {
+        **{"dataset": "cells", "protocol": "subject_folds", "model": "big"},
+        "classes": ["normal", "blast"],
+        "image": {"size": [20, 20], "crop": [30, 40], "decoder": "OpenCV"},
+        "networks": list(networks),
+        "note": networks[0]["note"],
+        "thresholds": {"threshold-0.5": 0.5},
+        "parity": 1e-4,
+        "versions": {"keras": "3.15.0"},
+    }
+    return model_card(read_records(write_config(), ASKED[:1], **stored), model | changes, files)
+
+
+def test_the_model_card_of_one_fold_has_its_own_result_and_what_it_rests_on(stored, tmp_path):
+    card = card_of(stored, tmp_path, exported(1))
+    assert card.startswith('# Model card: VGG19\n\nOur cells, protocol "2 folds".')
+    assert "It is not a medical device." in card
+    assert "10 images (6 normal and 4 blast) of 5 subjects." in card
+    assert "Licence of the images: not recorded; ask whoever provided them." in card
+    # The pooled view, not that of the folds, next to the result of this fold.
+    assert "| AUC (%) | 62.5 | 50.0 to 75.0 | 80.0 | the interval rests on few groups" in card
+    assert "On 8 test images of 5 leakage groups" in card
+    assert "* Fold 1: temperature 1; thresholds chosen on 1 validation image: youden 0.25." in card
+    assert "1 (12.5 %) had a copy among the training images" in card
+    assert "The share of 'blast' among the images is 40 %." in card
+    assert "2.0e-07 from Keras, and 3.0e-06 from the predictions" in card
+    assert "a central crop of 30x40 pixels is taken" in card
+    assert f"| `networks/fold-1.onnx` | `{'b' * 64}` |" in card
+    assert "the mean of all networks" not in card
+
+
+def test_the_model_card_of_all_folds_names_the_mean_that_was_not_tested(stored, tmp_path):
+    card = card_of(stored, tmp_path, exported(0), exported(1))
+    assert "The export predicts by the mean of all networks, which is not what was tested" in card
+    assert "| AUC (%) | 62.5 | 50.0 to 75.0 | the interval rests on few groups" in card
+    assert "The mean of all networks has the threshold 0.5 alone." in card
+
+
+def test_the_model_card_without_an_onnx_file_has_the_reason(stored, tmp_path):
+    note = "onnx_differs:0.25:0.0001"
+    card = card_of(stored, tmp_path, exported(0, note), note=note)
+    assert "There is no ONNX file: the ONNX file gave probabilities that differ" in card
+    assert "by up to 2.5e-01, more than 1e-04" in card
+    assert "blastfold_predict.py IMAGES" not in card
+
+
 def test_repository_state_follows_git(tmp_path):
     def git(*arguments):
         identity = ["-c", "user.name=a", "-c", "user.email=a@b"]

@@ -38,6 +38,9 @@ training procedure with other seeds, splits and training subjects."""
 THRESHOLD = 0.5
 """An image is predicted as positive when its probability is at least this value."""
 
+THRESHOLD_POINT = f"threshold-{THRESHOLD:g}"
+"""The operating point of this threshold, which is that of all other tables."""
+
 CELLS = ("true_negative", "false_positive", "false_negative", "true_positive")
 """Cells of the confusion matrix, row after row: rows are the true class, columns the predicted."""
 

@@ -110,6 +110,9 @@ NOTES: dict[str, tuple[str, ...]] = {
     "no_maps": (),
     "empty_maps": ("empty", "cells"),
     "cells_not_found": ("missing", "cells"),
+    # Exported networks.
+    "onnx_differs": ("difference", "tolerance"),
+    "not_in_onnx": ("error",),
     # Predictive values.
     "rates_undefined": (),
     "none_predicted_negative": (),

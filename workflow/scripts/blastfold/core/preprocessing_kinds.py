@@ -2,9 +2,10 @@
 
 from typing import NamedTuple
 
-PLAIN, SCALED, IMAGENET = "plain", "scaled", "imagenet"
-"""Units of a network's input: intensities of 0 to 255, intensities divided by 127.5, and the
-channel order and scale that ImageNet weights expect, which differ between networks."""
+PLAIN, SCALED, IMAGENET, DECLARED = "plain", "scaled", "imagenet", "declared"
+"""Units of a network's input: intensities of 0 to 255, intensities divided by 127.5, the channel
+order and scale that ImageNet weights expect, which differ between networks, and what the config
+declares of a file."""
 
 OF_FOLD, OF_SOURCE = "fold", "source"
 """Whose mean image is subtracted: that of the fold's training images, or of a source task's."""
@@ -18,7 +19,7 @@ class Kind(NamedTuple):
 
     Attributes:
         mean: :data:`OF_FOLD`, :data:`OF_SOURCE`, or None where no mean image is subtracted.
-        units: :data:`PLAIN`, :data:`SCALED` or :data:`IMAGENET`.
+        units: :data:`PLAIN`, :data:`SCALED`, :data:`IMAGENET` or :data:`DECLARED`.
     """
 
     mean: str | None
@@ -28,10 +29,12 @@ class Kind(NamedTuple):
 KINDS = {
     "none": Kind(None, PLAIN),
     "imagenet": Kind(None, IMAGENET),
+    DECLARED: Kind(None, DECLARED),
     **{f"mean_image_{units}": Kind(OF_FOLD, units) for units in (PLAIN, SCALED, IMAGENET)},
     **{f"source_mean_image_{units}": Kind(OF_SOURCE, units) for units in (PLAIN, SCALED, IMAGENET)},
 }
-"""By the name that settings and records have. A config also knows ``mean_image`` and ``weights``,
+"""By the name that settings and records have. ``declared`` is that of all models whose backbone is
+a file, and no value of a config. A config also knows ``mean_image`` and ``weights``,
 which depend on the start weights (:func:`blastfold.experiment.pretraining.resolve_weights`)."""
 
 

@@ -38,6 +38,13 @@ OWN_NETWORKS = {
 }
 """By plain name; ``networks.architectures.build_backbone`` builds them."""
 
+ONNX, VECTORS = "onnx", "features"
+"""Architectures whose backbone is not built here: an ONNX file, and vectors of images that another
+program computed."""
+
+OWN_BACKBONES = {ONNX: "onnx", VECTORS: "vectors"}
+"""The key of a model entry that describes the file, by architecture."""
+
 NOT_OF_A_TRAINING = ("title", "weights", "augment", "folds_in_one_job")
 """Keys of a model entry that no training reads: the name in tables, the start weights, which are a
 file, a switch that the config check has applied to ``augmentation``, and which jobs train."""
@@ -109,6 +116,60 @@ UNCHANGED = AugmentationSettings(
 
 
 @dataclasses.dataclass(frozen=True)
+class OnnxSettings(Settings):
+    """What is declared of an ONNX file; the schema describes every key.
+
+    Attributes:
+        sha256: SHA-256 of the file.
+        layout: ``nchw`` or ``nhwc``.
+        size: Height and width of its images.
+        multiple: A number that divides both, for instance the side of a patch.
+        scale: Factor of intensities of 0 to 255, before mean and std.
+        mean: Subtracted from the three channels.
+        std: The three channels are divided by it.
+        output: Name of its output; None where there is one.
+        pooling: ``cls``, ``mean`` or ``none``.
+    """
+
+    sha256: str
+    layout: str
+    size: tuple[int, int]
+    multiple: int
+    scale: float
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    output: str | None
+    pooling: str
+
+
+@dataclasses.dataclass(frozen=True)
+class VectorSettings(Settings):
+    """What is declared of a file of vectors; the schema describes every key.
+
+    Attributes:
+        sha256: SHA-256 of the file; None where none is declared.
+        ids: Column or data set with the names of the images.
+        values: Data set with the vectors (HDF5); a table has them in all other columns.
+    """
+
+    sha256: str | None
+    ids: str
+    values: str
+
+
+def declared_backbone(values: Mapping[str, Any]) -> dict[str, Settings | None]:
+    """Return what an entry declares of a backbone's file; its path is an input of the job."""
+    kinds = {"onnx": OnnxSettings, "vectors": VectorSettings}
+    given = {name: values.get(name) for name in kinds}
+    return {
+        name: kinds[name].read({key: entry[key] for key in entry if key != "file"})
+        if (entry := given[name])
+        else None
+        for name in kinds
+    }
+
+
+@dataclasses.dataclass(frozen=True)
 class FeatureSettings(Settings):
     """What determines the features of a frozen backbone, except for its start weights.
 
@@ -119,6 +180,8 @@ class FeatureSettings(Settings):
         stain: ``none``, ``reinhard`` or ``macenko``.
         augmentation: Random changes; without any there is one view of each image.
         epochs: Epochs of the longest training on these features: one changed view for each.
+        onnx: What is declared of the ONNX file that is the backbone; None for other backbones.
+        vectors: What is declared of the file with the features; None where they are computed.
     """
 
     architecture: str
@@ -127,13 +190,16 @@ class FeatureSettings(Settings):
     stain: str
     augmentation: AugmentationSettings
     epochs: int
+    onnx: OnnxSettings | None
+    vectors: VectorSettings | None
 
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> Self:
         """Make settings from an entry of :func:`blastfold.experiment.feature_sets.feature_sets`."""
         values = {key: value for key, value in values.items() if key not in NOT_OF_A_TRAINING}
         augmentation = AugmentationSettings.read(values.pop("augmentation", {}))
-        return super().read({**values, "augmentation": augmentation})
+        declared = declared_backbone(values)
+        return super().read({**values, **declared, "augmentation": augmentation})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,12 +230,14 @@ class ModelSettings(Settings):
     early_stopping: int | None
     test_time_views: int
     augmentation: AugmentationSettings
+    onnx: OnnxSettings | None
+    vectors: VectorSettings | None
 
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> Self:
         """Make settings from a model entry of a checked config, or from those of a ``run.json``."""
         values = {key: value for key, value in values.items() if key not in NOT_OF_A_TRAINING}
-        values |= head_of(values)
+        values |= head_of(values) | declared_backbone(values)
         values["dense_units"] = tuple(values["dense_units"])
         values["augmentation"] = AugmentationSettings.read(values.get("augmentation", {}))
         return super().read(values)

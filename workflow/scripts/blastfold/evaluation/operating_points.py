@@ -15,7 +15,7 @@ import pandas as pd
 from blastfold.core.errors import InputError
 from blastfold.core.files import write_json
 from blastfold.core.group_table import note_unknown, read_groups
-from blastfold.core.names import OPERATING_METRICS, POOLED, THRESHOLD
+from blastfold.core.names import OPERATING_METRICS, POOLED, THRESHOLD, THRESHOLD_POINT
 from blastfold.core.notes import join_notes, make_note, notes_about
 from blastfold.core.predictions import (
     read_test_predictions,
@@ -50,9 +50,6 @@ from blastfold.statistics.predictive_values import (
 from blastfold.statistics.roc import roc_band, sensitivity_at_specificity
 
 logger = logging.getLogger(__name__)
-
-FIXED = "threshold-0.5"
-"""The operating point of all other tables."""
 
 SPECIFICITIES = (0.90, 0.95)
 """Specificities at which the sensitivity is read from the ROC curve."""
@@ -184,7 +181,7 @@ def operating_table(tested: pd.DataFrame, fitted: Fitted) -> pd.DataFrame:
         ``specificity-...`` are pooled alone.
     """
     rows = []
-    for name in (FIXED, *CHOSEN):
+    for name in (THRESHOLD_POINT, *CHOSEN):
         for scope, images in scopes(tested):
             parts = {fold: fitted[fold].thresholds.get(name) for fold in images["fold"].unique()}
             thresholds = {fold: part.value if part else THRESHOLD for fold, part in parts.items()}
@@ -215,7 +212,7 @@ def predictive_table(points: pd.DataFrame, prevalence: Sequence[float]) -> pd.Da
     """
     rows = []
     for _, point in points[points["scope"] == POOLED].iterrows():
-        if point["operating_point"] not in (FIXED, *CHOSEN):
+        if point["operating_point"] not in (THRESHOLD_POINT, *CHOSEN):
             continue
         sensitivity, specificity = (
             Rate(*(point[f"{name}{end}"] for end in ("", "_lower", "_upper")))

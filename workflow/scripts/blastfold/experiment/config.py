@@ -16,6 +16,7 @@ from blastfold.experiment.ablations import check_ablations, expand_ablations
 from blastfold.experiment.attributions import check_attribution
 from blastfold.experiment.canaries import check_canaries, check_permutations, expand_canaries
 from blastfold.experiment.combinations import combinations
+from blastfold.experiment.config_backbones import check_backbones
 from blastfold.experiment.config_names import check_names
 from blastfold.experiment.config_networks import check_networks, image_size
 from blastfold.experiment.config_schema import fill_defaults, schema_faults
@@ -151,6 +152,7 @@ def _cross_check(config: dict, given: dict) -> Iterator[str]:
     yield from check_contrasts(config)
     yield from check_pretraining(config)
     yield from check_networks(config)
+    yield from check_backbones(config, given)
     yield from _check_early_stopping(config)
 
 

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 
 from blastfold.core.names import plain_name
-from blastfold.core.settings import OWN_NETWORKS
+from blastfold.core.settings import OWN_BACKBONES, OWN_NETWORKS
 from blastfold.experiment.applications import SMALLEST_SIZES
 from blastfold.experiment.combinations import combinations
 
@@ -67,6 +67,7 @@ def _name_faults(key: str, architecture: str, own: bool) -> Iterator[str]:
     wanted, known = plain_name(architecture), dict(APPLICATIONS)
     if own:
         known |= {name: network.name for name, network in OWN_NETWORKS.items()}
+        known |= {name: name for name in OWN_BACKBONES}
     if wanted in known:
         return
     close = difflib.get_close_matches(wanted, known, n=1, cutoff=0.75)
@@ -78,6 +79,7 @@ def _name_faults(key: str, architecture: str, own: bool) -> Iterator[str]:
     yield (
         f"{key}: received {architecture!r}, expected {either} keras.applications: "
         f"{', '.join(SMALLEST_SIZES)}"
+        + (f"; or {' or '.join(OWN_BACKBONES)}, which are files of yours" if own else "")
     )
 
 

@@ -9,18 +9,21 @@ The rules hold no computation of their own. A question is answered by one part:
 * ``files``: which stored files evaluations, tables and figures read;
 * ``shown``: what evaluations, tables and figures must know in addition to their files;
 * ``costs``: what the tables and figures of cost read;
-* ``targets``: which files the named targets ask for.
+* ``targets``: which files the named targets ask for;
+* ``exports``: which networks are exported.
 """
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from blastfold.core.errors import InputError
 from blastfold.experiment.cost_inputs import CostInputs
 from blastfold.experiment.dataset_inputs import DatasetInputs
+from blastfold.experiment.exports import ALL_FOLDS, Exports
 from blastfold.experiment.identity import Identity
 from blastfold.experiment.known_counts import count_problems
 from blastfold.experiment.runs import Runs
@@ -38,11 +41,14 @@ class Experiment:
         config: A config as :func:`blastfold.experiment.config.check_config` returns it.
         inputs: Its data sets and slides.
         results: The folder of results.
+        export_request: What a command asks to export, see
+            :func:`blastfold.experiment.exports.take_request`.
     """
 
     config: Mapping
     inputs: DatasetInputs
     results: str
+    export_request: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(
@@ -52,6 +58,7 @@ class Experiment:
         results: str = "results",
         public_counts: str | Path | None = None,
         progress: Callable[[str], None] | None = None,
+        export_request: Mapping[str, Any] | None = None,
     ) -> "Experiment":
         """Make the experiment of a checked config; reads the sheet of slides that it names.
 
@@ -61,15 +68,20 @@ class Experiment:
             results: The folder of results.
             public_counts: What public data sets hold (resources/datasets.yaml).
             progress: Is given a line every few seconds while raw files are read.
+            export_request: What a command asks to export.
 
         Raises:
-            InputError: The sheet of slides or the table of regions is not as expected, or a data
-                set whose counts are known cannot give what the config asks for.
+            InputError: The sheet of slides or the table of regions is not as expected, a data set
+                whose counts are known cannot give what the config asks for, or an export is of no
+                run.
         """
         inputs = DatasetInputs.read(config, slide_schema, results, public_counts, progress)
         if problems := list(count_problems(config, inputs.public_counts, results)):
             raise InputError("\n".join(problems))
-        return cls(config, inputs, results)
+        experiment = cls(config, inputs, results, export_request or {})
+        for request in (experiment.exports.asked, experiment.exports.requested):
+            experiment.exports.paths(request)
+        return experiment
 
     @cached_property
     def runs(self) -> Runs:
@@ -106,6 +118,11 @@ class Experiment:
         """Which files the named targets ask for."""
         return Targets(self.runs, self.files, self.inputs, self.identity)
 
+    @cached_property
+    def exports(self) -> Exports:
+        """Which networks are exported."""
+        return Exports(self.runs, self.files, self.export_request)
+
     def wildcard_constraints(self) -> dict[str, str]:
         """Return a regular expression for every wildcard.
 
@@ -124,6 +141,7 @@ class Experiment:
             "fold": r"\d+",
             "architecture": r"[a-z0-9]+",
             "stain": "reinhard|macenko",
+            "networks": rf"{ALL_FOLDS}|fold-\d+",
         }
 
 

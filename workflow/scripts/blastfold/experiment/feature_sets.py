@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from blastfold.core.files import digest_settings
 from blastfold.core.names import plain_name
-from blastfold.core.settings import features_depend_on_fold, head_of
+from blastfold.core.settings import OWN_BACKBONES, features_depend_on_fold, head_of
 
 
 def depends_on_fold(model: Mapping) -> bool:
@@ -21,7 +21,8 @@ def feature_settings(model: Mapping) -> dict:
     """Return the keys of a model entry that determine its features, except the number of epochs.
 
     Returns:
-        architecture, weights, pooling, preprocessing, stain and augmentation.
+        architecture, weights, pooling, preprocessing, stain and augmentation; and onnx or vectors
+        where the backbone or the features are a file.
     """
     return {
         "architecture": plain_name(model["architecture"]),
@@ -30,6 +31,7 @@ def feature_settings(model: Mapping) -> dict:
         "preprocessing": model["preprocessing"],
         "stain": model["stain"],
         "augmentation": dict(model["augmentation"]),
+        **{key: model[key] for key in OWN_BACKBONES.values() if key in model},
     }
 
 

@@ -23,9 +23,12 @@ HEADINGS = {
     "protocol": "A protocol (`protocols.<name>`)",
     "model": "A model (`models.<name>`)",
     "augmentation": "Random changes of training images (`models.<name>.augmentation`)",
+    "onnx": "A backbone in an ONNX file (`models.<name>.onnx`)",
+    "vectors": "Vectors of another program (`models.<name>.vectors`)",
     "pretraining": "A source task (`pretraining.<name>`)",
     "ablation": "An ablation (`ablations.<name>`)",
     "experiment": "An entry of `experiments`",
+    "export": "An entry of `exports`",
 }
 
 

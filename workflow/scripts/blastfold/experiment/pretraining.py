@@ -4,7 +4,15 @@ import copy
 from collections.abc import Iterator, Mapping
 
 from blastfold.core.names import LEAK_CONTRAST, plain_name
-from blastfold.core.preprocessing_kinds import IMAGENET, KINDS, PLAIN, mean_image_in, of_source
+from blastfold.core.preprocessing_kinds import (
+    DECLARED,
+    IMAGENET,
+    KINDS,
+    PLAIN,
+    mean_image_in,
+    of_source,
+)
+from blastfold.core.settings import OWN_BACKBONES
 
 DECIDED_BY_WEIGHTS = ("mean_image", "weights")
 """Values of ``preprocessing`` whose meaning depends on the start weights."""
@@ -207,7 +215,8 @@ def _has_folds(protocol: Mapping) -> bool:
 def resolve_weights(config: dict) -> None:
     """Replace what depends on start weights by what it means, in every model.
 
-    ``preprocessing: weights`` and ``mean_image`` become one of
+    A backbone that is a file becomes the start weights, with the pre-processing that is declared of
+    it. ``preprocessing: weights`` and ``mean_image`` become one of
     :data:`blastfold.core.preprocessing_kinds.KINDS`; ``batch_normalisation: auto`` becomes
     ``frozen`` or ``trained``.
 
@@ -215,6 +224,8 @@ def resolve_weights(config: dict) -> None:
         config: A valid config; changed in place.
     """
     for model in config["models"].values():
+        if own := OWN_BACKBONES.get(model["architecture"]):
+            model["weights"], model["preprocessing"] = model[own]["file"], DECLARED
         if model["batch_normalisation"] == "auto":
             scratch = model["weights"] == "none"
             model["batch_normalisation"] = "trained" if scratch else "frozen"

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from blastfold.core.names import GROUPINGS, REDRAW_SEEDS
+from blastfold.core.settings import OWN_BACKBONES
 from blastfold.experiment.ablations import (
     ablation_cells,
     ablation_contrasts,
@@ -307,6 +308,10 @@ class Runs:
             for name, entry in self.config["models"].items()
             if entry["train"] == "head" and entry["features"] == "stored"
         ]
+
+    def has_own_backbone(self, run: Run) -> bool:
+        """Return whether the backbone of a run is a file, so that it has no Keras network."""
+        return self.config["models"][run.model]["architecture"] in OWN_BACKBONES
 
     @cached_property
     def joint_models(self) -> list[str]:

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from blastfold.core.names import BASELINES
 from blastfold.experiment.leak_contrasts import ARMS
+from blastfold.experiment.pretraining import source_of
 from blastfold.experiment.runs import Run, Runs
 from blastfold.experiment.transfers import transfers
 
@@ -182,6 +183,25 @@ class ShownSettings:
             for name, entry in config["datasets"].items()
         }
         return {**config, "datasets": datasets}
+
+    def config_of_run(self, wildcards) -> dict:
+        """Return what the records of one run are read with: its entries of the config alone."""
+        config = self.published_config(wildcards)
+        dataset, datasets = wildcards.dataset, {}
+        while dataset:
+            datasets[dataset] = config["datasets"][dataset]
+            dataset = datasets[dataset].get("of")
+        model = config["models"][wildcards.model]
+        sources = {name: config["pretraining"][name] for name in (source_of(model),) if name}
+        tiled = any(entry["format"] == "tiles" for entry in datasets.values())
+        return {
+            **{key: config[key] for key in ("seed", "deterministic")},
+            **({"slides": config["slides"]} if tiled else {}),
+            "datasets": datasets,
+            "protocols": {wildcards.protocol: config["protocols"][wildcards.protocol]},
+            "models": {wildcards.model: model},
+            "pretraining": sources,
+        }
 
     def publication_titles(self, wildcards) -> dict[str, dict[str, str]]:
         """Return the titles of data sets, protocols, models and ablations, by kind and name.

@@ -122,9 +122,12 @@ class Targets:
 
         These are the jobs that run networks, on a GPU where there is one.
         """
+        own = [run for run in self.runs.asked if self.runs.has_own_backbone(run)]
         return [
             *filter(None, [measurement(self.runs)]),
-            *self.files.networks(self.runs.asked),
+            *self.files.networks(run for run in self.runs.asked if run not in own),
+            # A backbone that is a file stays there; what is trained is the head.
+            *(f"<results>/training/{'/'.join(run)}/heads" for run in own),
             *self.files.trained("predictions.tsv", self.runs.asked),
             *self.external("predictions.tsv"),
         ]

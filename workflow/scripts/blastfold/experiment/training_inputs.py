@@ -19,6 +19,7 @@ from blastfold.core.settings import (
     EXTRACTION,
     HEADS,
     NOT_OF_A_TRAINING,
+    OWN_BACKBONES,
     TRAINING,
     UNCHANGED,
     job_values,
@@ -291,6 +292,11 @@ def weights_file(entry: Mapping, key: str) -> str | list:
     if entry["weights"] == "imagenet":
         return f"resources/weights/{plain}_imagenet_notop.weights.h5"
     if not Path(entry["weights"]).is_file():
+        if own := OWN_BACKBONES.get(entry["architecture"]):
+            raise InputError(
+                f"{key}.{own}.file: the file {entry['weights']} does not exist; "
+                "docs/exchange.md describes it"
+            )
         raise InputError(
             f"{key}.weights: the file {entry['weights']} does not exist. Expected none, imagenet, "
             "{pretrained_on: ...} or a Keras .weights.h5 file; resources/README.md says more."

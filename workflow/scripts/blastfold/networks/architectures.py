@@ -165,6 +165,56 @@ def build_convolutions(shape: tuple[int, int, int]) -> keras.Model:
     return keras.Model(image, maps, name="simple_cnn")
 
 
+@keras.saving.register_keras_serializable(package="blastfold")
+class StoredFeatures(keras.layers.Layer):
+    """Takes the place of a backbone that is no Keras network, in the description of a network.
+
+    Its features are stored; it computes nothing itself.
+
+    Args:
+        shape: Shape of the features of an image.
+        parameters: Number of the backbone's parameters; 0 where it is not known.
+    """
+
+    def __init__(self, shape, parameters=0, **kwargs):
+        super().__init__(**kwargs)
+        self.shape = tuple(shape)
+        self.parameters = parameters
+
+    def compute_output_spec(self, images):
+        """Return the features of a batch as they would be."""
+        return keras.KerasTensor((images.shape[0], *self.shape), "float32")
+
+    def count_params(self):
+        """Return the number of the backbone's parameters."""
+        return self.parameters
+
+    def get_config(self):
+        """Return the arguments of the constructor."""
+        return {**super().get_config(), "shape": self.shape, "parameters": self.parameters}
+
+
+def build_stored_backbone(
+    shape: tuple[int, int, int], features: tuple[int, ...], parameters: int
+) -> keras.Model:
+    """Build a model in place of a backbone whose features are stored (:class:`StoredFeatures`).
+
+    Args:
+        shape: (height, width, 3) of the images.
+        features: Shape of the features of an image.
+        parameters: Number of the backbone's parameters; 0 where it is not known.
+    """
+    image = keras.Input(shape, name="image")
+    layer = StoredFeatures(features, parameters, name="backbone")
+    return keras.Model(image, layer(image), name="stored_features")
+
+
+def count_parameters(backbone: keras.Model) -> int:
+    """Return the number of parameters of a backbone, those of another library among them."""
+    stored = [layer for layer in backbone.layers if isinstance(layer, StoredFeatures)]
+    return stored[0].parameters if stored else backbone.count_params()
+
+
 def build_head(
     feature_shape: tuple,
     architecture: str,

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 
 from blastfold.core.errors import InputError
-from blastfold.core.preprocessing_kinds import HALF_RANGE, IMAGENET, KINDS, SCALED
-from blastfold.core.settings import AugmentationSettings
+from blastfold.core.preprocessing_kinds import DECLARED, HALF_RANGE, IMAGENET, KINDS, SCALED
+from blastfold.core.settings import AugmentationSettings, OnnxSettings
 from blastfold.networks.augmentation import COLUMNS, Augmentation
 from blastfold.networks.layers import ImageNetScaling, MeanImageSubtraction, zero_colour
 from blastfold.networks.prediction_views import PredictionViews
@@ -58,6 +58,7 @@ def build_preparation(
     mean_image: np.ndarray,
     stain_record: Mapping | None,
     backbone: keras.Model | None = None,
+    declared: OnnxSettings | None = None,
 ) -> Preparation:
     """Build a preparation from what was fitted on the training images of a fold.
 
@@ -68,8 +69,12 @@ def build_preparation(
             for it; its shape is that of the images.
         stain_record: The fold's record of stain normalisation; None without normalisation.
         backbone: See :func:`build_scaling`.
+        declared: What the config declares of an ONNX file, where ``preprocessing`` is declared.
     """
-    scaling = build_scaling(preprocessing, application, mean_image, backbone)
+    if KINDS[preprocessing].units == DECLARED:
+        scaling = declared_scaling(mean_image.shape, declared)
+    else:
+        scaling = build_scaling(preprocessing, application, mean_image, backbone)
     stain = None if stain_record is None else build_stain_layer(stain_record)
     return Preparation(mean_image.shape, scaling, stain)
 
@@ -112,6 +117,29 @@ def build_scaling(
     scaling = keras.Model(image, subtraction(image), name="mean_subtraction")
     subtraction.set_mean_image(mean_image)
     return scaling
+
+
+def declared_scaling(shape: tuple[int, int, int], declared: OnnxSettings | None) -> keras.Model:
+    """Build the model that brings images to the size and the scale that an ONNX file declares.
+
+    Args:
+        shape: (height, width, 3) of the images.
+        declared: What is declared; None leaves the images unchanged.
+
+    Returns:
+        From RGB 0-255, (n, height, width, 3), to (scale * image - mean) / std of the declared
+        size, channels last. Images are resized bilinearly, after smoothing where they shrink.
+    """
+    image = keras.Input(shape, name="image")
+    scaled = image
+    if declared and tuple(declared.size) != tuple(shape[:2]):
+        scaled = keras.layers.Resizing(*declared.size, antialias=True)(scaled)
+    factor, offset = [1.0] * 3, [0.0] * 3
+    if declared:
+        factor = [declared.scale / deviation for deviation in declared.std]
+        pairs = zip(declared.mean, declared.std, strict=True)
+        offset = [-mean / deviation for mean, deviation in pairs]
+    return keras.Model(image, keras.layers.Rescaling(factor, offset)(scaled), name="scaling")
 
 
 def resize_mean_image(mean_image: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:

@@ -12,6 +12,10 @@ from keras import ops
 
 from blastfold.images import stain
 
+SWEEPS = 4
+"""Passes of Jacobi rotations over a 3x3 matrix; each one squares the error, and after three it is
+that of float32."""
+
 
 @keras.saving.register_keras_serializable(package="blastfold")
 class StainNormalisation(keras.layers.Layer):
@@ -120,8 +124,8 @@ def _find_stains(density, opaque):
     means = ops.sum(weights * density, axis=1, keepdims=True) / number
     centred = weights * (density - means)
     covariance = ops.matmul(ops.transpose(centred, (0, 2, 1)), centred) / (number - 1)
-    _, vectors = ops.eigh(covariance)
-    second, first = vectors[:, None, :, 1], vectors[:, None, :, 2]
+    vectors = _eigenvectors(covariance)
+    second, first = vectors[:, None, 1], vectors[:, None, 2]
     # The sign of an eigenvector is arbitrary. Angles are measured from the direction in which
     # tissue lies; the sign of the other vector only changes the sign of the angles.
     first = first * ops.where(ops.sum(means * first, axis=-1, keepdims=True) < 0, -1.0, 1.0)
@@ -131,6 +135,44 @@ def _find_stains(density, opaque):
     # Hematoxylin absorbs more red light than eosin.
     in_order = one[..., :1] > other[..., :1]
     return ops.concatenate([ops.where(in_order, one, other), ops.where(in_order, other, one)], 1)
+
+
+def _eigenvectors(matrices):
+    """Return the eigenvectors of symmetric matrices, (b, 3, 3), as rows by ascending eigenvalue.
+
+    Cyclic Jacobi rotations (Golub and Van Loan, Matrix Computations, 4th edition, 8.5): plain
+    arithmetic, which ONNX can hold, where ``ops.eigh`` becomes an operation that it lacks.
+
+    Args:
+        matrices: float32 (b, 3, 3); the upper triangle is read.
+    """
+    pairs = ((0, 1), (0, 2), (1, 2))
+    entry = {
+        (row, column): matrices[:, row, column] for row in range(3) for column in range(row, 3)
+    }
+    identity = ops.zeros_like(matrices) + ops.eye(3)
+    vectors = [identity[:, row] for row in range(3)]
+    for low, high in pairs * SWEEPS:
+        gap = entry[high, high] - entry[low, low]
+        double = 2 * entry[low, high]
+        length = ops.sqrt(ops.square(gap) + ops.square(double))
+        tangent = ops.where(gap < 0, -double, double) / ops.maximum(ops.abs(gap) + length, 1e-30)
+        cosine = 1 / ops.sqrt(1 + ops.square(tangent))
+        sine = tangent * cosine
+        entry[low, low] = entry[low, low] - tangent * entry[low, high]
+        entry[high, high] = entry[high, high] + tangent * entry[low, high]
+        entry[low, high] = ops.zeros_like(tangent)
+        other = 3 - low - high
+        places = [tuple(sorted((other, place))) for place in (low, high)]
+        before, after = entry[places[0]], entry[places[1]]
+        entry[places[0]] = cosine * before - sine * after
+        entry[places[1]] = sine * before + cosine * after
+        turn = cosine[:, None], sine[:, None]
+        before, after = vectors[low], vectors[high]
+        vectors[low] = turn[0] * before - turn[1] * after
+        vectors[high] = turn[1] * before + turn[0] * after
+    order = ops.argsort(ops.stack([entry[place, place] for place in range(3)], axis=-1), axis=-1)
+    return ops.matmul(ops.one_hot(order, 3), ops.stack(vectors, axis=1))
 
 
 def _percentile(values, chosen, share):

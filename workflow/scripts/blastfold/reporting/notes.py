@@ -160,6 +160,11 @@ SENTENCES = {
     ),
     "empty_maps": "{empty:.0f} of {cells:.0f} maps are 0 everywhere and are left out",
     "cells_not_found": "no cell was found in {missing:.0f} of {cells:.0f} images, left out",
+    "onnx_differs": (
+        "the ONNX file gave probabilities that differ from those of Keras by up to "
+        "{difference:.1e}, more than {tolerance:.0e}: it is not exported"
+    ),
+    "not_in_onnx": "ONNX cannot hold this network ({error} while it was converted or loaded)",
     "rates_undefined": "undefined: sensitivity or specificity is not defined",
     "none_predicted_negative": "undefined: no image is predicted as negative",
     "threshold_without_validation": "no validation images: the threshold stays 0.5",

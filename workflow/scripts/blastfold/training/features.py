@@ -18,6 +18,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from blastfold.core.arrays import write_array
 from blastfold.core.files import digest_settings, write_json
 from blastfold.core.fold_table import read_folds, read_parts, split_digest
 from blastfold.core.manifest import read_manifest
@@ -25,6 +26,7 @@ from blastfold.core.names import TRAIN
 from blastfold.core.progress import Progress
 from blastfold.core.seeds import derive_seed
 from blastfold.core.settings import FeatureSettings, JobSettings
+from blastfold.networks import architectures
 from blastfold.networks.preprocessing import Preparation
 from blastfold.training.backbone_runtime import Runtime, choose_runtime
 from blastfold.training.batches import ImageInputs, batches, gather, prepared_ahead, view_count
@@ -32,6 +34,7 @@ from blastfold.training.device import ALWAYS_COMPILED, is_gpu
 from blastfold.training.device_setup import set_up
 from blastfold.training.feature_file import FeatureFile, reserve
 from blastfold.training.files import FoldFiles
+from blastfold.training.own_backbones import open_onnx, read_vectors
 from blastfold.training.run_record import describe_process, versions
 from blastfold.training.start import (
     augmentation_seed,
@@ -48,6 +51,10 @@ BATCH_SIZE = 32
 """Images per batch on a CPU: 64 are no faster for DenseNet169 and 20 % slower for MobileNetV2."""
 
 BATCH_SIZE_ON_GPU = 64
+
+OWN_RUNTIME = "ONNX Runtime, the user's file"
+TAKEN = "none: vectors of a file"
+"""What ran a backbone that is a file, for the record; see :class:`Runtime` for others."""
 
 SHARED = "shared"
 """Name of the features that all folds share."""
@@ -80,13 +87,24 @@ def extract_features(
         InputError: Weights or images do not fit the network, or the disk is too small.
         InterruptedTrainingError: SIGTERM or SIGINT stopped the job.
     """
+    if settings.vectors:
+        take_vectors(files, settings, compute, Path(outputs))
+        return
     setup = set_up(compute, derive_seed(compute.seed, "extract_features"))
     computed_by = {**setup._asdict(), "threads": compute.threads}
     images = np.load(files.images, mmap_mode="r")
     numbers = sorted(set(read_folds(files.folds)["fold"])) if files.folds else [None]
     start_of = (settings, images.shape[1:], files.weights, compute.seed)
-    backbone, application = frozen_backbone(*start_of, numbers[0])
-    runtime = choose_runtime(backbone, setup, compute)
+    if settings.onnx:
+        own = open_onnx(files.weights, settings.onnx, compute.threads)
+        runtime, parameters = Runtime(OWN_RUNTIME, own.run), own.parameters
+        backbone = architectures.build_stored_backbone(
+            images.shape[1:], (own.features,), parameters
+        )
+        application = None
+    else:
+        backbone, application = frozen_backbone(*start_of, numbers[0])
+        runtime, parameters = choose_runtime(backbone, setup, compute), backbone.count_params()
     computed_by["runtime"] = runtime.name
     seeds = [augmentation_seed(compute.seed, image_source, number) for number in numbers]
     drawn = [
@@ -114,12 +132,12 @@ def extract_features(
         plan = zip(numbers, seeds, drawn, determined, works, strict=True)
         for number, seed, draw, digests, work in plan:
             start = time.monotonic()
-            if draw != drawn[0]:
+            if draw != drawn[0] and not settings.onnx:
                 backbone, _ = frozen_backbone(*start_of, number)
                 runtime = choose_runtime(backbone, setup, compute)
             source = ImageInputs(images, settings.augmentation, seed)
             described = settings.preprocessing, application, backbone
-            preparation = read_preparation(files, number or 0, *described)
+            preparation = read_preparation(files, number or 0, *described, settings.onnx)
             rows = rows_by_view(files, number, view_count(settings), len(images))
             extraction = Extraction(preparation, source, rows, stop, batch_size)
             extraction.run(runtime, work)
@@ -127,12 +145,43 @@ def extract_features(
             record = {"settings": settings.plain(), **computed_by}
             record |= {"digest": digest_settings(digests), "digests": digests}
             record |= {"seconds": round(time.monotonic() - start, 2), **extraction.describe()}
+            record["parameters"] = parameters
             records.append(record)
         # At the end, because Snakemake deletes the outputs of a job that is killed.
         for number, record, work in zip(numbers, records, works, strict=True):
             features, record_file = feature_paths(Path(outputs), number)
             work.finish(features)
             write_json({**record, **describe_process()}, record_file)
+
+
+def take_vectors(
+    files: FoldFiles, settings: FeatureSettings, compute: JobSettings, outputs: Path
+) -> None:
+    """Write vectors that another program computed as the features that all folds share.
+
+    Args:
+        files: What is read; the vectors are its ``weights``.
+        settings: What is declared of the vectors.
+        compute: How the job computes; nothing is computed here.
+        outputs: Folder to write.
+
+    Raises:
+        InputError: See :func:`blastfold.training.own_backbones.read_vectors`.
+    """
+    start = time.monotonic()
+    names = read_manifest(files.manifest)["image_id"].tolist()
+    vectors = read_vectors(files.weights, settings.vectors, names)
+    features, record_file = feature_paths(outputs, None)
+    write_array(vectors[np.newaxis], features)
+    digests = {**feature_digests(files, None, settings), "code": compute.code}
+    record = {
+        "settings": settings.plain(),
+        **{"device": "CPU", "precision": "float32", "runtime": TAKEN, "threads": 1},
+        **{"digest": digest_settings(digests), "digests": digests},
+        **{"views": 1, "images": len(names), "images_per_second": 0.0, "parameters": 0},
+        "seconds": round(time.monotonic() - start, 2),
+    }
+    write_json({**record, **describe_process()}, record_file)
 
 
 def feature_paths(folder: Path, fold: int | None) -> tuple[Path, Path]:

@@ -54,7 +54,7 @@ def train_heads(
         InterruptedTrainingError: SIGTERM or SIGINT stopped the job. The states of all folds,
             complete or not, are kept for the next attempt.
     """
-    job = HeadTraining(files, settings, compute, run)
+    job = HeadTraining(files, settings, compute, run, features)
     numbers = sorted(set(read_folds(files.folds)["fold"]))
     ended = []
     with stop_requests() as stop:
@@ -81,9 +81,17 @@ class HeadTraining:
         settings: The model.
         compute: How the job computes.
         run: Data set, protocol and model by name.
+        features: Folder with the features.
     """
 
-    def __init__(self, files: FoldFiles, settings: ModelSettings, compute: JobSettings, run: Run):
+    def __init__(
+        self,
+        files: FoldFiles,
+        settings: ModelSettings,
+        compute: JobSettings,
+        run: Run,
+        features: str | Path,
+    ):
         self.files = files
         self.settings = settings
         self.run = run
@@ -91,9 +99,16 @@ class HeadTraining:
         self.compute = compute = compute.on_cpu()
         self.setup = set_up(compute, derive_seed(compute.seed, "train_heads", *run.names))
         # Its features are stored, so that the backbone needs no weights.
-        self.backbone, self.application = frozen_backbone(
-            settings, image_shape(files), None, compute.seed
-        )
+        if settings.onnx or settings.vectors:
+            views, record = features_of_fold(Path(features), 0)
+            self.backbone = architectures.build_stored_backbone(
+                image_shape(files), views.shape[2:], record["parameters"]
+            )
+            self.application = None
+        else:
+            self.backbone, self.application = frozen_backbone(
+                settings, image_shape(files), None, compute.seed
+            )
         self.trainer: Trainer | None = None
         self.states: list[TrainingState] = []
 

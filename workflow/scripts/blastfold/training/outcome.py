@@ -62,7 +62,8 @@ def describe_training(trainer: Trainer, fold: Fold) -> dict:
         "images": {role: len(part.rows) for role, part in fold.parts.items()},
         "pieces_of_a_batch": trainer.pieces,
         "trained_on": digest_names(fold.trained_on()),
-        "parameters": network.backbone.count_params() + network.head.count_params(),
+        "parameters": architectures.count_parameters(network.backbone)
+        + network.head.count_params(),
         "trainable_parameters": sum(
             int(np.prod(variable.shape)) for variable in trainer.trained.trainable_variables
         ),

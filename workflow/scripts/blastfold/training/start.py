@@ -11,7 +11,12 @@ from blastfold.core.errors import InputError
 from blastfold.core.files import digest_file, digest_settings
 from blastfold.core.names import plain_name
 from blastfold.core.seeds import derive_seed
-from blastfold.core.settings import FeatureSettings, ModelSettings, features_depend_on_fold
+from blastfold.core.settings import (
+    FeatureSettings,
+    ModelSettings,
+    OnnxSettings,
+    features_depend_on_fold,
+)
 from blastfold.networks import architectures
 from blastfold.networks.preprocessing import Preparation, build_preparation, resize_mean_image
 from blastfold.training.files import StartFiles
@@ -138,6 +143,7 @@ def read_preparation(
     preprocessing: str,
     application: str | None,
     backbone: keras.Model,
+    declared: OnnxSettings | None = None,
 ) -> Preparation:
     """Read what was fitted on the training images of a fold, and build the pre-processing.
 
@@ -147,6 +153,7 @@ def read_preparation(
         preprocessing: One of :data:`blastfold.core.preprocessing_kinds.KINDS`.
         application: Module of keras.applications that the backbone comes from, or None.
         backbone: The backbone with its start weights.
+        declared: What the config declares of an ONNX file.
 
     Raises:
         InputError: The mean image of the fold has another size than the images.
@@ -163,7 +170,8 @@ def read_preparation(
             f"{shape} as the images of {files.images}"
         )
     stain = read_stain(files, fold)
-    return build_preparation(preprocessing, application, mean_image, stain, backbone)
+    fitted = mean_image, stain
+    return build_preparation(preprocessing, application, *fitted, backbone, declared)
 
 
 def read_mean_image(files: StartFiles, fold: int) -> np.ndarray | None:

@@ -22,6 +22,7 @@ from blastfold.reporting.publication.wording import (
     listing,
     percent,
     sentence,
+    size,
 )
 
 LIBRARIES = {
@@ -50,7 +51,7 @@ def preprocessing_sentences(records: Records) -> list[str]:
 
     def describe(run: Run) -> str:
         settings = run.record["settings"]
-        text = _preprocessing(KINDS[settings["preprocessing"]])
+        text = _declared(settings) or _preprocessing(KINDS[settings["preprocessing"]])
         stain = settings.get("stain", "none")
         if stain == "none":
             return text
@@ -61,6 +62,22 @@ def preprocessing_sentences(records: Records) -> list[str]:
 
     pairs = _by_model(records, describe)
     return [f"For {models}, {text}." for models, text in pairs]
+
+
+def _declared(settings: dict) -> str:
+    """Describe what the config declares of a backbone that is a file; empty for other backbones."""
+    if settings.get("vectors"):
+        return (
+            "the vectors were computed by another program, whose pre-processing is not known here"
+        )
+    if not (declared := settings.get("onnx")):
+        return ""
+    mean, deviation = (listing(f"{part:g}" for part in declared[key]) for key in ("mean", "std"))
+    return (
+        f"images were brought to {size(*declared['size'])} pixels, and intensities of 0 to 255 "
+        f"were multiplied by {declared['scale']:.6g}, reduced by {mean} and divided by {deviation} "
+        "in the three channels"
+    )
 
 
 def _preprocessing(kind: Kind) -> str:
@@ -149,6 +166,8 @@ def start_sentences(records: Records) -> list[str]:
         if not digest:
             return "random weights"
         name = _weights_name(records.config["models"][run.model]["weights"], records.config)
+        if run.record["settings"].get("vectors"):
+            return f"none; the vectors are those of {name}"
         return f"weights of {name} (SHA-256 {digest[:12]}\N{HORIZONTAL ELLIPSIS})"
 
     return [f"Start weights of {models}: {text}." for models, text in _by_model(records, describe)]
@@ -267,7 +286,11 @@ def _network(run: Run) -> str:
     name = settings["architecture"]
     own = OWN_NETWORKS.get(plain_name(name))
     kind = own.words if own else f"{name} (keras.applications)"
+    if settings.get("onnx"):
+        kind = "a frozen backbone in an ONNX file with a head"
     text = f"{kind} of {record['parameters']:,} parameters"
+    if settings.get("vectors"):
+        return f"a head of {record['parameters']:,} parameters on vectors of another program"
     trained = record["trainable_parameters"]
     if settings["train"] == "head":
         return f"{text}, of which the {trained:,} of its head alone were trained"

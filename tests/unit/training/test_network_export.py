@@ -1,0 +1,249 @@
+"""Exported networks: ONNX files that agree with Keras and with the stored predictions."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import cv2
+import keras
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+from onnx import TensorProto, helper
+from support.repository import RESOURCES
+from support.trainings import (
+    add_turned_fold,
+    blobs,
+    job_files,
+    job_settings,
+    model_settings,
+    network_outputs_in,
+    write_job,
+)
+
+from blastfold.core.settings import Run
+from blastfold.images.decoding import decode_image, fit_image
+from blastfold.images.stain import fit_image as fit_image_statistics
+from blastfold.networks import architectures, preprocessing, stain_layers
+from blastfold.training import fold_job, network_export, onnx_graphs
+from blastfold.training.network_export import ExportFiles, export_network, export_networks
+from blastfold.training.onnx_sessions import chained, open_session
+from blastfold.training.trainer import whole_model
+
+RUN = Run("cells", "holdout", "model", image_source="cells")
+ABOUT = {"dataset": "cells", "protocol": "holdout", "model": "model"}
+FITTED = {
+    "images": 10,
+    "temperature": {"value": 2.0, "note": ""},
+    "thresholds": {
+        "youden": {"value": 0.3, "note": ""},
+        "sensitivity-0.95": {"value": 0.2, "note": ""},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with two trained folds, whose images are there as files too."""
+    folder = tmp_path_factory.mktemp("trained")
+    images, labels = blobs()
+    write_job(folder, images, labels)
+    add_turned_fold(folder)
+    manifest = pd.read_csv(folder / "manifest.tsv", sep="\t")
+    manifest["sha256"] = [f"{number:064x}" for number in range(len(labels))]
+    manifest.to_csv(folder / "manifest.tsv", sep="\t", index=False)
+    outputs = network_outputs_in(folder / "out")
+    settings = model_settings(epochs=2, augment=False, stain="none")
+    fold_job.train_folds(job_files(folder), settings, job_settings(), RUN, outputs)
+    (folder / "fitted.json").write_text(json.dumps([{"fold": fold, **FITTED} for fold in (0, 1)]))
+    (folder / "cells").mkdir()
+    for name, image in zip(manifest["image_id"], images, strict=True):
+        cv2.imwrite(str(folder / "cells" / f"{name}.png"), image[..., ::-1])
+    return folder
+
+
+def export(folder, fold, out):
+    place = folder / out
+    files = {name: folder / f"{name}.tsv" for name in ("manifest", "folds")}
+    export_networks(
+        ExportFiles(
+            networks=[folder / "out" / "networks"],
+            images=folder / "images.npy",
+            dataset=folder / "dataset.json",
+            predictions=folder / "out" / "predictions.tsv",
+            fitted=folder / "fitted.json",
+            **files,
+        ),
+        fold,
+        ABOUT,
+        None,
+        {
+            "networks": place / "networks",
+            "description": place / "model.json",
+            "training_images": place / "training_images.tsv",
+        },
+    )
+    script = RESOURCES / "export" / "blastfold_predict.py"
+    (place / script.name).write_bytes(script.read_bytes())
+    return place
+
+
+def predict(place, images, *options):
+    """Run the exported script as its users do, without this repository on the path."""
+    command = [sys.executable, "-I", str(place / "blastfold_predict.py"), str(images), *options]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=place)
+    return run, list(csv.DictReader(run.stdout.splitlines()))
+
+
+def test_the_script_gives_the_stored_predictions_and_the_chosen_class(trained):
+    place = export(trained, 1, "one")
+    run, rows = predict(place, trained / "cells", "--threshold", "youden")
+    assert run.returncode == 0, run.stderr
+    found = {row["file"].removesuffix(".png"): row for row in rows}
+    stored = pd.read_csv(trained / "out" / "predictions.tsv", sep="\t").query("fold == 1")
+    assert len(found) == 60
+    assert len(stored) > 20
+    for _, expected in stored.iterrows():
+        row = found[expected["image_id"]]
+        probability = expected["probability_blast"]
+        assert float(row["probability_blast"]) == pytest.approx(probability, abs=1e-4)
+        assert row["predicted"] == ("blast" if float(row["probability_blast"]) >= 0.3 else "normal")
+        # A temperature of 2 halves the logit: both probabilities become their roots.
+        root, other = np.sqrt(probability), np.sqrt(1 - probability)
+        assert float(row["scaled_probability_blast"]) == pytest.approx(
+            root / (root + other), abs=1e-3
+        )
+    model = json.loads((place / "model.json").read_text("utf-8"))
+    [network] = model["networks"]
+    assert network["differences"]["from_keras"] <= 1e-4
+    assert network["differences"]["from_stored_predictions"] <= 1e-4
+    table = pd.read_csv(place / "training_images.tsv", sep="\t", dtype=str)
+    folds = pd.read_csv(trained / "folds.tsv", sep="\t").query("fold == 1 and role != 'test'")
+    assert sorted(table["sha256"]) == sorted(
+        f"{int(name.split()[1]):064x}" for name in folds["image_id"]
+    )
+
+
+def test_all_folds_predict_by_their_mean_and_have_no_chosen_threshold(trained):
+    place = export(trained, None, "all")
+    (trained / "few").mkdir(exist_ok=True)
+    image = cv2.imread(str(trained / "cells" / "cell 0.png"))
+    cv2.imwrite(str(trained / "few" / "cell.bmp"), image)
+    (trained / "few" / "broken.png").write_bytes(b"\x89PNG broken")
+    run, [row] = predict(place, trained / "few")
+    assert "broken.png: left out" in run.stderr
+    networks = [place / "networks" / f"fold-{fold}.keras" for fold in (0, 1)]
+    each = [
+        float(keras.saving.load_model(path).predict_on_batch(image[None, ..., ::-1])[0, 0])
+        for path in networks
+    ]
+    assert float(row["probability_blast"]) == pytest.approx(np.mean(each), abs=1e-4)
+    assert list(json.loads((place / "model.json").read_text())["thresholds"]) == ["threshold-0.5"]
+    refused, _ = predict(place, trained / "few", "--threshold", "youden")
+    assert "invalid choice: 'youden'" in refused.stderr
+    graph = place / "networks" / "fold-1.onnx"
+    graph.write_bytes(graph.read_bytes() + b"\0")
+    changed, rows = predict(place, trained / "few")
+    assert "fold-1.onnx: was changed after the export" in changed.stderr
+    assert rows == []
+
+
+def small_network(preparation_of=None, activation="relu", size=16, **convolution):
+    image = keras.Input((size, size, 3))
+    maps = keras.layers.Conv2D(6, 3, activation=activation, **convolution)(image)
+    backbone = keras.Model(image, keras.layers.GlobalAveragePooling2D()(maps))
+    head = architectures.build_head((6,), "vgg16", (), 0.0, 1)
+    network = architectures.Network(backbone, head, None)
+    mean = np.full((size, size, 3), 128, dtype="float32")
+    prepared = preprocessing.build_preparation("mean_image_scaled", None, mean, preparation_of)
+    return whole_model(network, prepared, views=2)
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_gelu_and_views_agree_as_one_graph_and_as_two(tmp_path, monkeypatch, parts):
+    if parts == 2:
+        monkeypatch.setattr(onnx_graphs, "LARGEST_OF_ONE_GRAPH", 1)
+    model = small_network(activation="gelu")
+    model.save(tmp_path / "model.keras")
+    images = np.random.default_rng(0).integers(60, 256, (5, 16, 16, 3), dtype=np.uint8)
+    expected = model.predict_on_batch(images)
+    record = export_network(tmp_path / "model.keras", 0, images, expected, tmp_path)
+    assert record["note"] == ""
+    assert len(record["graphs"]) == parts
+    assert record["differences"]["from_keras"] <= 1e-5
+
+
+@pytest.mark.parametrize("stain", ["reinhard", "macenko"])
+def test_stain_normalisation_agrees_on_real_cells(tmp_path, test_data, stain):
+    paths = sorted((test_data / "wbc_sample" / "laboratory_1").rglob("*.png"))[:12:2]
+    images = np.stack([fit_image(decode_image(path), (64, 64)) for path in paths])
+    reference = fit_image_statistics(images[0], stain)
+    model = small_network({"stain": stain, "reference": reference}, size=64)
+    model.save(tmp_path / "model.keras")
+    expected = model.predict_on_batch(images)
+    record = export_network(tmp_path / "model.keras", 0, images, expected, tmp_path)
+    assert record["note"] == ""
+    assert record["differences"]["from_keras"] <= 1e-4
+
+
+def test_a_network_that_onnx_cannot_hold_is_reported_and_kept_as_keras(tmp_path):
+    # Keras leaves convolutions in groups to XLA, which the converter does not know.
+    small_network(groups=3).save(tmp_path / "model.keras")
+    images = np.zeros((2, 16, 16, 3), dtype=np.uint8)
+    record = export_network(tmp_path / "model.keras", 0, images, np.full((2, 2), 0.5), tmp_path)
+    assert record["note"].startswith("not_in_onnx:")
+    assert record["graphs"] == {}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fold-0.keras", "model.keras"]
+
+
+def test_a_network_that_differs_from_keras_is_not_exported(tmp_path, monkeypatch):
+    small_network().save(tmp_path / "model.keras")
+    other = small_network()
+    other.set_weights([weight + 1 for weight in other.get_weights()])
+    monkeypatch.setattr(network_export, "split_model", lambda model: [other])
+    images = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
+    record = export_network(tmp_path / "model.keras", 0, images, np.full((2, 2), 0.5), tmp_path)
+    assert record["note"].startswith("onnx_differs:")
+    assert record["differences"]["from_keras"] > 1e-4
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fold-0.keras", "model.keras"]
+
+
+def test_repair_makes_invalid_files_of_the_converter_valid(tmp_path):
+    def value(name):
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, [2])
+
+    graph = helper.make_graph(
+        [helper.make_node("Erfc", ["given"], ["output"])],
+        "invalid",
+        [value("given"), value("dangling")],
+        [value("output")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, tmp_path / "invalid.onnx")
+    with pytest.raises(Exception, match="Erfc"):
+        open_session(tmp_path / "invalid.onnx")
+    onnx_graphs.repair(model)
+    onnx.save(model, tmp_path / "valid.onnx")
+    assert [given.name for given in model.graph.input] == ["given"]
+    # erfc(0) = 1 and erfc(1) = 0.157299 (Abramowitz and Stegun, table 7.1).
+    found = chained([tmp_path / "valid.onnx"])(np.array([0, 1], np.float32))
+    np.testing.assert_allclose(found, [1, 0.157299], atol=1e-6)
+
+
+def test_jacobi_rotations_find_the_eigenvectors_of_numpy():
+    random = np.random.default_rng(0)
+    factors = random.normal(size=(200, 3, 3)) * 10.0 ** random.uniform(-3, 1, (200, 1, 1))
+    matrices = factors @ factors.transpose(0, 2, 1)
+    matrices[:2] = np.eye(3), np.diag([3.0, 1.0, 2.0])
+    single = matrices.astype("float32")
+    vectors = keras.ops.convert_to_numpy(stain_layers._eigenvectors(single)).astype("float64")
+    np.testing.assert_allclose(
+        vectors @ vectors.transpose(0, 2, 1), np.broadcast_to(np.eye(3), (200, 3, 3)), atol=2e-6
+    )
+    values = np.linalg.eigvalsh(matrices)
+    turned = vectors @ matrices @ vectors.transpose(0, 2, 1)
+    scale = np.abs(matrices).max(axis=(1, 2))[:, None, None]
+    wanted = values[:, :, None] * np.eye(3)
+    np.testing.assert_allclose(turned / scale, wanted / scale, atol=3e-6)

@@ -1,0 +1,226 @@
+"""Trained networks for use outside of this repository: a folder with Keras and ONNX files.
+
+Every ONNX file is loaded again and compared with Keras on real images. An export that does not
+agree has no ONNX file, and its description has the reason.
+"""
+
+import dataclasses
+import json
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from blastfold.core.errors import BlastfoldError, InputError
+from blastfold.core.files import digest_file, write_json
+from blastfold.core.fold_table import read_folds
+from blastfold.core.manifest import read_classes, read_manifest
+from blastfold.core.names import TEST, THRESHOLD, THRESHOLD_POINT, TRAIN, VALIDATION
+from blastfold.core.notes import join_notes, make_note
+from blastfold.core.predictions import PREFIX, read_predictions
+from blastfold.core.tables import write_table
+
+# Reading a stored network needs the classes of its layers.
+from blastfold.networks import (
+    augmentation,  # noqa: F401
+    layers,  # noqa: F401
+    prediction_views,  # noqa: F401
+    stain_layers,  # noqa: F401
+)
+from blastfold.networks.architectures import class_probabilities
+from blastfold.training.device import set_up_device
+from blastfold.training.files import NamedFiles, network_file, network_files
+from blastfold.training.onnx_graphs import convert, graph_files, split_model
+from blastfold.training.onnx_sessions import chained
+from blastfold.training.run_record import versions
+
+logger = logging.getLogger(__name__)
+
+COMPARED = 32
+"""Test images on which the ONNX files of a fold are compared with Keras."""
+
+PARITY = 1e-4
+"""Largest difference of a probability between the ONNX files and Keras."""
+
+DECODER = "OpenCV, cv2.imdecode, RGB"
+"""What the exported script decodes image files with."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExportFiles(NamedFiles):
+    """What an export reads.
+
+    Attributes:
+        networks: The networks of all folds, or their folder; of a single fold its network alone.
+        images: Image store, uint8 (n, h, w, 3).
+        manifest: Manifest of the data set.
+        dataset: Its JSON summary.
+        folds: Table of folds.
+        predictions: Predictions of all folds.
+        fitted: What was fitted on the validation part of each fold (``fitted.json``).
+    """
+
+    networks: list
+    images: os.PathLike | str
+    manifest: os.PathLike | str
+    dataset: os.PathLike | str
+    folds: os.PathLike | str
+    predictions: os.PathLike | str
+    fitted: os.PathLike | str
+
+
+def export_networks(
+    files: ExportFiles,
+    fold: int | None,
+    about: Mapping[str, object],
+    crop: tuple[int, int] | None,
+    outputs: Mapping[str, str],
+) -> None:
+    """Export the network of one fold, or those of all folds as an ensemble.
+
+    Args:
+        files: What is read.
+        fold: Number of the fold; None for all folds.
+        about: Names of data set, protocol and model, for the description.
+        crop: Height and width of the central crop that the import takes; None for none.
+        outputs: Paths by name: networks (folder with ``fold-0.keras``, ``fold-0.onnx`` and so on),
+            description (``model.json``) and training_images (digests of the images).
+
+    Raises:
+        InputError: There is no network of the fold.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise BlastfoldError(
+            f"KERAS_BACKEND: received {keras.backend.backend()!r}; the export needs tensorflow. "
+            "Networks trained with another backend can be exported with it"
+        )
+    set_up_device("cpu", 1, 0)
+    folds = read_folds(files.folds)
+    numbers = sorted(set(folds["fold"])) if fold is None else [fold]
+    found = network_files(files.networks)
+    paths = dict(enumerate(found)) if len(found) > 1 else {numbers[0]: found[0]}
+    if missing := [number for number in numbers if number not in paths]:
+        raise InputError(
+            f"export: there are {len(found)} networks, but none of the folds {missing}"
+        )
+    folder = Path(outputs["networks"])
+    folder.mkdir(parents=True, exist_ok=True)
+    fitted = {entry["fold"]: entry for entry in json.loads(Path(files.fitted).read_text("utf-8"))}
+    networks = []
+    for number in numbers:
+        logger.info("network of fold %d", number)
+        images, stored = _images_to_compare(files, number)
+        exported = export_network(paths[number], number, images, stored, folder)
+        networks.append({**exported, **_fitted(fitted[number])})
+    description = {
+        **about,
+        "format": 1,
+        "classes": list(read_classes(files.dataset)),
+        "image": {"size": list(images.shape[1:3]), "crop": crop, "decoder": DECODER},
+        "networks": networks,
+        "note": join_notes(*(network["note"] for network in networks)),
+        "thresholds": _thresholds(networks),
+        "parity": PARITY,
+        "versions": versions(),
+    }
+    write_json(description, outputs["description"])
+    _write_training_images(files, folds[folds["fold"].isin(numbers)], outputs["training_images"])
+
+
+def export_network(
+    path: str | os.PathLike, fold: int, images: np.ndarray, stored: np.ndarray, folder: Path
+) -> dict:
+    """Write one network as Keras and ONNX files, and compare them on real images.
+
+    Args:
+        path: The network as it was stored after training.
+        fold: Number of its fold.
+        images: uint8 (n, h, w, 3), images to compare on.
+        stored: float64 (n, classes), the predictions of these images that results rest on.
+        folder: Folder to write into.
+
+    Returns:
+        fold, keras (SHA-256 of the file), graphs (SHA-256 by file, in the order in which they
+        run; empty where ONNX cannot hold the network), compared (number of images),
+        largest differences of a probability from Keras and from the stored predictions, and a
+        note.
+    """
+    model = keras.saving.load_model(path, compile=False)
+    shutil.copyfile(path, network_file(folder, fold))
+    expected = class_probabilities(model.predict_on_batch(images))
+    record = {"fold": fold, "keras": digest_file(path), "compared": len(images)}
+    try:
+        parts = split_model(model)
+        graphs = graph_files(folder, fold, len(parts))
+        for part, graph in zip(parts, graphs, strict=True):
+            convert(part, graph)
+        found = class_probabilities(chained(graphs)(images))
+        difference, note = float(np.abs(found - expected).max()), ""
+        if not difference <= PARITY:
+            note = make_note("onnx_differs", difference, PARITY)
+    except Exception as error:
+        # Converter and runtime raise errors of many kinds.
+        logger.warning("fold %d: ONNX cannot hold this network: %s", fold, error)
+        graphs, difference, note = [], None, make_note("not_in_onnx", type(error).__name__)
+    if note:
+        for graph in folder.glob(f"fold-{fold}.*onnx"):
+            graph.unlink()
+        graphs = []
+    by_stored = None if note else float(np.abs(found - stored).max())
+    differences = {"from_keras": difference, "from_stored_predictions": by_stored}
+    digests = {graph.name: digest_file(graph) for graph in graphs}
+    return {**record, "graphs": digests, "differences": differences, "note": note}
+
+
+def _images_to_compare(files: ExportFiles, fold: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return test images of a fold, evenly spaced in their table, and their predictions."""
+    table = read_predictions(files.predictions)
+    tested = table[(table["fold"] == fold) & (table["role"] == TEST)]
+    count = min(COMPARED, len(tested))
+    chosen = tested.iloc[np.linspace(0, len(tested) - 1, count).round().astype(int)]
+    rows = pd.Index(read_manifest(files.manifest)["image_id"]).get_indexer(chosen["image_id"])
+    images = np.load(files.images, mmap_mode="r")[rows]
+    columns = [name for name in table.columns if name.startswith(PREFIX)]
+    return np.asarray(images), chosen[columns].to_numpy()
+
+
+def _fitted(record: Mapping) -> dict:
+    """Return temperature and thresholds of a fold with the notes of both."""
+    chosen = record["thresholds"]
+    return {
+        "temperature": record["temperature"]["value"],
+        "temperature_note": record["temperature"]["note"],
+        "thresholds": {name: entry["value"] for name, entry in chosen.items()},
+        "threshold_notes": {name: entry["note"] for name, entry in chosen.items()},
+        "validation_images": record["images"],
+    }
+
+
+def _thresholds(networks: list[dict]) -> dict[str, float]:
+    """Return the thresholds of an export by name.
+
+    Those of a fold were chosen for its network alone, so that the mean over several networks has
+    only the fixed one.
+    """
+    fixed = {THRESHOLD_POINT: THRESHOLD}
+    return fixed | networks[0]["thresholds"] if len(networks) == 1 else fixed
+
+
+def _write_training_images(files: ExportFiles, folds: pd.DataFrame, path: str) -> None:
+    """Write the digests of the images that the networks learnt from or were chosen by.
+
+    Without names of images, which may contain those of subjects.
+    """
+    manifest = read_manifest(files.manifest).set_index("image_id")
+    used = folds[folds["role"].isin((TRAIN, VALIDATION))]
+    by_image = used.groupby("image_id", sort=True)
+    roles = by_image["role"].agg(lambda values: " ".join(sorted(set(values))))
+    numbers = by_image["fold"].agg(lambda values: " ".join(map(str, sorted(values))))
+    table = pd.DataFrame({"sha256": manifest["sha256"].reindex(roles.index), "roles": roles})
+    table["folds"] = numbers
+    write_table(table.sort_values("sha256").reset_index(drop=True), path)
