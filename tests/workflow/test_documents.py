@@ -123,7 +123,7 @@ def test_modules_named_in_the_architecture_exist():
 def test_captions_are_used_and_free_of_faults(caption):
     rules = [REPOSITORY / "Snakefile", *(REPOSITORY / "rules").glob("*.smk")]
     assert any(f"workflow/report/{caption.name}" in rule.read_text("utf-8") for rule in rules)
-    names = ("ablation", "dataset", "model", "protocol", "slide", "stain")
+    names = ("ablation", "dataset", "external", "model", "protocol", "slide", "stain")
     wildcards = dict.fromkeys(names, "name")
     job = {"wildcards": wildcards, "config": {"title": "T", "datasets": {"d": {}}, "seed": 1}}
     template = jinja2.Template(caption.read_text("utf-8"), undefined=jinja2.StrictUndefined)
