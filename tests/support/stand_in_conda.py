@@ -13,6 +13,7 @@ import json
 import shlex
 import shutil
 import sys
+import tempfile
 import venv
 from collections.abc import Iterable
 from importlib.metadata import Distribution, distributions
@@ -65,8 +66,11 @@ def create_environment(file: Path, prefix: Path) -> None:
 def preload_packages(programs: Path) -> None:
     """Let ``python`` of an environment fork scripts from a process that has loaded its packages."""
     interpreter = (programs / "python").rename(programs / "interpreter")
-    server = [str(interpreter), str(FOLDER / "python_server.py"), str(programs), "environment"]
-    python_server.write_client(programs / "python", interpreter, programs / "address", server)
+    # The path of a socket has at most 107 characters, fewer than that of an environment may have.
+    folder = tempfile.mkdtemp(prefix="python")
+    server = [str(interpreter), str(FOLDER / "python_server.py"), folder, "environment"]
+    address = Path(folder) / "address"
+    python_server.write_client(programs / "python", interpreter, address, server)
 
 
 @functools.cache

@@ -49,7 +49,7 @@ def write_transformer(path, weights, images="batch", height=SIDE, outputs=("toke
         ("LayerNormalization", ["sequence", "gain", "bias"], "normed", {}),
         *(("MatMul", ["normed", name], f"{name}s", {}) for name in ("query", "key", "value")),
         ("Transpose", ["keys"], "turned", {"perm": [0, 2, 1]}),
-        ("MatMul", ["querys", "turned"], "products", {}),
+        ("MatMul", ["queries", "turned"], "products", {}),
         ("Mul", ["products", "scale"], "scaled", {}),
         ("Softmax", ["scaled"], "attention", {"axis": -1}),
         ("MatMul", ["attention", "values"], "mixed", {}),

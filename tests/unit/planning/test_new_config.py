@@ -23,7 +23,7 @@ def write_images(folder, names, size=(40, 60)):
         assert cv2.imwrite(str(path), np.full((*size, 3), 128, np.uint8))
 
 
-def read(folder, name="cells"):
+def read(folder, name="mine"):
     """The checked config that is written for a folder, and its data set."""
     config = check_config(yaml.safe_load(write_config(folder, name)), SCHEMA)
     entry = config["datasets"][name]
@@ -58,7 +58,7 @@ def test_names_of_files_give_the_pattern_of_the_subjects(tmp_path):
         for cell in range(3)
     ]
     write_images(tmp_path, names)
-    text = write_config(tmp_path, "cells")
+    text = write_config(tmp_path, "mine")
     assert "# 4 subjects in 12 images? Delete this line" in text
     config, entry, records = read(tmp_path)
     assert records.groupby("subject").size().tolist() == [3, 3, 3, 3]
@@ -69,7 +69,7 @@ def test_names_of_files_give_the_pattern_of_the_subjects(tmp_path):
 def test_four_classes_as_kaggle_has_them_are_two_with_a_word_to_check(tmp_path):
     kinds = ["Benign", "[Malignant] Early Pre-B", "[Malignant] Pre-B", "[Malignant] Pro-B"]
     write_images(tmp_path, [f"{kind}/WBC {kind[:3]} {n}.jpg" for kind in kinds for n in range(3)])
-    text = write_config(tmp_path, "cells")
+    text = write_config(tmp_path, "mine")
     assert "Guessed from the names: check which are positive." in text
     config, entry, records = read(tmp_path)
     assert entry["classes"] == {"normal": kinds[:1], "blast": kinds[1:]}
@@ -96,14 +96,14 @@ def test_large_images_are_made_smaller_and_a_damaged_one_does_not_matter(tmp_pat
 def test_a_folder_without_classes_is_an_error_that_names_what_is_missing(tmp_path, names, message):
     write_images(tmp_path, names)
     with pytest.raises(InputError, match=message):
-        write_config(tmp_path, "cells")
+        write_config(tmp_path, "mine")
 
 
 def test_a_sheet_that_is_wrong_is_named(tmp_path):
     write_images(tmp_path, ["a.png", "b.png"])
     (tmp_path / "cells.tsv").write_text("path\tlabel\na.png\tnormal\nmissing.png\tblast\n")
     with pytest.raises(InputError, match=r"missing\.png[\s\S]*Correct the sheet 'cells.tsv'"):
-        write_config(tmp_path, "cells")
+        write_config(tmp_path, "mine")
 
 
 def test_nothing_is_overwritten_and_names_are_made_plain(tmp_path, monkeypatch, capsys):
@@ -115,6 +115,9 @@ def test_nothing_is_overwritten_and_names_are_made_plain(tmp_path, monkeypatch, 
     assert "make check CONFIG=data_2024_cells.yaml" in capsys.readouterr().out
     with pytest.raises(InputError, match="is not overwritten"):
         main(["2024 Cells"])
+    # The folders of results without a name have these names.
+    main(["2024 Cells", "--name", "Datasets"])
+    assert (tmp_path / "data_datasets.yaml").exists()
 
 
 def test_real_cells_in_folders_of_a_user_have_their_subjects(tmp_path, test_data):

@@ -197,10 +197,11 @@ def test_heads_of_several_folds_are_those_of_single_jobs(tmp_path):
     assert sorted(set(predictions["fold"])) == [0, 1]
     runs = json.loads(together.runs.read_text())
     assert [(run["job"], run["fold"]) for run in runs] == [("train_heads", 0), ("train_heads", 1)]
+    features = tmp_path / "features"
     job = heads_job.HeadTraining(
-        job_files(tmp_path), ModelSettings.read(entry), job_settings(), RUN
+        job_files(tmp_path), ModelSettings.read(entry), job_settings(), RUN, features
     )
-    outcome = job.train(1, tmp_path / "features", lambda: False)
+    outcome = job.train(1, features, lambda: False)
     of_fold = [predictions[predictions["fold"] == fold] for fold in (0, 1)]
     # Reading a number from text may change its last bit.
     np.testing.assert_allclose(

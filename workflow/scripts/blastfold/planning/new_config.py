@@ -24,6 +24,7 @@ from blastfold.datasets.formats.common import is_image
 from blastfold.datasets.formats.folder import DEFAULT_CLASSES
 from blastfold.datasets.formats.listing import Listing
 from blastfold.datasets.formats.sheet import Sheet
+from blastfold.experiment.folders import STAGES
 from blastfold.images.decoding import ImageError, decode_image
 
 PUBLIC_FORMATS = ("c-nmc-2019", "all-idb2", "all-idb1", "pcam")
@@ -261,7 +262,7 @@ def main(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments)
     folder = Path(chosen.data)
     name = re.sub(r"\W+", "_", (chosen.name or folder.resolve().name).lower()).strip("_")
-    name = name if re.match(r"[a-z]", name) else f"data_{name}"
+    name = f"data_{name}" if name in STAGES or not re.match(r"[a-z]", name) else name
     path = Path(f"{name}.yaml")
     if path.exists():
         raise InputError(f"'{path}' exists and is not overwritten; name another: NAME=<name>")

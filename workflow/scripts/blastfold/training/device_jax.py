@@ -74,12 +74,17 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def compiled(model: keras.Model, jit_compile: bool) -> Callable[[np.ndarray], np.ndarray]:
     """Compile a model for each number of images; returns a function from images to outputs."""
-    state = [
-        [variable.value for variable in variables]
-        for variables in (model.trainable_variables, model.non_trainable_variables)
-    ]
     run = jax.jit(lambda *values: model.stateless_call(*values, training=False)[0])
-    return lambda images: np.asarray(run(*state, images))
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        # Keras hands the arrays of a model to its own predictions, which replace them.
+        state = [
+            [variable.value for variable in variables]
+            for variables in (model.trainable_variables, model.non_trainable_variables)
+        ]
+        return np.asarray(run(*state, images))
+
+    return predict
 
 
 def gradient(function, point):
