@@ -90,7 +90,15 @@ def draw_attribution(rows: Sequence[tuple[str, list[tuple]]]) -> Figure:
         figure = Figure(figsize=(style.ONE_COLUMN, 0.5))
         figure.text(0.5, 0.5, "No network with an attribution", ha="center", va="center")
         return figure
-    figure, grid = style.image_grid(len(rows), 2 * CELLS, style.TWO_COLUMNS * 0.95, 1.18)
+    width, margin = style.TWO_COLUMNS, 0.2
+    height = 1.12 * width / (2 * CELLS) * len(rows) + margin
+    # All cells have one size. The layout of other figures would take most of the time here.
+    figure = Figure(figsize=(width, height), layout="none")
+    ends = {"left": 0.09, "right": 0.995, "bottom": 0.02, "top": 1 - margin / height}
+    spaces = {"wspace": 0.04, "hspace": 0.16}
+    grid = figure.subplots(len(rows), 2 * CELLS, squeeze=False, gridspec_kw=ends | spaces)
+    for axes in grid.flat:
+        axes.set_axis_off()
     for axes, (text, cells) in zip(grid, rows, strict=True):
         style.label_row(axes[0], text)
         for place, cell in enumerate(cells):
