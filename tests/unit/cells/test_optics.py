@@ -1,6 +1,5 @@
 """Glass, purple and thresholds, against OpenCV and worked examples."""
 
-import cv2
 import numpy as np
 import pytest
 
@@ -9,24 +8,9 @@ from blastfold.cells.optics import (
     THRESHOLDS,
     glass_colour,
     nucleus_threshold,
-    otsu_threshold,
     purple_histogram,
     purple_of,
 )
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_otsu_threshold_is_that_of_opencv(seed):
-    random = np.random.default_rng(seed)
-    values = np.concatenate([random.normal(60, 15, 900), random.normal(180, 20, 300 + 200 * seed)])
-    values = values.clip(0, 255).astype(np.uint8)
-    expected, _ = cv2.threshold(values.reshape(-1, 1), 0, 255, cv2.THRESH_OTSU)
-    assert otsu_threshold(np.bincount(values, minlength=256)) == expected
-
-
-def test_otsu_threshold_of_nothing_and_of_one_value():
-    assert otsu_threshold(np.zeros(256)) == 0
-    assert 0 <= otsu_threshold(np.bincount([7, 7, 7], minlength=256)) <= 255
 
 
 def test_purple_is_the_density_of_red_and_green_less_twice_that_of_blue():

@@ -3,39 +3,17 @@
 import cv2
 import numpy as np
 import pytest
+from support.thresholds import otsu_by_definition
 
 from blastfold.slides.resampling import area_weights, shrink
 from blastfold.slides.tissue import (
     LEAST_THRESHOLD,
     covered_fraction,
     find_tissue,
-    otsu_threshold,
     sharpness,
 )
 
 PINK, GLASS = (220, 150, 190), (243, 241, 244)
-
-
-def otsu_by_definition(values):
-    """The threshold with the largest variance between classes, by trying all of them."""
-    values = values.ravel().astype(float)
-    best, chosen = -1.0, 0
-    for threshold in range(255):
-        low, high = values[values <= threshold], values[values > threshold]
-        if low.size and high.size:
-            between = low.size * high.size * (low.mean() - high.mean()) ** 2
-            if between > best * (1 + 1e-12):
-                best, chosen = between, threshold
-    return chosen
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_otsu_is_the_threshold_of_its_definition(seed):
-    random = np.random.default_rng(seed)
-    low = random.normal(random.uniform(20, 80), 12, 3000)
-    high = random.normal(random.uniform(110, 200), 20, random.integers(300, 3000))
-    values = np.clip(np.concatenate([low, high]), 0, 255).astype(np.uint8)
-    assert otsu_threshold(values) == otsu_by_definition(values)
 
 
 def scene():

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from blastfold.images.otsu import otsu_bin
+
 BINS, BIN = 256, 0.01
 """Number and width of the bins of a histogram of purple."""
 
@@ -38,17 +40,6 @@ class Light(NamedTuple):
     threshold: float
 
 
-def otsu_threshold(histogram: np.ndarray) -> int:
-    """Return the last bin of the lower class (Otsu 1979); 0 for an empty histogram."""
-    counts = np.asarray(histogram, np.float64)
-    below = np.cumsum(counts)
-    above = below[-1] - below
-    sums = np.cumsum(counts * np.arange(len(counts)))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        between = below * above * (sums / below - (sums[-1] - sums) / above) ** 2
-    return int(np.argmax(np.nan_to_num(between)))
-
-
 def glass_colour(histograms: np.ndarray, colours: np.ndarray) -> tuple[float, float, float]:
     """Return the median colour of the bright class of green.
 
@@ -56,7 +47,7 @@ def glass_colour(histograms: np.ndarray, colours: np.ndarray) -> tuple[float, fl
         histograms: Counts of green, (256,).
         colours: uint8 (n, 3), pixels of the photograph, RGB.
     """
-    bright = colours[colours[:, GREEN] > otsu_threshold(histograms)]
+    bright = colours[colours[:, GREEN] > otsu_bin(histograms)]
     if not len(bright):
         bright = colours
     return tuple(float(max(value, 1)) for value in np.median(bright, axis=0))
@@ -89,4 +80,4 @@ def nucleus_threshold(histogram: np.ndarray) -> float:
     lowest, highest = THRESHOLDS
     if histogram.sum() < LEAST_PIXELS:
         return (lowest + highest) / 2
-    return float(np.clip((otsu_threshold(histogram) + 1) * BIN, lowest, highest))
+    return float(np.clip((otsu_bin(histogram) + 1) * BIN, lowest, highest))

@@ -10,8 +10,9 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from blastfold.cells.optics import GREEN, glass_colour, otsu_threshold, purple_of
+from blastfold.cells.optics import GREEN, glass_colour, purple_of
 from blastfold.core.names import BY_ROUND_CELLS, BY_WIDEST_PLACES, NO_RED_CELLS
+from blastfold.images.otsu import otsu_bin
 
 MICROMETRES = 7.4
 """Diameter of a red cell in a dried smear; the mean of published values is 7.2 to 7.6."""
@@ -82,7 +83,7 @@ def _dark_pixels(picture: np.ndarray, factor: float) -> tuple[np.ndarray, np.nda
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     green = cv2.GaussianBlur(np.ascontiguousarray(picture[..., GREEN]), (0, 0), 1.0)
     counts = np.bincount(green.ravel(), minlength=256)
-    dark = (green <= otsu_threshold(counts)).astype(np.uint8)
+    dark = (green <= otsu_bin(counts)).astype(np.uint8)
     glass = glass_colour(counts, picture[::4, ::4].reshape(-1, 3))
     return dark, purple_of(picture, glass)
 

@@ -27,6 +27,7 @@ from blastfold.core.image_measures import (
     MEASURES,
     NOT_FOUND,
 )
+from blastfold.images.otsu import otsu_threshold
 from blastfold.images.stain import is_shown
 
 MASKED_BORDER = 0.5
@@ -124,9 +125,7 @@ def _find_by_stain(image: np.ndarray) -> Cell:
 
 def _distinct_level(levels: np.ndarray) -> float | None:
     """Return Otsu's threshold of grey levels; None where dark and bright hardly differ."""
-    level, _ = cv2.threshold(
-        np.ascontiguousarray(levels[np.newaxis]), 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU
-    )
+    level = otsu_threshold(levels)
     dark = levels <= level
     if not dark.any() or dark.all():
         return None

@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from blastfold.images.otsu import otsu_threshold
+
 LEAST_THRESHOLD = 15
 """Saturation (0-255) that paper-white glass with its noise stays below; Otsu's threshold would
 split even an empty slide in two."""
@@ -15,18 +17,6 @@ cannot be distinguished."""
 BLACK_VALUE = 70
 BLACK_SATURATION = 80
 """Black ink is darker than any stained nucleus at low magnification, and grey."""
-
-
-def otsu_threshold(values: np.ndarray) -> int:
-    """Return the threshold that separates two classes of values best (Otsu, 1979).
-
-    Args:
-        values: uint8, any shape.
-
-    Returns:
-        The largest value of the lower class; 0 when all values are equal.
-    """
-    return int(cv2.threshold(values.reshape(-1, 1), 0, 255, cv2.THRESH_OTSU)[0])
 
 
 def find_tissue(

@@ -70,14 +70,22 @@ def _range(study: Study, results: Sequence[Result]) -> str:
 
 
 def _article(metric: str) -> str:
-    return f"an {metric}" if metric[:1] in "AEFIMO" else f"a {metric.lower()}"
+    """Return a metric's title with its article, within a sentence."""
+    short = metric.isupper()
+    word = metric if short else metric[:1].lower() + metric[1:]
+    return f"{'an' if word[:1] in ('AEFIMO' if short else 'aeio') else 'a'} {word}"
 
 
 def _value(row: Result) -> str:
-    text = percent_text(row.value)
-    if row.lower != row.lower:
-        return text
-    return f"{text} [{100 * row.lower:.1f}, {100 * row.upper:.1f}]"
+    return interval_text(row.value, row.lower, row.upper)
+
+
+def interval_text(value: float, lower: float, upper: float) -> str:
+    """Return a fraction with its interval as percent, for instance ``95.4 % [87.3, 98.4]``."""
+    if value != value:
+        return "undefined"
+    limits = f" [{100 * lower:.1f}, {100 * upper:.1f}]" if lower == lower else ""
+    return percent_text(value) + limits
 
 
 def percent_text(fraction: float) -> str:
@@ -164,8 +172,8 @@ def _leaking_text(study: Study, split: Standing) -> str:
 
 def _contrast_text(row: pd.Series) -> str:
     return (
-        f"the leak alone changes the {row['metric_title']} of {row['model_title']} by "
-        f"{_points(row)} points: {row['outcome']}"
+        f"with the leak alone and without it, the {row['metric_title']} of {row['model_title']} "
+        f"differs by {_points(row)} points: {row['outcome']}"
     )
 
 

@@ -8,7 +8,7 @@ from blastfold.core.names import BASELINES, POOLED, SHOWN_METRICS, SUBJECT, THRE
 from blastfold.core.tables import read_table
 from blastfold.core.units import MEAN_PROBABILITY
 from blastfold.reporting.notes import sentences
-from blastfold.reporting.page.answer import percent_text, points_text
+from blastfold.reporting.page.answer import interval_text, points_text
 from blastfold.reporting.page.cells import Cells
 from blastfold.reporting.page.drawing import (
     Curve,
@@ -73,14 +73,6 @@ def _notes(results: Sequence[Result], study: Study) -> list[str]:
         if text := sentences(row.note, short=True):
             about.setdefault(text, []).append(study.title("model", row.model))
     return [sentence(f"{', '.join(models)}: {text}") for text, models in about.items()]
-
-
-def interval_text(value: float, lower: float, upper: float) -> str:
-    """Return a fraction with its interval as percent, for instance ``95.4 % [87.3, 98.4]``."""
-    if value != value:
-        return "undefined"
-    limits = f" [{100 * lower:.1f}, {100 * upper:.1f}]" if lower == lower else ""
-    return percent_text(value) + limits
 
 
 def _model_rows(study: Study, dataset: str) -> Iterator[ForestRow]:
