@@ -70,6 +70,12 @@ def test_random_frozen_backbones_are_marked():
     }
 
 
+def test_a_model_and_itself_with_other_seeds_are_ranked_as_one():
+    models = MODELS | {"again": MODELS["cnn"] | {"title": "CNN, other seeds"}}
+    costs = make([("cells", "subjects", ["cnn", "slow", "again"])], models=models).costs
+    assert [run["model"] for run in costs.ranked_runs] == ["cnn", "slow"]
+
+
 def test_networks_of_equal_speed_are_measured_once():
     costs = make([("cells", "subjects", list(MODELS)), ("smears", "holdout", ["cnn"])]).costs
     assert [network["runs"] for network in costs.measured_networks] == [

@@ -137,9 +137,16 @@ class CostInputs:
 
     @cached_property
     def ranked(self) -> list[Run]:
-        """The runs of the honest splits."""
+        """The runs of the honest splits, of a model and itself with other seeds the first alone.
+
+        By chance one of the two is higher at equal cost: as models of their own, one would be on
+        the Pareto front and the other not.
+        """
         return [
-            Run(*split, model) for split in self.splits for model in self.runs.models_of(*split)
+            Run(*split, model)
+            for split in self.splits
+            for model in self.runs.models_of(*split)
+            if model not in {double for _, double in self.runs.controls_of(*split)}
         ]
 
     @cached_property
