@@ -1,6 +1,6 @@
 // Uses a gallery as a reader would; the outcome is the last text of the page.
 const frame = () => new Promise((resolve) => setTimeout(resolve, 20));
-const until = async (happened) => { for (let tries = 0; tries < 100 && !happened(); tries += 1) await frame(); };
+const until = async (happened) => { for (let tries = 0; tries < 1000 && !happened(); tries += 1) await frame(); };
 const root = document.querySelector(".gallery");
 const view = root.querySelector(".gallery-view");
 const cells = () => [...root.querySelectorAll(".gallery-cell")];

@@ -265,9 +265,9 @@ on_tensorflow = pytest.mark.skipif(
 
 
 @on_tensorflow
-@pytest.mark.parametrize("architecture", ["MobileNetV2", "VGG16"])
-def test_all_runtimes_agree_with_keras(architecture):
-    backbone = trained_backbone(architecture)
+def test_all_runtimes_agree_with_keras():
+    # The features of other tests here are those of VGG16 by the runtime that is chosen for it.
+    backbone = trained_backbone("MobileNetV2")
     batch = np.random.default_rng(0).uniform(-1, 1, (8, 32, 32, 3)).astype("float32")
     expected = backbone.predict_on_batch(batch)
     tolerance = 1e-5 * np.abs(expected).max()

@@ -133,7 +133,7 @@ def test_the_banner_counts_and_warns(tmp_path):
             "Cells: 8 images (4 normal, 4 blast), 4 subjects, pictures unknown, 1 rejected file",
         )
     ]
-    assert shown["warnings"][0].startswith("Cells: generated images. They contain no data of")
+    assert shown["warnings"][0].startswith("“Cells”: generated images. They contain no data of")
 
 
 def test_worst_cells_are_those_that_most_models_get_wrong(tmp_path):

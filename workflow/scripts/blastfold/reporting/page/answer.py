@@ -211,7 +211,7 @@ def banner(study: Study) -> dict:
     provenance = study.sources.json("publication/provenance.json") or {}
     facts = [("Data", text) for text in map(lambda name: _data_text(study, name), study.datasets)]
     facts += _provenance_facts(provenance)
-    generated = [study.title("dataset", name) for name in study.about["generated"]]
+    generated = [QUOTED.format(study.title("dataset", name)) for name in study.about["generated"]]
     warnings = [f"{listing(generated)}: generated images. {NO_PATIENTS}"] if generated else []
     if missing := provenance.get("missing"):
         warnings.append(f"{count(len(missing), 'training')} of the config did not finish.")
