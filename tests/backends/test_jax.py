@@ -16,6 +16,9 @@ TESTS = (
 )
 
 LEFT_OUT = (
+    # What runs in one job, and errors, do not depend on the backend.
+    "folds_in_one_job",
+    "wrong_weights_are_an_error",
     # It starts one process after another, for minutes; what they do within one is tested.
     "killed_again_and_again",
     # The same calls build these networks on every backend. Simple CNN and MobileNetV2 are trained.

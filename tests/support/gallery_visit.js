@@ -1,6 +1,6 @@
 // Uses a gallery as a reader would; the outcome is the last text of the page.
 const frame = () => new Promise((resolve) => setTimeout(resolve, 20));
-const until = async (happened) => { for (let tries = 0; tries < 1000 && !happened(); tries += 1) await frame(); };
+const until = async (happened) => { for (let tries = 0; tries < 100 && !happened(); tries += 1) await frame(); };
 const root = document.querySelector(".gallery");
 const view = root.querySelector(".gallery-view");
 const cells = () => [...root.querySelectorAll(".gallery-cell")];
@@ -19,6 +19,8 @@ const set = (name, value) => {
   field.dispatchEvent(new Event("input", {bubbles: true}));
 };
 const press = (key) => document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+// The event of a scroll comes with the next frame, see TIMED_FRAMES.
+const scroll = (top) => { view.scrollTop = top; view.dispatchEvent(new Event("scroll")); };
 const place = (cell) => Number(cell.dataset.place);
 
 (async () => {
@@ -39,17 +41,19 @@ const place = (cell) => Number(cell.dataset.place);
   await frame();
   look("reset");
   set("order", "name");
-  view.scrollTop = 1e9;
+  scroll(1e9);
   await until(() => place(cells()[0]) > 0);
   look("scrolled");
   found.last = place(cells().pop());
-  view.scrollTop = 0;
+  scroll(0);
   await until(() => place(cells()[0]) === 0);
   cells()[0].click();
   found.detail = root.querySelector(".detail-body").textContent;
   root.querySelector("[data-step='1']").click();
   found.next = root.querySelector(".detail-body").textContent;
   root.querySelector("[data-close]").click();
+  // As that of a scroll.
+  root.querySelector("dialog").dispatchEvent(new Event("close"));
   await until(() => document.activeElement.matches(".gallery-cell"));
   press("ArrowRight");
   press("End");
