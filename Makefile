@@ -62,10 +62,10 @@ results: env ## Run an experiment; CONFIG=config/thesis.yaml, else the default o
 report: env ## Write the report of a finished experiment; CONFIG=, REPORT=report.zip for a large one.
 	$(BIN)/snakemake --report "$(REPORT)" $(CHOSEN)
 
-new: env ## Write a config for a folder of images: DATA=<folder>, NAME=<name of the experiment>.
+new: env ## Write a config for a folder of images: DATA=<folder>, NAME=<name>, POSITIVE=<classes>.
 	@test -n "$(DATA)" || { echo "Name the images: make new DATA=<folder>"; exit 1; }
 	@PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.new_config "$(DATA)" \
-		$(if $(NAME),--name "$(NAME)")
+		$(if $(NAME),--name "$(NAME)") $(if $(POSITIVE),--positive "$(POSITIVE)")
 
 check: env ## Import, split and audit the data of an experiment, and print its plan; trains nothing.
 	@$(BIN)/snakemake check --cores $(CORES) --quiet host progress reason rules $(CHOSEN)

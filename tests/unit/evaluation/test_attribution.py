@@ -85,6 +85,14 @@ def test_maps_that_do_not_depend_on_the_weights_fail(tmp_path):
     assert checks["new_head"].tolist() == pytest.approx([-1])
 
 
+def test_maps_that_show_nothing_are_not_checked(tmp_path):
+    maps = -np.random.default_rng(0).random((4, 2, 2)).astype("float32")
+    write_attribution(tmp_path, {"trained": maps, "new_head": maps, "new_weights": maps[::-1]})
+    _, _, checks = evaluated(tmp_path)
+    assert checks["empty_maps"].tolist() == [4]
+    assert checks["check"].fillna("").tolist() == [""]
+
+
 def test_a_network_without_maps_keeps_its_rows_with_a_note(tmp_path):
     write_attribution(tmp_path, {}, note="no_maps")
     measured, shares, checks = evaluated(tmp_path)

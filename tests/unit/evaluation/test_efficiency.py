@@ -89,6 +89,15 @@ def test_models_are_compared_with_the_best_of_those_that_cost_more():
     assert table.at["large", "note"] == "no_costlier_model"
 
 
+def test_a_costlier_model_without_a_result_is_not_said_to_be_absent():
+    rows = model_rows()
+    for row in rows:
+        row["value"] = np.nan if row["model"] == "large" else row["value"]
+    table = rank_split(rows, verdicts()).set_index("model")
+    assert table.at["small", "note"] == "no_costlier_known:1"
+    assert table.at["tiny", "reference"] == "small"
+
+
 def test_random_frozen_backbones_are_neither_ranked_nor_a_reference():
     table = rank_split(model_rows(), verdicts()).set_index("model")
     assert table["front_multiply_adds"].to_dict() == {

@@ -187,6 +187,11 @@ def test_photographs_belong_to_files_of_one_crop_each(entry, received):
             {"format": "photographs", "sheet": "c.csv", "detector": {"red_cell_diameter": 0}},
             "red_cell_diameter",
         ),
+        # Pixels per micrometre in place of micrometres per pixel.
+        (
+            {"format": "photographs", "sheet": "c.csv", "detector": {"micrometres_per_pixel": 8}},
+            "micrometres_per_pixel",
+        ),
     ],
 )
 def test_a_data_set_of_photographs_needs_labels_and_one_scale(entry, message):

@@ -143,6 +143,19 @@ def test_weights_that_record_other_files_are_not_said_to_share_nothing(tmp_path)
     assert pd.isna([row["duplicates"], row["shared_subjects"]]).all()
 
 
+def test_images_without_a_digest_are_not_said_to_be_compared(tmp_path):
+    target = DataSet(tmp_path, "target", cells(range(4)))
+    table = pd.read_csv(target.manifest, sep="\t", dtype=str, keep_default_na=False)
+    table.assign(sha256="").to_csv(target.manifest, sep="\t", index=False)
+    weights = tmp_path / "w.weights.h5"
+    record_learnt(weights, [hashlib.sha256(b"other").hexdigest()])
+    entry = {"learnt_from": weights.name, "tested_on": "target", "kind": "weights", "part": "all"}
+    files = {"tested": [target.manifest], "learnt": [weights], "pairs": []}
+    folds = split_of(tmp_path, target.ids)
+    row = judged(tmp_path, entry | {"formats": ",folder"}, files, folds)
+    assert row["verdict"] == "unknown"
+
+
 def test_other_images_share_nothing(tmp_path):
     source = DataSet(tmp_path, "source", cells(range(6)), ["01"] * 6)
     target = DataSet(tmp_path, "target", cells(range(10, 16)), ["01"] * 6)

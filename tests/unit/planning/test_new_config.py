@@ -12,7 +12,7 @@ from support.workflow import write_cells
 from blastfold.core.errors import InputError
 from blastfold.datasets.formats import list_files
 from blastfold.experiment.config import check_config
-from blastfold.planning.new_config import main, write_config
+from blastfold.planning.new_config import guess_classes, main, plain_words, write_config
 
 
 def write_images(folder, names, size=(40, 60)):
@@ -42,12 +42,13 @@ def test_a_sheet_gives_subjects_and_folds_by_subject(tmp_path):
 
 
 def test_labels_of_a_sheet_that_are_no_default_words_are_named(tmp_path):
-    write_images(tmp_path, ["a.png", "b.png", "c.png"])
+    write_images(tmp_path, ["a.png", "b.png", "c.png", "d.png"])
     sheet = "image,label\na.png,Lymphocyte\nb.png,Lymphoblast L1\nc.png,Monocyte\n"
+    sheet += "d.png,Lymphoblast L1\n"
     (tmp_path / "cells.csv").write_text(sheet)
     _, entry, records = read(tmp_path)
     assert entry["classes"] == {"normal": ["Lymphocyte", "Monocyte"], "blast": ["Lymphoblast L1"]}
-    assert records["label"].tolist() == [0, 1, 0]
+    assert records["label"].tolist() == [0, 1, 0, 1]
 
 
 def test_names_of_files_give_the_pattern_of_the_subjects(tmp_path):
@@ -80,9 +81,76 @@ def test_four_classes_as_kaggle_has_them_are_two_with_a_word_to_check(tmp_path):
 
 
 def test_large_images_are_made_smaller_and_a_damaged_one_does_not_matter(tmp_path):
-    write_images(tmp_path, ["normal/a.png", "normal/b.png", "blast/c.png"], size=(500, 300))
+    write_images(
+        tmp_path, ["normal/a.png", "normal/b.png", "blast/c.png", "blast/d.png"], size=(500, 300)
+    )
     (tmp_path / "blast" / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     assert read(tmp_path)[1]["image_size"] == [224, 224]
+
+
+@pytest.mark.parametrize(
+    ("negative", "positive"),
+    [
+        (["normal"], ["AML"]),
+        (["healthy"], ["disease"]),
+        (["control"], ["case"]),
+        (["normal"], ["lymphoblasts"]),
+        (["wbc"], ["lymphoblast"]),
+        (["non-leukemia"], ["leukemia"]),
+        (["no_cancer"], ["cancer"]),
+        (["non-ALL"], ["ALL"]),
+        (["uninfected"], ["infected"]),
+        (["all_hem"], ["all_blast"]),
+        (["control"], ["allergic"]),
+        (["Benign"], ["[Malignant] Pre-B", "[Malignant] Pro-B"]),
+    ],
+)
+def test_classes_are_guessed_by_words_of_both_kinds(negative, positive):
+    for names in (negative + positive, positive + negative):
+        found = guess_classes(names)[0]
+        assert found == {"normal": negative, "blast": positive}
+
+
+@pytest.mark.parametrize("names", [["large", "small"], ["B-ALL", "T-ALL"], ["c1", "c2", "c3"]])
+def test_classes_that_cannot_be_guessed_are_asked_for(names):
+    with pytest.raises(InputError, match=r"nothing tells which of the classes .* POSITIVE="):
+        guess_classes(names)
+    assert guess_classes(names, names[:1])[0] == {"normal": names[1:], "blast": names[:1]}
+    with pytest.raises(InputError, match=r"POSITIVE: .* are not among"):
+        guess_classes(names, ["other"])
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        *(("yes", "data_yes"), ("Null", "data_null"), ("Zellen Äöü", "zellen_aou")),
+        *(("日本", "data"), ("7 days", "data_7_days"), ("evaluation", "data_evaluation")),
+        ("x" * 200, "x" * 60),
+    ],
+)
+def test_names_of_experiments_are_plain(text, name):
+    assert plain_words(text) == name
+
+
+def test_the_larger_of_two_sheets_is_read_and_an_unrelated_table_stops_nothing(tmp_path):
+    names = [f"{kind}/{n}.png" for kind in ("normal", "blast") for n in range(4)]
+    write_images(tmp_path, names)
+    (tmp_path / "notes.csv").write_text('when,what\n1,"open\n')
+    assert "# The table 'notes.csv' is not read:" in write_config(tmp_path, "mine")
+    rows = [f"{name},{name.partition('/')[0]}\n" for name in names]
+    (tmp_path / "test.csv").write_text("path,label\n" + "".join(rows[::4]))
+    (tmp_path / "train.csv").write_text("path,label\n" + "".join(rows[1:4] + rows[5:]))
+    text = write_config(tmp_path, "mine")
+    assert "sheet: train.csv" in text
+    assert "# Not read: test.csv." in text
+
+
+def test_one_subject_in_a_class_allows_no_split_by_subject(tmp_path):
+    names = [f"normal/P{n}_{cell}.png" for n in range(4) for cell in range(3)]
+    write_images(tmp_path, [*names, *(f"blast/P9_{cell}.png" for cell in range(3))])
+    config, _, _ = read(tmp_path)
+    assert config["protocols"]["by_image"]["group_by"] == "image"
+    assert "no split can show results on new subjects" in write_config(tmp_path, "mine")
 
 
 @pytest.mark.parametrize(
@@ -91,6 +159,7 @@ def test_large_images_are_made_smaller_and_a_damaged_one_does_not_matter(tmp_pat
         ([], "has no image"),
         (["cells/a.png", "cells/b.png"], "found 'cells'; expected images of two classes"),
         (["a.png"], "found no class folder and no sheet"),
+        (["normal/a.png", "normal/b.png", "blast/c.png"], "'blast' has one image"),
     ],
 )
 def test_a_folder_without_classes_is_an_error_that_names_what_is_missing(tmp_path, names, message):
@@ -102,13 +171,14 @@ def test_a_folder_without_classes_is_an_error_that_names_what_is_missing(tmp_pat
 def test_a_sheet_that_is_wrong_is_named(tmp_path):
     write_images(tmp_path, ["a.png", "b.png"])
     (tmp_path / "cells.tsv").write_text("path\tlabel\na.png\tnormal\nmissing.png\tblast\n")
-    with pytest.raises(InputError, match=r"missing\.png[\s\S]*Correct the sheet 'cells.tsv'"):
+    with pytest.raises(InputError, match=r"'cells.tsv' is not read: [\s\S]*missing\.png"):
         write_config(tmp_path, "mine")
 
 
 def test_nothing_is_overwritten_and_names_are_made_plain(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    write_images(tmp_path, ["2024 Cells/normal/a.png", "2024 Cells/blast/b.png"])
+    names = [f"2024 Cells/{kind}/{n}.png" for kind in ("normal", "blast") for n in (1, 2)]
+    write_images(tmp_path, names)
     main(["2024 Cells"])
     config = check_config(yaml.safe_load((tmp_path / "data_2024_cells.yaml").read_text()), SCHEMA)
     assert config["datasets"]["data_2024_cells"]["path"] == "2024 Cells"

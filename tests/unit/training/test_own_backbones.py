@@ -149,6 +149,14 @@ def test_vectors_that_are_missing_or_no_numbers_are_named(
         read_vectors(path, vectors(), asked)
 
 
+@pytest.mark.parametrize("column", ["label", "Fold", "", "Unnamed: 0"])
+def test_a_table_of_vectors_has_no_other_columns(tmp_path, column):
+    path = tmp_path / "vectors.tsv"
+    path.write_text(f"image_id\tf0\t{column}\na\t0.5\t1\n")
+    with pytest.raises(InputError, match="are no features; a network would learn from them"):
+        read_vectors(path, vectors(), ["a"])
+
+
 def test_files_that_hold_no_vectors_are_named(tmp_path):
     path = write_vectors(tmp_path / "vectors.h5")
     with pytest.raises(InputError, match="has no data set embeddings; it has features, image_id"):

@@ -99,6 +99,11 @@ def test_a_gallery_that_does_not_fit_its_cells_is_refused(changes):
         gallery(3, [0.1, 0.2, 0.3], [0, 1, 1], **changes)
 
 
+def test_rounding_changes_no_prediction():
+    shown = json.loads(gallery(3, [0.49996, 0.5, 0.50004], [0, 0, 1]).json())
+    assert shown["series"][0]["probability"] == [0.4999, 0.5, 0.5]
+
+
 @pytest.mark.skipif(find_browser() is None, reason="no Chromium is installed")
 def test_ten_thousand_cells_are_filtered_sorted_opened_and_reached_by_keys(tmp_path):
     random = np.random.default_rng(5)

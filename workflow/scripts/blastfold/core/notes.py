@@ -124,6 +124,7 @@ NOTES: dict[str, tuple[str, ...]] = {
     "uncounted_layer": ("kind",),
     "random_backbone": (),
     "no_costlier_model": (),
+    "no_costlier_known": ("models",),
     "not_measured": (),
     # Leakage.
     "no_test_images": (),

@@ -142,10 +142,14 @@ def rank_split(rows: Sequence[Mapping], verdicts: pd.DataFrame) -> pd.DataFrame:
             found.append(_no_reference(row, make_note("random_backbone")))
             continue
         costlier = table[learnt & (table["multiply_adds"] > row["multiply_adds"])]
+        known = table[learnt & table["value"].notna() & table["multiply_adds"].notna()]
         costlier = costlier[costlier["value"].notna()]
         if costlier.empty:
-            counted = not np.isnan(row["multiply_adds"])
-            found.append(_no_reference(row, make_note("no_costlier_model") if counted else ""))
+            note = "" if np.isnan(row["multiply_adds"]) else make_note("no_costlier_model")
+            left_out = int(learnt.sum()) - len(known)
+            if note and left_out:
+                note = make_note("no_costlier_known", left_out)
+            found.append(_no_reference(row, note))
             continue
         reference = costlier.loc[costlier["value"].idxmax()]
         ratio = reference["multiply_adds"] / row["multiply_adds"]

@@ -20,11 +20,15 @@ CLOCK_TOLERANCE = 60.0
 RESULTS = "results"
 
 STAGES = (
+    "attribution",
+    "baselines",
     "cells",
+    "costs",
     "datasets",
     "demo",
     "demo_slides",
     "evaluation",
+    "export",
     "external",
     "features",
     "figures",

@@ -94,7 +94,10 @@ def audit_identity(
             f"learn:\n{shown}\nTake these images out of one data set, or use leakage: report."
         )
     for row in table[table["verdict"] == UNKNOWN].itertuples():
-        logger.warning("%s: the weights do not record which images they learnt", row.learnt_from)
+        logger.warning(
+            "%s and %s: what was learnt, or what is tested, is not recorded by its content",
+            *(row.learnt_from, row.tested_on),
+        )
     write_table(table, output)
 
 
@@ -107,9 +110,11 @@ def _judge(entry: Mapping[str, str], split: pd.DataFrame) -> dict:
         tested = manifest[manifest["image_id"].isin(in_test)]
     row = {key: entry[key] for key in ("learnt_from", "tested_on")}
     row["tested_images"] = len(tested)
+    if tested.empty:
+        return row | {"verdict": UNKNOWN}
     if entry["kind"] == "weights":
         learnt = read_learnt(entry["learnt"])
-        if learnt is UNRECORDED:
+        if learnt is UNRECORDED or (tested["sha256"] == "").any():
             return row | {"verdict": UNKNOWN}
         same = tested["sha256"].map(digest_key).isin(learnt)
         counts = _counts(tested, same, same & False, set())

@@ -7,7 +7,8 @@ classes, where subjects are named, the size of the images, and folds that fit th
 import argparse
 import re
 import sys
-from collections.abc import Iterable, Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -24,22 +25,32 @@ from blastfold.datasets.formats.common import is_image
 from blastfold.datasets.formats.folder import DEFAULT_CLASSES
 from blastfold.datasets.formats.listing import Listing
 from blastfold.datasets.formats.sheet import Sheet
+from blastfold.experiment.config import check_config
 from blastfold.experiment.folders import STAGES
 from blastfold.images.decoding import ImageError, decode_image
 
 PUBLIC_FORMATS = ("c-nmc-2019", "all-idb2", "all-idb1", "pcam")
 """Formats of public data sets, which name their subjects or photographs themselves."""
 
+SCHEMA = Path(__file__).resolve().parents[3] / "schemas" / "config.schema.yaml"
+
 MOST_FOLDS = 5
+LONGEST_NAME = 60
 LARGEST_SIDE = 224
 SMALLEST_SIDE = 32
 SAMPLED_IMAGES = 25
 
-MALIGNANT = (
-    *("blast", "leuk", "malignan", "cancer", "tumor", "tumour", "positive", "patholog"),
-    *("pre-b", "pro-b", "early", "[pre", "abnormal", "all", "l1", "l2", "l3"),
+POSITIVE_PARTS = ("blast", "leuk", "malignan", "cancer", "tumor", "tumour", "carcinoma", "lymphoma")
+POSITIVE_WORDS = (
+    *("all", "aml", "cll", "cml", "l1", "l2", "l3", "pre", "pro", "early", "positive", "case"),
+    *("cases", "disease", "diseased", "patient", "patients", "abnormal", "pathological"),
+    *("infected", "affected", "parasitized"),
 )
-"""How names of positive classes begin, or which words they have."""
+NEGATIVE_WORDS = (
+    *("normal", "healthy", "benign", "hem", "negative", "control", "controls", "reactive"),
+    *("uninfected", "unaffected", "non", "not", "no", "without"),
+)
+"""Words of names of classes: those with a part of a positive word, positive ones, negative ones."""
 
 
 class Found(NamedTuple):
@@ -56,11 +67,12 @@ class Found(NamedTuple):
     listing: Listing
 
 
-def look_into(folder: Path) -> Found:
+def look_into(folder: Path, positive: Sequence[str] = ()) -> Found:
     """Find out how a folder of images is to be read.
 
     Args:
         folder: The images, with a sheet, in class folders, or as a public data set has them.
+        positive: Names of the positive classes; empty to guess.
 
     Raises:
         InputError: There is no image, or nothing tells their classes.
@@ -76,45 +88,62 @@ def look_into(folder: Path) -> Found:
             return Found({"format": name}, {}, list_files(name, folder, {}))
         except InputError:
             continue
-    if found := _by_sheet(folder, files):
+    found, faults = _by_sheets(folder, files, positive)
+    if found:
         return found
-    return _by_folders(folder, files)
+    try:
+        found = _by_folders(folder, files, positive)
+    except InputError as error:
+        raise InputError("\n".join([str(error), *faults])) from None
+    unread = {"format": " ".join(fault.splitlines()[0] for fault in faults)} if faults else {}
+    return found._replace(comments=found.comments | unread)
 
 
-def _by_sheet(folder: Path, files: Iterable[str]) -> Found | None:
+def _by_sheets(
+    folder: Path, files: Iterable[str], positive: Sequence[str]
+) -> tuple[Found | None, list[str]]:
+    """Return the sheet that lists most images, if one can be read; and the faults of the others."""
+    readable, faults = [], []
     for file in sorted(files):
         if not file.lower().endswith((".tsv", ".csv")):
             continue
         try:
-            sheet = Sheet(folder / file)
-            labels = sorted({row["label"] for _, row in sheet.named_rows()} - {""})
-            settings = {"format": "folder", "sheet": file}
-            classes, comment = guess_classes(labels)
-            settings |= {"classes": classes} if classes else {}
-            comments = {"classes": comment} if classes else {}
-            return Found(settings, comments, list_files("folder", folder, settings))
+            readable.append(_by_sheet(folder, file, positive))
         except InputError as error:
-            if "the column" in str(error):
-                continue
-            place = PurePosixPath(file).parent
-            other = f", or name the folder that it describes: DATA={folder / place}"
-            raise InputError(
-                f"{error}\nCorrect the sheet '{file}'{other * (str(place) != '.')}."
-            ) from error
-    return None
+            faults.append(f"The table '{file}' is not read: {error}")
+    if not readable:
+        return None, faults
+    found = max(readable, key=lambda sheet: len(sheet.listing.records))
+    others = [other.settings["sheet"] for other in readable if other is not found]
+    if others:
+        found.comments["sheet"] = f"Not read: {', '.join(others)}. Join the sheets to use them all."
+    return found, faults
 
 
-def _by_folders(folder: Path, files: Iterable[str]) -> Found:
+def _by_sheet(folder: Path, file: str, positive: Sequence[str]) -> Found:
+    sheet = Sheet(folder / file)
+    labels = sorted({row["label"] for _, row in sheet.named_rows()} - {""})
+    settings = {"format": "folder", "sheet": file}
+    classes, comment = guess_classes(labels, positive)
+    settings |= {"classes": classes} if classes else {}
+    comments = {"classes": comment} if classes else {}
+    return Found(settings, comments, list_files("folder", folder, settings))
+
+
+def _by_folders(folder: Path, files: Iterable[str], positive: Sequence[str]) -> Found:
     names = sorted(
         {PurePosixPath(file).parts[-2] for file in files if is_image(file) and "/" in file},
         key=str.casefold,
     )
+    names = [name for name in names if name not in PART_WORDS]
     settings: dict = {"format": "folder"}
     comments = {}
     try:
+        if positive:
+            raise InputError("asked for")
         listing = list_files("folder", folder, settings)
     except InputError as error:
-        classes, comment = guess_classes([name for name in names if name not in PART_WORDS])
+        classes, comment = guess_classes(names, positive)
         if not classes:
             raise InputError(f"{error}") from None
         settings["classes"], comments["classes"] = classes, comment
@@ -131,14 +160,20 @@ def _by_folders(folder: Path, files: Iterable[str]) -> Found:
     return Found(settings, comments, listing)
 
 
-def guess_classes(names: list[str]) -> tuple[dict[str, list[str]] | None, str]:
+def guess_classes(
+    names: list[str], positive: Sequence[str] = ()
+) -> tuple[dict[str, list[str]] | None, str]:
     """Return which names are which class, None where the default words say it; and a comment.
 
+    Args:
+        names: Names of folders or labels.
+        positive: Those that are positive; empty to guess.
+
     Raises:
-        InputError: There are no two names.
+        InputError: There are no two names, or nothing tells which are positive.
     """
     known = {word for words in DEFAULT_CLASSES.values() for word in words} | {"0", "1"}
-    if {name.casefold() for name in names} <= known and len(names) > 1:
+    if not positive and {name.casefold() for name in names} <= known and len(names) > 1:
         return None, ""
     if len(names) < 2:
         found = ", ".join(map(repr, names)) or "no class folder and no sheet"
@@ -147,19 +182,36 @@ def guess_classes(names: list[str]) -> tuple[dict[str, list[str]] | None, str]:
             "images of two classes, in a folder each or with a label each in a sheet. For boxes in "
             "photographs see the key boxes in config/README.md."
         )
-    positive = [name for name in names if _is_malignant(name)]
-    if not positive or len(positive) == len(names):
-        positive = names[1:]
-    negative = [name for name in names if name not in positive]
-    classes = dict(zip(LEUKAEMIA_CLASSES, (negative, positive), strict=True))
-    return classes, "Guessed from the names: check which are positive."
+    comment = "As asked for." if positive else "Guessed from the names: check which are positive."
+    chosen = list(positive) or [name for name in names if _is_positive(name)]
+    rest = [name for name in names if name not in chosen]
+    if unknown := [name for name in positive if name not in names]:
+        raise InputError(f"POSITIVE: {unknown} are not among the classes {names}")
+    if not chosen and any(map(_is_negative, names)):
+        chosen = [name for name in names if not _is_negative(name)]
+        rest = [name for name in names if name not in chosen]
+    if not chosen or not rest:
+        raise InputError(
+            f"DATA: nothing tells which of the classes {', '.join(map(repr, names))} are positive. "
+            "Name them, with a comma between several: make new DATA=... POSITIVE='...'"
+        )
+    return dict(zip(LEUKAEMIA_CLASSES, (rest, chosen), strict=True)), comment
 
 
-def _is_malignant(name: str) -> bool:
-    words = re.split(r"[\s_\-\[\]()]+", name.casefold())
-    return any(word.startswith(MALIGNANT) for word in words if word) or name.casefold().startswith(
-        MALIGNANT
+def _words(name: str) -> list[str]:
+    return re.findall(r"[^\W_]+", name.casefold())
+
+
+def _is_negative(name: str) -> bool:
+    return any(word in NEGATIVE_WORDS for word in _words(name))
+
+
+def _is_positive(name: str) -> bool:
+    words = _words(name)
+    positive = any(
+        word in POSITIVE_WORDS or any(part in word for part in POSITIVE_PARTS) for word in words
     )
+    return positive and not _is_negative(name)
 
 
 def image_size(folder: Path, records: pd.DataFrame) -> list[int]:
@@ -180,39 +232,45 @@ def image_size(folder: Path, records: pd.DataFrame) -> list[int]:
 
 
 def protocol_for(records: pd.DataFrame) -> tuple[str, dict, str]:
-    """Return name, entry and comment of the folds that the subjects allow."""
+    """Return name, entry and comment of the folds that subjects and images allow.
+
+    Raises:
+        InputError: A class has a single image.
+    """
     named = records[records["subject"] != ""]
-    counts = named.groupby("label")["subject"].nunique()
-    fewest = int(counts.min()) if len(counts) == len(LEUKAEMIA_CLASSES) else 0
-    entry = {"kind": "kfold", "folds": MOST_FOLDS, "group_by": "subject"}
+    subjects = named.groupby("class")["subject"].nunique()
+    fewest = int(subjects.min()) if len(subjects) == len(LEUKAEMIA_CLASSES) else 0
+    entry = {"kind": "kfold", "group_by": "subject", "validation_fraction": 0.1}
     if fewest >= 2:
-        entry["folds"] = min(MOST_FOLDS, fewest)
-        if fewest == entry["folds"]:
+        folds = {"folds": min(MOST_FOLDS, fewest)}
+        if fewest <= MOST_FOLDS:
             # A validation part by subject would take the only subject of a class.
-            entry |= {"validation_group_by": "image"}
-        return (
-            "by_subject",
-            entry | {"validation_fraction": 0.1},
-            f"{named['subject'].nunique()} subjects, {fewest} in the smaller class.",
-        )
-    return (
-        "by_duplicates",
-        entry | {"group_by": "group", "validation_fraction": 0.1},
-        "Subjects are unknown: the same patient may be in training and test.",
-    )
+            folds["validation_group_by"] = "image"
+        comment = f"{named['subject'].nunique()} subjects, {fewest} in the smaller class."
+        return "by_subject", entry | folds, comment
+    images = records["class"].value_counts()
+    if images.min() < 2:
+        raise InputError(f"DATA: the class {images.idxmin()!r} has one image, expected at least 2")
+    folds = {"folds": min(MOST_FOLDS, int(images.min()))}
+    if len(named):
+        comment = "A class has one subject: no split can show results on new subjects."
+        return "by_image", entry | folds | {"group_by": "image"}, comment
+    comment = "Subjects are unknown: the same patient may be in training and test."
+    return "by_duplicates", entry | folds | {"group_by": "group"}, comment
 
 
-def write_config(folder: Path, name: str) -> str:
+def write_config(folder: Path, name: str, positive: Sequence[str] = ()) -> str:
     """Return the text of a config for a folder.
 
     Args:
         folder: The folder of images.
         name: Name of the data set and the experiment.
+        positive: Names of the positive classes; empty to guess.
 
     Raises:
-        InputError: See :func:`look_into`.
+        InputError: See :func:`look_into`; or a name of the folder cannot be in a config.
     """
-    found = look_into(folder)
+    found = look_into(folder, positive)
     records = found.listing.records
     entry = found.settings | {"path": str(folder), "image_size": image_size(folder, records)}
     protocol, folds, comment = protocol_for(records)
@@ -241,13 +299,30 @@ def write_config(folder: Path, name: str) -> str:
         "experiments:",
         f"  - {{datasets: [{name}], protocols: [{protocol}], models: [mobilenet_v2, simple_cnn]}}",
     ]
-    return "\n".join(line for line in lines if line) + "\n"
+    text = "\n".join(line for line in lines if line) + "\n"
+    try:
+        check_config(yaml.safe_load(text), SCHEMA)
+    except (BlastfoldError, yaml.YAMLError) as error:
+        raise InputError(
+            f"DATA: a config for '{folder}' cannot be written. Rename what it names, or write the "
+            f"config by hand.\n{error}"
+        ) from None
+    return text
 
 
 def _flow(value: str | list | Mapping) -> str:
     """Return a value as YAML on one line."""
     text = yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True)
     return text.removesuffix("\n...\n").strip()
+
+
+def plain_words(text: str) -> str:
+    """Return a text as the name of an experiment and a data set."""
+    letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    name = re.sub(r"[^a-z0-9]+", "_", letters.lower()).strip("_")[:LONGEST_NAME].strip("_")
+    # yes, off and null are no texts in YAML.
+    usual = re.match(r"[a-z]", name) and isinstance(yaml.safe_load(name), str)
+    return name if usual and name not in STAGES else f"data_{name}".strip("_")
 
 
 def main(arguments: list[str]) -> None:
@@ -259,14 +334,15 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", help="folder of images")
     parser.add_argument("--name", help="name of the experiment; else that of the folder")
+    parser.add_argument("--positive", help="names of the positive classes, with commas between")
     chosen = parser.parse_args(arguments)
     folder = Path(chosen.data)
-    name = re.sub(r"\W+", "_", (chosen.name or folder.resolve().name).lower()).strip("_")
-    name = f"data_{name}" if name in STAGES or not re.match(r"[a-z]", name) else name
+    name = plain_words(chosen.name or folder.resolve().name)
     path = Path(f"{name}.yaml")
     if path.exists():
         raise InputError(f"'{path}' exists and is not overwritten; name another: NAME=<name>")
-    text = write_config(folder, name)
+    names = [part.strip() for part in (chosen.positive or "").split(",") if part.strip()]
+    text = write_config(folder, name, names)
     with written_whole(path) as partial:
         partial.write_text(text, "utf-8")
     print(f"{text}\nWritten to {path}. Read its comments, then: make check CONFIG={path}")

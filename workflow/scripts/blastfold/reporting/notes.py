@@ -207,6 +207,10 @@ SENTENCES = {
     ),
     "random_backbone": "not compared: the backbone is random and frozen",
     "no_costlier_model": "not compared: no model with learnt weights needs more multiply-adds",
+    "no_costlier_known": (
+        "not compared: of the models whose result and multiply-adds are known, none with learnt "
+        "weights needs more of them; they are not known of {models:.0f}"
+    ),
     "not_measured": "latency, throughput and memory were not measured",
     "no_test_images": "no test image",
     "no_subject_named": (

@@ -34,6 +34,12 @@ features."""
 
 HDF5 = (".h5", ".hdf5")
 
+NO_FEATURES = (
+    *("index", "row", "label", "class", "target", "split", "part", "fold", "role", "repeat"),
+    *("subject", "patient", "picture", "parent", "group", "file", "path", "sha256"),
+)
+"""Columns that tables of vectors often have next to the features, and that tell the class."""
+
 
 class OnnxBackbone(NamedTuple):
     """An ONNX file as a frozen backbone.
@@ -191,7 +197,7 @@ def read_vectors(
     """Read the vectors of images by their names.
 
     Args:
-        path: A table (.tsv or .csv) with a column of names and one column per feature, or an HDF5
+        path: A table (.tsv) with a column of names and one column per feature, or an HDF5
             file with a data set of names, (n,), and one of vectors, (n, features).
         declared: What the config declares.
         image_ids: Names of the wanted images, in their order.
@@ -253,6 +259,13 @@ def _read_hdf5(path: str | os.PathLike, declared: VectorSettings) -> tuple[list[
 def _read_table(path: str | os.PathLike, declared: VectorSettings) -> tuple[list[str], np.ndarray]:
     table = read_text_table(path, (declared.ids,))
     numbers = table.drop(columns=declared.ids)
+    other = [name for name in numbers if name.strip().casefold() in NO_FEATURES or not name.strip()]
+    other += [name for name in numbers if name.startswith("Unnamed:")]
+    if other:
+        raise InputError(
+            f"{path}: the columns {other} are no features; a network would learn from them. Write "
+            f"the table with {declared.ids} and the features alone"
+        )
     try:
         values = numbers.to_numpy().astype(np.float32)
     except ValueError as error:

@@ -226,7 +226,7 @@ def _series(series: Series) -> dict:
         "title": series.title,
         "dataset": int(series.dataset),
         "cells": _whole(series.cells),
-        "probability": _rounded(series.probability),
+        "probability": _rounded_below(series.probability, THRESHOLD),
         "note": series.note,
     }
     return content | ({"maps": _whole(series.maps)} if len(series.maps) else {})
@@ -238,3 +238,12 @@ def _whole(numbers: Sequence[int]) -> list[int]:
 
 def _rounded(numbers: Sequence[float]) -> list[float]:
     return [round(float(number), DIGITS) for number in numbers]
+
+
+def _rounded_below(numbers: Sequence[float], threshold: float) -> list[float]:
+    """Round, and keep what is below a threshold below it: the script predicts by what it reads."""
+    step = 10.0**-DIGITS
+    return [
+        round(threshold - step, DIGITS) if number < threshold <= rounded else rounded
+        for number, rounded in zip(numbers, _rounded(numbers), strict=True)
+    ]

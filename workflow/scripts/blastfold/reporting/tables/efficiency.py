@@ -19,7 +19,7 @@ Paths = Iterable[str | os.PathLike]
 COSTS = {"multiply_adds": "multiply-adds", "latency_ms": "latency", "parameters": "parameters"}
 """Costs of an accuracy, with their words."""
 
-NO_REFERENCE = ("random_backbone", "no_costlier_model")
+NO_REFERENCE = ("random_backbone", "no_costlier_model", "no_costlier_known")
 """Notes on a model that is compared with no other one."""
 
 NOT_RANKED = "not ranked"
