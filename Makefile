@@ -9,6 +9,7 @@ CONFIG ?= config.yaml
 PROCESSES ?= logical
 
 # The default experiment's config is Snakemake's own choice.
+CONFIG_EXISTS = test -f "$(CONFIG)" || { echo "CONFIG: there is no file '$(CONFIG)'"; exit 1; }
 CHOSEN = $(if $(subst config.yaml,,$(CONFIG)),--configfile "$(CONFIG)")
 
 # `make env GPU=1` is remembered until `make env GPU=0`.
@@ -57,9 +58,11 @@ bootstrap:
 	"$$start/bin/uv" pip install --quiet --python $(BIN)/python --require-hashes -r "$$start/uv.txt"
 
 results: env ## Run an experiment; CONFIG=config/thesis.yaml, else the default one; CORES=8 limits it.
+	@$(CONFIG_EXISTS)
 	$(BIN)/snakemake --cores $(CORES) --resources gpu=1 $(CHOSEN)
 
 report: env ## Write the report of a finished experiment; CONFIG=, REPORT=report.zip for a large one.
+	@$(CONFIG_EXISTS)
 	$(BIN)/snakemake --report "$(REPORT)" $(CHOSEN)
 
 new: env ## Write a config for a folder of images: DATA=<folder>, NAME=<name>, POSITIVE=<classes>.
@@ -68,9 +71,11 @@ new: env ## Write a config for a folder of images: DATA=<folder>, NAME=<name>, P
 		$(if $(NAME),--name "$(NAME)") $(if $(POSITIVE),--positive "$(POSITIVE)")
 
 check: env ## Import, split and audit the data of an experiment, and print its plan; trains nothing.
+	@$(CONFIG_EXISTS)
 	@$(BIN)/snakemake check --cores $(CORES) --quiet host progress reason rules $(CHOSEN)
 	@PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.show_check "$(CONFIG)"
-	@$(BIN)/snakemake --dry-run --quiet host rules $(CHOSEN)
+	@$(BIN)/snakemake --dry-run --quiet host rules $(CHOSEN) 2>&1 | \
+		awk '/^Job stats/ {tables++} /^Reasons/ {exit} tables && tables < 2'
 
 estimate: env ## Print the expected hours of an experiment; CONFIG=config/thesis.yaml, DEVICE=cpu or gpu.
 	PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.estimate_command "$(CONFIG)" \

@@ -38,6 +38,7 @@ def test_a_sheet_gives_subjects_and_folds_by_subject(tmp_path):
     assert entry["image_size"] == [32, 32]
     folds = config["protocols"]["by_subject"]
     assert (folds["folds"], folds["group_by"]) == (3, "subject")
+    assert "Too few to validate" in write_config(tmp_path / "cells", "mine")
     assert folds["validation_group_by"] == "image"
 
 

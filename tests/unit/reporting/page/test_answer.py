@@ -61,6 +61,28 @@ def test_the_verdict_is_the_stored_one(tmp_path, outcome, words):
     assert answer_sentences(compare(tmp_path, comparison(outcome)), "cells")[0].endswith(words)
 
 
+@pytest.mark.parametrize(
+    ("above", "expected"),
+    [
+        (("not shown", "not shown"), "No model is shown to be above the mean colour"),
+        (("shown", "not shown"), "Big net is not shown to be above the mean colour"),
+        (("shown", "shown"), ""),
+    ],
+)
+def test_the_answer_names_a_baseline_that_models_are_not_above(tmp_path, above, expected):
+    write_study(tmp_path)
+    table = pd.DataFrame({"model_title": ["Small net", "Big net"], "above_baseline": above})
+    names = {"protocol": "by_subject", "metric": "auc", "baseline": "mean_colour"}
+    table = table.assign(**names, baseline_value=0.84)
+    write_table(table, tmp_path / "tables" / "cells" / "baselines.tsv")
+    (tmp_path / "tables" / "cells" / "baselines.md").write_text("")
+    found = answer_sentences(read_study(tmp_path, about()), "cells")
+    rest = " (no network), which reaches 84.0 %."
+    assert [text for text in found if "above the" in text] == (
+        [expected + rest] if expected else []
+    )
+
+
 def test_one_model_under_two_names_is_not_compared_nor_counted(tmp_path):
     write_study(tmp_path)
     pair = {"dataset": "cells", "protocol": "by_subject", "models": ["small", "big"]}

@@ -34,8 +34,8 @@ def download_weights(architecture: str, weights: str, record: str) -> None:
         # Keras raises a bare Exception when a download fails.
         raise InputError(
             f"weights: imagenet: the weights of {name} could not be downloaded ({error}). "
-            f"Run `snakemake {weights}` once on a machine that reaches the internet and copy the "
-            f"file to {weights}, give the path of a file as the model's weights, or set "
+            f"Run `snakemake --cores 1 {weights}` once on a machine that reaches the internet and "
+            f"copy the file to {weights}, give the path of a file as the model's weights, or set "
             "weights: none."
         ) from error
     # A temporary folder, because Keras requires the ending .weights.h5.

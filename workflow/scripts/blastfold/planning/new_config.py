@@ -247,6 +247,8 @@ def protocol_for(records: pd.DataFrame) -> tuple[str, dict, str]:
             # A validation part by subject would take the only subject of a class.
             folds["validation_group_by"] = "image"
         comment = f"{named['subject'].nunique()} subjects, {fewest} in the smaller class."
+        if "validation_group_by" in folds:
+            comment += " Too few to validate on subjects of their own."
         return "by_subject", entry | folds, comment
     images = records["class"].value_counts()
     if images.min() < 2:
@@ -292,7 +294,8 @@ def write_config(folder: Path, name: str, positive: Sequence[str] = ()) -> str:
         f"  # {comment}",
         f"  {protocol}: {_flow(folds)}",
         "models:",
-        "  # Only the classifier on ImageNet features is trained: minutes on a CPU.",
+        "  # Only the classifier on ImageNet features is trained: minutes on a CPU. The first run",
+        "  # downloads the ImageNet weights.",
         "  mobilenet_v2: {architecture: mobilenet_v2, weights: imagenet, preprocessing: weights, "
         "train: head, epochs: 20, augment: false}",
         "  simple_cnn: {architecture: simple_cnn, epochs: 20, learning_rate: 0.0003}",

@@ -17,7 +17,7 @@ def main(config: str) -> None:
     results = Path(experiment_folders(read_config_file(config).get("name"))["results"])
     print((results / "tables" / "leakage.md").read_text("utf-8"))
     print(f"Files that are not used: {results}/datasets/*/rejected.tsv")
-    print("What trains next:")
+    print("What make results runs next:")
 
 
 if __name__ == "__main__":

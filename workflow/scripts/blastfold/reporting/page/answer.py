@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from blastfold.core.names import PROCEDURE
+from blastfold.core.names import BASELINES, FIRST_BASELINE, PROCEDURE
 from blastfold.core.notes import FIRST_HIGHER, NO_DIFFERENCE, SECOND_HIGHER
 from blastfold.reporting.page.study import Result, Standing, Study
 from blastfold.reporting.publication.data_facts import NO_PATIENTS, QUOTED
@@ -16,6 +16,9 @@ from blastfold.reporting.publication.wording import count, duration, listing, pe
 from blastfold.reporting.tables.leak_contrast import LEAK
 from blastfold.reporting.tables.writing import MINUS
 from blastfold.reporting.verdicts import outcome_words
+
+ABOVE = "shown"
+"""The word of the table of baselines for a network above one."""
 
 NO_HONEST = (
     "No protocol of this experiment is known to keep training and test images apart: it has no "
@@ -31,11 +34,13 @@ def answer_sentences(study: Study, dataset: str) -> list[str]:
         dataset: A data set that models are trained on.
 
     Returns:
-        What the models reach on new subjects with the verdict on their differences, and the effect
-        of leakage; fewer sentences where results are missing.
+        What the models reach on new subjects with the verdict on their differences, what a
+        baseline without a network reaches where not all are above it, and the effect of leakage;
+        fewer sentences where results are missing.
     """
     quoted = study.quoted(dataset)
     sentences = [_level_sentence(study, quoted) if quoted else NO_HONEST]
+    sentences += [baseline_sentence(study, quoted)] if quoted else []
     return [text for text in [*sentences, leak_sentence(study, dataset)] if text]
 
 
@@ -50,6 +55,31 @@ def _level_sentence(study: Study, split: Standing) -> str:
     )
     verdict = models_verdict(study, split)
     return f"{where} {_range(study, results)}{f'; {verdict}' if verdict else ''}."
+
+
+def baseline_rows(study: Study, split: Standing) -> pd.DataFrame | None:
+    """Return the models next to the first baseline by the primary metric; None without them."""
+    table = study.sources.table(f"tables/{split.dataset}/baselines")
+    if table is None:
+        return None
+    chosen = (table["protocol"] == split.protocol) & (table["metric"] == study.metric)
+    rows = table[chosen & (table["baseline"] == FIRST_BASELINE)]
+    return None if rows.empty else rows
+
+
+def baseline_sentence(study: Study, split: Standing) -> str:
+    """Say which models are not shown to be above the first baseline; empty for none."""
+    rows = baseline_rows(study, split)
+    below = rows[rows["above_baseline"] != ABOVE] if rows is not None else ()
+    if not len(below):
+        return ""
+    models = listing(below["model_title"]) if len(below) < len(rows) else "No model"
+    shown = "is not shown" if len(below) < len(rows) else "is shown"
+    if 1 < len(below) < len(rows):
+        shown = "are not shown"
+    value = percent_text(rows["baseline_value"].iloc[0])
+    name = BASELINES[FIRST_BASELINE].lower()
+    return f"{models} {shown} to be above the {name}, which reaches {value}."
 
 
 def _range(study: Study, results: Sequence[Result]) -> str:

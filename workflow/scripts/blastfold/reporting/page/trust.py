@@ -16,7 +16,7 @@ from blastfold.core.notes import (
     only_notes,
 )
 from blastfold.reporting.notes import sentences
-from blastfold.reporting.page.answer import percent_text, procedure_rows
+from blastfold.reporting.page.answer import ABOVE, baseline_rows, percent_text, procedure_rows
 from blastfold.reporting.page.study import Standing, Study, effective_groups
 from blastfold.reporting.publication.data_facts import QUOTED
 from blastfold.reporting.publication.wording import count, listing, percent, sentence
@@ -158,18 +158,15 @@ def _few_groups(study: Study, dataset: str) -> Iterator[Light]:
 
 
 def _baselines(study: Study, dataset: str) -> Iterator[Light]:
-    table, split = study.sources.table(f"tables/{dataset}/baselines"), study.best_known(dataset)
-    if table is None or split is None:
+    split = study.best_known(dataset)
+    rows = baseline_rows(study, split) if split else None
+    if rows is None:
         return
-    chosen = (table["protocol"] == split.protocol) & (table["metric"] == study.metric)
-    rows = table[chosen & (table["baseline"] == FIRST_BASELINE)]
-    if rows.empty:
-        return
-    above = rows[rows["above_baseline"] == "shown"]
+    above = rows[rows["above_baseline"] == ABOVE]
     name = BASELINES[FIRST_BASELINE].lower()
     text = f"Shown to be above the {name}: {len(above)} of {count(len(rows), 'model')}"
     if len(above) < len(rows):
-        others = rows[rows["above_baseline"] != "shown"]["model_title"]
+        others = rows[rows["above_baseline"] != ABOVE]["model_title"]
         text += f". Not shown for {listing(others)}: {sentences('not_above_baseline')}"
     state = GOOD if len(above) == len(rows) else CAUTION
     check = "Networks see more than the stain"
