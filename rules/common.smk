@@ -101,6 +101,10 @@ except BlastfoldError as error:
 # Neither in a dry run nor in the processes of single jobs.
 onstart:
     record_experiment(experiment.results, CONFIGS)
+    if workflow.local_exec:
+        # The limit of jobs per second is meant for clusters. With it Snakemake 9 wakes once a second for
+        # every job that has finished, and after 170 jobs this takes a sixth of a core.
+        workflow.scheduler.job_rate_limiter = None
     for finding in urgent_findings(ROOT.resolve(), Path(experiment.results)):
         logger.warning(str(finding))
 
