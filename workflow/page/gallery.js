@@ -19,6 +19,7 @@ class Gallery {
     this.sheets = new Map();
     this.drawn = new Map();
     this.active = 0;
+    this.marks = this.data.marks ? new Marks(this) : null;
     this.lookUp();
     this.fillFilters();
     this.listen();
@@ -58,6 +59,8 @@ class Gallery {
     datasets.values.forEach((title, code) => this.option(this.field("dataset"), code, title));
     this.field("dataset").closest("label").hidden = datasets.values.length < 2;
     this.field("verdict").closest("label").hidden = !this.labelled;
+    this.field("run").closest("label").hidden = this.data.series.length < 2;
+    this.root.querySelector("[data-heading]").textContent = this.data.heading;
     for (const column of this.data.columns.slice(1).filter((column) => column.filter)) {
       const label = document.createElement("label");
       label.append(`${column.title} `);
@@ -106,6 +109,7 @@ class Gallery {
       if (cell) this.open(Number(cell.dataset.place));
     });
     this.canvas.addEventListener("keydown", (event) => this.move(event));
+    if (this.marks) this.marks.listen();
     this.dialog.addEventListener("click", (event) => {
       if (event.target === this.dialog || event.target.closest("[data-close]")) this.dialog.close();
       const step = event.target.closest("[data-step]");
@@ -126,6 +130,7 @@ class Gallery {
     const verdict = this.field("verdict").value;
     const limits = ["lowest", "highest"].map((name) => this.field(name).valueAsNumber);
     const [lowest, highest] = [Number.isNaN(limits[0]) ? 0 : limits[0], Number.isNaN(limits[1]) ? 1 : limits[1]];
+    const marked = this.field("marked").value;
     const chosen = this.data.columns.slice(1).filter((column) => column.filter && this.field(`column-${column.key}`).value !== "")
       .map((column) => [column.codes, Number(this.field(`column-${column.key}`).value)]);
     this.run = number;
@@ -134,6 +139,7 @@ class Gallery {
       const probability = series.probability[place];
       if (probability < lowest || probability > highest) return;
       if (verdict && (verdict === "wrong") !== this.isWrong(number, place)) return;
+      if (marked && (marked === "yes") !== this.marks.of.has(cell)) return;
       if (chosen.every(([codes, code]) => codes[cell] === code)) this.shown.push(place);
     });
     if (series) this.sort(series);
@@ -159,7 +165,8 @@ class Gallery {
       models: (place) => -this.wrong[cells[place]] - error(place) / 2,
       name: (place) => cells[place],
     };
-    const key = measure ? (place) => -measure[cells[place]] : keys[order];
+    // What is not known comes last.
+    const key = measure ? (place) => -(measure[cells[place]] ?? -1e300) : keys[order];
     const value = new Map(this.shown.map((place) => [place, key(place)]));
     this.shown.sort((one, other) => value.get(one) - value.get(other) || one - other);
   }
@@ -244,6 +251,7 @@ class Gallery {
     const caption = document.createElement("span");
     caption.textContent = `${kind ? `${kind} ` : ""}${probability.toFixed(2)}${verdict ? (wrong ? " ✗" : " ✓") : ""}`;
     node.append(caption);
+    if (this.marks) this.marks.show(node, cell);
     return node;
   }
 
@@ -254,7 +262,10 @@ class Gallery {
 
   // A sheet is decoded when one of its cells is first shown.
   sheet(number) {
-    if (!this.sheets.has(number)) {
+    const {files} = this.data.sheet;
+    if (files.length) {
+      this.sheets.set(number, files[number]);
+    } else if (!this.sheets.has(number)) {
       const text = atob(document.getElementById(`sheet-${this.name}-${number}`).textContent.trim());
       const bytes = Uint8Array.from(text, (letter) => letter.charCodeAt(0));
       this.sheets.set(number, URL.createObjectURL(new Blob([bytes], {type: "image/jpeg"})));
@@ -307,8 +318,22 @@ class Gallery {
     const {cell, positive} = this.words(this.shown[this.active]);
     const body = this.root.querySelector(".detail-body");
     body.replaceChildren(this.pictures(cell), this.facts(cell, positive));
+    if (this.marks) this.marks.choices(cell);
     if (!this.dialog.open) this.dialog.showModal();
   }
+
+  // Opens a cell by its number, whatever the filters leave out.
+  openCell(cell) {
+    const find = () => this.shown.findIndex((place) => this.data.series[this.run].cells[place] === cell);
+    if (find() < 0) {
+      for (const name of ["verdict", "marked", "lowest", "highest"]) this.field(name).value = {lowest: 0, highest: 1}[name] ?? "";
+      this.chooseDataset();
+    }
+    this.open(find());
+  }
+
+  // The number of the cell at a place of the grid.
+  cellAt(shownPlace) { return this.data.series[this.run].cells[this.shown[shownPlace]]; }
 
   pictures(cell) {
     const box = document.createElement("div");
@@ -342,7 +367,10 @@ class Gallery {
       list.append(name, value);
     };
     for (const column of this.data.columns) add(column.title, column.codes[cell] >= 0 ? column.values[column.codes[cell]] : "unknown");
-    for (const measure of this.data.measures) add(measure.title, String(measure.values[cell]));
+    for (const measure of this.data.measures) {
+      const value = measure.values[cell];
+      add(measure.title, value === null ? "unknown" : String(Number(value.toFixed(measure.decimals))));
+    }
     if (this.tested[cell]) add("Wrong in", `${this.wrong[cell]} of ${this.tested[cell]} runs`);
     box.append(list, this.predictions(cell, positive));
     return box;
@@ -351,7 +379,7 @@ class Gallery {
   predictions(cell, positive) {
     const table = document.createElement("table");
     const head = table.createTHead().insertRow();
-    for (const text of ["Model and protocol", `Probability of ${positive}`, "", ""]) {
+    for (const text of [this.data.heading, `Probability of ${positive}`, "", ""]) {
       const heading = document.createElement("th");
       heading.textContent = text;
       head.append(heading);
@@ -376,6 +404,160 @@ class Gallery {
       row.insertCell().textContent = this.data.labels[cell] < 0 ? "" : this.isWrong(number, place) ? "✗ wrong" : "✓ right";
     });
     return table;
+  }
+}
+
+// The labels that a reader gives to cells. They stay in the browser until they are downloaded as a
+// sheet of positions, which a data set of the format photographs accepts.
+class Marks {
+  constructor(gallery) {
+    this.gallery = gallery;
+    this.rules = gallery.data.marks;
+    this.names = [...this.rules.labels, this.rules.nothing];
+    this.of = new Map();
+    this.saved = true;
+    this.bar = gallery.root.querySelector(".gallery-marks");
+    this.box = gallery.root.querySelector(".detail-marks");
+  }
+
+  listen() {
+    const {root, canvas, dialog} = this.gallery;
+    this.bar.hidden = this.box.hidden = false;
+    this.gallery.field("marked").closest("label").hidden = false;
+    root.querySelector(".marks-hint").textContent = ` ${this.keys()}, Delete removes your label.`;
+    this.bar.querySelector("[data-download]").addEventListener("click", () => this.download());
+    this.bar.querySelector("input").addEventListener("change", (event) => this.load(event.target.files[0]));
+    canvas.addEventListener("keydown", (event) => this.press(event, this.gallery.active));
+    dialog.addEventListener("keydown", (event) => this.press(event, this.gallery.active));
+    this.box.addEventListener("click", (event) => {
+      const button = event.target.closest("[data-label]");
+      if (button) this.set(this.gallery.cellAt(this.gallery.active), button.dataset.label);
+    });
+    addEventListener("beforeunload", (event) => { if (!this.saved) event.preventDefault(); });
+    this.count();
+  }
+
+  title(label) { return label === this.rules.nothing ? "not a leukocyte" : label; }
+
+  keys() { return this.names.map((name, number) => `${this.key(number)}: ${this.title(name)}`).join(", "); }
+
+  key(number) { return number < this.rules.labels.length ? String(number + 1) : "0"; }
+
+  press(event, shownPlace) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select")) return;
+    const number = this.names.findIndex((name, place) => this.key(place) === event.key);
+    if (number < 0 && !["Delete", "Backspace"].includes(event.key)) return;
+    event.preventDefault();
+    this.set(this.gallery.cellAt(shownPlace), number < 0 ? "" : this.names[number]);
+  }
+
+  // An empty label takes the mark back.
+  set(cell, label) {
+    if (label) this.of.set(cell, label); else this.of.delete(cell);
+    this.saved = this.of.size === 0;
+    this.refresh(cell);
+  }
+
+  refresh(cell) {
+    const {gallery} = this;
+    gallery.drawn.forEach((node, place) => { if (gallery.cellAt(place) === cell) this.show(node, cell); });
+    if (gallery.dialog.open) this.choices(gallery.cellAt(gallery.active));
+    this.count();
+    gallery.root.dispatchEvent(new CustomEvent("marked", {detail: cell}));
+  }
+
+  // The mark of a cell in the grid; the text for those who do not see it is part of its name.
+  show(node, cell) {
+    const label = this.of.get(cell);
+    node.classList.toggle("marked", Boolean(label));
+    node.querySelector(".mark")?.remove();
+    node.setAttribute("aria-label", node.getAttribute("aria-label").replace(/, your label: .*$/, ""));
+    if (!label) return;
+    const mark = document.createElement("span");
+    mark.className = label === this.rules.nothing ? "mark nothing" : "mark";
+    mark.textContent = label === this.rules.nothing ? "✗" : label;
+    node.append(mark);
+    node.setAttribute("aria-label", `${node.getAttribute("aria-label")}, your label: ${this.title(label)}`);
+  }
+
+  choices(cell) {
+    const label = this.of.get(cell) ?? "";
+    const words = document.createElement("span");
+    words.textContent = "Your label:";
+    const buttons = [...this.names, ""].map((name, number) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.dataset.label = name;
+      button.textContent = name ? `${this.title(name)} (${this.key(number)})` : "none";
+      button.setAttribute("aria-pressed", String(name === label));
+      return button;
+    });
+    const focused = this.box.contains(document.activeElement) ? document.activeElement.dataset.label : null;
+    this.box.replaceChildren(words, ...buttons);
+    buttons.find((button) => button.dataset.label === focused)?.focus();
+  }
+
+  count() {
+    const number = this.of.size;
+    this.bar.querySelector(".marks-count").textContent = number ? `You have labelled ${number} of ${this.gallery.data.cells} cells.` : "You have labelled no cell yet.";
+    this.bar.querySelector("[data-download]").disabled = !number;
+  }
+
+  // A value as a cell of a table: in quotation marks where it could end the cell.
+  static quoted(text) { return /["\t\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text; }
+
+  sheet() {
+    const {gallery, rules} = this;
+    const cells = [...this.of.keys()].sort((one, other) => one - other);
+    const named = cells.some((cell) => gallery.value(rules.subject, cell));
+    const head = ["path", "x", "y", "label", ...(named ? ["subject"] : []), "origin"];
+    const rows = cells.map((cell) => [gallery.value(rules.path, cell), rules.x[cell], rules.y[cell], this.of.get(cell),
+      ...(named ? [gallery.value(rules.subject, cell)] : []), rules.origin]);
+    return [head, ...rows].map((row) => row.map((value) => Marks.quoted(String(value))).join("\t") + "\n").join("");
+  }
+
+  download() {
+    const anchor = document.createElement("a");
+    anchor.href = URL.createObjectURL(new Blob([this.sheet()], {type: "text/tab-separated-values"}));
+    anchor.download = this.rules.file;
+    anchor.click();
+    setTimeout(() => URL.revokeObjectURL(anchor.href), 1000);
+    this.saved = true;
+  }
+
+  // Labels of a sheet that was downloaded before; rows that fit no cell are counted.
+  async load(file) {
+    if (file) this.read(await file.text());
+  }
+
+  read(text) {
+    const [head, ...rows] = Marks.table(text);
+    const at = Object.fromEntries(["path", "x", "y", "label"].map((name) => [name, (head ?? []).indexOf(name)]));
+    const place = (path, x, y) => `${path}\n${Number(x)}\n${Number(y)}`;
+    const cellOf = new Map(this.rules.x.map((x, cell) => [place(this.gallery.value(this.rules.path, cell), x, this.rules.y[cell]), cell]));
+    let read = 0;
+    for (const row of Object.values(at).includes(-1) ? [] : rows) {
+      const cell = cellOf.get(place(row[at.path], row[at.x], row[at.y]));
+      if (cell === undefined || !this.names.includes(row[at.label])) continue;
+      this.of.set(cell, row[at.label]);
+      read += 1;
+    }
+    this.gallery.clear();
+    this.gallery.draw();
+    this.count();
+    this.bar.querySelector(".marks-count").textContent += ` ${read} of ${rows.length} rows of the file fit a cell of this page.`;
+  }
+
+  // The rows of a tab-separated table, with cells in quotation marks as quoted() writes them.
+  static table(text) {
+    const rows = [[]];
+    for (const [, quoted, plain, end] of text.replaceAll("\r\n", "\n").matchAll(/(?:"((?:[^"]|"")*)"|([^\t\n]*))(\t|\n|$)/g)) {
+      if (end === "" && quoted === undefined && plain === "" && !rows.at(-1).length) break;
+      rows.at(-1).push(quoted === undefined ? plain : quoted.replaceAll('""', '"'));
+      if (end === "\n") rows.push([]);
+      if (end === "") break;
+    }
+    return rows.filter((row) => row.length);
   }
 }
 

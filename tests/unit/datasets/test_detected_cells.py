@@ -73,6 +73,29 @@ def test_cells_have_the_labels_of_positions(folder):
     assert listing.ignored == {"positions.csv": "sheet", "readme.txt": "document"}
 
 
+def test_a_position_can_be_no_leukocyte(folder):
+    root, centres, _ = folder
+    (file, places), (other, _) = centres.items()
+    labels = ("not_a_leukocyte", "blast", "normal")
+    rows = [
+        f"{file}\t{x:.1f}\t{y:.1f}\t{label}\tA\tdetected"
+        for (x, y), label in zip(places.tolist(), labels, strict=False)
+    ]
+    text = "\n".join(["path\tx\ty\tlabel\tsubject\torigin", *rows])
+    (root / "corrections.tsv").write_text(text)
+    # The cell is left out even where its photograph has a class.
+    settings = {"pattern": "{class}/*", "classes": {"normal": ["P1", "normal"], "blast": ["P2", "blast"]}}
+    labelled = listed(folder, sheet="corrections.tsv")
+    by_class = listed(folder, sheet="corrections.tsv", **settings)
+    (root / "corrections.tsv").unlink()
+    _, usable = labels_of(labelled)
+    assert usable["class"].tolist() == ["blast", "normal"]
+    assert set(usable["subject"]) == {"A"}
+    assert {odd["code"]: odd.get("cells") for odd in labelled.odd}["unlabelled_cells"] == 5
+    _, usable = labels_of(by_class)
+    assert usable["file"].value_counts().to_dict() == {other: 4, file: 3}
+
+
 def test_cells_have_the_labels_of_boxes_and_others_are_counted(folder):
     root, centres, _ = folder
     rows = [
@@ -118,6 +141,7 @@ def test_all_cells_of_a_photograph_can_have_one_label(folder):
         ("path,label,x,y\nP1/one.png,blast,4,", "row 2: x '4' and y ''"),
         ("path,label\nP1/one.png,round", "'round'"),
         ("path,label\nP9.png,blast", "P9.png"),
+        ("path,label\nP1/one.png,not_a_leukocyte", "row 2.*one position"),
     ],
 )
 def test_sheets_with_faults_are_refused_by_row(folder, text, message):

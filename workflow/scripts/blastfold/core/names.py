@@ -75,6 +75,12 @@ touch no other; from the widest places of all red cells; or not at all."""
 LEUKOCYTES = ("", CUT_BY_EDGE)
 """What a detection is counted as when it is compared with the truth: a leukocyte, whole or cut."""
 
+NOT_A_LEUKOCYTE = "not_a_leukocyte"
+"""Label of a position where a detector found something that is no leukocyte."""
+
+DETECTED = "detected"
+"""Origin of positions that a detector found; they say nothing about cells that it missed."""
+
 LEUKAEMIA_CLASSES = ("normal", "blast")
 """Classes of the leukaemia formats in the order of their labels, for the config's keys and for
 imports. Everything after the import takes its classes from the manifest."""

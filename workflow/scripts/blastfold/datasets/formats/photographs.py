@@ -15,6 +15,7 @@ import pandas as pd
 from blastfold.cells.tables import CELLS_FILE, PHOTOGRAPHS_FILE, read_cells, read_photographs
 from blastfold.cells.truth import Comparison, compare_with_boxes, compare_with_positions
 from blastfold.core.errors import InputError
+from blastfold.core.names import DETECTED, NOT_A_LEUKOCYTE
 from blastfold.datasets.formats.boxes import (
     NO_BOX,
     Box,
@@ -39,6 +40,9 @@ REACH = 0.75
 FROM_SHEET = ("subject", "picture", "part")
 """What the sheet says of a photograph."""
 
+NOTHING = -1
+"""Label of a place that is known to be no leukocyte."""
+
 NO_CELL = "no whole leukocyte was found"
 
 
@@ -48,14 +52,21 @@ class Known(NamedTuple):
     Attributes:
         label: Of all its cells; None where they have none in common.
         places: float (n, 4), boxes as left, top, width and height, or (n, 2), positions.
-        labels: Of the places.
+        labels: Of the places; :data:`NOTHING` for what is no leukocyte.
         names: Subject, picture and part, as far as the sheet names them.
+        detected: Whether a detector found the places, so that they are not all of the cells.
     """
 
     label: int | None = None
     places: np.ndarray = np.zeros((0, 2))
     labels: tuple[int, ...] = ()
     names: Mapping[str, str] = {}
+    detected: bool = False
+
+    @property
+    def leukocytes(self) -> np.ndarray:
+        """The places of leukocytes, as ``places``."""
+        return self.places[np.array(self.labels, int) != NOTHING]
 
     def compare(self, points: np.ndarray, diameter: float) -> Comparison:
         """Compare detections with the places.
@@ -77,6 +88,7 @@ def list_photographs(root: Path, settings: Mapping) -> Listing:
         settings: ``detected``: folder with the tables of the detected cells. ``boxes``, ``sheet``,
             ``pattern``, ``ignore``, ``classes`` and ``crop`` as for a folder of images; a sheet has
             one row per photograph, or one per cell with the columns x and y (pixels of its middle).
+            Such a position can have the label :data:`blastfold.core.names.NOT_A_LEUKOCYTE`.
 
     Returns:
         One image per whole leukocyte with a label.
@@ -104,7 +116,7 @@ def list_photographs(root: Path, settings: Mapping) -> Listing:
             continue
         labels = _labels(source, file, known.get(file, Known()), found, row["red_cell_diameter"])
         taken = list(_cell_records(base, found, labels, row, settings.get("crop")))
-        unlabelled += len(found) - len(taken)
+        unlabelled += labels.count(None)
         if not taken:
             problem = "no detected leukocyte has a label"
             taken = [base | {"image_id": file, "label": 0, "problem": problem}]
@@ -172,11 +184,20 @@ def _from_sheet(source: Source, name: str) -> tuple[dict[str, Known], set[str]]:
     of_cells: dict[str, list[tuple[float, float, int]]] = defaultdict(list)
     of_files: dict[str, int] = {}
     names: dict[str, dict[str, str]] = {}
-    for number, record in read_records(sheet, index, source.labels, source.ignore):
+    detected: set[str] = set()
+    labels = {NOT_A_LEUKOCYTE: NOTHING, **source.labels}
+    for number, record in read_records(sheet, index, labels, source.ignore):
         file, label = record["file"], record["label"]
         place = _position(sheet, number, rows[number])
         if place is not None:
             of_cells[file].append((*place, label))
+            if rows[number].get("origin") == DETECTED:
+                detected.add(file)
+        elif label == NOTHING:
+            raise InputError(
+                f"'{sheet.path}', row {number}: the label {NOT_A_LEUKOCYTE} is of one position. "
+                "Expected x and y of the cell."
+            )
         elif of_files.setdefault(file, label) != label:
             raise InputError(
                 f"'{sheet.path}', row {number}: the photograph '{file}' has two labels. Expected "
@@ -190,6 +211,7 @@ def _from_sheet(source: Source, name: str) -> tuple[dict[str, Known], set[str]]:
             np.array([place[:2] for place in of_cells[file]], float).reshape(-1, 2),
             tuple(place[2] for place in of_cells[file]),
             names[file],
+            file in detected,
         )
         for file in names
     }, {PurePosixPath(name).as_posix()}
@@ -239,7 +261,7 @@ def _cell_records(
     for (number, x, y), label in zip(
         cells[["cell", "x", "y"]].itertuples(index=False), labels, strict=True
     ):
-        if label is None:
+        if label in (None, NOTHING):
             continue
         box = Box(base["file"], "", x - width / 2, y - height / 2, width, height, "")
         yield (

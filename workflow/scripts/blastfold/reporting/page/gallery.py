@@ -2,14 +2,19 @@
 
 The component is ``workflow/page/gallery.*``: its script filters, sorts and draws what is in view. A
 sheet is a JPEG picture of many tiles, from the left to the right and from the top down. The
-picture of cell i is tile i; further tiles may follow, for instance attribution maps.
+picture of cell i is tile i; further tiles may follow, for instance attribution maps. Sheets are in
+the page as text, or files next to it.
+
+Where a gallery has :class:`Marks`, a reader can give cells another label and download them as a
+sheet of positions, which data sets of the format ``photographs`` accept.
 """
 
 import base64
 import itertools
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import cv2
 import numpy as np
@@ -66,10 +71,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Measure:
-    """A number of every cell by which the gallery can be sorted, the largest first."""
+    """A number of every cell by which the gallery can be sorted, the largest first.
+
+    Attributes:
+        title: Heading.
+        values: One per cell; NaN where it is not known.
+        decimals: So many are shown.
+    """
 
     title: str
     values: Sequence[float]
+    decimals: int = DIGITS
 
 
 @dataclass(frozen=True)
@@ -95,6 +107,31 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Marks:
+    """What a reader can correct: the labels of cells by their places in photographs.
+
+    Attributes:
+        labels: Names of the classes that a cell can be given.
+        nothing: Label of what is no cell of any class.
+        path: Key of the column with the photograph's file.
+        subject: Key of the column with the subject.
+        x: Column of the middle of every cell, pixels.
+        y: Row of the middle of every cell.
+        origin: Text of the column ``origin`` of the sheet: where the positions are from.
+        file: Name of the downloaded sheet.
+    """
+
+    labels: Sequence[str]
+    nothing: str
+    path: str
+    subject: str
+    x: Sequence[float]
+    y: Sequence[float]
+    origin: str
+    file: str
+
+
+@dataclass(frozen=True)
 class Gallery:
     """All cells of a page.
 
@@ -106,6 +143,8 @@ class Gallery:
         positive: Name of the positive class of each data set.
         series: Predictions, in the order of the choice.
         measures: Numbers to sort by.
+        heading: What a series is.
+        marks: What can be corrected; None for nothing.
     """
 
     name: str
@@ -115,12 +154,16 @@ class Gallery:
     positive: Sequence[str]
     series: Sequence[Series]
     measures: Sequence[Measure] = field(default_factory=tuple)
+    heading: str = "Model and protocol"
+    marks: Marks | None = None
 
     def __post_init__(self) -> None:
         number = len(self.names)
         lengths = {"labels": len(self.labels)}
         lengths |= {f"column {column.key}": len(column.codes) for column in self.columns}
         lengths |= {f"measure {measure.title}": len(measure.values) for measure in self.measures}
+        if self.marks:
+            lengths |= {"x": len(self.marks.x), "y": len(self.marks.y)}
         if wrong := {what: length for what, length in lengths.items() if length != number}:
             raise BlastfoldError(f"a gallery of {number} cells has {wrong}")
         for series in self.series:
@@ -131,8 +174,12 @@ class Gallery:
                     f"{len(series.probability)} probabilities expected"
                 )
 
-    def json(self) -> str:
-        """Return what the gallery's script reads; safe inside an HTML script element."""
+    def json(self, files: Sequence[str] = ()) -> str:
+        """Return what the gallery's script reads; safe inside an HTML script element.
+
+        Args:
+            files: Sheets next to the page, as addresses; empty where they are in the page.
+        """
         return for_script(
             {
                 "cells": len(self.names),
@@ -142,11 +189,17 @@ class Gallery:
                 "positive": list(self.positive),
                 "columns": [_column(column) for column in self.columns],
                 "measures": [
-                    {"title": measure.title, "values": _rounded(measure.values)}
+                    {
+                        "title": measure.title,
+                        "values": _rounded(measure.values),
+                        "decimals": measure.decimals,
+                    }
                     for measure in self.measures
                 ],
+                "heading": self.heading,
                 "series": [_series(series) for series in self.series],
-                "sheet": {"columns": SHEET_COLUMNS, "rows": SHEET_ROWS},
+                "sheet": {"columns": SHEET_COLUMNS, "rows": SHEET_ROWS, "files": list(files)},
+                "marks": _marks(self.marks) if self.marks else None,
             }
         )
 
@@ -184,6 +237,11 @@ def tile_of(picture: np.ndarray, side: int) -> np.ndarray:
 
 
 def sprite_sheets(pictures: Iterable[np.ndarray], side: int) -> Iterator[str]:
+    """Yield the sheets of :func:`sprite_files` as base64 text."""
+    return map(as_text, sprite_files(pictures, side))
+
+
+def sprite_files(pictures: Iterable[np.ndarray], side: int) -> Iterator[bytes]:
     """Put pictures onto sheets, one sheet after another, so that memory holds one.
 
     Args:
@@ -191,7 +249,7 @@ def sprite_sheets(pictures: Iterable[np.ndarray], side: int) -> Iterator[str]:
         side: Side of a tile in pixels.
 
     Yields:
-        JPEG pictures as base64 text.
+        JPEG files.
     """
     pictures = iter(pictures)
     while batch := list(itertools.islice(pictures, SHEET_COLUMNS * SHEET_ROWS)):
@@ -200,15 +258,24 @@ def sprite_sheets(pictures: Iterable[np.ndarray], side: int) -> Iterator[str]:
         for place, picture in enumerate(batch):
             top, left = place // SHEET_COLUMNS * side, place % SHEET_COLUMNS * side
             sheet[top : top + side, left : left + side] = tile_of(picture, side)
-        yield encode_jpeg(sheet)
+        yield jpeg_file(sheet)
 
 
 def encode_jpeg(picture: np.ndarray) -> str:
     """Return a picture, uint8 (height, width, 3) RGB, as a JPEG file in base64 text."""
-    options = [cv2.IMWRITE_JPEG_QUALITY, QUALITY, cv2.IMWRITE_JPEG_SAMPLING_FACTOR]
+    return as_text(jpeg_file(picture))
+
+
+def jpeg_file(picture: np.ndarray, quality: int = QUALITY) -> bytes:
+    """Return a picture, uint8 (height, width, 3) RGB, as a JPEG file."""
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR]
     options.append(cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
-    encoded = cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), options)[1]
-    return base64.b64encode(encoded.tobytes()).decode("ascii")
+    return cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), options)[1].tobytes()
+
+
+def as_text(file: bytes) -> str:
+    """Return the content of a file as base64 text."""
+    return base64.b64encode(file).decode("ascii")
 
 
 def _column(column: Column) -> dict:
@@ -232,12 +299,20 @@ def _series(series: Series) -> dict:
     return content | ({"maps": _whole(series.maps)} if len(series.maps) else {})
 
 
+def _marks(marks: Marks) -> dict:
+    # A tenth of a pixel, as in the tables of cells.
+    places = {axis: [round(float(value), 1) for value in getattr(marks, axis)] for axis in "xy"}
+    return {**asdict(marks), "labels": list(marks.labels), **places}
+
+
 def _whole(numbers: Sequence[int]) -> list[int]:
     return [int(number) for number in numbers]
 
 
-def _rounded(numbers: Sequence[float]) -> list[float]:
-    return [round(float(number), DIGITS) for number in numbers]
+def _rounded(numbers: Sequence[float]) -> list[float | None]:
+    """Round; an unknown number is null in JSON."""
+    known = map(float, numbers)
+    return [None if math.isnan(number) else round(number, DIGITS) for number in known]
 
 
 def _rounded_below(numbers: Sequence[float], threshold: float) -> list[float]:
