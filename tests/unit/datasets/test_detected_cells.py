@@ -84,7 +84,10 @@ def test_a_position_can_be_no_leukocyte(folder):
     text = "\n".join(["path\tx\ty\tlabel\tsubject\torigin", *rows])
     (root / "corrections.tsv").write_text(text)
     # The cell is left out even where its photograph has a class.
-    settings = {"pattern": "{class}/*", "classes": {"normal": ["P1", "normal"], "blast": ["P2", "blast"]}}
+    settings = {
+        "pattern": "{class}/*",
+        "classes": {"normal": ["P1", "normal"], "blast": ["P2", "blast"]},
+    }
     labelled = listed(folder, sheet="corrections.tsv")
     by_class = listed(folder, sheet="corrections.tsv", **settings)
     (root / "corrections.tsv").unlink()
