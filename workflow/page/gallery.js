@@ -74,7 +74,9 @@ class Gallery {
     for (const [value, text] of orders) {
       if (this.labelled || !["doubt", "models"].includes(value)) this.option(this.field("order"), value, text);
     }
-    this.data.measures.forEach((measure, number) => this.option(this.field("order"), `measure-${number}`, measure.title));
+    this.data.measures.forEach((measure, number) => this.option(this.field("order"), `measure-${number}`, `${measure.title}, falling`));
+    const first = [...this.field("order").options].find((option) => option.value === this.data.order);
+    if (first) first.selected = first.defaultSelected = true;
   }
 
   // Only the series and the names that the chosen data set has are offered.
@@ -357,21 +359,30 @@ class Gallery {
     return figure;
   }
 
+  // What is known of a cell, as pairs of a heading and a text; on demand with the first prediction.
+  terms(cell, predicted = false) {
+    const {columns, measures, series} = this.data;
+    const found = columns.map((column) => [column.title, column.codes[cell] >= 0 ? column.values[column.codes[cell]] : "unknown"]);
+    if (predicted && this.places[0].has(cell)) {
+      found.push([`Probability of ${this.data.positive[series[0].dataset]}`, series[0].probability[this.places[0].get(cell)].toFixed(3)]);
+    }
+    for (const measure of measures) {
+      const value = measure.values[cell];
+      found.push([measure.title, value === null ? "unknown" : String(Number(value.toFixed(measure.decimals)))]);
+    }
+    if (this.tested[cell]) found.push(["Wrong in", `${this.wrong[cell]} of ${this.tested[cell]} runs`]);
+    return found;
+  }
+
   facts(cell, positive) {
     const box = document.createElement("div");
     const list = document.createElement("dl");
-    const add = (term, text) => {
+    for (const [term, text] of this.terms(cell)) {
       const [name, value] = [document.createElement("dt"), document.createElement("dd")];
       name.textContent = term;
       value.textContent = text;
       list.append(name, value);
-    };
-    for (const column of this.data.columns) add(column.title, column.codes[cell] >= 0 ? column.values[column.codes[cell]] : "unknown");
-    for (const measure of this.data.measures) {
-      const value = measure.values[cell];
-      add(measure.title, value === null ? "unknown" : String(Number(value.toFixed(measure.decimals))));
     }
-    if (this.tested[cell]) add("Wrong in", `${this.wrong[cell]} of ${this.tested[cell]} runs`);
     box.append(list, this.predictions(cell, positive));
     return box;
   }
@@ -427,8 +438,7 @@ class Marks {
     root.querySelector(".marks-hint").textContent = ` ${this.keys()}, Delete removes your label.`;
     this.bar.querySelector("[data-download]").addEventListener("click", () => this.download());
     this.bar.querySelector("input").addEventListener("change", (event) => this.load(event.target.files[0]));
-    canvas.addEventListener("keydown", (event) => this.press(event, this.gallery.active));
-    dialog.addEventListener("keydown", (event) => this.press(event, this.gallery.active));
+    for (const node of [canvas, dialog]) node.addEventListener("keydown", (event) => this.press(event, this.gallery.cellAt(this.gallery.active)));
     this.box.addEventListener("click", (event) => {
       const button = event.target.closest("[data-label]");
       if (button) this.set(this.gallery.cellAt(this.gallery.active), button.dataset.label);
@@ -443,12 +453,12 @@ class Marks {
 
   key(number) { return number < this.rules.labels.length ? String(number + 1) : "0"; }
 
-  press(event, shownPlace) {
+  press(event, cell) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select")) return;
     const number = this.names.findIndex((name, place) => this.key(place) === event.key);
     if (number < 0 && !["Delete", "Backspace"].includes(event.key)) return;
     event.preventDefault();
-    this.set(this.gallery.cellAt(shownPlace), number < 0 ? "" : this.names[number]);
+    this.set(cell, number < 0 ? "" : this.names[number]);
   }
 
   // An empty label takes the mark back.

@@ -144,6 +144,7 @@ class Gallery:
         series: Predictions, in the order of the choice.
         measures: Numbers to sort by.
         heading: What a series is.
+        order: Value of the first choice of the order in the script; empty for its own.
         marks: What can be corrected; None for nothing.
     """
 
@@ -155,6 +156,7 @@ class Gallery:
     series: Sequence[Series]
     measures: Sequence[Measure] = field(default_factory=tuple)
     heading: str = "Model and protocol"
+    order: str = ""
     marks: Marks | None = None
 
     def __post_init__(self) -> None:
@@ -197,6 +199,7 @@ class Gallery:
                     for measure in self.measures
                 ],
                 "heading": self.heading,
+                "order": self.order,
                 "series": [_series(series) for series in self.series],
                 "sheet": {"columns": SHEET_COLUMNS, "rows": SHEET_ROWS, "files": list(files)},
                 "marks": _marks(self.marks) if self.marks else None,

@@ -127,8 +127,10 @@ def methods_paragraphs(text: str) -> list[tuple[str, str]]:
     return [(heading, re.sub(r"\\(.)", r"\1", body)) for heading, body in found]
 
 
-def render(content: Mapping, templates: Iterable[str | os.PathLike]) -> str:
-    """Fill the page's template; a name that it uses and that is missing is an error."""
+def render(
+    content: Mapping, templates: Iterable[str | os.PathLike], page: str = PAGE
+) -> str:
+    """Fill a page's template; a name that it uses and that is missing is an error."""
     files = {Path(path).name: Path(path).read_text("utf-8") for path in templates}
     environment = jinja2.Environment(
         loader=jinja2.DictLoader(files),
@@ -137,7 +139,7 @@ def render(content: Mapping, templates: Iterable[str | os.PathLike]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(PAGE).render(**content, included=files)
+    return environment.get_template(page).render(**content, included=files)
 
 
 def answer_text(parts: Iterable[Mapping]) -> str:

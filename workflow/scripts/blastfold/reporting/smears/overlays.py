@@ -1,7 +1,7 @@
 """Photographs with the outlines of their cells: one picture per photograph.
 
-Each has a scale bar, where the scale is known, and a strip below it with the counts, the colour scale
-and the legend, so that it can be understood alone.
+Each has a scale bar, where the scale is known, and a strip below it with the counts, the colour
+scale and the legend, so that it can be understood alone.
 """
 
 import logging
