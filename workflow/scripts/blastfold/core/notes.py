@@ -23,6 +23,9 @@ NOTES: dict[str, tuple[str, ...]] = {
     "none_predicted_positive": (),
     "no_positive_image_and_none_predicted": (),
     "one_class_predicted": (),
+    # Detected cells.
+    "no_known_leukocyte": (),
+    "no_detected_leukocyte": (),
     # Folds.
     "one_fold": (),
     "defined_folds": ("defined", "folds"),

@@ -26,6 +26,8 @@ SENTENCES = {
         "undefined: no image is of the positive class and none is predicted as positive"
     ),
     "one_class_predicted": "undefined: all images are predicted as one class",
+    "no_known_leukocyte": "undefined: no photograph is known to have a leukocyte",
+    "no_detected_leukocyte": "undefined: no leukocyte was detected",
     "one_fold": "undefined: one fold has no standard deviation",
     "defined_folds": "of the {defined:.0f} folds of {folds:.0f} where it is defined",
     "mean_of_folds": "mean of {folds:.0f} folds",

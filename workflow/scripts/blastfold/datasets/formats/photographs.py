@@ -158,18 +158,20 @@ def known_cells(source: Source, settings: Mapping) -> tuple[dict[str, Known], se
 
 def _from_boxes(source: Source, name: str) -> tuple[dict[str, Known], set[str]]:
     boxes, _, files = read_boxes(source, name)
-    boxes = [box for box in boxes if not source.ignore.rule_for(box.label)]
-    require_known_labels(source, name, boxes)
+    taken = [box for box in boxes if not source.ignore.rule_for(box.label)]
+    require_known_labels(source, name, taken)
     index = FileIndex(source.root, [file for file in source.files if file not in files])
-    by_file: dict[str, list[Box]] = defaultdict(list)
+    # A photograph whose boxes are all left out is known to have no leukocyte.
+    by_file: dict[str, list[Box]] = {}
     for box in boxes:
         found = next(filter(None, map(index.find_image, box.photograph.split("\n"))), None)
         if found:
-            by_file[found].append(box)
+            by_file.setdefault(found, [])
+            by_file[found] += [] if source.ignore.rule_for(box.label) else [box]
     return {
         file: Known(
             None,
-            np.array([box[2:6] for box in some], float),
+            np.array([box[2:6] for box in some], float).reshape(-1, 4),
             tuple(source.labels[plain_value(box.label).casefold()] for box in some),
         )
         for file, some in by_file.items()

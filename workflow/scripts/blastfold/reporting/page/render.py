@@ -127,9 +127,7 @@ def methods_paragraphs(text: str) -> list[tuple[str, str]]:
     return [(heading, re.sub(r"\\(.)", r"\1", body)) for heading, body in found]
 
 
-def render(
-    content: Mapping, templates: Iterable[str | os.PathLike], page: str = PAGE
-) -> str:
+def render(content: Mapping, templates: Iterable[str | os.PathLike], page: str = PAGE) -> str:
     """Fill a page's template; a name that it uses and that is missing is an error."""
     files = {Path(path).name: Path(path).read_text("utf-8") for path in templates}
     environment = jinja2.Environment(

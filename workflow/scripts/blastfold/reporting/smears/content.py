@@ -94,6 +94,7 @@ def summary(application: Application) -> list[str]:
 def subject_table(application: Application) -> tuple[list[str], list[list[str]]]:
     """Return headings and rows of the subjects."""
     positive = application.positive
+    table = application.subjects.fillna({"positive": 0, "out_of_domain": 0})
     headings = [
         *("Subject", "Photographs", "Whole leukocytes", "Classified", positive),
         *(f"Share of {positive}", "95 % interval", OUTSIDE.capitalize()),
@@ -106,7 +107,9 @@ def subject_table(application: Application) -> tuple[list[str], list[list[str]]]
             *(percent(row["share"]), interval(row["lower"], row["upper"])),
             f"{int(row['out_of_domain']):,}",
         ]
-        for row in application.subjects.fillna({"positive": 0, "out_of_domain": 0}).to_dict("records")
+        for row in application.subjects.fillna({"positive": 0, "out_of_domain": 0}).to_dict(
+            "records"
+        )
     ]
     return headings, rows
 
@@ -210,9 +213,9 @@ def viewer_of(application: Application, factors: Mapping[str, tuple[int, int, fl
         )
     }
     rows = application.photographs.set_index("photograph")
-    overlays = overlay_names(application.photographs.loc[
-        application.photographs["problem"] == "", "photograph"
-    ])
+    overlays = overlay_names(
+        application.photographs.loc[application.photographs["problem"] == "", "photograph"]
+    )
     photographs, drawn = [], []
     for name, (width, height, factor) in factors.items():
         cells = application.cells_of(name)

@@ -101,9 +101,7 @@ class Store:
         return [], paths
 
 
-def page_content(
-    application: Application, folder: Path, crops: np.ndarray, store: Store
-) -> dict:
+def page_content(application: Application, folder: Path, crops: np.ndarray, store: Store) -> dict:
     """Return everything that the template shows.
 
     Args:

@@ -27,7 +27,7 @@ FRACTIONS = frozenset(name for name, metric in METRIC_FACTS.items() if metric.pe
     "network_value",
     "baseline_value",
     *("true_labels", "permuted_labels", "smallest", "largest"),
-    *("on_cell", "cell_share"),
+    *("on_cell", "cell_share", "recall"),
 }
 """Columns of fractions (0-1), printed as percent with two decimals."""
 
@@ -57,6 +57,7 @@ HEADINGS = {name: metric.heading for name, metric in METRIC_FACTS.items()} | {
     "permuted_labels": "AUC, permuted labels (%)",
     "smallest": "Smallest (%)",
     "largest": "Largest (%)",
+    "recall": "Recall (%)",
     "on_cell": "On the cell (%)",
     "cell_share": "Cell's share of the picture (%)",
     "network_value": "Network (%)",
