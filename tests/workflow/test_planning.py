@@ -348,25 +348,31 @@ def with_selected(method):
 def test_selected_data_set_and_one_of_photographs_are_planned_and_made(tmp_path):
     write_cells(tmp_path / "resources" / "raw" / "cells")
     config = with_selected("random")
-    smears = {"format": "photographs", "pattern": "{class}/*", "image_size": [20, 20]}
+    smears = {"format": "photographs", "sheet": "cells.csv", "image_size": [20, 20]}
     config["datasets"]["smears"] = smears | {"detector": {"red_cell_diameter": 33}}
+    raw, rows = tmp_path / "resources" / "raw" / "smears", ["path,x,y,label"]
     for number, label in enumerate(("normal", "blast")):
         picture, centres = draw_smear(number, 4.4, (70, 93), alone=3, pairs=0)
-        write_image(tmp_path / "resources" / "raw" / "smears" / label / "1.png", picture)
+        write_image(raw / f"{label}.png", picture)
+        rows += [f"{label}.png,{x:.0f},{y:.0f},{label}" for x, y in centres.tolist()]
+    (raw / "cells.csv").write_text("\n".join(rows))
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", config=config))
     assert jobs["select_tiles"] == jobs["import_dataset"] == 1
     assert jobs["audit_dataset"] == 2
     assert "plot_selected_tiles" not in jobs
     targets = ("results/datasets/chosen/groups.tsv", "results/datasets/smears/manifest.tsv")
+    targets += ("results/tables/smears/detection.tsv",)
     run = snakemake(tmp_path, *targets, config=config)
     assert run.returncode == 0, run.stdout
     manifest = read_manifest(tmp_path / "results" / "datasets" / "smears" / "manifest.tsv")
     assert len(manifest) == 2 * len(centres)
     assert set(manifest["class"]) == {"normal", "blast"}
+    judged = pd.read_csv(tmp_path / targets[-1], sep="\t")
+    assert judged["found"].tolist() == [6, 3, 3]
     # The scale is part of what the cells are computed from.
     config["datasets"]["smears"]["detector"]["red_cell_diameter"] = 31
     again = planned_jobs(snakemake(tmp_path, "--dry-run", *targets, config=config))
-    assert again["detect_cells"] == again["import_dataset"] == 1
+    assert again["detect_cells"] == again["import_dataset"] == again["judge_cells"] == 1
     images = np.load(tmp_path / "results" / "datasets" / "chosen" / "images.npy")
     # Two of the four cells of each of eight subjects.
     assert images.shape == (16, 20, 20, 3)

@@ -14,6 +14,7 @@ from blastfold.cells.detection import Scale, given_scale, search_files
 from blastfold.cells.red_cells import MICROMETRES
 from blastfold.cells.sources import stored_size
 from blastfold.cells.truth import compare_with_positions
+from blastfold.core.detection_tables import outline_of
 from blastfold.core.errors import InputError
 from blastfold.core.names import BY_ROUND_CELLS, GIVEN_SCALE
 from blastfold.core.tables import write_table
@@ -135,7 +136,7 @@ def test_tables_have_every_cell_and_every_file(tmp_path, smear):
     assert (whole["nucleus_area"] < whole["area"]).all()
     # A pair that touches is nearer than any two others.
     assert (whole["nearest"] < 15).sum() == 2
-    outline = tables.outline_of(whole["outline"].iloc[0])
+    outline = outline_of(whole["outline"].iloc[0])
     first = whole.iloc[0]
     assert outline[:, 0].min() == pytest.approx(first["left"], abs=2)
     assert outline[:, 1].max() == pytest.approx(first["top"] + first["height"], abs=2)

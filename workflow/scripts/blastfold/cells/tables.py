@@ -135,11 +135,6 @@ def read_photographs(path: str | os.PathLike) -> pd.DataFrame:
     return read_table(path, PHOTOGRAPH_COLUMNS, text=text)
 
 
-def outline_of(text: str) -> np.ndarray:
-    """Return the corners of an outline as the table has them, float (n, 2), x and y."""
-    return np.array([point.split(",") for point in text.split()], float).reshape(-1, 2)
-
-
 def short_names(paths: Sequence[Path], root: Path) -> list[str]:
     """Return the names of files in the tables: relative to the folder, with ``/``."""
     return [path.relative_to(root).as_posix() for path in paths]

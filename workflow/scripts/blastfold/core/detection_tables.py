@@ -1,4 +1,6 @@
-"""The tables of detected leukocytes that were compared with known ones."""
+"""The tables of detected leukocytes that were compared with known ones; outlines in tables."""
+
+import numpy as np
 
 MISSED, FALSE = "missed", "false"
 """Kinds of errors: a known leukocyte without a detection, a detection without one."""
@@ -17,3 +19,8 @@ ERROR_COLUMNS = (
 )
 """One row per error: its box, the square that its picture shows (pixels of the photograph), and
 the outline of a false detection."""
+
+
+def outline_of(text: str) -> np.ndarray:
+    """Return the corners of an outline as the table has them, float (n, 2), x and y."""
+    return np.array([point.split(",") for point in text.split()], float).reshape(-1, 2)

@@ -40,6 +40,9 @@ AROUND = 3.0
 MARGIN = 1.4
 """And at least so many times the longer side of the cell."""
 
+BEYOND = 225
+"""Grey level of a picture beyond the edge of its photograph."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -180,7 +183,7 @@ def measure(judged: pd.DataFrame) -> pd.DataFrame:
 
 
 def error_pictures(root: Path, files: pd.DataFrame, errors: pd.DataFrame) -> Iterator[np.ndarray]:
-    """Yield the picture of every error, uint8 (SIDE, SIDE, 3); white beyond the photograph."""
+    """Yield the picture of every error, uint8 (SIDE, SIDE, 3); grey beyond the photograph."""
     for file, some in errors.groupby("photograph", sort=False):
         boxes = some[["shown_left", "shown_top", "shown_side", "shown_side"]].to_numpy(int)
         for picture in _squares(root / file, boxes):
@@ -191,12 +194,12 @@ def _squares(path: Path, boxes: np.ndarray) -> Iterator[np.ndarray]:
     with opened(path) as source:
         if isinstance(source, Slide):
             read = dict(stream_boxes(source.levels[0], boxes, np.copy, 1, True))
-            white = np.full((SIDE, SIDE, 3), 255, np.uint8)
-            yield from (white if read[n] is None else read[n] for n in range(len(boxes)))
+            nothing = np.full((SIDE, SIDE, 3), BEYOND, np.uint8)
+            yield from (nothing if read[n] is None else read[n] for n in range(len(boxes)))
             return
         height, width = source.shape[:2]
         for left, top, side, _ in boxes.tolist():
-            picture = np.full((side, side, 3), 255, np.uint8)
+            picture = np.full((side, side, 3), BEYOND, np.uint8)
             rows = slice(max(top, 0), min(top + side, height))
             columns = slice(max(left, 0), min(left + side, width))
             picture[

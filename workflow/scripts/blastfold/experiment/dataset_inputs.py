@@ -4,6 +4,7 @@ Functions that take ``wildcards`` are input or parameter functions of rules. The
 return begin with Snakemake's path variable ``<results>`` where they are results.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,6 +35,9 @@ TISSUE = ("pcam", "tiles")
 
 NOT_TILED = ("sheet", "demo", "regions")
 """Keys of ``slides`` that change nothing about the tiles of one slide."""
+
+JUDGED = ("sheet", "boxes", "ignore", "classes")
+"""Keys of a data set of photographs that change which of its leukocytes are known."""
 
 NOT_SPLIT = ("title", "leakage", "same_folds_as", "contrast")
 """Keys of a protocol that change nothing about its folds."""
@@ -133,6 +137,23 @@ class DatasetInputs:
         """Return what of a data set's entry changes the detected cells."""
         entry = self.config["datasets"][wildcards.dataset]
         return {key: entry[key] for key in DETECTED if key in entry}
+
+    @cached_property
+    def judged(self) -> list[str]:
+        """The data sets of photographs whose leukocytes are all known: by boxes or positions."""
+        return [name for name in self.of_format("photographs") if self._is_judged(name)]
+
+    def _is_judged(self, name: str) -> bool:
+        entry = self.config["datasets"][name]
+        if entry.get("boxes"):
+            return True
+        sheet = Path(entry.get("path", ""), entry.get("sheet") or "")
+        return bool(entry.get("sheet")) and has_positions(sheet)
+
+    def judged_settings(self, wildcards) -> dict:
+        """Return what of a data set's entry changes which leukocytes are known."""
+        entry = self.config["datasets"][wildcards.dataset]
+        return {key: entry[key] for key in JUDGED if key in entry}
 
     def raw_digest(self, wildcards) -> str | None:
         """Return the digest of a data set's raw files; None for generated ones."""
@@ -298,6 +319,20 @@ class DatasetInputs:
 
     def _chosen_slides(self, dataset: str) -> list[str]:
         return self.config["datasets"][dataset].get("slides") or list(self.slides)
+
+
+def has_positions(sheet: Path) -> bool:
+    """Return whether a sheet has positions of all cells: not those that a detector found.
+
+    A sheet that cannot be read has none; its import says why.
+    """
+    try:
+        with sheet.open(encoding="utf-8-sig") as lines:
+            columns = re.split("[\t,;]", lines.readline().strip().lower())
+    except (OSError, UnicodeDecodeError):
+        return False
+    named = {column.strip(' "') for column in columns}
+    return {"x", "y"} <= named and "origin" not in named
 
 
 def demo_images(demo: Mapping) -> int:

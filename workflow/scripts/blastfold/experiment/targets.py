@@ -41,6 +41,7 @@ WILDCARDS = {
     "datasets": ("dataset",),
     "original datasets": ("dataset",),
     "scored datasets": ("dataset",),
+    "judged photographs": ("dataset",),
     "datasets of several protocols": ("dataset",),
     "datasets of repeated protocols": ("dataset",),
     "datasets of leak contrasts": ("dataset",),
@@ -192,6 +193,7 @@ class Targets:
                 for name, entry in datasets.items()
                 if entry.get("select", {}).get("method") == "discriminative"
             ],
+            "judged photographs": [(name,) for name in datasets if name in self.inputs.judged],
             "datasets of several protocols": [(name,) for name in datasets if runs.gap_of(name)],
             "datasets of repeated protocols": [
                 (name,) for name in datasets if runs.repeated_of(name)

@@ -9,13 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 
-from blastfold.cells.tables import outline_of
 from blastfold.core.detection_tables import (
     ERROR_COLUMNS,
     FALSE,
     MISSED,
     PRECISION,
     RECALL,
+    outline_of,
 )
 from blastfold.core.tables import read_table
 from blastfold.reporting.figures import style
@@ -23,6 +23,9 @@ from blastfold.reporting.tables.detection import read_measures
 
 FEWEST, COLUMNS = 3, 6
 """Pictures in one row."""
+
+TITLE = 0.4
+"""Inches of the title."""
 
 MOST = 240
 """Errors in the figure; of more the first ones. The table of errors has all."""
@@ -76,12 +79,13 @@ def error_grid(
     columns = min(max(len(shown), FEWEST), COLUMNS)
     rows = max(1, -(-len(shown) // columns))
     width = style.TWO_COLUMNS * columns / COLUMNS
-    figure, grid = style.image_grid(rows, columns, width, 1.4)
+    figure, grid = style.image_grid(rows, columns, width, 1.25)
+    figure.set_figheight(figure.get_figheight() + TITLE)
     for axes, number in zip(grid.flat, shown, strict=False):
         _draw(axes, errors.iloc[number], np.asarray(pictures[number]))
     if not shown:
         grid[0, 1].text(0.5, 0.5, "No error", ha="center", va="center")
-    wide = 14 * columns
+    wide = 20 * columns
     words = style.wrap(heading(measures, errors), wide)
     figure.suptitle(f"{style.wrap(title, wide)}\n{words}", fontsize=8)
     return figure

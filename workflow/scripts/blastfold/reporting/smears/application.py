@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from blastfold.cells.tables import outline_of
+from blastfold.core.detection_tables import outline_of
 from blastfold.core.tables import read_table
 
 CELL_TEXT = ("photograph", "subject", "picture", "set_aside", "outline", "predicted", "note")

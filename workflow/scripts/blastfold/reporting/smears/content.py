@@ -107,9 +107,7 @@ def subject_table(application: Application) -> tuple[list[str], list[list[str]]]
             *(percent(row["share"]), interval(row["lower"], row["upper"])),
             f"{int(row['out_of_domain']):,}",
         ]
-        for row in application.subjects.fillna({"positive": 0, "out_of_domain": 0}).to_dict(
-            "records"
-        )
+        for row in table.to_dict("records")
     ]
     return headings, rows
 
