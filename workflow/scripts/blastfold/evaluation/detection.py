@@ -173,11 +173,11 @@ def measure(judged: pd.DataFrame) -> pd.DataFrame:
     """Return recall and precision with intervals over photographs."""
     rows = []
     for name, whole, missing in (
-        (RECALL, judged["found"] + judged[MISSED], "no_known_leukocyte"),
-        (PRECISION, judged["found"] + judged[FALSE], "no_detected_leukocyte"),
+        (RECALL, judged["found"] + judged[MISSED], make_note("no_known_leukocyte")),
+        (PRECISION, judged["found"] + judged[FALSE], make_note("no_detected_leukocyte")),
     ):
         share = share_over_photographs(judged["found"].to_numpy(), whole.to_numpy())
-        note = join_notes("" if whole.sum() else make_note(missing), share.note)
+        note = join_notes("" if whole.sum() else missing, share.note)
         rows.append((name, *share[:3], int(whole.sum()), len(judged), note))
     return pd.DataFrame(rows, columns=list(MEASURE_COLUMNS))
 

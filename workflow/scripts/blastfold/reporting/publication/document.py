@@ -25,6 +25,7 @@ CAPTIONS = {
     "class_distribution": "Images of each class",
     "confusion_matrix": "Confusion matrix of the test images",
     "decision_curve": "Net benefit of all models by threshold",
+    "detection": "Leukocytes that the detector missed, and false detections",
     "differences": "Differences between models with their intervals",
     "effects": "Effect of each choice",
     "efficiency": "Accuracy against cost, with Pareto fronts",
