@@ -82,12 +82,12 @@ class Store:
 
     Args:
         folder: Folder of files; None for the page.
-        beside: Folder of the page.
+        near: Folder of the page.
     """
 
-    def __init__(self, folder: Path | None, beside: Path):
+    def __init__(self, folder: Path | None, near: Path):
         self.folder = folder
-        self.beside = beside
+        self.near = near
 
     def keep(self, name: str, files: Iterable[bytes]) -> tuple[list[str], list[str]]:
         """Keep JPEG files; return their texts for the page, and their addresses next to it."""
@@ -97,7 +97,7 @@ class Store:
         for number, file in enumerate(files):
             path = self.folder / f"{name}-{number}.jpg"
             path.write_bytes(file)
-            paths.append(path.relative_to(self.beside).as_posix())
+            paths.append(path.relative_to(self.near).as_posix())
         return [], paths
 
 
