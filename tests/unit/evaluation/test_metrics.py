@@ -261,3 +261,25 @@ def test_roc_of_repeats_is_their_mean_over_the_false_positive_rate():
     middle = [np.interp(0.5, *evaluation.roc_curve(one).to_numpy()[:, :2].T) for one in repeats]
     assert np.interp(0.5, *corners.T) == pytest.approx(np.mean(middle))
     assert np.isfinite(alone["threshold"].iloc[1:]).all()
+
+
+def test_precision_recall_of_repeats_is_their_mean_over_the_recall():
+    random = np.random.default_rng(4)
+    label = np.arange(61) % 2
+    # The second repeat has ties, and other scores: taken together the two would rank badly.
+    scores = [random.normal(label, 1), 100 + np.round(random.normal(label, 1))]
+    repeats = [
+        pd.DataFrame({"label": label, "probability": score, "repeat": number})
+        for number, score in enumerate(scores)
+    ]
+    curve = evaluation.precision_recall_curve(pd.concat(repeats))
+    mean = np.mean([oracle.average_precision_score(label, score) for score in scores])
+    assert curve["average_precision"].unique() == pytest.approx([mean])
+    # The area under steps to the higher recall is the average precision by its definition.
+    recall, precision = curve["recall"].to_numpy(), curve["precision"].to_numpy()
+    assert recall[0] == 1
+    assert (recall[-1], precision[-1]) == (0, 1)
+    assert -np.sum(np.diff(recall) * precision[:-1]) == pytest.approx(mean)
+    same = evaluation.precision_recall_curve(pd.concat([repeats[1], repeats[1].assign(repeat=0)]))
+    alone = evaluation.precision_recall_curve(repeats[1])
+    assert same["average_precision"][0] == pytest.approx(alone["average_precision"][0])

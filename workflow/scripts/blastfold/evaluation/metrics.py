@@ -222,7 +222,29 @@ def precision_recall_curve(images: pd.DataFrame) -> pd.DataFrame:
 
     The last point, (0, 1), has an infinite threshold. The average precision is scikit-learn's,
     without interpolation.
+
+    Of several repeats it is the mean of their curves over the recall, without thresholds. Between
+    two corners a curve has the precision of the higher recall, as in the average precision, which
+    is the mean of the repeats' too.
     """
+    if repeat_count(images) > 1:
+        curves = [precision_recall_curve(repeat) for _, repeat in images.groupby("repeat")]
+        recalls = np.unique(np.concatenate([curve["recall"] for curve in curves]))
+        # From recall 1 down; of the corners of one recall the last has the best precision.
+        heights = [
+            curve["precision"].to_numpy()[
+                len(curve) - np.searchsorted(curve["recall"].to_numpy()[::-1], recalls) - 1
+            ]
+            for curve in curves
+        ]
+        return pd.DataFrame(
+            {
+                "recall": recalls[::-1],
+                "precision": np.mean(heights, 0)[::-1],
+                "threshold": np.nan,
+                "average_precision": np.mean([curve["average_precision"][0] for curve in curves]),
+            }
+        )
     label, probability = images["label"], images["probability"]
     precision, recall, threshold = metrics.precision_recall_curve(label, probability)
     return pd.DataFrame(
