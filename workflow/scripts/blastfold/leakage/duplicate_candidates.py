@@ -2,12 +2,13 @@
 
 Described blobs (see :mod:`blastfold.leakage.duplicate_features`) are searched with an inverted file
 (k-means cells, Jegou et al. 2011, doi:10.1109/TPAMI.2010.57), whose cost grows as n^1.5, not n^2.
-What matches is handed to :mod:`blastfold.leakage.duplicate_maps`, which asks whether the matches
-of two images agree on one map of the plane.
+:mod:`blastfold.leakage.duplicate_maps` asks whether the matches of two images agree on one map of
+the plane, and :mod:`blastfold.leakage.duplicate_sketches` whether both images look alike under it.
+All three work on some images at a time against all, so that memory does not grow with the matches.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
@@ -15,29 +16,37 @@ import numpy as np
 import pandas as pd
 
 from blastfold.leakage.duplicate_features import (
+    Features,
+    Projection,
     describe_images,
     fit_projection,
     mirror,
     project,
 )
-from blastfold.leakage.duplicate_maps import Matches, find_maps
+from blastfold.leakage.duplicate_maps import MAP, Matches, find_maps
+from blastfold.leakage.duplicate_sketches import compare_sketches
 
 logger = logging.getLogger(__name__)
 
 MINIMUM_COSINE = 0.8
 CELLS_PROBED = 4
-QUERIES_AT_ONCE = 32768
-MATCHES_PER_QUERY = 48
+QUERIES_AT_ONCE = 32_768
+COSINES_AT_ONCE = 1 << 24
+MATCHES_PER_QUERY = 24
+# What two images must at least have in common as sketches. Pairs that pass the proof on pixels
+# have more (see the benchmark of the audit).
+MINIMUM_SKETCH_CORRELATION = 0.45
+MINIMUM_SKETCH_AREA = 0.01
 
 
 def find_candidates(
     images: np.ndarray, rows: Sequence[int], threads: int, most: int = 60
 ) -> pd.DataFrame:
-    """Find pairs of images whose blobs match in one map of the plane.
+    """Find pairs of images whose blobs match in one map of the plane, and that look alike.
 
     Args:
         images: uint8 (n, height, width, 3), may be memory-mapped.
-        rows: int (m,), the rows of ``images`` to compare, ascending.
+        rows: int (m,), the rows of ``images`` to compare, ascending; at least one.
         threads: Worker threads.
         most: The most pairs kept for an image, best first.
 
@@ -48,68 +57,119 @@ def find_candidates(
     """
     with ThreadPoolExecutor(max(1, threads)) as workers:
         logger.info("duplicates: describing %d images", len(rows))
-        features = describe_images(images, rows, workers)
+        features, sketches = describe_images(images, rows, workers)
         if not len(features.owners):
-            return find_maps(Matches.none(), features, most)
+            return find_maps(Matches.none(), features)
         logger.info("duplicates: searching %d blobs", len(features.owners))
-        projection = fit_projection(features.descriptors)
-        database = project(features.descriptors, projection)
-        index = _Index(database, features.owners, workers)
-        found = [index.search(database, mirrored=False)]
-        found.append(index.search(project(mirror(features.descriptors), projection), mirrored=True))
-    logger.info("duplicates: judging %d matches", sum(len(part.query) for part in found))
-    return find_maps(Matches(*map(np.concatenate, zip(*found, strict=True))), features, most)
+        index = _Index(features, fit_projection(features.descriptors), workers)
+
+        def search(block: slice) -> pd.DataFrame:
+            return _keep_similar(find_maps(index.search(block), features), sketches)
+
+        found = pd.concat(workers.map(search, _blocks_of_images(features.owners)))
+    found = found.sort_values("votes", ascending=False, kind="stable")
+    kept = (found.groupby("first").cumcount() < most) | (found.groupby("second").cumcount() < most)
+    found = found[kept].reset_index(drop=True)
+    return found.assign(
+        first=np.asarray(rows)[found["first"]], second=np.asarray(rows)[found["second"]]
+    )
+
+
+def _blocks_of_images(owners: np.ndarray) -> list[slice]:
+    """Cut the blobs between images into pieces of at least QUERIES_AT_ONCE, but for the last."""
+    blocks, start = [], 0
+    while start < len(owners):
+        last = owners[min(start + QUERIES_AT_ONCE, len(owners)) - 1]
+        stop = int(np.searchsorted(owners, last, side="right"))
+        blocks.append(slice(start, stop))
+        start = stop
+    return blocks
+
+
+def _keep_similar(maps: pd.DataFrame, sketches: np.ndarray) -> pd.DataFrame:
+    """Keep the pairs whose sketches are alike under their map."""
+    placed = compare_sketches(
+        sketches,
+        maps["first"].to_numpy(),
+        maps["second"].to_numpy(),
+        maps[MAP].to_numpy(float).reshape(-1, 2, 3),
+    )
+    alike = placed.correlation >= MINIMUM_SKETCH_CORRELATION
+    return maps[alike & (placed.common >= MINIMUM_SKETCH_AREA)]
 
 
 class _Index:
-    """An inverted file over unit vectors (n, d)."""
+    """An inverted file over the blobs of all images."""
 
     def __init__(
-        self, database: np.ndarray, owners: np.ndarray, workers: ThreadPoolExecutor
+        self, features: Features, projection: Projection, workers: ThreadPoolExecutor
     ) -> None:
-        self.owners, self.workers = owners, workers
+        self.features, self.projection = features, projection
+        database = project(features.descriptors, projection)
         self.centres = _cell_centres(database)
-        home = np.concatenate(list(workers.map(self._nearest_cell, _blocks(database))))
-        self.cells = _members(home, len(self.centres))
+        blocks = _pieces(len(database), QUERIES_AT_ONCE)
+        nearest = workers.map(lambda block: self._nearest_cells(database[block], 1), blocks)
+        self.cells = _members(np.concatenate(list(nearest)), len(self.centres))
         self.entries = [database[cell] for cell in self.cells]
 
-    def _nearest_cell(self, vectors: np.ndarray) -> np.ndarray:
-        return np.argmax(_cosines(vectors, self.centres), axis=1)
+    def _nearest_cells(self, vectors: np.ndarray, count: int) -> np.ndarray:
+        """Return int32 (n, count), the cells whose centres are closest."""
+        near = np.empty((len(vectors), count), np.int32)
+        for block in _pieces(len(vectors), max(1, COSINES_AT_ONCE // len(self.centres))):
+            cosine = _cosines(vectors[block], self.centres)
+            every = np.arange(len(cosine))
+            # A few searches for the largest value cost a fraction of NumPy's partition.
+            for rank in range(count):
+                near[block, rank] = best = np.argmax(cosine, axis=1)
+                cosine[every, best] = -np.inf
+        return near
 
-    def search(self, queries: np.ndarray, mirrored: bool) -> Matches:
-        """Return the matches of every query with entries of later images."""
-        probes = min(CELLS_PROBED, len(self.centres))
-
-        def search(start: int) -> Matches:
-            asked = queries[start : start + QUERIES_AT_ONCE]
-            near = np.argpartition(_cosines(asked, self.centres), -probes, axis=1)[:, -probes:]
-            found = [(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32))]
-            for asking, cell, entries in zip(
-                _members(near, len(self.centres)), self.cells, self.entries, strict=True
-            ):
-                asking = asking // probes
-                query, entry, cosine = _compare(asked[asking], entries)
-                query, entry = asking[query] + start, cell[entry]
-                ordered = self.owners[query] < self.owners[entry]
-                found.append(
-                    (
-                        query[ordered].astype(np.int32),
-                        entry[ordered].astype(np.int32),
-                        cosine[ordered],
-                    )
-                )
-            query, entry, cosine = map(np.concatenate, zip(*found, strict=True))
-            return Matches(query, entry, cosine, np.full(len(query), mirrored))
-
-        found = list(self.workers.map(search, range(0, len(queries), QUERIES_AT_ONCE)))
+    def search(self, block: slice) -> Matches:
+        """Return the matches of these blobs, and of their mirror images, with later images."""
+        descriptors = self.features.descriptors[block]
+        found = [
+            self._search(project(descriptors, self.projection), block.start, mirrored=False),
+            self._search(project(mirror(descriptors), self.projection), block.start, mirrored=True),
+        ]
         return Matches(*map(np.concatenate, zip(*found, strict=True)))
 
+    def _search(self, asked: np.ndarray, start: int, mirrored: bool) -> Matches:
+        owners, probes = self.features.owners, min(CELLS_PROBED, len(self.centres))
+        near = self._nearest_cells(asked, probes)
+        found = [Matches.none()]
+        for asking, cell, entries in zip(
+            _members(near, len(self.centres)), self.cells, self.entries, strict=True
+        ):
+            asking = asking // probes
+            query, entry, cosine = _compare(asked[asking], entries)
+            query, entry = asking[query] + start, cell[entry]
+            later = owners[query] < owners[entry]
+            found.append(
+                Matches(
+                    query[later].astype(np.int32),
+                    entry[later].astype(np.int32),
+                    cosine[later],
+                    np.full(np.count_nonzero(later), mirrored),
+                )
+            )
+        return _best_of_each(Matches(*map(np.concatenate, zip(*found, strict=True))))
 
-def _blocks(vectors: np.ndarray) -> Iterable[np.ndarray]:
-    return (
-        vectors[start : start + QUERIES_AT_ONCE]
-        for start in range(0, len(vectors), QUERIES_AT_ONCE)
-    )
+
+def _best_of_each(matches: Matches) -> Matches:
+    """Keep the closest MATCHES_PER_QUERY matches of every query."""
+    order = np.lexsort((-matches.cosine, matches.query))
+    query = matches.query[order]
+    return matches.take(order[_rank_in_run(query) < MATCHES_PER_QUERY])
+
+
+def _rank_in_run(values: np.ndarray) -> np.ndarray:
+    """Return the position of every element within its run of equal values."""
+    starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]][: len(values)])
+    return np.arange(len(values)) - np.repeat(starts, np.diff(np.r_[starts, len(values)]))
+
+
+def _pieces(count: int, size: int) -> Iterator[slice]:
+    return (slice(start, min(start + size, count)) for start in range(0, count, size))
 
 
 def _cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -141,14 +201,17 @@ def _members(cells: np.ndarray, count: int) -> list[np.ndarray]:
 
 
 def _compare(queries: np.ndarray, entries: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return (query, entry, cosine) of the close pairs, at most MATCHES_PER_QUERY a query."""
-    if not len(queries) or not len(entries):
-        return np.zeros(0, int), np.zeros(0, int), np.zeros(0, np.float32)
-    cosine = _cosines(queries, entries)
-    # On the flat array: NumPy's two-dimensional search is twenty times slower.
-    close = np.flatnonzero(cosine >= MINIMUM_COSINE)
-    if close.size > MATCHES_PER_QUERY * len(queries) and len(entries) > MATCHES_PER_QUERY:
-        bar = np.partition(cosine, -MATCHES_PER_QUERY, axis=1)[:, -MATCHES_PER_QUERY]
-        close = np.flatnonzero(cosine >= np.maximum(bar, MINIMUM_COSINE)[:, None])
-    query, entry = np.divmod(close, len(entries))
-    return query, entry, cosine[query, entry]
+    """Return (query, entry, cosine) of the close pairs, where many are close the closest."""
+    pieces = [(np.zeros(0, int), np.zeros(0, int), np.zeros(0, np.float32))]
+    for piece in _pieces(len(queries), max(1, COSINES_AT_ONCE // max(1, len(entries)))):
+        if not len(entries):
+            break
+        cosine = _cosines(queries[piece], entries)
+        # On the flat array: NumPy's two-dimensional search is twenty times slower.
+        close = np.flatnonzero(cosine >= MINIMUM_COSINE)
+        if close.size > MATCHES_PER_QUERY * len(cosine) and len(entries) > MATCHES_PER_QUERY:
+            bar = np.partition(cosine, -MATCHES_PER_QUERY, axis=1)[:, -MATCHES_PER_QUERY]
+            close = np.flatnonzero(cosine >= np.maximum(bar, MINIMUM_COSINE)[:, None])
+        query, entry = np.divmod(close, len(entries))
+        pieces.append((query + piece.start, entry, cosine.ravel()[close]))
+    return tuple(map(np.concatenate, zip(*pieces, strict=True)))

@@ -11,6 +11,7 @@ Positions and sizes are shares of the longer side of an image, measured from its
 x grows to the right, y downwards and angles from x to y, in radians.
 """
 
+import itertools
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,15 +21,21 @@ import cv2
 import numpy as np
 
 from blastfold.leakage.duplicate_images import find_detail, shrink_to_grey
+from blastfold.leakage.duplicate_sketches import sketch
 
 WORKING_SIZE = 96
+LARGEST_ENLARGEMENT = 2.0
 BLOBS = 32
 CONTRAST = 0.01
 EDGE_RATIO = 20.0
 # Grey levels per unit of local contrast in the picture that is described.
 GAIN = 45.0
 COMPONENTS = 48
+# Blobs are looked for within the foreground and this share of the longer side around it: more than
+# the border in which the detector finds nothing.
+MARGIN = 0.1
 SAMPLE = 50_000
+IMAGES_AT_ONCE = 128
 ROWS_AT_ONCE = 65_536
 
 _local = threading.local()
@@ -38,7 +45,7 @@ class Features(NamedTuple):
     """The described blobs of many images.
 
     Attributes:
-        owners: int32 (n,), the row of the image, ascending.
+        owners: int32 (n,), the position of the image among those described, ascending.
         frames: float32 (n, 4): x, y, size, angle.
         descriptors: uint8 (n, 128).
     """
@@ -48,49 +55,86 @@ class Features(NamedTuple):
     descriptors: np.ndarray
 
 
+class Description(NamedTuple):
+    """One image: frames float32 (blobs, 4), descriptors uint8 (blobs, 128) and its sketch."""
+
+    frames: np.ndarray
+    descriptors: np.ndarray
+    sketch: np.ndarray
+
+
 def describe_images(
     images: np.ndarray, rows: Sequence[int], workers: ThreadPoolExecutor
-) -> Features:
-    """Describe the chosen images.
+) -> tuple[Features, np.ndarray]:
+    """Describe the chosen images, at least one.
 
     Args:
         images: uint8 (n, height, width, 3), may be memory-mapped.
-        rows: The rows to describe, ascending.
+        rows: The rows to describe.
         workers: Threads to use.
-    """
-    described = list(workers.map(lambda row: describe_image(images[row]), rows, chunksize=64))
-    counts = [len(frames) for frames, _ in described]
-    return Features(
-        np.repeat(np.asarray(rows, np.int32), counts),
-        np.concatenate([frames for frames, _ in described]),
-        np.concatenate([descriptors for _, descriptors in described]),
-    )
-
-
-def describe_image(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Describe the strongest blobs of one uint8 (height, width, 3) image.
 
     Returns:
-        Frames float32 (blobs, 4) and descriptors uint8 (blobs, 128).
+        The blobs of all images, and the sketches, int8 (rows, height, width).
     """
-    grey = shrink_to_grey(image, WORKING_SIZE)
-    values = find_detail(grey).values
+
+    def describe(start: int) -> list[Description]:
+        return [describe_image(images[row]) for row in rows[start : start + IMAGES_AT_ONCE]]
+
+    parts = workers.map(describe, range(0, len(rows), IMAGES_AT_ONCE))
+    described = list(itertools.chain.from_iterable(parts))
+    counts = [len(image.frames) for image in described]
+    features = Features(
+        np.repeat(np.arange(len(described), dtype=np.int32), counts),
+        np.concatenate([image.frames for image in described]),
+        np.concatenate([image.descriptors for image in described]),
+    )
+    return features, np.stack([image.sketch for image in described])
+
+
+def describe_image(image: np.ndarray) -> Description:
+    """Describe the strongest blobs of one uint8 (height, width, 3) image."""
+    grey = _at_working_size(image)
+    detail = find_detail(grey)
+    small = sketch(detail)
+    top, bottom, left, right = _window(detail.mask)
+    values = detail.values[top:bottom, left:right]
     picture = np.clip(128 + GAIN * values, 0, 255).astype(np.uint8)
     points, descriptors = _detector().detectAndCompute(picture, None)
     if descriptors is None:
-        return np.zeros((0, 4), np.float32), np.zeros((0, 128), np.uint8)
+        return Description(np.zeros((0, 4), np.float32), np.zeros((0, 128), np.uint8), small)
     points, descriptors = points[:BLOBS], descriptors[:BLOBS]
     longer = max(grey.shape)
     frames = [
         (
-            (point.pt[0] + 0.5) / longer,
-            (point.pt[1] + 0.5) / longer,
+            (left + point.pt[0] + 0.5) / longer,
+            (top + point.pt[1] + 0.5) / longer,
             point.size / longer,
             np.deg2rad(point.angle),
         )
         for point in points
     ]
-    return np.array(frames, np.float32), descriptors
+    return Description(np.array(frames, np.float32), descriptors, small)
+
+
+def _at_working_size(image: np.ndarray) -> np.ndarray:
+    """Return the grey values; a small image is enlarged, or its finest blobs would not be found."""
+    grey = shrink_to_grey(image, WORKING_SIZE)
+    factor = min(LARGEST_ENLARGEMENT, WORKING_SIZE / max(grey.shape))
+    if factor <= 1:
+        return grey
+    size = tuple(round(side * factor) for side in grey.shape[::-1])
+    return cv2.resize(grey, size, interpolation=cv2.INTER_CUBIC)
+
+
+def _window(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """Return top, bottom, left and right of the foreground with its margin."""
+    edges: list[int] = []
+    margin = round(MARGIN * max(mask.shape))
+    for axis in (1, 0):
+        filled = np.flatnonzero(mask.max(axis=axis))
+        low, high = (filled[0], filled[-1] + 1) if len(filled) else (0, mask.shape[1 - axis])
+        edges += [max(0, int(low) - margin), min(mask.shape[1 - axis], int(high) + margin)]
+    return edges[0], edges[1], edges[2], edges[3]
 
 
 def _detector() -> cv2.SIFT:

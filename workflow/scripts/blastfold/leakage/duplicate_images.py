@@ -69,7 +69,8 @@ def shrink_to_grey(image: np.ndarray, longer_side: int) -> np.ndarray:
         scale = longer_side / max(image.shape[:2])
         size = tuple(max(1, round(side * scale)) for side in image.shape[1::-1])
         image = cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_AREA)
-    return image.astype(np.float32).mean(axis=2)
+    # NumPy's mean over three channels takes ten times as long.
+    return cv2.transform(image.astype(np.float32), np.ones((1, 3), np.float32)) / np.float32(3)
 
 
 def find_foreground(grey: np.ndarray) -> np.ndarray:
@@ -90,7 +91,7 @@ def find_foreground(grey: np.ndarray) -> np.ndarray:
     distance = np.abs(grey - level)
     distinct = distance[distance > 5]
     # Relative to the cells' own contrast: JPEG ringing and dark rims must not move the outline.
-    tolerance = max(5.0, 0.3 * np.percentile(distinct, 75)) if distinct.size else 255.0
+    tolerance = max(5.0, 0.3 * _upper_quartile(distinct)) if distinct.size else 255.0
     flat = (distance <= tolerance).astype(np.uint8)
     _, regions = cv2.connectedComponents(flat, connectivity=4)
     border = np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]])
@@ -98,6 +99,12 @@ def find_foreground(grey: np.ndarray) -> np.ndarray:
     touching[border] = True
     touching[0] = False
     return (~touching[regions]).astype(np.float32)
+
+
+def _upper_quartile(values: np.ndarray) -> float:
+    """Return the value below which three quarters are, without the cost of NumPy's percentile."""
+    rank = (3 * (values.size - 1)) // 4
+    return float(np.partition(values, rank)[rank])
 
 
 def find_detail(grey: np.ndarray) -> Detail:

@@ -51,18 +51,17 @@ class Matches(NamedTuple):
         return type(self)(*(column[which] for column in self))
 
 
-def find_maps(matches: Matches, features: Features, most: int) -> pd.DataFrame:
+def find_maps(matches: Matches, features: Features) -> pd.DataFrame:
     """Find the map of every pair of images on which two or more matches agree.
 
     Args:
         matches: Query and entry are rows of the features; the query's image comes first.
         features: The described blobs.
-        most: The most pairs kept for an image, best first.
 
     Returns:
-        One row per pair, best first: first, second, votes (sum of cosines), and the affine map
-        that takes (x, y) of the first image to (m00 x + m01 y + m02, m10 x + m11 y + m12) of the
-        second, in shares of the longer side.
+        One row per pair, best first: first, second (positions of the images), votes (sum of
+        cosines), and the affine map that takes (x, y) of the first image to
+        (m00 x + m01 y + m02, m10 x + m11 y + m12) of the second, in shares of the longer side.
     """
     matches, starts = _by_pair(matches, features.owners)
     tables = [pd.DataFrame(columns=COLUMNS).astype(float)]
@@ -72,9 +71,7 @@ def find_maps(matches: Matches, features: Features, most: int) -> pd.DataFrame:
     table = pd.concat(tables).astype({"first": np.int64, "second": np.int64})
     table = table.sort_values("votes", ascending=False, kind="stable")
     # One map a pair: the mirrored or the unmirrored one.
-    table = table.drop_duplicates(["first", "second"])
-    best = table.groupby("first").cumcount() < most
-    return table[best | (table.groupby("second").cumcount() < most)].reset_index(drop=True)
+    return table.drop_duplicates(["first", "second"], ignore_index=True)
 
 
 def _by_pair(matches: Matches, owners: np.ndarray) -> tuple[Matches, np.ndarray]:

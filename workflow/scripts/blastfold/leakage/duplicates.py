@@ -11,11 +11,12 @@ import itertools
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 
+import cv2
 import numpy as np
 import pandas as pd
 
@@ -24,6 +25,7 @@ from blastfold.core.group_table import UNKNOWN
 from blastfold.core.manifest import read_manifest
 from blastfold.core.names import DUPLICATE_KINDS
 from blastfold.core.tables import write_table
+from blastfold.images.decoding import one_opencv_thread
 from blastfold.leakage.duplicate_candidates import find_candidates
 from blastfold.leakage.duplicate_images import REFERENCE_SIZE, orient, orientations_of
 from blastfold.leakage.duplicate_maps import MAP
@@ -42,6 +44,7 @@ logger = logging.getLogger(__name__)
 COLUMNS = ["first", "second", "kind", "transform", "similarity"]
 # Beyond this many pairs, copies of copies are linked to one of them instead of each to each.
 MOST_PAIRS_OF_COPIES = 1000
+IMAGES_AT_ONCE = 128
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,12 @@ def find_duplicates(
     _check_images(images, image_ids)
     if len(images) < 2:
         return pd.DataFrame(columns=COLUMNS).astype({"similarity": float})
+    with one_opencv_thread():
+        return _as_table(_find_pairs(images, settings, threads), image_ids)
+
+
+def _find_pairs(images: np.ndarray, settings: DuplicateSettings, threads: int) -> list[tuple]:
+    """Return first and second row, kind, transform and similarity of every pair, unsorted."""
     copies = _group_equal(images, threads)
     rows = np.array(sorted(copies))
     pairs = [
@@ -99,7 +108,7 @@ def find_duplicates(
         if len(copies[first]) * len(copies[second]) <= MOST_PAIRS_OF_COPIES:
             links = itertools.product(copies[first], copies[second])
         pairs += [(one, other, *evidence) for one, other in links]
-    return _as_table(pairs, image_ids)
+    return pairs
 
 
 def _check_images(images: np.ndarray, image_ids: Sequence[str]) -> None:
@@ -115,16 +124,30 @@ def _check_images(images: np.ndarray, image_ids: Sequence[str]) -> None:
 
 def _group_equal(images: np.ndarray, threads: int) -> dict[int, list[int]]:
     """Return the rows of equal pixels under the first of them."""
-
-    def digest(row: int) -> bytes:
-        return hashlib.blake2b(np.ascontiguousarray(images[row]), digest_size=16).digest()
-
     first_row: dict[bytes, int] = {}
     copies: dict[int, list[int]] = defaultdict(list)
-    with ThreadPoolExecutor(max(1, threads)) as workers:
-        for row, key in enumerate(workers.map(digest, range(len(images)))):
-            copies[first_row.setdefault(key, row)].append(row)
+    for row, key in enumerate(_digests(images, range(len(images)), np.ascontiguousarray, threads)):
+        copies[first_row.setdefault(key, row)].append(row)
     return copies
+
+
+def _digests(
+    images: np.ndarray,
+    rows: Sequence[int],
+    content: Callable[[np.ndarray], np.ndarray],
+    threads: int,
+) -> Iterable[bytes]:
+    """Yield the digests of some content of the images."""
+
+    def digest(start: int) -> list[bytes]:
+        return [
+            hashlib.blake2b(content(images[row]), digest_size=16).digest()
+            for row in rows[start : start + IMAGES_AT_ONCE]
+        ]
+
+    with ThreadPoolExecutor(max(1, threads)) as workers:
+        for part in workers.map(digest, range(0, len(rows), IMAGES_AT_ONCE)):
+            yield from part
 
 
 def _some_pairs(members: list[int]) -> Iterable[tuple[int, int]]:
@@ -137,16 +160,9 @@ def _some_pairs(members: list[int]) -> Iterable[tuple[int, int]]:
 
 def _find_turned(images: np.ndarray, rows: np.ndarray, threads: int) -> Iterable[tuple]:
     """Yield exact flips and turns: only images of one colour histogram are compared."""
-
-    def histogram(row: int) -> bytes:
-        channels = np.asarray(images[row]).reshape(-1, 3).T
-        counts = [np.bincount(channel, minlength=256) for channel in channels]
-        return hashlib.blake2b(np.concatenate(counts).tobytes(), digest_size=16).digest()
-
     alike: dict[bytes, list[int]] = defaultdict(list)
-    with ThreadPoolExecutor(max(1, threads)) as workers:
-        for row, key in zip(rows, workers.map(histogram, rows), strict=True):
-            alike[key].append(int(row))
+    for row, key in zip(rows, _digests(images, rows, _histograms, threads), strict=True):
+        alike[key].append(int(row))
     orientations = orientations_of(*images.shape[1:3])[1:]
     for members in alike.values():
         for first, second in itertools.combinations(members, 2):
@@ -155,6 +171,14 @@ def _find_turned(images: np.ndarray, rows: np.ndarray, threads: int) -> Iterable
                     transform = name_transform(Placement(orientation))
                     yield first, second, "flipped_or_turned", transform, 1.0
                     break
+
+
+def _histograms(image: np.ndarray) -> np.ndarray:
+    """Return the counts of values, float32 (3, 256), of a uint8 (height, width, 3) image."""
+    image = np.ascontiguousarray(image)
+    return np.stack(
+        [cv2.calcHist([image], [channel], None, [256], [0, 256]) for channel in range(3)]
+    )
 
 
 def _find_near(
