@@ -76,7 +76,7 @@ def find_candidates(
 
 
 def _blocks_of_images(owners: np.ndarray) -> list[slice]:
-    """Cut the blobs between images into pieces of at least QUERIES_AT_ONCE, but for the last."""
+    """Cut the blobs between images into pieces of at least QUERIES_AT_ONCE, except the last."""
     blocks, start = [], 0
     while start < len(owners):
         last = owners[min(start + QUERIES_AT_ONCE, len(owners)) - 1]
