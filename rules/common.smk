@@ -147,9 +147,16 @@ TRAINING_THREADS = (
     )
 )
 
+# Jobs that read many images take half of the cores. With all of them they would wait for the end of
+# every training, and whatever needs them with them.
+IMAGE_THREADS = max(1, min(8, CORES // 2)) if CORES else 8
+
 # Imports, audits and splits, which check what the config asks of the images: hours of training are
 # not spent before a mistake there is found.
 CHECKED_FIRST = 10
+
+# What many jobs wait for, and the longest jobs: begun late, they would end alone.
+TRAINED_EARLY = 5
 
 # The measurement of networks, which asks for all cores.
 MEASURED_LAST = -10

@@ -31,7 +31,7 @@ rule detect_cells:
     priority: CHECKED_FIRST
     conda:
         "../envs/datasets.yaml"
-    threads: 8
+    threads: IMAGE_THREADS
     resources:
         mem_mb=counted(4000, 0.1, experiment.inputs.raw_megabytes),
         runtime=counted(30, 0.02, experiment.inputs.raw_megabytes, DAY),
@@ -65,7 +65,7 @@ rule import_dataset:
     priority: CHECKED_FIRST
     conda:
         "../envs/datasets.yaml"
-    threads: 8
+    threads: IMAGE_THREADS
     resources:
         mem_mb=counted(4000, 0.1, experiment.inputs.raw_megabytes),
         runtime=counted(60, 0.02, experiment.inputs.raw_megabytes, DAY),
@@ -127,7 +127,7 @@ rule audit_dataset:
     priority: CHECKED_FIRST
     conda:
         "../envs/datasets.yaml"
-    threads: 8
+    threads: IMAGE_THREADS
     resources:
         mem_mb=memory(2000, of_tables=60, of_arrays=1.5),
         runtime=run_time(30, of_arrays=0.1),

@@ -18,7 +18,7 @@ rule grow_dataset:
     priority: CHECKED_FIRST
     conda:
         "../envs/training.yaml"
-    threads: 2
+    threads: min(2, IMAGE_THREADS)
     resources:
         mem_mb=memory(3000, of_tables=60),
         runtime=run_time(60, of_arrays=0.05),
@@ -53,7 +53,7 @@ rule select_tiles:
         dataset=one_of(experiment.inputs.of_format("selected")),
     conda:
         "../envs/folds.yaml"
-    threads: 2
+    threads: min(2, IMAGE_THREADS)
     resources:
         mem_mb=memory(4000, of_tables=60, of_arrays=2),
         runtime=run_time(120, of_arrays=0.05),

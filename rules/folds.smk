@@ -73,7 +73,7 @@ rule compare_datasets:
     priority: CHECKED_FIRST
     conda:
         "../envs/datasets.yaml"
-    threads: 8
+    threads: IMAGE_THREADS
     resources:
         mem_mb=memory(2000, of_tables=60, of_arrays=2.5),
         runtime=run_time(30, of_arrays=0.1),
@@ -97,6 +97,7 @@ rule compute_mean_images:
         records="<results>/mean_images/{dataset}/{protocol}.json",
     log:
         "<logs>/compute_mean_images/{dataset}/{protocol}.log",
+    priority: TRAINED_EARLY
     conda:
         "../envs/folds.yaml"
     resources:

@@ -34,7 +34,7 @@ rule tile_slide:
         "<benchmarks>/tile_slide/{slide}.tsv"
     conda:
         "../envs/slides.yaml"
-    threads: 4
+    threads: min(4, IMAGE_THREADS)
     resources:
         mem_mb=counted(2000, 0.05, experiment.inputs.slide_megabytes),
         runtime=counted(60, 0.01, experiment.inputs.slide_megabytes, DAY),
@@ -96,7 +96,7 @@ rule import_tiles:
     priority: CHECKED_FIRST
     conda:
         "../envs/datasets.yaml"
-    threads: 8
+    threads: IMAGE_THREADS
     resources:
         mem_mb=memory(4000, of_arrays=0.05),
         runtime=run_time(60, of_arrays=0.02),

@@ -12,6 +12,7 @@ rule extract_features:
         "<logs>/extract_features/{dataset}/{features}/{split}.log",
     benchmark:
         "<benchmarks>/extract_features/{dataset}/{features}/{split}.tsv"
+    priority: TRAINED_EARLY
     conda:
         "../envs/training.yaml"
     threads: TRAINING_THREADS
@@ -159,6 +160,7 @@ rule train_model:
         "<benchmarks>/train_model/{dataset}/{protocol}/{model}/fold-{fold}.tsv"
     wildcard_constraints:
         model=one_of(experiment.runs.single_models),
+    priority: TRAINED_EARLY
     conda:
         "../envs/training.yaml"
     threads: TRAINING_THREADS
@@ -201,6 +203,7 @@ rule train_folds:
         "<benchmarks>/train_folds/{dataset}/{protocol}/{model}.tsv"
     wildcard_constraints:
         model=one_of(experiment.runs.joint_models),
+    priority: TRAINED_EARLY
     conda:
         "../envs/training.yaml"
     threads: TRAINING_THREADS
