@@ -39,7 +39,7 @@ from blastfold.training import (
     start,
 )
 from blastfold.training.device_setup import Setup
-from blastfold.training.onnx_graphs import convert
+from blastfold.training.keras_to_onnx import write_backbone
 from blastfold.training.state import InterruptedTrainingError
 
 # A backbone whose random weights still tell images apart, which deeper ones do not.
@@ -383,15 +383,12 @@ def test_mobilenet_as_an_onnx_file_learns_from_real_cells_what_it_learns_in_kera
     images = np.stack([fit_image(decode_image(path), (96, 96), (300, 300)) for path in paths])
     write_job(tmp_path, images, np.arange(60) % 2)
     weights = test_data / "weights" / "mobilenet_v2_imagenet_notop.weights.h5"
-    backbone, _ = architectures.build_backbone("mobilenetv2", "average", (96, 96, 3))
-    backbone.load_weights(weights)
-    convert(backbone, tmp_path / "mobilenet.onnx")
+    write_backbone("mobilenetv2", weights, (96, 96), tmp_path / "mobilenet.onnx")
     entry = model_entry(
         **{**HEAD, "architecture": "MobileNetV2"},
         **{"augment": False, "preprocessing": "imagenet", "weights": str(weights)},
     )
-    scale = {"scale": 1 / 127.5, "mean": [1, 1, 1], "std": [1, 1, 1]}
-    twin = onnx_entry(tmp_path / "mobilenet.onnx", [96, 96], **scale)
+    twin = onnx_entry(tmp_path / "mobilenet.onnx", [96, 96])
     expected, wanted, _ = features_and_predictions(tmp_path, entry, "keras", weights)
     found, predicted, _ = features_and_predictions(
         tmp_path, twin, "onnx", tmp_path / "mobilenet.onnx"

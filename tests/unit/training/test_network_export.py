@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pandas as pd
 import pytest
+import yaml
 from onnx import TensorProto, helper
 from support.repository import RESOURCES
 from support.trainings import (
@@ -23,11 +24,13 @@ from support.trainings import (
     write_job,
 )
 
+from blastfold.core.errors import InputError
+from blastfold.core.files import digest_file
 from blastfold.core.settings import Run
 from blastfold.images.decoding import decode_image, fit_image
 from blastfold.images.stain import fit_image as fit_image_statistics
 from blastfold.networks import architectures, preprocessing, stain_layers
-from blastfold.training import fold_job, network_export, onnx_graphs
+from blastfold.training import fold_job, keras_to_onnx, network_export, onnx_graphs
 from blastfold.training.network_export import ExportFiles, export_network, export_networks
 from blastfold.training.onnx_sessions import chained, open_session
 from blastfold.training.trainer import whole_model
@@ -97,8 +100,13 @@ def predict(place, images, *options):
     return run, list(csv.DictReader(run.stdout.splitlines()))
 
 
-def test_the_script_gives_the_stored_predictions_and_the_chosen_class(trained):
-    place = export(trained, 1, "one")
+@pytest.fixture(scope="module")
+def one_fold(trained):
+    return export(trained, 1, "one")
+
+
+def test_the_script_gives_the_stored_predictions_and_the_chosen_class(trained, one_fold):
+    place = one_fold
     run, rows = predict(place, trained / "cells", "--threshold", "youden")
     assert run.returncode == 0, run.stderr
     found = {row["file"].removesuffix(".png"): row for row in rows}
@@ -126,8 +134,11 @@ def test_the_script_gives_the_stored_predictions_and_the_chosen_class(trained):
     )
 
 
-def test_all_folds_predict_by_their_mean_and_have_no_chosen_threshold(trained):
+def test_all_folds_predict_by_their_mean_and_have_no_chosen_threshold(trained, one_fold):
     place = export(trained, None, "all")
+    # The same network becomes the same file, though the converter's counters have moved on.
+    first = one_fold / "networks" / "fold-1.onnx"
+    assert (place / "networks" / first.name).read_bytes() == first.read_bytes()
     (trained / "few").mkdir(exist_ok=True)
     image = cv2.imread(str(trained / "cells" / "cell 0.png"))
     cv2.imwrite(str(trained / "few" / "cell.bmp"), image)
@@ -143,7 +154,7 @@ def test_all_folds_predict_by_their_mean_and_have_no_chosen_threshold(trained):
     assert list(json.loads((place / "model.json").read_text())["thresholds"]) == ["threshold-0.5"]
     refused, _ = predict(place, trained / "few", "--threshold", "youden")
     assert "invalid choice: 'youden'" in refused.stderr
-    graph = place / "networks" / "fold-1.onnx"
+    graph = place / "networks" / first.name
     graph.write_bytes(graph.read_bytes() + b"\0")
     changed, rows = predict(place, trained / "few")
     assert "fold-1.onnx: was changed after the export" in changed.stderr
@@ -186,6 +197,40 @@ def test_stain_normalisation_agrees_on_real_cells(tmp_path, test_data, stain):
     record = export_network(tmp_path / "model.keras", 0, images, expected, tmp_path)
     assert record["note"] == ""
     assert record["differences"]["from_keras"] <= 1e-4
+
+
+def test_a_backbone_of_keras_becomes_a_file_with_its_scaling_inside(tmp_path, capsys):
+    # VGG16 takes BGR minus a mean, which no scale, mean and std of the config can say.
+    backbone, _ = architectures.build_backbone("vgg16", "average", (32, 40, 3), 0)
+    backbone.save_weights(tmp_path / "vgg16.weights.h5")
+    arguments = ["--architecture", "vgg16", "--weights", str(tmp_path / "vgg16.weights.h5")]
+    path = tmp_path / "vgg16.onnx"
+    keras_to_onnx.main([*arguments, "--size", "32", "40", "--output", str(path)])
+    entry = yaml.safe_load(capsys.readouterr().out)
+    assert entry["onnx"].pop("sha256") == digest_file(path)
+    declared = {"scale": 1, "mean": [0, 0, 0], "std": [1, 1, 1], "pooling": "none"}
+    assert entry["onnx"] == {"file": str(path), "layout": "nhwc", "size": [32, 40], **declared}
+    images = np.random.default_rng(0).uniform(0, 255, (3, 32, 40, 3)).astype("float32")
+    expected = backbone.predict_on_batch(keras.applications.vgg16.preprocess_input(images.copy()))
+    np.testing.assert_allclose(chained([path])(images), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"--size": "0"}, r"--size: received \[0\]"),
+        ({"--size": "8"}, "cannot take images of 8x8"),
+        ({"--architecture": "simple_cnn"}, "expected a network of keras.applications"),
+        ({"--architecture": "resnet7"}, "received 'resnet7'"),
+        ({"--weights": "missing.weights.h5"}, "missing.weights.h5 does not exist"),
+    ],
+)
+def test_a_wrong_command_says_what_is_wrong_and_writes_nothing(tmp_path, changes, words):
+    options = {"--architecture": "vgg16", "--weights": "missing.weights.h5", "--size": "32"}
+    options |= {"--output": str(tmp_path / "vgg16.onnx"), **changes}
+    with pytest.raises(InputError, match=words):
+        keras_to_onnx.main([part for option in options.items() for part in option])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_network_that_onnx_cannot_hold_is_reported_and_kept_as_keras(tmp_path):

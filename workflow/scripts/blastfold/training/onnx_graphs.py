@@ -16,6 +16,7 @@ import onnx
 import tf2onnx  # noqa: F401
 
 from blastfold.core.files import written_whole
+from blastfold.training.onnx_canonical import make_canonical
 
 LARGEST_OF_ONE_GRAPH = 2**24
 """Parameters of a network that becomes one graph. Larger ones become two, backbone and head: the
@@ -58,6 +59,8 @@ def split_model(model: keras.Model) -> list[keras.Model]:
 def convert(model: keras.Model, path: str | os.PathLike) -> None:
     """Write a Keras model as an ONNX file with any number of rows in a batch.
 
+    The same model gives the same bytes (:mod:`blastfold.training.onnx_canonical`).
+
     Args:
         model: A model with one input and one output.
         path: The file to write.
@@ -72,6 +75,7 @@ def convert(model: keras.Model, path: str | os.PathLike) -> None:
         model.export(partial, format="onnx", verbose=False)
         graph = onnx.load(partial)
         repair(graph)
+        make_canonical(graph)
         onnx.save(graph, partial)
 
 
