@@ -31,6 +31,8 @@ rule estimate_efficiency:
 # All cores, so that no other job of this run disturbs the times, and the last of the jobs that can
 # run, so that no core waits for it before.
 rule measure_networks:
+    input:
+        backbones=experiment.costs.measured_files,
     output:
         measured="<results>/costs/measured.tsv",
     log:

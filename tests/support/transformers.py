@@ -8,6 +8,14 @@ from onnx import TensorProto, helper, numpy_helper
 
 PATCH, WIDTH, SIDE = 14, 8, 28
 
+MULTIPLY_ADDS = (
+    4 * 3 * PATCH**2 * WIDTH  # four patches
+    + 4 * 5 * WIDTH**2  # query, key, value and projection of five tokens
+    + 2 * 5 * 5 * WIDTH  # all pairs of tokens, and the mixtures
+    + 2 * 5 * WIDTH * 4 * WIDTH  # the wide layer and back
+)
+"""Of one image, counted by hand."""
+
 
 def draw_weights(seed=0):
     random = np.random.default_rng(seed)

@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.repository import REPOSITORY
+from support.transformers import SIDE, draw_weights, write_transformer
 from support.workflow import loaded_python
 
+from blastfold.core.files import digest_file
 from blastfold.planning.network_speed import describe_times, take_turns
 
 SCRIPT = """
@@ -30,7 +32,10 @@ compute = JobSettings(
 )
 small = network(20) | {{"runs": [["cells", "cnn"], ["others", "cnn again"]]}}
 large = network(33) | {{"runs": [["cells", "large"]]}}
-network_speed.measure_networks([small, large], compute, "measured.tsv")
+settings = {{"architecture": "onnx", "stain": "none", "dense_units": [], "dropout": 0}}
+own = {{"settings": settings, "shape": [40, 40, 3], **json.loads({own!r})}}
+own["runs"] = [["cells", "transformer"]]
+network_speed.measure_networks([small, large, own], compute, "measured.tsv")
 errors = []
 try:
     network_speed.measure([network(20), network(20, "nonsense")], compute)
@@ -91,7 +96,12 @@ def test_times_are_described_by_median_and_percentile():
 def measured(tmp_path_factory):
     folder = tmp_path_factory.mktemp("measured")
     script = folder / "script.py"
-    script.write_text(SCRIPT.format(library=str(REPOSITORY / "workflow" / "scripts")))
+    write_transformer(folder / "vit.onnx", draw_weights())
+    declared = {"sha256": digest_file(folder / "vit.onnx"), "layout": "nchw", "size": [SIDE, SIDE]}
+    declared |= {"multiple": 14, "scale": 1 / 255, "mean": [0] * 3, "std": [1] * 3}
+    declared |= {"output": None, "pooling": "cls"}
+    own = json.dumps({"weights": "vit.onnx", "onnx": declared})
+    script.write_text(SCRIPT.format(library=str(REPOSITORY / "workflow" / "scripts"), own=own))
     run = subprocess.run(
         [loaded_python(), str(script)], cwd=folder, capture_output=True, text=True, check=False
     )
@@ -105,7 +115,9 @@ def test_every_run_has_the_measurement_of_its_network(measured):
         ["cells", "cnn", "cells/cnn"],
         ["others", "cnn again", "cells/cnn"],
         ["cells", "large", "cells/large"],
+        ["cells", "transformer", "cells/transformer"],
     ]
+    assert table["runtime"].str.startswith("onnxruntime ").tolist() == [False] * 3 + [True]
     first, same = table.iloc[0], table.iloc[1]
     numbers = ["latency_ms", "latency_p90_ms", "images_per_second", "peak_memory_mb"]
     assert first[numbers].tolist() == same[numbers].tolist()

@@ -20,12 +20,13 @@ from support.trainings import (
     run_job,
     write_job,
 )
-from support.transformers import SIDE, draw_weights, tokens_of, write_transformer
+from support.transformers import MULTIPLY_ADDS, SIDE, draw_weights, tokens_of, write_transformer
 
 from blastfold.core.errors import BlastfoldError
 from blastfold.core.files import digest_file
 from blastfold.core.predictions import read_predictions
 from blastfold.core.settings import ModelSettings
+from blastfold.core.tables import read_table
 from blastfold.experiment.feature_sets import depends_on_fold, feature_set_name, feature_sets
 from blastfold.images.decoding import decode_image, fit_image
 from blastfold.networks import architectures, preprocessing
@@ -370,6 +371,9 @@ def test_an_onnx_file_and_vectors_of_another_program_teach_heads_the_same(tmp_pa
     [record] = json.loads(outputs.runs.read_text("utf-8"))
     assert record["parameters"] > sum(values.size for values in weights.values())
     assert record["digests"]["weights"] == digest_file(tmp_path / "vit.onnx")
+    # With a head of two neurons on eight features.
+    layers = read_table(outputs.layers, ("kind", "multiply_adds"))
+    assert layers["multiply_adds"].sum() == MULTIPLY_ADDS + 2 * 8
 
 
 def test_mobilenet_as_an_onnx_file_learns_from_real_cells_what_it_learns_in_keras(
@@ -389,9 +393,17 @@ def test_mobilenet_as_an_onnx_file_learns_from_real_cells_what_it_learns_in_kera
         **{"augment": False, "preprocessing": "imagenet", "weights": str(weights)},
     )
     twin = onnx_entry(tmp_path / "mobilenet.onnx", [96, 96])
-    expected, wanted, _ = features_and_predictions(tmp_path, entry, "keras", weights)
-    found, predicted, _ = features_and_predictions(
+    expected, wanted, keras_outputs = features_and_predictions(tmp_path, entry, "keras", weights)
+    found, predicted, outputs = features_and_predictions(
         tmp_path, twin, "onnx", tmp_path / "mobilenet.onnx"
     )
     np.testing.assert_allclose(found, expected, atol=1e-4)
     np.testing.assert_allclose(predicted["probability"], wanted["probability"], atol=1e-4)
+    both = [
+        read_table(place.layers, ("kind", "multiply_adds")) for place in (keras_outputs, outputs)
+    ]
+    assert both[0]["multiply_adds"].sum() == both[1]["multiply_adds"].sum() > 5e7
+    # Of four numbers of a normalisation, the bias of a convolution is left.
+    channels = both[0].query("kind == 'BatchNormalization'")["parameters"].sum() / 4
+    difference = both[0]["parameters"].sum() - both[1]["parameters"].sum()
+    assert difference == pytest.approx(3 * channels, abs=20)

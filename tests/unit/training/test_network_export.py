@@ -30,6 +30,8 @@ from blastfold.core.settings import Run
 from blastfold.images.decoding import decode_image, fit_image
 from blastfold.images.stain import fit_image as fit_image_statistics
 from blastfold.networks import architectures, preprocessing, stain_layers
+from blastfold.networks.multiply_adds import multiply_adds
+from blastfold.networks.onnx_multiply_adds import count_parameters, onnx_multiply_adds
 from blastfold.training import fold_job, keras_to_onnx, network_export, onnx_graphs
 from blastfold.training.network_export import ExportFiles, export_network, export_networks
 from blastfold.training.onnx_sessions import chained, open_session
@@ -213,6 +215,10 @@ def test_a_backbone_of_keras_becomes_a_file_with_its_scaling_inside(tmp_path, ca
     images = np.random.default_rng(0).uniform(0, 255, (3, 32, 40, 3)).astype("float32")
     expected = backbone.predict_on_batch(keras.applications.vgg16.preprocess_input(images.copy()))
     np.testing.assert_allclose(chained([path])(images), expected, rtol=1e-4, atol=1e-4)
+    # VGG16 has no batch normalisation to fold; its scaling is a colour to subtract.
+    model = onnx.load(path)
+    assert onnx_multiply_adds(model, (32, 40, 3)) == multiply_adds(backbone)
+    assert 0 <= count_parameters(model) - backbone.count_params() <= 8
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ def disguised(model, seed):
         del field[:]
         field.extend(entries[at] for at in random.permutation(len(entries)))
     graph.value_info.append(helper.make_tensor_value_info("nowhere", TensorProto.FLOAT, None))
+    graph.input[0].type.tensor_type.shape.dim[0].dim_param = f"unk__{seed}"
     graph.name = other.doc_string = f"graph {seed}"
     return other
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from onnx import TensorProto
-from support.transformers import SIDE, draw_weights, tokens_of, write_transformer
+from support.transformers import MULTIPLY_ADDS, SIDE, draw_weights, tokens_of, write_transformer
 
 from blastfold.core.errors import InputError
 from blastfold.core.settings import OnnxSettings, VectorSettings
@@ -56,6 +56,7 @@ def test_a_transformer_with_gelu_and_patches_gives_what_numpy_gives(
     np.testing.assert_allclose(backbone.run(prepared()), expected, atol=1e-4)
     assert backbone.features == 8
     assert backbone.parameters >= sum(value.size for value in weights.values())
+    assert backbone.multiply_adds == MULTIPLY_ADDS
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,15 @@ from functools import cached_property
 
 from blastfold.core.files import digest_settings
 from blastfold.core.names import GROUPINGS, plain_name
-from blastfold.core.settings import MEASUREMENT, OWN_NETWORKS, head_of, job_values
+from blastfold.core.settings import (
+    MEASUREMENT,
+    ONNX,
+    OWN_BACKBONES,
+    OWN_NETWORKS,
+    VECTORS,
+    head_of,
+    job_values,
+)
 from blastfold.experiment.applications import BACKBONES
 from blastfold.experiment.runs import Run, Runs, Split
 from blastfold.experiment.stored_files import StoredFiles
@@ -101,7 +109,7 @@ class CostInputs:
         found: dict[str, dict] = {}
         for dataset, model in self.places:
             entry = self.runs.config["models"][model]
-            if not is_built_here(entry):
+            if entry["architecture"] == VECTORS:
                 continue
             network = {
                 # What is trained decides no prediction.
@@ -111,9 +119,19 @@ class CostInputs:
                 },
                 "shape": [*self.runs.config["datasets"][dataset]["image_size"], 3],
             }
+            if entry["architecture"] == ONNX:
+                network["weights"] = entry["weights"]
+                declared = entry[OWN_BACKBONES[ONNX]]
+                network["onnx"] = {key: declared[key] for key in declared if key != "file"}
             same = found.setdefault(digest_settings(network), {**network, "runs": []})
             same["runs"].append([dataset, model])
         return list(found.values())
+
+    @cached_property
+    def measured_files(self) -> list[str]:
+        """The ONNX files among these networks."""
+        weights = (network.get("weights") for network in self.measured_networks)
+        return list(dict.fromkeys(path for path in weights if path))
 
     def measured_count(self, wildcards) -> int:
         """Return the number of networks that are measured."""

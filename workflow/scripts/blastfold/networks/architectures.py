@@ -174,12 +174,14 @@ class StoredFeatures(keras.layers.Layer):
     Args:
         shape: Shape of the features of an image.
         parameters: Number of the backbone's parameters; 0 where it is not known.
+        multiply_adds: Those of the backbone for one image; None where they are not known.
     """
 
-    def __init__(self, shape, parameters=0, **kwargs):
+    def __init__(self, shape, parameters=0, multiply_adds=None, **kwargs):
         super().__init__(**kwargs)
         self.shape = tuple(shape)
         self.parameters = parameters
+        self.multiply_adds = multiply_adds
 
     def compute_output_spec(self, images):
         """Return the features of a batch as they would be."""
@@ -191,11 +193,15 @@ class StoredFeatures(keras.layers.Layer):
 
     def get_config(self):
         """Return the arguments of the constructor."""
-        return {**super().get_config(), "shape": self.shape, "parameters": self.parameters}
+        own = {name: getattr(self, name) for name in ("shape", "parameters", "multiply_adds")}
+        return {**super().get_config(), **own}
 
 
 def build_stored_backbone(
-    shape: tuple[int, int, int], features: tuple[int, ...], parameters: int
+    shape: tuple[int, int, int],
+    features: tuple[int, ...],
+    parameters: int,
+    multiply_adds: int | None = None,
 ) -> keras.Model:
     """Build a model in place of a backbone whose features are stored (:class:`StoredFeatures`).
 
@@ -203,9 +209,10 @@ def build_stored_backbone(
         shape: (height, width, 3) of the images.
         features: Shape of the features of an image.
         parameters: Number of the backbone's parameters; 0 where it is not known.
+        multiply_adds: Those of the backbone for one image; None where they are not known.
     """
     image = keras.Input(shape, name="image")
-    layer = StoredFeatures(features, parameters, name="backbone")
+    layer = StoredFeatures(features, parameters, multiply_adds, name="backbone")
     return keras.Model(image, layer(image), name="stored_features")
 
 

@@ -11,24 +11,23 @@ PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """Operators that are counted; a product of two activations, as in attention, is one too."""
 
 UNCOUNTED = (
-    *("Add", "BatchNormalization", "Cast", "Clip", "Concat", "Constant", "Div", "Equal"),
-    *("Expand", "Flatten", "Gather", "GroupNormalization", "Identity", "InstanceNormalization"),
-    *(
-        "LayerNormalization",
-        "Max",
-        "Min",
-        "Mul",
-        "Neg",
-        "PRelu",
-        "Pad",
-        "Pow",
-        "Range",
-        "Reciprocal",
-    ),
-    *("Reshape", "Resize", "Slice", "Split", "Squeeze", "Sub", "Tile", "Transpose", "Unsqueeze"),
-    *("Where", "ReduceMean", "ReduceSum", "ReduceMax", "ConstantOfShape"),
+    *("Add", "And", "BatchNormalization", "Cast", "Clip", "Concat", "Constant", "ConstantOfShape"),
+    *("Div", "Equal", "Expand", "Flatten", "Gather", "GatherND", "Greater", "GroupNormalization"),
+    *("Identity", "InstanceNormalization", "LayerNormalization", "Less", "Max", "Min", "Mul"),
+    *("Neg", "PRelu", "Pad", "Pow", "RMSNormalization", "Range", "Reciprocal", "ReduceMax"),
+    *("ReduceMean", "ReduceSum", "Reshape", "Resize", "Slice", "Split", "Squeeze", "Sub", "Tile"),
+    *("Transpose", "Unsqueeze", "Where"),
 )
 """Operators that may have constants and that published counts leave out."""
+
+REFUSED = ("Attention", "Einsum", "MatMulInteger", "ConvInteger")
+"""Operators that multiply activations: without constants nothing else would show them."""
+
+WEIGHTS = (
+    *(onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16),
+    *(onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE),
+)
+"""Types of constants that are parameters; integers are shapes and places."""
 
 
 class UncountedOperatorError(BlastfoldError):
@@ -41,6 +40,16 @@ class UncountedOperatorError(BlastfoldError):
     def __init__(self, node: onnx.NodeProto, why: str):
         self.kind = node.op_type
         super().__init__(f"multiply-adds: the operator {node.op_type} ({node.name}) {why}")
+
+
+def count_parameters(model: onnx.ModelProto) -> int:
+    """Return the number of parameters of a graph: of its constants that are no integers.
+
+    A converter may have folded the four numbers of a batch normalisation into the convolution
+    before it, so that there are fewer than in the network that the graph was made from.
+    """
+    tensors = [tensor for tensor in model.graph.initializer if tensor.data_type in WEIGHTS]
+    return sum(math.prod(tensor.dims) for tensor in tensors)
 
 
 def onnx_multiply_adds(model: onnx.ModelProto, shape: Sequence[int]) -> int:
@@ -56,6 +65,12 @@ def onnx_multiply_adds(model: onnx.ModelProto, shape: Sequence[int]) -> int:
     fixed = onnx.ModelProto()
     fixed.CopyFrom(model)
     constants = {tensor.name: tuple(tensor.dims) for tensor in fixed.graph.initializer}
+    constants |= {
+        node.output[0]: tuple(field.t.dims)
+        for node in fixed.graph.node
+        for field in node.attribute
+        if node.op_type == "Constant" and field.HasField("t")
+    }
     [image] = [value for value in fixed.graph.input if value.name not in constants]
     for dimension, size in zip(image.type.tensor_type.shape.dim, (1, *shape), strict=True):
         dimension.dim_value = size
@@ -73,7 +88,8 @@ def _count(node: onnx.NodeProto, shapes: Mapping, constants: Mapping) -> int:
     if node.op_type not in PRODUCTS:
         weights = [constants[name] for name in node.input if math.prod(constants.get(name, ())) > 1]
         nested = any(attribute.HasField("g") for attribute in node.attribute)
-        if nested or (weights and node.op_type not in UNCOUNTED):
+        foreign = node.domain not in ("", "ai.onnx") or node.op_type in REFUSED
+        if nested or foreign or (weights and node.op_type not in UNCOUNTED):
             raise UncountedOperatorError(node, "has no formula")
         return 0
     first, second = (shapes.get(name) for name in node.input[:2])

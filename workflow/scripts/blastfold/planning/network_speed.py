@@ -17,16 +17,20 @@ from typing import Any, Self
 
 import keras
 import numpy as np
+import onnxruntime
 import pandas as pd
 
 from blastfold.core.errors import BlastfoldError
 from blastfold.core.noted_tables import write_noted
 from blastfold.core.notes import make_note
-from blastfold.core.settings import JobSettings
+from blastfold.core.settings import JobSettings, OnnxSettings
+from blastfold.networks.architectures import build_head
+from blastfold.networks.preprocessing import declared_scaling
 from blastfold.planning.machine_speed import build_timed_network, noise_preparation
-from blastfold.training.device import compiled
-from blastfold.training.device_setup import set_up
+from blastfold.training.device import backend_version, compiled
+from blastfold.training.device_setup import Setup, set_up
 from blastfold.training.gpu_slots import claim_gpu
+from blastfold.training.own_backbones import open_onnx
 from blastfold.training.run_record import describe_process
 from blastfold.training.trainer import whole_model
 
@@ -181,7 +185,9 @@ class NetworkProcess:
 
     Args:
         network: ``settings``, the keys of a model entry that decide how fast it is (see
-            :data:`blastfold.planning.cost_model.TIMED`), and ``shape``, (height, width, 3).
+            :data:`blastfold.planning.cost_model.TIMED`), and ``shape``, (height, width, 3). A
+            backbone in an ONNX file has also ``weights``, its path, and ``onnx``, what is declared
+            of it.
         compute: How it computes.
         earlier: The processes that were started before.
     """
@@ -245,18 +251,20 @@ def _serve(
     for other in inherited:
         other.close()
     try:
-        setup = set_up(compute, 0)
+        # ONNX Runtime computes on the CPU, as it does when features are extracted.
+        setup = set_up(compute.on_cpu() if "onnx" in network else compute, 0)
         shape = tuple(network["shape"])
-        built = build_timed_network(network["settings"], shape)
-        model = whole_model(built, noise_preparation(network["settings"], shape))
-        run = compiled(model, setup.jit_compile)
+        if "onnx" in network:
+            run, runtime = _onnx_prediction(network, compute.threads, setup)
+        else:
+            run, runtime = _prediction(network["settings"], shape, setup)
         images = np.random.default_rng(0).integers(0, 256, (BATCH_SIZE, *shape), dtype=np.uint8)
         for count in (1, BATCH_SIZE):
             run(images[:count])
         connection.send(
             {
                 "device": setup.device,
-                "runtime": f"{keras.backend.backend()} {_version()}",
+                "runtime": runtime,
                 "precision": setup.precision,
                 "threads": compute.threads,
             }
@@ -274,8 +282,35 @@ def _serve(
         connection.send(MeasurementError(f"{type(error).__name__}: {error}"))
 
 
-def _version() -> str:
-    return describe_process()["versions"][keras.backend.backend()]
+def _prediction(
+    settings: Mapping, shape: tuple[int, int, int], setup: Setup
+) -> tuple[Callable, str]:
+    """Return the compiled prediction of a network, and what runs it."""
+    model = whole_model(build_timed_network(settings, shape), noise_preparation(settings, shape))
+    return compiled(model, setup.jit_compile), _backend()
+
+
+def _onnx_prediction(network: Mapping, threads: int, setup: Setup) -> tuple[Callable, str]:
+    """Return the prediction by a backbone in an ONNX file, with a head, and what runs it."""
+    declared = OnnxSettings.read(network["onnx"])
+    own = open_onnx(network["weights"], declared, threads)
+    settings, shape = network["settings"], tuple(network["shape"])
+    stain = noise_preparation(settings, shape).stain
+    image = keras.Input(shape, name="image", dtype="uint8")
+    seen = image if stain is None else stain(image)
+    scaling = keras.Model(image, declared_scaling(shape, declared)(seen))
+    architecture, units = settings["architecture"], settings["dense_units"]
+    head = build_head((own.features,), architecture, units, settings["dropout"])
+    before, after = (compiled(model, setup.jit_compile) for model in (scaling, head))
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        return after(own.run(np.asarray(before(images))))
+
+    return predict, f"onnxruntime {onnxruntime.__version__}, {_backend()}"
+
+
+def _backend() -> str:
+    return f"{keras.backend.backend()} {backend_version()}"
 
 
 def _memory() -> dict:

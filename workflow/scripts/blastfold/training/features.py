@@ -97,14 +97,13 @@ def extract_features(
     start_of = (settings, images.shape[1:], files.weights, compute.seed)
     if settings.onnx:
         own = open_onnx(files.weights, settings.onnx, compute.threads)
-        runtime, parameters = Runtime(OWN_RUNTIME, own.run), own.parameters
-        backbone = architectures.build_stored_backbone(
-            images.shape[1:], (own.features,), parameters
-        )
+        runtime, cost = Runtime(OWN_RUNTIME, own.run), (own.parameters, own.multiply_adds)
+        backbone = architectures.build_stored_backbone(images.shape[1:], (own.features,), *cost)
         application = None
     else:
         backbone, application = frozen_backbone(*start_of, numbers[0])
-        runtime, parameters = choose_runtime(backbone, setup, compute), backbone.count_params()
+        # The layers of a Keras network have their multiply-adds.
+        runtime, cost = choose_runtime(backbone, setup, compute), (backbone.count_params(), None)
     computed_by["runtime"] = runtime.name
     seeds = [augmentation_seed(compute.seed, image_source, number) for number in numbers]
     drawn = [
@@ -145,7 +144,7 @@ def extract_features(
             record = {"settings": settings.plain(), **computed_by}
             record |= {"digest": digest_settings(digests), "digests": digests}
             record |= {"seconds": round(time.monotonic() - start, 2), **extraction.describe()}
-            record["parameters"] = parameters
+            record |= {"parameters": cost[0], "multiply_adds": cost[1]}
             records.append(record)
         # At the end, because Snakemake deletes the outputs of a job that is killed.
         for number, record, work in zip(numbers, records, works, strict=True):
@@ -178,7 +177,8 @@ def take_vectors(
         "settings": settings.plain(),
         **{"device": "CPU", "precision": "float32", "runtime": TAKEN, "threads": 1},
         **{"digest": digest_settings(digests), "digests": digests},
-        **{"views": 1, "images": len(names), "images_per_second": 0.0, "parameters": 0},
+        **{"views": 1, "images": len(names), "images_per_second": 0.0},
+        **{"parameters": 0, "multiply_adds": None},
         "seconds": round(time.monotonic() - start, 2),
     }
     write_json({**record, **describe_process()}, record_file)

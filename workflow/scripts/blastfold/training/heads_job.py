@@ -102,7 +102,8 @@ class HeadTraining:
         if settings.onnx or settings.vectors:
             views, record = features_of_fold(Path(features), 0)
             self.backbone = architectures.build_stored_backbone(
-                image_shape(files), views.shape[2:], record["parameters"]
+                *(image_shape(files), views.shape[2:]),
+                *(record["parameters"], record["multiply_adds"]),
             )
             self.application = None
         else:

@@ -17,7 +17,7 @@ def make_canonical(model: onnx.ModelProto) -> None:
     Nodes come in the order in which the outputs need them, depth first; tensors and constants are
     numbered in the order of their first use; equal constants become one. Nodes that no output
     needs, stored shapes of tensors in between, and descriptions are removed. The names of inputs
-    and outputs stay.
+    and outputs stay, those of their axes do not.
 
     A model with graphs inside of nodes (loops, conditions) is left as it is.
     """
@@ -46,6 +46,7 @@ def make_canonical(model: onnx.ModelProto) -> None:
         tensor.doc_string = ""
     _replace(graph.node, nodes)
     _replace(graph.initializer, weights)
+    _name_axes([*graph.input, *graph.output])
     del graph.value_info[:]
     graph.name, graph.doc_string = GRAPH, ""
     model.doc_string = ""
@@ -99,6 +100,15 @@ def _rename(node: onnx.NodeProto, name: str, names: dict[str, str]) -> None:
         # The converter names the tensor of a constant by a counter too.
         if field.HasField("t"):
             field.t.name = ""
+
+
+def _name_axes(values: list[onnx.ValueInfoProto]) -> None:
+    """Number the axes of any length, which the converter names by a counter."""
+    names: dict[str, str] = {}
+    for value in values:
+        for axis in value.type.tensor_type.shape.dim:
+            if axis.HasField("dim_param"):
+                axis.dim_param = names.setdefault(axis.dim_param, f"axis_{len(names)}")
 
 
 def _replace(field, entries: list) -> None:

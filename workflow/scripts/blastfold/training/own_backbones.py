@@ -18,6 +18,11 @@ from blastfold.core.errors import InputError
 from blastfold.core.files import digest_file
 from blastfold.core.settings import OnnxSettings, VectorSettings
 from blastfold.core.tables import read_text_table
+from blastfold.networks.onnx_multiply_adds import (
+    UncountedOperatorError,
+    count_parameters,
+    onnx_multiply_adds,
+)
 from blastfold.training.onnx_sessions import open_session
 
 logger = logging.getLogger(__name__)
@@ -48,11 +53,13 @@ class OnnxBackbone(NamedTuple):
         run: From prepared images, float32 (n, h, w, 3), to features, float32 (n, features).
         features: Number of features of an image.
         parameters: Number of its parameters.
+        multiply_adds: Its multiply-adds for one image; None where an operator has no formula.
     """
 
     run: Callable[[np.ndarray], np.ndarray]
     features: int
     parameters: int
+    multiply_adds: int | None
 
 
 def open_onnx(path: str | os.PathLike, declared: OnnxSettings, threads: int) -> OnnxBackbone:
@@ -83,9 +90,20 @@ def open_onnx(path: str | os.PathLike, declared: OnnxSettings, threads: int) -> 
         return _pooled(np.concatenate(found), declared)
 
     features = _try(run, path, declared)
-    parameters = sum(int(np.prod(weight.dims)) for weight in onnx.load(path).graph.initializer)
+    model = onnx.load(path)
+    parameters = count_parameters(model)
     logger.info("%s: %d features of an image, %d parameters", path, features, parameters)
-    return OnnxBackbone(run, features, parameters)
+    return OnnxBackbone(run, features, parameters, _multiply_adds(model, declared))
+
+
+def _multiply_adds(model: onnx.ModelProto, declared: OnnxSettings) -> int | None:
+    sizes = dict(zip(AXES[declared.layout], (3, *declared.size), strict=True))
+    try:
+        return onnx_multiply_adds(model, [sizes[axis] for axis in sorted(sizes)])
+    except UncountedOperatorError as error:
+        # A network that cannot be counted can be used.
+        logger.warning("%s", error)
+        return None
 
 
 def require_digest(path: str | os.PathLike, declared: str | None, key: str) -> None:
