@@ -37,6 +37,9 @@ const place = (cell) => Number(cell.dataset.place);
   look("middle");
   set("column-subject", root.querySelector("form").elements["column-subject"].options[8].value);
   look("subject");
+  for (const [name, value] of [["column-subject", ""], ["lowest", "0"], ["highest", "1"]]) set(name, value);
+  set("order", "map");
+  look("mapped");
   root.querySelector("form").reset();
   await frame();
   look("reset");
@@ -51,6 +54,7 @@ const place = (cell) => Number(cell.dataset.place);
   found.detail = root.querySelector(".detail-body").textContent;
   root.querySelector("[data-step='1']").click();
   found.next = root.querySelector(".detail-body").textContent;
+  found.tiles = [...root.querySelectorAll(".detail-body .picture")].map((node) => node.style.backgroundPosition);
   root.querySelector("[data-close]").click();
   // As that of a scroll.
   root.querySelector("dialog").dispatchEvent(new Event("close"));

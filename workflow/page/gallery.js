@@ -74,6 +74,7 @@ class Gallery {
     for (const [value, text] of orders) {
       if (this.labelled || !["doubt", "models"].includes(value)) this.option(this.field("order"), value, text);
     }
+    if (this.data.series.some((series) => series.maps)) this.option(this.field("order"), "map", "with attribution map first");
     this.data.measures.forEach((measure, number) => this.option(this.field("order"), `measure-${number}`, `${measure.title}, falling`));
     const first = [...this.field("order").options].find((option) => option.value === this.data.order);
     if (first) first.selected = first.defaultSelected = true;
@@ -166,6 +167,7 @@ class Gallery {
       uncertain: (place) => Math.abs(probability[place] - this.data.threshold),
       models: (place) => -this.wrong[cells[place]] - error(place) / 2,
       name: (place) => cells[place],
+      map: (place) => (series.maps && series.maps[place] >= 0 ? 0 : 1),
     };
     // What is not known comes last.
     const key = measure ? (place) => -(measure[cells[place]] ?? -1e300) : keys[order];
@@ -344,17 +346,18 @@ class Gallery {
     box.append(this.figure(cell, side, this.data.names[cell]));
     const series = this.data.series[this.run];
     const tile = series.maps ? series.maps[this.places[this.run].get(cell)] : -1;
-    if (tile >= 0) box.append(this.figure(tile, side, `Attribution map: ${series.title}`));
+    if (tile >= 0) box.append(this.figure(tile, side, `Attribution map: ${series.title}`, this.data.map_note));
     return box;
   }
 
-  figure(tile, side, text) {
+  figure(tile, side, text, note = "") {
     const figure = document.createElement("figure");
     const picture = this.picture(tile, side);
     picture.setAttribute("role", "img");
     picture.setAttribute("aria-label", text);
     const caption = document.createElement("figcaption");
-    caption.textContent = text;
+    caption.textContent = note ? `${text}. ${note}` : text;
+    caption.style.maxWidth = `${side}px`;
     figure.append(picture, caption);
     return figure;
   }

@@ -13,6 +13,7 @@ from support.result_pages import TEMPLATES
 
 from blastfold.core.errors import BlastfoldError
 from blastfold.reporting.page.gallery import (
+    UNKNOWN,
     Column,
     Gallery,
     Measure,
@@ -90,6 +91,7 @@ def test_unknown_values_have_no_code():
     [
         {"series": [Series("Net", 0, [0, 3], [0.1, 0.2])]},
         {"series": [Series("Net", 0, [0, 1], [0.1])]},
+        {"series": [Series("Net", 0, [0, 1], [0.1, 0.2], maps=[3])]},
         {"measures": [Measure("Spread", [1.0])]},
         {"columns": [Column("dataset", "Data set", ["Cells"], [0])]},
     ],
@@ -109,10 +111,13 @@ def test_ten_thousand_cells_are_filtered_sorted_opened_and_reached_by_keys(tmp_p
     random = np.random.default_rng(5)
     labels = random.integers(0, 2, MANY)
     probability = np.round(random.random(MANY), 4)
-    pictures = (np.full((8, 8, 3), cell % 256, np.uint8) for cell in range(MANY))
+    # One cell has a map: the tile after those of all cells.
+    pictures = (np.full((8, 8, 3), cell % 256, np.uint8) for cell in range(MANY + 1))
+    maps = [MANY if cell == 1 else UNKNOWN for cell in range(MANY)]
+    series = [Series("Net", 0, list(range(MANY)), probability, maps=maps)]
     shown = {
         "name": "cells",
-        "json": gallery(MANY, probability, labels).json(),
+        "json": gallery(MANY, probability, labels, series=series, map_note="It is grey.").json(),
         "sheets": list(sprite_sheets(pictures, 8)),
     }
     files = {path.name: path.read_text("utf-8") for path in TEMPLATES}
@@ -135,6 +140,7 @@ def test_ten_thousand_cells_are_filtered_sorted_opened_and_reached_by_keys(tmp_p
         "subject": f"{middle[7::50].sum()} of {MANY} cells, "
         f"{(middle & wrong)[7::50].sum()} predicted wrongly",
     }
+    assert found["mapped"]["first"] == label(1)
     assert found["reset"]["count"] == found["opened"]["count"]
     kinds, names = np.array(["normal", "blast"]), np.arange(MANY)
     verdicts = np.array(["right", "wrong"])[wrong.astype(int)]
@@ -152,5 +158,8 @@ def test_ten_thousand_cells_are_filtered_sorted_opened_and_reached_by_keys(tmp_p
     assert "cell-0" in found["detail"]
     assert f"{probability[0]:.3f}" in found["detail"]
     assert "subject 0" in found["detail"]
-    assert "cell-1" in found["next"]
+    assert "Attribution map" not in found["detail"]
+    assert "cell-1Attribution map: Net. It is grey." in found["next"]
+    # Column and row of cell 1 on the first sheet, and of tile 10,000 on the last one.
+    assert found["tiles"] == ["-256px 0px", "0px -256px"]
     assert found["focused"] == label(MANY - 1)

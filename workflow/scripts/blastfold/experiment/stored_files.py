@@ -255,6 +255,8 @@ class StoredFiles:
                 for split in self.runs.compared_splits
             ],
             "external": self.filled(f"{EXTERNAL}/predictions.tsv", self.runs.external),
+            "explained": self.filled(f"{ATTRIBUTION}/cells.tsv", self.runs.attributions),
+            "maps": self.filled(f"{ATTRIBUTION}/maps.npz", self.runs.attributions),
         }
 
     def _recorded_datasets(self) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,10 +21,19 @@ from blastfold.reporting.page.gallery import (
     encode_jpeg,
     tile_of,
 )
+from blastfold.reporting.page.maps import EXPLAINED, maps_of, overlay
 from blastfold.reporting.page.study import Study
 
 MOST_CELLS = 30_000
 """Cells of the largest gallery; of more the wrong ones are kept, then as many right ones as fit."""
+
+
+class Tile(NamedTuple):
+    """What a tile of the gallery shows: a cell, or its attribution map, float (rows, columns)."""
+
+    dataset: str
+    image_id: str
+    values: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -33,7 +43,7 @@ class Predicted:
     Attributes:
         dataset: Data set of the cells.
         protocol, model: Names of the run.
-        external: Whether it was trained on another data set.
+        trained: Data set that it was trained on.
         title: Model and protocol in text.
         table: probability (mean of all predictions of the cell), predictions (their number) and
             folds (text), by image_id.
@@ -42,9 +52,14 @@ class Predicted:
     dataset: str
     protocol: str
     model: str
-    external: bool
+    trained: str
     title: str
     table: pd.DataFrame
+
+    @property
+    def external(self) -> bool:
+        """Whether it was trained on another data set."""
+        return self.trained != self.dataset
 
     @property
     def note(self) -> str:
@@ -82,7 +97,7 @@ class Cells:
             path = self.study.sources.path(f"evaluation/{'/'.join(names)}/predictions.tsv")
             if path and self._manifest_path(run["dataset"]):
                 title = self._title(run)
-                yield Predicted(*names, False, title, _by_image(path))
+                yield Predicted(*names, run["dataset"], title, _by_image(path))
 
     def _external(self) -> Iterator[Predicted]:
         for run in self.study.about["external"]:
@@ -91,9 +106,8 @@ class Cells:
             if path and self._manifest_path(run["external"]):
                 trained = self.study.title("dataset", run["dataset"])
                 title = f"{self._title(run)}, trained on {trained}"
-                yield Predicted(
-                    run["external"], run["protocol"], run["model"], True, title, _by_image(path)
-                )
+                tested = run["external"], run["protocol"], run["model"]
+                yield Predicted(*tested, run["dataset"], title, _by_image(path))
 
     def _title(self, run: Mapping) -> str:
         titles = (self.study.title(kind, run[kind]) for kind in ("model", "protocol"))
@@ -177,8 +191,8 @@ class Cells:
         """Return an image as a square JPEG picture in base64 text."""
         return encode_jpeg(tile_of(self.picture(dataset, image_id), side))
 
-    def gallery(self, name: str = "cells") -> tuple[Gallery, list[tuple[str, str]]]:
-        """Return the gallery of all test cells, and data set and image of every tile."""
+    def gallery(self, name: str = "cells") -> tuple[Gallery, list[Tile]]:
+        """Return the gallery of all test cells, and what every tile shows: cells, then maps."""
         kept = self._kept()
         order = [
             (dataset, image_id)
@@ -190,15 +204,23 @@ class Cells:
         titles = [self.study.title("dataset", dataset) for dataset in self.manifests]
         codes = {dataset: code for code, dataset in enumerate(self.manifests)}
         datasets = Column("dataset", "Data set", titles, [codes[dataset] for dataset, _ in order])
+        tiles = [Tile(*cell) for cell in order]
+        series = [self._series(run, codes[run.dataset], place, tiles) for run in self.predicted]
         gallery = Gallery(
             name=name,
             names=[image_id for _, image_id in order],
             labels=[int(self.manifests[dataset].at[cell, "positive"]) for dataset, cell in order],
             columns=[datasets, *self._columns(order)],
             positive=[self.positive_class(dataset) for dataset in self.manifests],
-            series=[self._series(run, codes[run.dataset], place) for run in self.predicted],
+            series=series,
+            map_note=EXPLAINED,
         )
-        return gallery, order
+        return gallery, tiles
+
+    def tile(self, tile: Tile) -> np.ndarray:
+        """Return the picture of a tile, uint8 (height, width, 3) RGB."""
+        picture = self.picture(tile.dataset, tile.image_id)
+        return picture if tile.values is None else overlay(picture, tile.values)
 
     def _columns(self, order: Sequence[tuple[str, str]]) -> Iterator[Column]:
         for key, title, chosen in (
@@ -211,16 +233,25 @@ class Cells:
             column = [texts[dataset][image_id] for dataset, image_id in order]
             yield Column.of(key, title, column, chosen)
 
-    def _series(self, run: Predicted, code: int, place: Mapping) -> Series:
+    def _series(self, run: Predicted, code: int, place: Mapping, tiles: list[Tile]) -> Series:
+        """Return the series of a run, whose maps become further tiles."""
         table = self.errors(run)
         cells = [place.get((run.dataset, image_id), UNKNOWN) for image_id in table.index]
         shown = np.array(cells) != UNKNOWN
+        names = run.trained, run.protocol, run.dataset, run.model
+        values = maps_of(self.study.sources, *names)
+        maps = [UNKNOWN] * int(shown.sum())
+        for number, image_id in enumerate(table.index[shown]):
+            if image_id in values:
+                maps[number] = len(tiles)
+                tiles.append(Tile(run.dataset, image_id, values[image_id]))
         return Series(
             title=run.title,
             dataset=code,
             cells=np.array(cells)[shown],
             probability=table["probability"].to_numpy()[shown],
             note=run.note,
+            maps=maps if values else (),
         )
 
     def _kept(self) -> set[tuple[str, str]]:

@@ -146,6 +146,7 @@ class Gallery:
         heading: What a series is.
         order: Value of the first choice of the order in the script; empty for its own.
         marks: What can be corrected; None for nothing.
+        map_note: What is said of every attribution map.
     """
 
     name: str
@@ -158,6 +159,7 @@ class Gallery:
     heading: str = "Model and protocol"
     order: str = ""
     marks: Marks | None = None
+    map_note: str = ""
 
     def __post_init__(self) -> None:
         number = len(self.names)
@@ -170,10 +172,11 @@ class Gallery:
             raise BlastfoldError(f"a gallery of {number} cells has {wrong}")
         for series in self.series:
             cells = series.cells
-            if len(cells) != len(series.probability) or (len(cells) and max(cells) >= number):
+            lengths = {len(cells), len(series.probability), len(series.maps) or len(cells)}
+            if len(lengths) > 1 or (len(cells) and max(cells) >= number):
                 raise BlastfoldError(
                     f"series '{series.title}': {len(cells)} cells below {number} with "
-                    f"{len(series.probability)} probabilities expected"
+                    f"{len(series.probability)} probabilities, and as many maps or none, expected"
                 )
 
     def json(self, files: Sequence[str] = ()) -> str:
@@ -202,6 +205,7 @@ class Gallery:
                 "order": self.order,
                 "series": [_series(series) for series in self.series],
                 "sheet": {"columns": SHEET_COLUMNS, "rows": SHEET_ROWS, "files": list(files)},
+                "map_note": self.map_note,
                 "marks": _marks(self.marks) if self.marks else None,
             }
         )

@@ -67,8 +67,8 @@ def page_content(study: Study, citation: Mapping[str, str]) -> dict:
     """Return everything that the template shows."""
     cells = Cells(study)
     found = lights(study)
-    gallery, order = cells.gallery()
-    side = tile_side(len(order))
+    gallery, tiles = cells.gallery()
+    side = tile_side(len(tiles))
     return {
         "title": study.about["title"],
         "banner": banner(study),
@@ -84,12 +84,12 @@ def page_content(study: Study, citation: Mapping[str, str]) -> dict:
         "methods": methods_paragraphs(study.sources.text("publication/methods.md") or ""),
         "files": file_section(study),
         "citation": citation,
-        "cells": len(order),
+        "cells": len(gallery.names),
         "left_out": cells.left_out,
         "gallery": {
             "name": gallery.name,
             "json": gallery.json(),
-            "sheets": sprite_sheets((cells.picture(*cell) for cell in order), side),
+            "sheets": sprite_sheets(map(cells.tile, tiles), side),
         },
     }
 
