@@ -51,6 +51,7 @@ rule evaluate_attribution:
         measured="<results>/attribution/{dataset}/{protocol}/{external}/measured.tsv",
         shares="<results>/attribution/{dataset}/{protocol}/{external}/shares.tsv",
         checks="<results>/attribution/{dataset}/{protocol}/{external}/checks.tsv",
+        curves="<results>/attribution/{dataset}/{protocol}/{external}/curves.tsv",
     log:
         "<logs>/evaluate_attribution/{dataset}/{protocol}/{external}.log",
     conda:
@@ -73,6 +74,7 @@ rule describe_attribution:
         measured="<results>/attribution/{dataset}/{protocol}/{external}/measured.tsv",
         shares="<results>/attribution/{dataset}/{protocol}/{external}/shares.tsv",
         checks="<results>/attribution/{dataset}/{protocol}/{external}/checks.tsv",
+        curves="<results>/attribution/{dataset}/{protocol}/{external}/curves.tsv",
         images="<results>/datasets/{external}/images.npy",
         masks="<results>/datasets/{external}/cells.npz",
         dataset="<results>/datasets/{external}/dataset.json",
@@ -101,6 +103,14 @@ rule describe_attribution:
             category="Evaluation",
             subcategory="{dataset}",
             labels={"show": "Attribution on {external} (figure)", "protocol": "{protocol}"},
+        ),
+        deletion=figure_files(
+            "{dataset}/{protocol}/deletion/{external}",
+            where="attributions",
+            caption="../workflow/report/deletion.rst",
+            category="Evaluation",
+            subcategory="{dataset}",
+            labels={"show": "Deletion curves on {external}", "protocol": "{protocol}"},
         ),
     log:
         "<logs>/describe_attribution/{dataset}/{protocol}/{external}.log",

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from blastfold.core.logs import log_to
-from blastfold.reporting.figures.attribution import plot_attribution
+from blastfold.reporting.figures.attribution import plot_attribution, plot_deletion
 from blastfold.reporting.tables.attribution import tabulate_checks, tabulate_shares
 
 if TYPE_CHECKING:
@@ -16,3 +16,5 @@ with log_to(snakemake.log[0]):
     tabulate_checks(stored.checks, *named, made.checks_table)
     files = stored.maps, stored.measured, stored.images, stored.masks, stored.dataset
     plot_attribution(*files, titles["models"], made.figure)
+    about = titles["models"], ", ".join(titles["place"])
+    plot_deletion(stored.curves, stored.checks, *about, made.deletion)

@@ -6,6 +6,7 @@ import pytest
 from scipy.stats import spearmanr, t
 
 from blastfold.statistics.attribution import (
+    areas_between,
     enlarge,
     mean_over_groups,
     rank_correlations,
@@ -27,6 +28,12 @@ def test_the_share_on_a_cell_is_that_of_its_pixels():
     assert shares[0] == 0.5
     assert np.isnan(shares[1])
     assert shares[2] == 0
+
+
+def test_the_area_between_two_curves_is_that_of_its_trapezia():
+    # From (0, 0) to (0.5, 1) to (1, 0) minus 0, and the same turned round.
+    curves = np.array([[[0, 0, 0], [0, 1, 0]], [[0, 1, 0], [0, 0, 0]]])
+    assert areas_between(curves, [0, 0.5, 1]).tolist() == [0.5, -0.5]
 
 
 def test_rank_correlations_are_those_of_scipy():

@@ -121,6 +121,11 @@ def test_a_network_without_convolutions_has_a_note_and_stops_no_other(tmp_path):
         for kind in ("trained", "new_head", "new_weights")
     ]
     assert [maps.shape for maps in kinds] == [(16, 6, 6)] * 3
+    # Both curves begin with the whole picture and end with its mean colour.
+    curves = read_maps(tmp_path / "maps.npz", "net", "deletion", len(drawn))
+    assert curves.shape == (16, 2, 9)
+    ends = curves[:, :, [0, -1]]
+    np.testing.assert_allclose(ends[:, 0], ends[:, 1], atol=1e-6)
     # With new weights everywhere the maps are those of other networks.
     assert not np.allclose(kinds[0], kinds[2])
 

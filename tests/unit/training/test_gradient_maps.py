@@ -9,6 +9,7 @@ from blastfold.networks.architectures import build_backbone
 from blastfold.networks.layers import MeanImageSubtraction
 from blastfold.networks.prediction_views import MeanOfViews, PredictionViews
 from blastfold.statistics.attribution import enlarge, shares_on_cell
+from blastfold.training.deletion import deletion_curves, removed
 from blastfold.training.gradient_maps import (
     NoFeatureMapsError,
     class_maps,
@@ -201,3 +202,45 @@ def ratio_on_blasts(network, marked):
 def test_a_network_that_looks_at_a_marker_in_the_corner_is_found_out(network):
     assert ratio_on_blasts(network, marked=False) > 3
     assert ratio_on_blasts(network, marked=True) < 0.1
+
+
+def sees_a_corner():
+    """The probability is that of the mean brightness of the first 4x4 of 8x8 pixels."""
+    image = keras.Input((8, 8, 3), dtype="uint8")
+    corner = keras.layers.Cropping2D(((0, 4), (0, 4)))(keras.layers.Rescaling(1 / 255)(image))
+    classifier = keras.layers.Dense(1, activation="sigmoid")
+    model = keras.Model(image, classifier(keras.layers.GlobalAveragePooling2D()(corner)))
+    classifier.set_weights([np.float32([[4], [0], [0]]), np.float32([-1])])
+    return model
+
+
+def test_deletion_curves_are_those_computed_by_hand():
+    picture = np.zeros((8, 8, 3), np.uint8)
+    picture[:4, :4] = 255
+    # The quarter of the picture that is seen is all the bright one, and first of the attribution.
+    maps = np.array([[[1, 0], [0, 0]]], np.float32).repeat(30, axis=0)
+    images, classes = picture[None].repeat(30, axis=0), np.arange(30) % 2
+    curves = deletion_curves(sees_a_corner(), maps, images, classes, seed=0)
+    # Removed pixels are 64, the mean; after an eighth of the picture half of the corner is.
+    seen = np.array([255, (255 + 64) / 2, *[64] * 7]) / 255
+    expected = 1 / (1 + np.exp(1 - 4 * seen))
+    assert curves[1, 0] == pytest.approx(expected, abs=1e-6)
+    assert curves[0, 0] == pytest.approx(1 - expected, abs=1e-6)
+    # By chance the corner is first in about a quarter of the orders, and else it is later.
+    blasts = curves[classes == 1]
+    first = [np.allclose(chance, expected, atol=1e-6) for chance in blasts[:, 1]]
+    assert 0 < sum(first) < 10
+    assert (blasts[:, 1] >= expected - 1e-6).all()
+    again = deletion_curves(sees_a_corner(), maps, images, classes, seed=0)
+    np.testing.assert_array_equal(curves, again)
+
+
+def test_removed_pixels_have_the_mean_colour_and_the_others_stay():
+    picture = np.random.default_rng(0).integers(0, 255, (4, 4, 3), dtype=np.uint8)
+    order = np.random.default_rng(1).permutation(16)
+    changed = removed(picture, order)
+    mean = np.round(picture.mean(axis=(0, 1)))
+    for eighths, other in enumerate(changed):
+        gone = np.isin(np.arange(16), order[: 2 * eighths]).reshape(4, 4)
+        assert (other[gone] == mean).all()
+        assert (other[~gone] == picture[~gone]).all()

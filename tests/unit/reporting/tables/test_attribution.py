@@ -8,11 +8,13 @@ import pandas as pd
 from blastfold.core.attribution_table import DRAWN_COLUMNS
 from blastfold.core.cell_masks import MaskWriter
 from blastfold.core.tables import read_table
-from blastfold.evaluation.attribution import CHECK_COLUMNS, SHARE_COLUMNS
+from blastfold.evaluation.attribution import CHECK_COLUMNS, CURVE_COLUMNS, SHARE_COLUMNS
 from blastfold.reporting.figures.attribution import (
     choose_cells,
     draw_attribution,
+    draw_deletion,
     plot_attribution,
+    plot_deletion,
 )
 from blastfold.reporting.tables.attribution import tabulate_checks, tabulate_shares
 
@@ -42,15 +44,17 @@ def test_shares_have_titles_words_and_sentences(tmp_path):
 
 def test_checks_have_words(tmp_path):
     measured = (1.2, 1.1, 1.3, -0.5, -0.6, -0.4, 0.1, -0.1, 0.3)
-    rows = [("net", "relu", "8x8", 6, 2, "mask 6", *measured, "passes", "few_groups:3")]
+    area = (0.25, 0.125, 0.375, "sooner")
+    rows = [("net", "relu", "8x8", 6, 2, "mask 6", *measured, "passes", *area, "few_groups:3")]
     table, text = written(tmp_path, tabulate_checks, CHECK_COLUMNS, rows)
     assert table["check"].tolist() == ["passes"]
     assert "relu | 8x8 | 6 | 2 | mask 6 | 1.20" in text
     assert "few groups" in text
+    assert "passes | 0.25 \\[0.12, 0.38\\] | sooner than by chance |" in text
 
 
 def test_a_check_that_is_not_known_has_its_reason(tmp_path):
-    rows = [("net", "", "", 0, 0, "", *[np.nan] * 9, "", "no_maps")]
+    rows = [("net", "", "", 0, 0, "", *[np.nan] * 9, "", *[np.nan] * 3, "", "no_maps")]
     table, text = written(tmp_path, tabulate_checks, CHECK_COLUMNS, rows)
     assert table["check"].tolist() == ["not known"]
     assert "the network has no convolution" in text
@@ -94,3 +98,22 @@ def test_the_first_cells_of_every_class_and_outcome_are_drawn(tmp_path):
 
 def test_a_figure_without_an_attribution_reports_it():
     assert draw_attribution([]).texts[0].get_text() == "No network with an attribution"
+    empty = pd.DataFrame(columns=list(CURVE_COLUMNS))
+    assert draw_deletion(empty, empty, {}, "").texts[0].get_text().startswith("No map")
+
+
+def test_deletion_curves_have_a_panel_and_an_area_of_every_model(tmp_path):
+    shares = np.arange(9) / 8
+    curves = pd.DataFrame({"removed": shares, "attribution": 1 - shares, "chance": 1.0})
+    tables = [curves.assign(model=model, cells=3, note="") for model in ("net", "other")]
+    pd.concat(tables).to_csv(tmp_path / "curves.tsv", sep="\t", index=False)
+    checks = pd.DataFrame({"model": ["net", "other"], "deletion": [0.5, -0.25]})
+    checks = checks.assign(deletion_lower=[0.25, np.nan], deletion_upper=[0.75, np.nan])
+    checks.to_csv(tmp_path / "checks.tsv", sep="\t", index=False)
+    titles = {"net": "Net 50 %", "other": "Other"}
+    path = tmp_path / "figure.svg"
+    plot_deletion(tmp_path / "curves.tsv", tmp_path / "checks.tsv", titles, "Cells", [path])
+    text = path.read_text("utf-8")
+    assert ">area +0.50 [+0.25, +0.75]<" in text
+    assert ">area \N{MINUS SIGN}0.25<" in text
+    assert "Net 50 %" in text

@@ -1,7 +1,7 @@
 """Attributions as files: which cells were drawn, their maps, and what was computed from them.
 
 ``cells.tsv`` has one row per model, network and cell, ``maps.npz`` the arrays of every model in the
-order of its rows: ``<model>.<kind>`` for every kind of :data:`MAPS`.
+order of its rows: ``<model>.<kind>`` for every kind of :data:`MAPS` and for :data:`DELETION`.
 """
 
 import json
@@ -18,6 +18,16 @@ TRAINED, NEW_HEAD, NEW_WEIGHTS = "trained", "new_head", "new_weights"
 MAPS = (TRAINED, NEW_HEAD, NEW_WEIGHTS)
 """The networks whose maps are stored: as trained; with new random weights behind the feature maps;
 and with new random weights everywhere."""
+
+DELETION = "deletion"
+"""Kind of the curves that are stored with the maps: float32 (cells, 2, shares), the probability of
+the predicted class after the most attributed pixels were removed, and the same of chance."""
+
+REMOVED = tuple(eighth / 8 for eighth in range(9))
+"""Shares of the pixels of a picture that are removed."""
+
+SOONER, SAME, LATER = "sooner", "same", "later"
+"""What the deletion curves show: whether the probability falls sooner than by chance."""
 
 DRAWN_COLUMNS = ("model", "repeat", "fold", "image_id", "row", "label", "predicted", "weight")
 """Columns of ``cells.tsv``: row of the image store; index of the class and of the predicted one;
@@ -46,11 +56,11 @@ def read_maps(path: str | os.PathLike, model: str, kind: str, count: int) -> np.
     Args:
         path: ``maps.npz``.
         model: Name of the model.
-        kind: One of :data:`MAPS`.
+        kind: One of :data:`MAPS`, or :data:`DELETION` for the curves.
         count: Rows of the model in ``cells.tsv``.
 
     Returns:
-        float32 (count, rows, columns).
+        float32 (count, rows, columns); of curves (count, 2, shares).
 
     Raises:
         InputError: There are no such maps, or another number of them.

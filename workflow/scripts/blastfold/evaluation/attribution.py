@@ -10,12 +10,17 @@ import pandas as pd
 
 from blastfold.core.attribution_table import (
     ALL_CELLS,
+    DELETION,
     FAILS,
+    LATER,
     NEW_HEAD,
     NEW_WEIGHTS,
     OUTCOMES,
     PASSES,
+    REMOVED,
     RIGHT,
+    SAME,
+    SOONER,
     TRAINED,
     read_drawn,
     read_maps,
@@ -29,6 +34,7 @@ from blastfold.core.noted_tables import write_noted
 from blastfold.core.notes import join_notes, make_note
 from blastfold.core.tables import write_table
 from blastfold.statistics.attribution import (
+    areas_between,
     enlarge,
     mean_over_groups,
     rank_correlations,
@@ -52,8 +58,10 @@ CHECK_COLUMNS = (
     *("model", "layer", "places", "cells", "empty_maps", "found_by"),
     *("random_ratio", "random_ratio_lower", "random_ratio_upper"),
     *("new_head", "new_head_lower", "new_head_upper"),
-    *("new_weights", "new_weights_lower", "new_weights_upper", "check", "note"),
+    *("new_weights", "new_weights_lower", "new_weights_upper", "check"),
+    *("deletion", "deletion_lower", "deletion_upper", "deletion_outcome", "note"),
 )
+CURVE_COLUMNS = ("model", "removed", "attribution", "chance", "cells", "note")
 
 
 def evaluate_attribution(
@@ -75,13 +83,13 @@ def evaluate_attribution(
         groups: Its leakage groups.
         dataset: Its JSON summary, with the classes.
         outputs: Paths by name: measured (the drawn cells with found_by, cell_share, on_cell, ratio,
-            random_ratio, new_head and new_weights), shares (:data:`SHARE_COLUMNS`) and checks
-            (:data:`CHECK_COLUMNS`).
+            random_ratio, new_head, new_weights and deletion), shares (:data:`SHARE_COLUMNS`),
+            checks (:data:`CHECK_COLUMNS`) and curves (:data:`CURVE_COLUMNS`).
     """
     drawn = read_drawn(cells)
     group_of, classes = read_groups(groups), read_classes(dataset)
     models = read_record(record)["models"]
-    measured, shares, checks = [], [], []
+    measured, shares, checks, curves = [], [], [], []
     for about in models:
         of_model = drawn[drawn["model"] == about["model"]]
         found = read_cell_masks(masks, of_model["row"].to_numpy(np.int64))
@@ -90,11 +98,13 @@ def evaluate_attribution(
         measured.append(table)
         shares += share_rows(about, table, classes)
         checks.append(check_row(about, table))
+        curves += curve_rows(about, table, maps)
     write_table(pd.concat(measured, ignore_index=True), outputs["measured"])
     tested = drawn["image_id"]
     noted = note_unknown(pd.DataFrame(shares, columns=list(SHARE_COLUMNS)), [groups], tested)
     write_noted(noted, outputs["shares"])
     write_noted(pd.DataFrame(checks, columns=list(CHECK_COLUMNS)), outputs["checks"])
+    write_noted(pd.DataFrame(curves, columns=list(CURVE_COLUMNS)), outputs["curves"])
     logger.info("attributions of %d cells by %d models", len(drawn), len(models))
 
 
@@ -110,11 +120,12 @@ def measure_cells(drawn: pd.DataFrame, maps: str | os.PathLike, found: CellMasks
         The table with found_by, cell_share (of the picture), on_cell (share of the attribution;
         NaN of an empty map), ratio (of the two), random_ratio (the same of the network with random
         weights), new_head and new_weights (rank correlation with the maps of these networks, before
-        negative values are set to 0).
+        negative values are set to 0), and deletion (the area between the deletion curves of chance
+        and of the attribution; NaN of an empty map).
     """
     columns = {"found_by": found.found_by, "cell_share": found.masks.mean(axis=(1, 2))}
     if len(drawn) == 0:
-        names = ("on_cell", "ratio", "random_ratio", NEW_HEAD, NEW_WEIGHTS)
+        names = ("on_cell", "ratio", "random_ratio", NEW_HEAD, NEW_WEIGHTS, DELETION)
         return drawn.assign(**columns, **{name: np.empty(0) for name in names})
     model = drawn["model"].iloc[0]
     trained, new_head, new_weights = (
@@ -129,6 +140,11 @@ def measure_cells(drawn: pd.DataFrame, maps: str | os.PathLike, found: CellMasks
         random_ratio=by_chance / cell,
         new_head=rank_correlations(trained, new_head),
         new_weights=rank_correlations(trained, new_weights),
+        deletion=np.where(
+            np.isnan(on_cell),
+            np.nan,
+            areas_between(read_maps(maps, model, DELETION, len(drawn)), REMOVED),
+        ),
     )
 
 
@@ -188,7 +204,8 @@ def _mean_shares(rows: pd.DataFrame, note: str) -> dict:
 
 def check_row(about: Mapping, table: pd.DataFrame) -> dict:
     """Return the check of a model's attributions by random weights; arguments as above."""
-    means = {name: _mean(table, name) for name in ("random_ratio", NEW_HEAD, NEW_WEIGHTS)}
+    names = ("random_ratio", NEW_HEAD, NEW_WEIGHTS, DELETION)
+    means = {name: _mean(table, name) for name in names}
     counts = Counter(table["found_by"])
     notes = dict.fromkeys(mean.note for mean in means.values())
     row = {
@@ -204,7 +221,23 @@ def check_row(about: Mapping, table: pd.DataFrame) -> dict:
         row |= _limits(name, mean)
     # Maps that show nothing prove nothing by differing from others.
     shown = row["empty_maps"] < len(table)
-    return row | {"check": _verdict(means[NEW_WEIGHTS]) if shown else ""}
+    row |= {"check": _verdict(means[NEW_WEIGHTS]) if shown else ""}
+    return row | {"deletion_outcome": _sooner(means[DELETION])}
+
+
+def curve_rows(about: Mapping, table: pd.DataFrame, maps: str | os.PathLike) -> Iterator[dict]:
+    """Yield the mean deletion curves of a model, one row per share of removed pixels.
+
+    Means are over the cells whose map is not empty, weighted by the images they represent.
+    """
+    shown = table["on_cell"].notna().to_numpy()
+    if not shown.any():
+        return
+    curves = read_maps(maps, about["model"], DELETION, len(table))[shown]
+    means = np.average(curves, axis=0, weights=table["weight"].to_numpy()[shown])
+    for removed, attribution, chance in zip(REMOVED, *means, strict=True):
+        names = {"model": about["model"], "removed": removed, "cells": int(shown.sum())}
+        yield names | {"attribution": attribution, "chance": chance, "note": ""}
 
 
 def _verdict(mean) -> str:
@@ -214,10 +247,17 @@ def _verdict(mean) -> str:
     return PASSES if mean.upper < LARGEST_LIKENESS else FAILS
 
 
+def _sooner(mean) -> str:
+    """Return whether the probability falls sooner than by chance; empty where unknown."""
+    if np.isnan(mean.lower):
+        return ""
+    return SOONER if mean.lower > 0 else LATER if mean.upper < 0 else SAME
+
+
 def _mean(table: pd.DataFrame, column: str):
     used = table[table[column].notna()]
     columns = (used[name].to_numpy() for name in (column, "weight", "group"))
-    bounds = (-1.0, 1.0) if column in (NEW_HEAD, NEW_WEIGHTS) else (0.0, np.inf)
+    bounds = (-1.0, 1.0) if column in (NEW_HEAD, NEW_WEIGHTS, DELETION) else (0.0, np.inf)
     return mean_over_groups(*columns, bounds)
 
 

@@ -25,6 +25,7 @@ RESERVED = {
         "calibration": "tables of calibrations",
         "comparisons": "tables of comparisons",
         "decision_curve": "tables of net benefit",
+        "deletion": "figures of deletion curves",
         "operating_points": "tables of operating points",
         "predictive_values": "tables of predictive values",
     },

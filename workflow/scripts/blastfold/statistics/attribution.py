@@ -1,6 +1,7 @@
 """Share of an attribution on the cell, and whether it depends on a network's weights."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -85,6 +86,20 @@ def _rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return np.nan
     return float(np.corrcoef(stats.rankdata(first), stats.rankdata(second))[0, 1])
+
+
+def areas_between(curves: np.ndarray, places: Sequence[float]) -> np.ndarray:
+    """Return the area of each second curve minus that of the first, by trapezia.
+
+    Args:
+        curves: float (n, 2, places).
+        places: The places of the values, rising.
+
+    Returns:
+        float64 (n,).
+    """
+    difference = curves[:, 1].astype(np.float64) - curves[:, 0]
+    return np.trapezoid(difference, np.asarray(places), axis=1)
 
 
 def mean_over_groups(

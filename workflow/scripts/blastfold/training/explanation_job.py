@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from blastfold.core.attribution_table import (
+    DELETION,
     DRAWN_COLUMNS,
     MAPS,
     NEW_HEAD,
@@ -34,6 +35,7 @@ from blastfold.networks import (
     layers,  # noqa: F401
     stain_layers,  # noqa: F401
 )
+from blastfold.training.deletion import deletion_curves
 from blastfold.training.device import set_up_device
 from blastfold.training.files import network_files
 from blastfold.training.gradient_maps import (
@@ -195,9 +197,10 @@ def _explain(
     """Compute all kinds of maps of the drawn cells, network by network.
 
     Returns:
-        The maps by kind, in the order of the cells; and the layer with the size of its maps.
+        The maps by kind and the deletion curves, in the order of the cells; and the layer with the
+        size of its maps.
     """
-    found: dict[str, list[np.ndarray]] = {kind: [] for kind in MAPS}
+    found: dict[str, list[np.ndarray]] = {kind: [] for kind in (*MAPS, DELETION)}
     about: dict = {}
     for fold, of_fold in cells.groupby("fold", sort=True):
         model = keras.saving.load_model(networks[int(fold)], compile=False)
@@ -212,6 +215,10 @@ def _explain(
         classes = of_fold["predicted"].to_numpy()
         for kind, changed in _stages(model, places, derive_seed(seed, "random weights", str(fold))):
             found[kind].append(class_maps(changed, places, pictures, classes))
+            if kind == TRAINED:
+                of_maps = found[kind][-1], pictures, classes
+                chance = derive_seed(seed, "random removal", str(fold))
+                found[DELETION].append(deletion_curves(changed, *of_maps, chance))
     return {kind: np.concatenate(parts) for kind, parts in found.items()}, about
 
 

@@ -1,5 +1,6 @@
 """The figure of attributions: pictures of cells and, next to each, where a network looks."""
 
+import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -11,12 +12,24 @@ from matplotlib.figure import Figure
 from blastfold.core.attribution_table import RIGHT, TRAINED, WRONG, read_drawn, read_maps
 from blastfold.core.cell_masks import read_cell_masks
 from blastfold.core.manifest import read_classes
+from blastfold.core.tables import read_table
 from blastfold.reporting.figures import style
+from blastfold.reporting.tables.writing import MINUS
 
 Paths = Iterable[str | os.PathLike]
 
 CELLS = 3
 """Cells of each class, right and wrong, of each model."""
+
+MODELS_ABREAST = 3
+
+ORDERS = {
+    "attribution": {"color": style.BLUE, "marker": "o", "label": "From the most attributed on"},
+    "chance": {"color": style.GREY, "marker": "s", "label": "The same map shuffled"},
+}
+"""The deletion curves and how they look."""
+
+AREA = ("deletion", "deletion_lower", "deletion_upper")
 
 LETTERS = 14
 """Longest line next to a row of pictures."""
@@ -78,6 +91,75 @@ def choose_cells(cells: pd.DataFrame, classes: Sequence[str]) -> list[tuple[str,
     return found
 
 
+def plot_deletion(
+    curves: str | os.PathLike,
+    checks: str | os.PathLike,
+    titles: Mapping[str, str],
+    title: str,
+    paths: Paths,
+) -> None:
+    """Draw the deletion curves of every model.
+
+    Args:
+        curves: ``curves.tsv``, see :mod:`blastfold.evaluation.attribution`.
+        checks: ``checks.tsv`` of the same models.
+        titles: Titles of the models by name.
+        title: Title of the figure.
+        paths: Figures to write.
+    """
+    table = read_table(curves, ("model", "removed", *ORDERS), ("model",))
+    areas = read_table(checks, ("model", "deletion"), ("model",)).set_index("model")
+    style.save_figure(draw_deletion(table, areas, titles, title), paths)
+
+
+@style.styled
+def draw_deletion(
+    curves: pd.DataFrame, areas: pd.DataFrame, titles: Mapping[str, str], title: str
+) -> Figure:
+    """Draw one panel per model: the two mean curves, and the area between them with its interval.
+
+    Args:
+        curves: model, removed, and the mean probabilities :data:`ORDERS`.
+        areas: deletion, deletion_lower and deletion_upper by model.
+        titles: Titles of the models by name.
+        title: Title of the figure.
+    """
+    models = list(dict.fromkeys(curves["model"]))
+    if not models:
+        return _no_figure("No map from which pixels could be removed")
+    rows = -(-len(models) // MODELS_ABREAST)
+    figure = Figure(figsize=(style.TWO_COLUMNS, (22 + 48 * rows) * style.MILLIMETRE))
+    panels = figure.subplots(rows, MODELS_ABREAST, sharex=True, sharey=True, squeeze=False).flat
+    for axes, model in itertools.zip_longest(panels, models):
+        if model is None:
+            axes.set_axis_off()
+            continue
+        of_model = curves[curves["model"] == model]
+        for order, look in ORDERS.items():
+            axes.plot(of_model["removed"], of_model[order], markersize=3, **look)
+        area = format_interval(*areas.loc[model, list(AREA)])
+        axes.set_title(f"{style.wrap(titles[model], 28)}\narea {area}", fontsize=7)
+        axes.set_xlabel("Share of the pixels removed")
+        axes.set_ylim(0, 1)
+        axes.grid(axis="y")
+    panels[0].set_ylabel("Probability of the\npredicted class")
+    figure.suptitle(style.wrap(title, 100), fontsize=8)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
+def format_interval(value: float, lower: float, upper: float) -> str:
+    """Return a number with its interval, if there is one."""
+    texts = [f"{number:+.2f}".replace("-", MINUS) for number in (value, lower, upper)]
+    return texts[0] if np.isnan(lower) else f"{texts[0]} [{texts[1]}, {texts[2]}]"
+
+
+def _no_figure(text: str) -> Figure:
+    figure = Figure(figsize=(style.ONE_COLUMN, 0.5))
+    figure.text(0.5, 0.5, text, ha="center", va="center")
+    return figure
+
+
 @style.styled
 def draw_attribution(rows: Sequence[tuple[str, list[tuple]]]) -> Figure:
     """Draw one row of pictures for each text.
@@ -87,9 +169,7 @@ def draw_attribution(rows: Sequence[tuple[str, list[tuple]]]) -> Figure:
             columns)), mask (bool (h, w)) and the ratio of the shares; NaN of an empty map.
     """
     if not rows:
-        figure = Figure(figsize=(style.ONE_COLUMN, 0.5))
-        figure.text(0.5, 0.5, "No network with an attribution", ha="center", va="center")
-        return figure
+        return _no_figure("No network with an attribution")
     width, margin = style.TWO_COLUMNS, 0.2
     height = 1.12 * width / (2 * CELLS) * len(rows) + margin
     # All cells have one size. The layout of other figures would take most of the time here.

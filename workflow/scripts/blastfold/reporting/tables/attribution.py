@@ -5,7 +5,16 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from blastfold.core.attribution_table import ALL_CELLS, FAILS, PASSES, RIGHT, WRONG
+from blastfold.core.attribution_table import (
+    ALL_CELLS,
+    FAILS,
+    LATER,
+    PASSES,
+    RIGHT,
+    SAME,
+    SOONER,
+    WRONG,
+)
 from blastfold.core.tables import read_table
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.writing import write_table
@@ -17,6 +26,15 @@ PREDICTED = {ALL_CELLS: "right and wrong", RIGHT: "right", WRONG: "wrong"}
 
 CHECKED = {PASSES: "passes", FAILS: "fails", "": "not known"}
 """The words for the check by random weights."""
+
+
+FALLS = {
+    SOONER: "sooner than by chance",
+    SAME: "no difference from chance detected",
+    LATER: "later than by chance",
+    "": "not known",
+}
+"""The words for what the deletion curves show."""
 
 
 def tabulate_shares(
@@ -61,17 +79,20 @@ def tabulate_checks(
 ) -> None:
     """Write the checks of attributions by random weights; arguments as above."""
     dataset, protocol, external = place
-    names = ("model", "layer", "places", "found_by", "check", "note")
+    names = ("model", "layer", "places", "found_by", "check", "deletion_outcome", "note")
     table = _with_titles(read_table(checks, names, names), titles)
     table["check"] = table["check"].map(CHECKED)
+    table["deletion_outcome"] = table["deletion_outcome"].map(FALLS)
     caption = (
         f"Checks of the attributions of {external} by networks trained on {dataset}, {protocol}. "
         "Random ratio: the ratio of the share on the cell to the cell's share of the picture with "
         "random weights in place of the trained ones. New head and new weights: mean rank "
         "correlation of the maps with those of the same network with random weights behind the "
         "feature maps, and everywhere. The check fails where the interval of the last one reaches "
-        "0.5: such maps show the picture more than what the network has learnt. In brackets: 95 % "
-        "interval over leakage groups."
+        "0.5: such maps show the picture more than what the network has learnt. Deletion: mean "
+        "area between the curves of the predicted class's probability while pixels are removed, by "
+        "chance and from the most attributed pixel on; above 0 the probability falls sooner than "
+        "by chance. In brackets: 95 % interval over leakage groups, of each model by itself."
     )
     write_table(table, paths, caption, f"tab:attribution-checks-{label}")
 

@@ -37,7 +37,7 @@ POINTS = frozenset(
 )
 """Columns that hold percent already, printed with two decimals."""
 
-DECIMALS = frozenset({"ratio", "random_ratio", "new_head", "new_weights"})
+DECIMALS = frozenset({"ratio", "random_ratio", "new_head", "new_weights", "deletion"})
 """Columns of other numbers, printed with two decimals."""
 
 HEADINGS = {name: metric.heading for name, metric in METRIC_FACTS.items()} | {
@@ -80,6 +80,7 @@ HEADINGS = {name: metric.heading for name, metric in METRIC_FACTS.items()} | {
     "latency_p90_ms": "90th percentile (ms)",
     "training_hours": "Training (hours)",
     "extraction_hours": "Features (hours)",
+    "deletion_outcome": "The probability falls",
 }
 """Headings that are not simply the column's name with its first letter in upper case."""
 
