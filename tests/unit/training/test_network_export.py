@@ -11,7 +11,6 @@ import numpy as np
 import onnx
 import pandas as pd
 import pytest
-import yaml
 from onnx import TensorProto, helper
 from support.repository import RESOURCES
 from support.trainings import (
@@ -201,24 +200,23 @@ def test_stain_normalisation_agrees_on_real_cells(tmp_path, test_data, stain):
     assert record["differences"]["from_keras"] <= 1e-4
 
 
-def test_a_backbone_of_keras_becomes_a_file_with_its_scaling_inside(tmp_path, capsys):
-    # VGG16 takes BGR minus a mean, which no scale, mean and std of the config can say.
-    backbone, _ = architectures.build_backbone("vgg16", "average", (32, 40, 3), 0)
-    backbone.save_weights(tmp_path / "vgg16.weights.h5")
-    arguments = ["--architecture", "vgg16", "--weights", str(tmp_path / "vgg16.weights.h5")]
-    path = tmp_path / "vgg16.onnx"
-    keras_to_onnx.main([*arguments, "--size", "32", "40", "--output", str(path)])
-    entry = yaml.safe_load(capsys.readouterr().out)
-    assert entry["onnx"].pop("sha256") == digest_file(path)
+def test_a_backbone_of_keras_becomes_a_file_with_its_scaling_inside(tmp_path):
+    # VGG16 takes BGR minus a mean, which no scale, mean and std of the config can express.
+    image = keras.Input((16, 20, 3))
+    maps = keras.layers.Conv2D(4, 3, activation="relu", bias_initializer="random_normal")(image)
+    backbone = keras.Model(image, keras.layers.GlobalAveragePooling2D()(maps))
+    path = tmp_path / "backbone.onnx"
+    entry = keras_to_onnx.write_scaled(backbone, "vgg16", path)
     declared = {"scale": 1, "mean": [0, 0, 0], "std": [1, 1, 1], "pooling": "none"}
-    assert entry["onnx"] == {"file": str(path), "layout": "nhwc", "size": [32, 40], **declared}
-    images = np.random.default_rng(0).uniform(0, 255, (3, 32, 40, 3)).astype("float32")
+    declared |= {"file": str(path), "layout": "nhwc", "size": [16, 20]}
+    assert entry == {"sha256": digest_file(path), **declared}
+    images = np.random.default_rng(0).uniform(0, 255, (3, 16, 20, 3)).astype("float32")
     expected = backbone.predict_on_batch(keras.applications.vgg16.preprocess_input(images.copy()))
-    np.testing.assert_allclose(chained([path])(images), expected, rtol=1e-4, atol=1e-4)
-    # VGG16 has no batch normalisation to fold; its scaling is a colour to subtract.
+    np.testing.assert_allclose(chained([path])(images), expected, rtol=1e-5)
     model = onnx.load(path)
-    assert onnx_multiply_adds(model, (32, 40, 3)) == multiply_adds(backbone)
-    assert 0 <= count_parameters(model) - backbone.count_params() <= 8
+    assert onnx_multiply_adds(model, (16, 20, 3)) == multiply_adds(backbone) == 14 * 18 * 27 * 4
+    # The mean that is subtracted, and no more.
+    assert 0 <= count_parameters(model) - backbone.count_params() <= 4
 
 
 @pytest.mark.parametrize(

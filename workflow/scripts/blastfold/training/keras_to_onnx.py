@@ -8,12 +8,18 @@ import argparse
 import sys
 from pathlib import Path
 
+import keras
+import numpy as np
 import yaml
 
 from blastfold.core.errors import BlastfoldError, InputError
 from blastfold.core.files import digest_file, written_whole
 from blastfold.core.settings import OnnxSettings, is_simple_cnn
+from blastfold.networks.architectures import build_backbone, load_backbone_weights
+from blastfold.networks.layers import ImageNetScaling
 from blastfold.training.device import set_up_device
+from blastfold.training.onnx_graphs import convert
+from blastfold.training.own_backbones import open_onnx
 
 COMPARED = 4
 """Images of noise on which the file is compared with Keras."""
@@ -38,17 +44,8 @@ def write_backbone(
 
     Raises:
         InputError: There is no such network, or the weights are not its own.
-        BlastfoldError: ONNX cannot hold the network, or the file differs from Keras.
+        BlastfoldError: See :func:`write_scaled`.
     """
-    # TensorFlow starts after the command line has been read.
-    import keras
-    import numpy as np
-
-    from blastfold.networks.architectures import build_backbone, load_backbone_weights
-    from blastfold.networks.layers import ImageNetScaling
-    from blastfold.training.onnx_graphs import convert
-    from blastfold.training.own_backbones import open_onnx
-
     if is_simple_cnn(architecture):
         raise InputError(
             f"architecture: received {architecture!r}, which has no weights of its own; expected "
@@ -57,6 +54,24 @@ def write_backbone(
     set_up_device("cpu", 1, 0)
     backbone, module = build_backbone(architecture, "average", (*size, 3))
     load_backbone_weights(backbone, weights)
+    return write_scaled(backbone, module, path)
+
+
+def write_scaled(backbone: keras.Model, module: str, path: Path) -> dict[str, object]:
+    """Write a backbone with the scaling of its images before it, and compare the file with Keras.
+
+    Args:
+        backbone: From scaled images (h, w, 3) to features (n,).
+        module: Module of keras.applications whose scaling it expects.
+        path: The ONNX file to write.
+
+    Returns:
+        The key ``onnx`` of a model in the config.
+
+    Raises:
+        BlastfoldError: ONNX cannot hold the network, or the file differs from Keras.
+    """
+    size = backbone.input_shape[1:3]
     image = keras.Input((*size, 3), name="image")
     network = keras.Model(image, backbone(ImageNetScaling(module)(image)))
     images = np.random.default_rng(0).uniform(0, 255, (COMPARED, *size, 3)).astype("float32")
@@ -70,11 +85,11 @@ def write_backbone(
             raise
         except Exception as error:
             # Converter and runtime raise errors of many kinds.
-            raise BlastfoldError(f"ONNX cannot hold {architecture}: {error}") from error
+            raise BlastfoldError(f"ONNX cannot hold {backbone.name}: {error}") from error
         difference = float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30))
         if not difference <= TOLERANCE:
             raise BlastfoldError(
-                f"the ONNX file of {architecture} differs from Keras by {difference:.1e} of the "
+                f"the ONNX file of {backbone.name} differs from Keras by {difference:.1e} of the "
                 f"largest feature, expected at most {TOLERANCE:.0e}; nothing was written"
             )
     return entry
