@@ -34,6 +34,7 @@ def stored(tmp_path):
         MEASURED | {"dataset": "cells", "model": model, "latency_ms": latency}
         for model, latency in zip(MODELS, (12.3456, 10.0, 500.0), strict=True)
     ]
+    measured[1]["runtime"] = "onnxruntime 1, tensorflow 2"
     nothing = dict.fromkeys(("cost_ratio", "difference", "difference_lower", "difference_upper"))
     rows = [
         {
@@ -133,6 +134,7 @@ def test_networks_have_counts_measurements_and_hours(stored, tmp_path):
     # Three digits of what is measured.
     assert table.loc["small", ["latency_ms", "images_per_second"]].tolist() == [12.3, 1235]
     text = paths[1].read_text()
+    assert "on the CPU with tensorflow 2 or onnxruntime 1, tensorflow 2, float32, 1 thread" in text
     assert "on a machine of 2 cores with a load average of 0.1 before and 1.3 after it" in text
     assert "GPU memory n/a: measured on the CPU" in text
     tabulate_network_costs(trainings, files, titles, stored["counts"], None, paths)

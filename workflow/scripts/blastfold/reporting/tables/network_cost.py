@@ -78,7 +78,9 @@ def describe_machine(speeds: Mapping[tuple[str, str], Mapping]) -> str:
         return ""
     facts = next(iter(speeds.values()))
     device = "the CPU" if facts["device"] == "CPU" else facts["device"]
-    return SPEED.format(**{**facts, "device": device})
+    # A backbone in an ONNX file has another runtime than the networks of Keras.
+    runtimes = " or ".join(dict.fromkeys(row["runtime"] for row in speeds.values()))
+    return SPEED.format(**{**facts, "device": device, "runtime": runtimes})
 
 
 def network_row(
