@@ -10,13 +10,17 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from support.faults import choose
 from support.repository import REPOSITORY
 from support.workflow import snakemake
 
 PACKAGES = ("numpy", "onnxruntime", "opencv-python-headless")
-EXPORT = "results/export/demo/subject_folds/simple_cnn/fold-0"
-RUN = "results/evaluation/demo/subject_folds/simple_cnn"
+[EXPORTED] = yaml.safe_load((REPOSITORY / "config.yaml").read_text("utf-8"))["exports"]
+RUN = "{dataset}/{protocol}/{model}".format(**EXPORTED)
+EXPORT = f"results/export/{RUN}/fold-{EXPORTED['fold']}"
+PREDICTIONS = f"results/evaluation/{RUN}/predictions.tsv"
+STORED = f"results/datasets/{EXPORTED['dataset']}"
 
 
 def locked():
@@ -42,11 +46,11 @@ def new_environment(folder):
     reason="trains a network of the default experiment and installs packages: make test-faults",
 )
 def test_the_default_export_gives_the_stored_predictions_in_a_new_environment(tmp_path):
-    targets = [f"{EXPORT}/model_card.md", f"{RUN}/predictions.tsv"]
+    targets = [f"{EXPORT}/model_card.md", PREDICTIONS]
     run = snakemake(tmp_path, *targets, config=REPOSITORY / "config.yaml")
     assert run.returncode == 0, run.stdout[-3000:]
-    manifest = pd.read_csv(tmp_path / "results/datasets/demo/manifest.tsv", sep="\t")
-    store = np.load(tmp_path / "results/datasets/demo/images.npy", mmap_mode="r")
+    manifest = pd.read_csv(tmp_path / STORED / "manifest.tsv", sep="\t")
+    store = np.load(tmp_path / STORED / "images.npy", mmap_mode="r")
     cells = tmp_path / "cells"
     cells.mkdir()
     for row, image in enumerate(store):
@@ -62,8 +66,8 @@ def test_the_default_export_gives_the_stored_predictions_in_a_new_environment(tm
     )
     rows = {row["file"]: row for row in csv.DictReader(found.stdout.splitlines())}
     assert len(rows) == len(manifest)
-    stored = pd.read_csv(tmp_path / f"{RUN}/predictions.tsv", sep="\t")
-    stored = stored.query("fold == 0 and role == 'test'")
+    stored = pd.read_csv(tmp_path / PREDICTIONS, sep="\t")
+    stored = stored[(stored["fold"] == EXPORTED["fold"]) & (stored["role"] == "test")]
     places = pd.Index(manifest["image_id"]).get_indexer(stored["image_id"])
     columns = [name for name in stored if name.startswith("probability_")]
     predicted = np.array([[float(rows[f"{row}.png"][name]) for name in columns] for row in places])
