@@ -127,9 +127,10 @@ def draw_deletion(
     models = list(dict.fromkeys(curves["model"]))
     if not models:
         return _no_figure("No map from which pixels could be removed")
-    rows = -(-len(models) // MODELS_ABREAST)
+    columns = min(MODELS_ABREAST, len(models))
+    rows = -(-len(models) // columns)
     figure = Figure(figsize=(style.TWO_COLUMNS, (22 + 48 * rows) * style.MILLIMETRE))
-    panels = figure.subplots(rows, MODELS_ABREAST, sharex=True, sharey=True, squeeze=False).flat
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat
     for axes, model in itertools.zip_longest(panels, models):
         if model is None:
             axes.set_axis_off()
@@ -140,7 +141,7 @@ def draw_deletion(
         area = format_interval(*areas.loc[model, list(AREA)])
         axes.set_title(f"{style.wrap(titles[model], 28)}\narea {area}", fontsize=7)
         axes.set_xlabel("Share of the pixels removed")
-        axes.set_ylim(0, 1)
+        axes.set_ylim(0, 1.03)
         axes.grid(axis="y")
     panels[0].set_ylabel("Probability of the\npredicted class")
     figure.suptitle(style.wrap(title, 100), fontsize=8)
