@@ -229,7 +229,7 @@ def test_a_backbone_of_keras_becomes_a_file_with_its_scaling_inside(tmp_path):
         ({"--weights": "missing.weights.h5"}, "missing.weights.h5 does not exist"),
     ],
 )
-def test_a_wrong_command_says_what_is_wrong_and_writes_nothing(tmp_path, changes, words):
+def test_a_wrong_command_names_its_error_and_writes_nothing(tmp_path, changes, words):
     options = {"--architecture": "vgg16", "--weights": "missing.weights.h5", "--size": "32"}
     options |= {"--output": str(tmp_path / "vgg16.onnx"), **changes}
     with pytest.raises(InputError, match=words):

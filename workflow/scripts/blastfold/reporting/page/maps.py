@@ -7,7 +7,7 @@ from blastfold.core.attribution_table import TRAINED, read_drawn, read_maps
 from blastfold.reporting.page.sources import Sources
 
 STRENGTH = 0.6
-"""Share of the colour where it lies on the picture."""
+"""Share of the colour in the colours of the overlay."""
 
 EXPLAINED = (
     "Grad-CAM of the class that it predicted: bright places raise the score of this class. A grey "
