@@ -13,10 +13,10 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
-import keras
 import numpy as np
 
 from blastfold.core.files import write_json
+from blastfold.core.lean_keras import keras
 from blastfold.core.settings import JOB_KEYS, UNCHANGED, JobSettings, head_of
 from blastfold.images.stain import SHAPES
 from blastfold.networks import architectures

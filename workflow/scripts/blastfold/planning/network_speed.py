@@ -15,12 +15,12 @@ from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, Self
 
-import keras
 import numpy as np
 import onnxruntime
 import pandas as pd
 
 from blastfold.core.errors import BlastfoldError
+from blastfold.core.lean_keras import keras
 from blastfold.core.noted_tables import write_noted
 from blastfold.core.notes import make_note
 from blastfold.core.settings import JobSettings, OnnxSettings

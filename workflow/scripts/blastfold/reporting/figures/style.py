@@ -107,6 +107,8 @@ def styled(function: Callable[..., Figure]) -> Callable[..., Figure]:
 def save_figure(figure: Figure, paths: Iterable[str | os.PathLike]) -> None:
     """Write one figure in every format that is asked for, always with the same bytes.
 
+    The figure is laid out once, for all formats; its layout is fixed afterwards.
+
     Args:
         figure: A figure made by a function of this package.
         paths: Files to write; the suffix of each (.pdf, .svg or .png) gives its format.
@@ -114,12 +116,15 @@ def save_figure(figure: Figure, paths: Iterable[str | os.PathLike]) -> None:
     Raises:
         BlastfoldError: A suffix is unknown.
     """
-    for path in map(Path, paths):
-        if path.suffix not in METADATA:
-            raise BlastfoldError(f"{path}: figures are written as {', '.join(METADATA)}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with matplotlib.style.context(["default", STYLE]):
-            figure.savefig(path, dpi=PNG_RESOLUTION, metadata=METADATA[path.suffix])
+    with matplotlib.style.context(["default", STYLE]):
+        figure.draw_without_rendering()
+        with matplotlib.rc_context({"figure.constrained_layout.use": False}):
+            figure.set_layout_engine(None)
+            for path in map(Path, paths):
+                if path.suffix not in METADATA:
+                    raise BlastfoldError(f"{path}: figures are written as {', '.join(METADATA)}")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                figure.savefig(path, dpi=PNG_RESOLUTION, metadata=METADATA[path.suffix])
 
 
 def image_grid(rows: int, columns: int, width: float, aspect: float) -> tuple[Figure, Sequence]:
