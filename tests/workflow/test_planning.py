@@ -32,22 +32,22 @@ THESIS = REPOSITORY / "config" / "thesis.yaml"
 
 def test_default_experiment_is_planned(tmp_path):
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", config=DEFAULT))
-    # The simple CNN by image and by subject: smears, two canaries, grown smears. The transferred
-    # one by subject, the same network again, and both arms of the leak contrast. All folds are one
-    # job; a source task has one fold.
-    assert jobs["train_folds"] == 4 * 2 + 1 + 1 + 2
+    # The simple CNN on smears and grown smears under two protocols each, and by image on two
+    # canaries. The transferred one by subject, the same network again, and both arms of the leak
+    # contrast. All folds are one job; a source task has one fold.
+    assert jobs["train_folds"] == 2 * 2 + 2 + 1 + 1 + 2
     assert jobs["train_model"] == 1
     assert jobs["train_permuted_heads"] == 2
-    # Two frozen backbones: features of each fold in one job, heads of all folds in one job.
-    # Another set of features is what the tiles are selected by.
-    assert jobs["train_heads"] == 4
-    assert jobs["extract_features"] == 4 + 1
+    # Two frozen backbones under two protocols and two light ones by subject: features of each fold
+    # in one job, heads of all folds in one job. The tiles are selected by other features.
+    assert jobs["train_heads"] == 2 * 2 + 2
+    assert jobs["extract_features"] == 2 * 2 + 2 + 1
     assert jobs["select_tiles"] == jobs["export_backbone"] == 1
     assert jobs["tile_slide"] == jobs["generate_slide"] == 6
-    # Two splits of the smears, of both canaries and of the grown smears; one of tiles; both arms of
-    # the leak contrast.
-    assert jobs["compute_mean_images"] == 2 * 4 + 1 + 2
-    assert jobs["evaluate_model"] == 2 * (3 + 2) + 2 + 2 + 1 + 2
+    # Two splits of the smears and of the grown smears; one of each canary and of tiles; both arms
+    # of the leak contrast.
+    assert jobs["compute_mean_images"] == 2 * 2 + 2 + 1 + 2
+    assert jobs["evaluate_model"] == 3 + 7 + 2 + 2 + 1 + 2
     # All networks are measured in one job, and the smears alone have several models.
     assert jobs["measure_networks"] == jobs["describe_efficiency"] == 1
     # Another laboratory's smears are for the external test alone.
@@ -58,7 +58,7 @@ def test_default_experiment_is_planned(tmp_path):
     assert jobs["audit_dataset"] == 4
     # Tiles and smears (transfer), smears and the other laboratory's (external test).
     assert jobs["compare_datasets"] == 2
-    assert jobs["audit_split"] == jobs["assign_folds"] == 11
+    assert jobs["audit_split"] == jobs["assign_folds"] == 9
     assert jobs["tabulate_identity"] == 1
     assert "download_weights" not in jobs
     assert jobs["export_networks"] == jobs["describe_export"] == 1
@@ -68,7 +68,7 @@ def test_catalogue_entry_plans_the_same(tmp_path):
     entry = str(REPOSITORY / "workflow" / "Snakefile")
     other = snakemake(tmp_path, "--dry-run", "--snakefile", entry, config=DEFAULT)
     # The catalogue's file has a target of its own in place of `all`.
-    assert planned_jobs(other)["train_folds"] == 12
+    assert planned_jobs(other)["train_folds"] == 10
     assert planned_jobs(other)["everything"] == 1
 
 
@@ -204,12 +204,12 @@ def test_missing_weights_file_is_named(tmp_path):
 
 def test_a_stage_can_be_asked_for_alone(tmp_path):
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", "folds", config=DEFAULT))
-    # Two protocols each for the smears, their two canaries and the grown smears; one for tiles;
+    # Two protocols each for the smears and the grown smears; one for each canary and for tiles;
     # both arms of the leak contrast.
-    assert jobs["assign_folds"] == 2 * 4 + 1 + 2
+    assert jobs["assign_folds"] == 2 * 2 + 2 + 1 + 2
     assert not {"train_model", "train_folds"} & set(jobs)
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", "models", config=DEFAULT))
-    assert (jobs["train_folds"], jobs["train_model"]) == (12, 1)
+    assert (jobs["train_folds"], jobs["train_model"]) == (10, 1)
     assert "evaluate_model" not in jobs
 
 
