@@ -8,9 +8,11 @@ rule export_networks:
         folds="<results>/folds/{dataset}/{protocol}.tsv",
         predictions="<results>/evaluation/{dataset}/{protocol}/{model}/predictions.tsv",
         fitted="<results>/evaluation/{dataset}/{protocol}/{model}/fitted.json",
+        measures="<results>/datasets/{dataset}/measures.tsv",
     output:
         networks=directory("<results>/export/{dataset}/{protocol}/{model}/{networks}/networks"),
         description="<results>/export/{dataset}/{protocol}/{model}/{networks}/model.json",
+        domain="<results>/export/{dataset}/{protocol}/{model}/{networks}/domain.npz",
         training_images=(
             "<results>/export/{dataset}/{protocol}/{model}/{networks}/training_images.tsv"
         ),
@@ -25,6 +27,7 @@ rule export_networks:
         fold=experiment.exports.fold,
         about=experiment.exports.about,
         crop=experiment.exports.crop,
+        micrometres=experiment.exports.micrometres,
         packages=pinned("training", "keras", "numpy", "onnx", "onnxruntime", "tensorflow"),
         code=code_digest("export_networks"),
     message:

@@ -19,5 +19,6 @@ with log_to(snakemake.log[0]):
         params.fold,
         params.about,
         params.crop,
+        params.micrometres,
         dict(snakemake.output.items()),
     )

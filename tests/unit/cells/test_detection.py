@@ -11,12 +11,12 @@ from support.touching_smears import draw_smear
 
 from blastfold.cells import tables
 from blastfold.cells.detection import Scale, given_scale, search_files
-from blastfold.cells.red_cells import MICROMETRES
 from blastfold.cells.sources import stored_size
 from blastfold.cells.truth import compare_with_positions
 from blastfold.core.detection_tables import outline_of
 from blastfold.core.errors import InputError
 from blastfold.core.names import BY_ROUND_CELLS, GIVEN_SCALE
+from blastfold.core.smear_scale import MICROMETRES
 from blastfold.core.tables import write_table
 from blastfold.slides.generated_slide import write_pyramid
 

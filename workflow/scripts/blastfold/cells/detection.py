@@ -14,7 +14,6 @@ import numpy as np
 from blastfold.cells.detector import Cell, find_cells
 from blastfold.cells.nuclei import RED_CELL
 from blastfold.cells.red_cells import (
-    MICROMETRES,
     red_cell_diameter,
     round_red_cells,
     widest_places,
@@ -30,6 +29,7 @@ from blastfold.cells.tiled_search import (
 from blastfold.core.errors import BlastfoldError, InputError
 from blastfold.core.names import GIVEN_SCALE
 from blastfold.core.progress import Progress
+from blastfold.core.smear_scale import MICROMETRES
 from blastfold.images.decoding import one_opencv_thread
 from blastfold.slides.reading import Level, Slide
 

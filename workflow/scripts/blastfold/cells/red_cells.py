@@ -14,9 +14,6 @@ from blastfold.cells.optics import GREEN, glass_colour, purple_of
 from blastfold.core.names import BY_ROUND_CELLS, BY_WIDEST_PLACES, NO_RED_CELLS
 from blastfold.images.otsu import otsu_bin
 
-MICROMETRES = 7.4
-"""Diameter of a red cell in a dried smear; the mean of published values is 7.2 to 7.6."""
-
 LONGEST_SIDE = 1024
 """Pixels; larger photographs are shrunk before their red cells are measured."""
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from blastfold.core.errors import InputError
 from blastfold.core.names import GROUPINGS, fold_scope
+from blastfold.core.smear_scale import CROP, MICROMETRES
 from blastfold.experiment.runs import Run, Runs
 from blastfold.experiment.stored_files import StoredFiles
 
@@ -16,8 +17,11 @@ REQUEST = ("model", "dataset", "protocol", "fold")
 ALL_FOLDS = "all_folds"
 """Folder of an export with the networks of all folds."""
 
-EXPORTED = ("model.json", "training_images.tsv", "model_card.md", "blastfold_predict.py")
-"""Files of an export next to the folder of its networks."""
+APPLIED = ("networks", "model.json", "domain.npz", "training_images.tsv")
+"""Files of an export that an application to photographs reads."""
+
+EXPORTED = (*APPLIED, "model_card.md", "blastfold_predict.py")
+"""All files of an export."""
 
 
 class Export(NamedTuple):
@@ -101,7 +105,7 @@ class Exports:
         return [
             f"<results>/export/{'/'.join(export)}/{name}"
             for export in exports
-            for name in ("networks", *EXPORTED)
+            for name in EXPORTED
         ]
 
     def of_config(self, wildcards=None) -> list[str]:
@@ -135,17 +139,37 @@ class Exports:
 
     def crop(self, wildcards) -> list[int] | None:
         """Return height and width of the crop that the import takes of every image, or None."""
-        datasets = self.runs.config["datasets"]
-        entry = datasets[wildcards.dataset]
-        while "of" in entry:
-            entry = datasets[entry["of"]]
-        # Crops around boxes are made before: the exported network takes the crops.
-        return None if "boxes" in entry else entry.get("crop")
+        entry = self._imported(wildcards.dataset)
+        # Crops around boxes and detected cells are made before: the exported network takes them.
+        made_before = "boxes" in entry or entry["format"] == "photographs"
+        return None if made_before else entry.get("crop")
+
+    def micrometres(self, wildcards) -> list[float] | None:
+        """Return height and width of what an image of a run shows; None where it is not known."""
+        entry = self._imported(wildcards.dataset)
+        crop = entry.get("crop")
+        if entry["format"] == "demo":
+            demo = entry["demo"]
+            return [length / demo["pixels_per_micrometre"] for length in crop or demo["crop_size"]]
+        if entry["format"] != "photographs":
+            return None
+        if crop is None:
+            return [CROP * MICROMETRES] * 2
+        scale = pixel_size(entry.get("detector") or {})
+        return scale and [length * scale for length in crop]
 
     def asked_run(self, wildcards) -> list[list]:
         """Return dataset, protocol, model and number of folds of the run."""
         names = (wildcards.dataset, wildcards.protocol, wildcards.model)
         return [[*names, self.runs.fold_count(wildcards.protocol)]]
+
+    def _imported(self, dataset: str) -> Mapping[str, Any]:
+        """Return the entry of the imported data set that another one is made from."""
+        datasets = self.runs.config["datasets"]
+        entry = datasets[dataset]
+        while "of" in entry:
+            entry = datasets[entry["of"]]
+        return entry
 
     def _grouping(self, run: Run) -> int:
         protocol = self.runs.config["protocols"][run.protocol]
@@ -171,6 +195,13 @@ def _named(runs: list[Run], kind: str, entry: Mapping[str, Any], key: str) -> li
         hint = f" (snakemake export --config {kind}=<name>)" if key == "export" else ""
         raise InputError(f"{key}.{kind}: {received}, expected one of {', '.join(known)}{hint}")
     return [run for run in runs if getattr(run, kind) == entry[kind]]
+
+
+def pixel_size(detector: Mapping[str, Any]) -> float | None:
+    """Return the micrometres per pixel that a detector is told; None where it finds them out."""
+    if detector.get("red_cell_diameter"):
+        return MICROMETRES / detector["red_cell_diameter"]
+    return detector.get("micrometres_per_pixel")
 
 
 def fold_number(networks: str) -> int | None:

@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -19,8 +19,17 @@ import pandas as pd
 from blastfold.core.errors import BlastfoldError, InputError
 from blastfold.core.files import digest_file, write_json
 from blastfold.core.fold_table import read_folds
+from blastfold.core.image_measures import CELL_SHARE, read_measures
 from blastfold.core.manifest import read_classes, read_manifest
-from blastfold.core.names import TEST, THRESHOLD, THRESHOLD_POINT, TRAIN, VALIDATION
+from blastfold.core.names import (
+    PICTURE,
+    SUBJECT,
+    TEST,
+    THRESHOLD,
+    THRESHOLD_POINT,
+    TRAIN,
+    VALIDATION,
+)
 from blastfold.core.notes import join_notes, make_note
 from blastfold.core.predictions import PREFIX, read_predictions
 from blastfold.core.tables import write_table
@@ -34,15 +43,25 @@ from blastfold.networks import (
 )
 from blastfold.networks.architectures import class_probabilities
 from blastfold.training.device import set_up_device
+from blastfold.training.feature_domain import (
+    QUANTILE,
+    Domain,
+    fit_domain,
+    relative_distances,
+    write_domains,
+)
 from blastfold.training.files import NamedFiles, network_file, network_files
 from blastfold.training.onnx_graphs import convert, graph_files, split_model
-from blastfold.training.onnx_sessions import chained
+from blastfold.training.onnx_sessions import chained, chained_outputs
 from blastfold.training.run_record import versions
 
 logger = logging.getLogger(__name__)
 
 COMPARED = 32
 """Test images on which the ONNX files of a fold are compared with Keras."""
+
+DESCRIBED = 2000
+"""Training images, and test images, of a fold whose features are computed, at most."""
 
 PARITY = 1e-4
 """Largest difference of a probability between the ONNX files and Keras."""
@@ -63,6 +82,7 @@ class ExportFiles(NamedFiles):
         folds: Table of folds.
         predictions: Predictions of all folds.
         fitted: What was fitted on the validation part of each fold (``fitted.json``).
+        measures: Table of plain measures of the images, which has the size of their cells.
     """
 
     networks: list
@@ -72,6 +92,7 @@ class ExportFiles(NamedFiles):
     folds: os.PathLike | str
     predictions: os.PathLike | str
     fitted: os.PathLike | str
+    measures: os.PathLike | str
 
 
 def export_networks(
@@ -79,6 +100,7 @@ def export_networks(
     fold: int | None,
     about: Mapping[str, object],
     crop: tuple[int, int] | None,
+    micrometres: Sequence[float] | None,
     outputs: Mapping[str, str],
 ) -> None:
     """Export the network of one fold, or those of all folds as an ensemble.
@@ -88,8 +110,10 @@ def export_networks(
         fold: Number of the fold; None for all folds.
         about: Names of data set, protocol and model, for the description.
         crop: Height and width of the central crop that the import takes; None for none.
+        micrometres: Height and width of what an image shows; None where that is not known.
         outputs: Paths by name: networks (folder with ``fold-0.keras``, ``fold-0.onnx`` and so on),
-            description (``model.json``) and training_images (digests of the images).
+            description (``model.json``), domain (features of the training images) and
+            training_images (digests of the images).
 
     Raises:
         InputError: There is no network of the fold.
@@ -111,17 +135,28 @@ def export_networks(
     folder = Path(outputs["networks"])
     folder.mkdir(parents=True, exist_ok=True)
     fitted = {entry["fold"]: entry for entry in json.loads(Path(files.fitted).read_text("utf-8"))}
-    networks = []
+    networks, domains = [], {}
     for number in numbers:
         logger.info("network of fold %d", number)
         images, stored = _images_to_compare(files, number)
         exported = export_network(paths[number], number, images, stored, folder)
+        if exported["graphs"]:
+            graphs = [folder / name for name in exported["graphs"]]
+            exported["domain"], domain = describe_domain(graphs, files, folds, number)
+            domains |= {number: domain} if domain else {}
         networks.append({**exported, **_fitted(fitted[number])})
+    write_domains(domains, outputs["domain"])
     description = {
         **about,
         "format": 1,
         "classes": list(read_classes(files.dataset)),
-        "image": {"size": list(images.shape[1:3]), "crop": crop, "decoder": DECODER},
+        "image": {
+            "size": list(images.shape[1:3]),
+            "crop": crop,
+            "decoder": DECODER,
+            "micrometres": micrometres and list(micrometres),
+            "cell_diameter": _cell_diameter(files.measures, folds[folds["fold"].isin(numbers)]),
+        },
         "networks": networks,
         "note": join_notes(*(network["note"] for network in networks)),
         "thresholds": _thresholds(networks),
@@ -177,12 +212,69 @@ def export_network(
     return {**record, "graphs": digests, "differences": differences, "note": note}
 
 
+def describe_domain(
+    graphs: Sequence[Path], files: ExportFiles, folds: pd.DataFrame, fold: int
+) -> tuple[dict | None, Domain | None]:
+    """Describe the training images of a fold by the features of its network.
+
+    Args:
+        graphs: ONNX files of the network.
+        files: What the export reads.
+        folds: Table of folds.
+        fold: Number of the fold.
+
+    Returns:
+        Number of training images, their quantile that is the threshold, and the share of the test
+        images beyond it; and the description. None and None for too few images.
+    """
+    run = chained_outputs(graphs)
+    manifest = read_manifest(files.manifest)
+    store = np.load(files.images, mmap_mode="r")
+    features, groups = {}, {}
+    for role in (TRAIN, TEST):
+        names = folds.loc[(folds["fold"] == fold) & (folds["role"] == role), "image_id"]
+        chosen = _evenly(names.to_numpy(), DESCRIBED)
+        rows = pd.Index(manifest["image_id"]).get_indexer(chosen)
+        found = [
+            run(np.asarray(store[some]))[1]
+            for some in np.array_split(rows, -(-len(rows) // COMPARED) or 1)
+        ]
+        features[role] = np.concatenate(found)
+        groups[role] = _groups(manifest.iloc[rows])
+    domain = fit_domain(features[TRAIN], groups[TRAIN])
+    if domain is None:
+        return None, None
+    beyond = relative_distances(domain, features[TEST]) > 1
+    facts = {"images": len(features[TRAIN]), "quantile": QUANTILE}
+    return facts | {"test_images_beyond": float(beyond.mean())}, domain
+
+
+def _evenly(values: np.ndarray, most: int) -> np.ndarray:
+    """Return so many values at most, evenly spaced."""
+    return values[np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int)]
+
+
+def _groups(manifest: pd.DataFrame) -> np.ndarray:
+    """Return the subject of every image, else its picture, else the image itself."""
+    names = manifest["image_id"]
+    for level in (PICTURE, SUBJECT):
+        if level in manifest:
+            names = manifest[level].where(manifest[level] != "", names)
+    return names.to_numpy(str)
+
+
+def _cell_diameter(measures: str | os.PathLike, folds: pd.DataFrame) -> float | None:
+    """Return the median diameter of the training images' cells, as a share of the image's side."""
+    learnt = folds.loc[folds["role"] == TRAIN, "image_id"].unique()
+    shares = read_measures(measures)[CELL_SHARE].reindex(learnt).dropna()
+    return round(float(np.sqrt(4 * shares.median() / np.pi)), 4) if len(shares) else None
+
+
 def _images_to_compare(files: ExportFiles, fold: int) -> tuple[np.ndarray, np.ndarray]:
     """Return test images of a fold, evenly spaced in their table, and their predictions."""
     table = read_predictions(files.predictions)
     tested = table[(table["fold"] == fold) & (table["role"] == TEST)]
-    count = min(COMPARED, len(tested))
-    chosen = tested.iloc[np.linspace(0, len(tested) - 1, count).round().astype(int)]
+    chosen = tested.iloc[_evenly(np.arange(len(tested)), COMPARED)]
     rows = pd.Index(read_manifest(files.manifest)["image_id"]).get_indexer(chosen["image_id"])
     images = np.load(files.images, mmap_mode="r")[rows]
     columns = [name for name in table.columns if name.startswith(PREFIX)]

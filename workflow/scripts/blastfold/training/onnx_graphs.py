@@ -34,26 +34,42 @@ def split_model(model: keras.Model) -> list[keras.Model]:
             them one of the name :data:`NETWORK` that ends in its head.
 
     Returns:
-        The model itself, or for a network of many parameters two models: from images to features
-        and from features to the output.
+        One model, or for a network of many parameters two: from images to what the head takes, and
+        from there. The last one has two outputs: that of the network, and the features that the
+        last layer of its head takes.
     """
-    if model.count_params() <= LARGEST_OF_ONE_GRAPH:
-        return [model]
     before, after = [], []
     for layer in model.layers[1:]:
         (after if layer.name == NETWORK or after else before).append(layer)
     network, *last = after
-    features = network.layers[-2].output
+    head = network.layers[-1]
+    maps = network.layers[-2].output
     image = keras.Input(model.input_shape[1:], name="image", dtype="uint8")
     prepared = image
     for layer in before:
         prepared = layer(prepared)
-    backbone = keras.Model(network.inputs, features)
-    given = keras.Input(features.shape[1:], name="features")
-    output = network.layers[-1](given)
-    for layer in last:
-        output = layer(output)
-    return [keras.Model(image, backbone(prepared)), keras.Model(given, output)]
+    if model.count_params() <= LARGEST_OF_ONE_GRAPH:
+        found = keras.Model(network.inputs, _of_head(head, maps))(prepared)
+        return [keras.Model(image, _through(last, found))]
+    backbone = keras.Model(network.inputs, maps)
+    given = keras.Input(maps.shape[1:], name="features")
+    outputs = _through(last, _of_head(head, given))
+    return [keras.Model(image, backbone(prepared)), keras.Model(given, outputs)]
+
+
+def _of_head(head: keras.Model, given: keras.KerasTensor) -> list[keras.KerasTensor]:
+    """Return the output of a head, and what its last layer takes."""
+    layers = [layer for layer in head.layers if not isinstance(layer, keras.layers.InputLayer)]
+    *hidden, classifier = layers
+    for layer in hidden:
+        given = layer(given)
+    return [classifier(given), given]
+
+
+def _through(layers: list[keras.Layer], tensors: list) -> list[keras.KerasTensor]:
+    for layer in layers:
+        tensors = [layer(tensor) for tensor in tensors]
+    return tensors
 
 
 def convert(model: keras.Model, path: str | os.PathLike) -> None:
@@ -62,7 +78,7 @@ def convert(model: keras.Model, path: str | os.PathLike) -> None:
     The same model gives the same bytes (:mod:`blastfold.training.onnx_canonical`).
 
     Args:
-        model: A model with one input and one output.
+        model: A model with one input.
         path: The file to write.
 
     Raises:

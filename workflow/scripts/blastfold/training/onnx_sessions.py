@@ -21,16 +21,23 @@ def open_session(path: str | os.PathLike, threads: int = 1) -> onnxruntime.Infer
 
 
 def chained(paths: Sequence[str | os.PathLike], threads: int = 1) -> Callable:
-    """Open graphs of which each reads the output of the one before.
+    """Open graphs of which each reads the first output of the one before.
 
     Returns:
-        Function from the input of the first, (n, ...), to the output of the last, (n, ...).
+        Function from the input of the first, (n, ...), to the first output of the last, (n, ...).
     """
+    run = chained_outputs(paths, threads)
+    return lambda values: run(values)[0]
+
+
+def chained_outputs(paths: Sequence[str | os.PathLike], threads: int = 1) -> Callable:
+    """Open graphs as :func:`chained` does; the function returns all outputs of the last one."""
     sessions = [open_session(path, threads) for path in paths]
 
-    def run(values: np.ndarray) -> np.ndarray:
+    def run(values: np.ndarray) -> list[np.ndarray]:
+        outputs = [values]
         for session in sessions:
-            values = session.run(None, {session.get_inputs()[0].name: values})[0]
-        return values
+            outputs = session.run(None, {session.get_inputs()[0].name: outputs[0]})
+        return outputs
 
     return run

@@ -16,6 +16,7 @@ from blastfold.cells.tables import CELLS_FILE, PHOTOGRAPHS_FILE, read_cells, rea
 from blastfold.cells.truth import Comparison, compare_with_boxes, compare_with_positions
 from blastfold.core.errors import InputError
 from blastfold.core.names import DETECTED, NOT_A_LEUKOCYTE
+from blastfold.core.smear_scale import CROP
 from blastfold.datasets.formats.boxes import (
     NO_BOX,
     Box,
@@ -30,9 +31,6 @@ from blastfold.datasets.formats.folder import Source
 from blastfold.datasets.formats.listing import Listing
 from blastfold.datasets.formats.sheet import Sheet, read_records
 from blastfold.slides.reading import VENDOR_SUFFIXES
-
-CROP = 2.5
-"""Diameters of a red cell; side of a crop where the config names none, 18.5 micrometres."""
 
 REACH = 0.75
 """Diameters of a red cell; a cell has the label of a position that is no further from it."""
