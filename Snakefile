@@ -20,6 +20,7 @@ include: "rules/evaluation.smk"
 include: "rules/external.smk"
 include: "rules/attribution.smk"
 include: "rules/export.smk"
+include: "rules/smears.smk"
 include: "rules/audits.smk"
 include: "rules/comparison.smk"
 include: "rules/ablation.smk"
@@ -36,4 +37,5 @@ rule all:
         experiment.targets.publication(),
         experiment.targets.page(),
         experiment.exports.of_config(),
+        experiment.smears.of_every_run(),
     localrule: True

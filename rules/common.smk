@@ -41,6 +41,7 @@ from blastfold.experiment.folders import (
 from blastfold.experiment.measured_jobs import measured_jobs
 from blastfold.experiment.repository import repository_state
 from blastfold.experiment.resources import DAY, counted, memory, run_time, training_time
+from blastfold.experiment.smears import take_request as take_smears_request
 from blastfold.experiment.targets import Product
 from blastfold.planning.machine_checks import urgent_findings
 from blastfold.planning.needed_disk import describe_needed_disk
@@ -64,7 +65,9 @@ if not workflow.overwrite_configfiles:
     configfile: DEFAULT_CONFIG
 
 
-# `snakemake export --config model=...`: these keys are about the command, not about the experiment.
+# `snakemake smears --config smears=...` and `snakemake export --config model=...`: these keys are about
+# the command, not about the experiment.
+SMEARS_REQUEST = take_smears_request(config, workflow.config_settings.config)
 EXPORT_REQUEST = take_request(config, workflow.config_settings.config)
 CONFIGS = config_names(workflow.configfiles or workflow.overwrite_configfiles, Path.cwd(), ROOT)
 try:
@@ -89,6 +92,7 @@ try:
         public_counts=ROOT / "resources" / "datasets.yaml",
         progress=logger.info,
         export_request=EXPORT_REQUEST,
+        smears_request=SMEARS_REQUEST,
     )
     if not workflow.remote_exec:
         logger.info(

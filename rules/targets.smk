@@ -11,6 +11,7 @@ localrules:
     figures,
     publication,
     export,
+    smears,
 
 
 rule datasets:
@@ -59,3 +60,8 @@ rule publication:
 rule export:
     input:
         experiment.exports.of_request,
+
+
+rule smears:
+    input:
+        experiment.smears.of_request,

@@ -116,6 +116,18 @@ NOTES: dict[str, tuple[str, ...]] = {
     # Exported networks.
     "onnx_differs": ("difference", "tolerance"),
     "not_in_onnx": ("error",),
+    # Applications to photographs.
+    "research_software": (),
+    "cell_set_aside": (),
+    "photograph_unreadable": (),
+    "crop_beyond_photograph": (),
+    "training_cell": (),
+    "training_photograph": (),
+    "one_network": (),
+    "no_reference": (),
+    "no_cell_classified": (),
+    "subject_not_named": (),
+    "one_photograph": (),
     # Predictive values.
     "rates_undefined": (),
     "none_predicted_negative": (),

@@ -29,6 +29,7 @@ from blastfold.experiment.pretraining import (
     expand_pretraining,
     resolve_weights,
 )
+from blastfold.experiment.smears import application_faults
 
 DERIVED = {"grown": "grow", "selected": "select"}
 """Formats of data sets that are made from another one, with the key of their own settings."""
@@ -138,6 +139,7 @@ def _cross_check(config: dict, given: dict) -> Iterator[str]:
         yield from check_permutations(f"experiments.{position}.permutations", experiment, config)
         yield from _check_external(f"experiments.{position}.external_test", experiment, config)
         yield from check_attribution(f"experiments.{position}.attribution", experiment, config)
+    yield from application_faults(config)
     for name, dataset in config["datasets"].items():
         yield from _check_derived(name, given["datasets"])
         yield from _check_classes(f"datasets.{name}.classes", dataset.get("classes", {}))

@@ -10,7 +10,8 @@ The rules hold no computation of their own. A question is answered by one part:
 * ``shown``: what evaluations, tables and figures must know in addition to their files;
 * ``costs``: what the tables and figures of cost read;
 * ``targets``: which files the named targets ask for;
-* ``exports``: which networks are exported.
+* ``exports``: which networks are exported;
+* ``smears``: which photographs they are applied to.
 """
 
 import re
@@ -28,6 +29,7 @@ from blastfold.experiment.identity import Identity
 from blastfold.experiment.known_counts import count_problems
 from blastfold.experiment.runs import Runs
 from blastfold.experiment.shown_settings import ShownSettings
+from blastfold.experiment.smears import Smears
 from blastfold.experiment.stored_files import StoredFiles
 from blastfold.experiment.targets import Targets
 from blastfold.experiment.training_inputs import SHARED, TrainingInputs
@@ -43,12 +45,15 @@ class Experiment:
         results: The folder of results.
         export_request: What a command asks to export, see
             :func:`blastfold.experiment.exports.take_request`.
+        smears_request: The photographs that a command names, see
+            :func:`blastfold.experiment.smears.take_request`.
     """
 
     config: Mapping
     inputs: DatasetInputs
     results: str
     export_request: Mapping[str, Any] = field(default_factory=dict)
+    smears_request: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(
@@ -59,6 +64,7 @@ class Experiment:
         public_counts: str | Path | None = None,
         progress: Callable[[str], None] | None = None,
         export_request: Mapping[str, Any] | None = None,
+        smears_request: Mapping[str, Any] | None = None,
     ) -> "Experiment":
         """Make the experiment of a checked config; reads the sheet of slides that it names.
 
@@ -69,18 +75,20 @@ class Experiment:
             public_counts: What public data sets hold (resources/datasets.yaml).
             progress: Is given a line every few seconds while raw files are read.
             export_request: What a command asks to export.
+            smears_request: The photographs that a command names.
 
         Raises:
             InputError: The sheet of slides or the table of regions is not as expected, a data set
-                whose counts are known cannot give what the config asks for, or an export is of no
-                run.
+                whose counts are known cannot give what the config asks for, an export is of no run,
+                or photographs or the export for them do not exist.
         """
         inputs = DatasetInputs.read(config, slide_schema, results, public_counts, progress)
         if problems := list(count_problems(config, inputs.public_counts, results)):
             raise InputError("\n".join(problems))
-        experiment = cls(config, inputs, results, export_request or {})
+        experiment = cls(config, inputs, results, export_request or {}, smears_request or {})
         for request in (experiment.exports.asked, experiment.exports.requested):
             experiment.exports.paths(request)
+        experiment.smears.paths(experiment.smears.known.values())
         return experiment
 
     @cached_property
@@ -123,6 +131,11 @@ class Experiment:
         """Which networks are exported."""
         return Exports(self.runs, self.files, self.export_request)
 
+    @cached_property
+    def smears(self) -> Smears:
+        """Which photographs exported networks are applied to."""
+        return Smears(self.config, self.exports, self.smears_request, self.inputs.raw.progress)
+
     def wildcard_constraints(self) -> dict[str, str]:
         """Return a regular expression for every wildcard.
 
@@ -142,6 +155,7 @@ class Experiment:
             "architecture": r"[a-z0-9]+",
             "stain": "reinhard|macenko",
             "networks": rf"{ALL_FOLDS}|fold-\d+",
+            "smears": one_of(self.smears.known),
         }
 
 

@@ -103,9 +103,7 @@ class Exports:
     def paths(self, exports: Iterable[Export]) -> list[str]:
         """Return the files of exports."""
         return [
-            f"<results>/export/{'/'.join(export)}/{name}"
-            for export in exports
-            for name in EXPORTED
+            f"<results>/export/{'/'.join(export)}/{name}" for export in exports for name in EXPORTED
         ]
 
     def of_config(self, wildcards=None) -> list[str]:

@@ -37,6 +37,7 @@ STAGES = (
     "pretraining",
     "publication",
     "slides",
+    "smears",
     "stain",
     "tables",
     "training",

@@ -29,6 +29,7 @@ HEADINGS = {
     "ablation": "An ablation (`ablations.<name>`)",
     "experiment": "An entry of `experiments`",
     "export": "An entry of `exports`",
+    "application": "An application to photographs (`applications.<name>`)",
 }
 
 

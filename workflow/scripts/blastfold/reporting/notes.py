@@ -28,6 +28,20 @@ SENTENCES = {
     "one_class_predicted": "undefined: all images are predicted as one class",
     "no_known_leukocyte": "undefined: no photograph is known to have a leukocyte",
     "no_detected_leukocyte": "undefined: no leukocyte was detected",
+    "research_software": "Research software, not a diagnosis",
+    "cell_set_aside": "set aside by the detector and not classified",
+    "photograph_unreadable": "not classified: the photograph could not be read again",
+    "crop_beyond_photograph": "not classified: the photograph is smaller than the crop of a cell",
+    "training_cell": "the model learnt from this cell",
+    "training_photograph": "the model learnt from cells of this photograph",
+    "one_network": "one network has no spread",
+    "no_reference": "the export has no description of its training images",
+    "no_cell_classified": "undefined: no cell was classified",
+    "subject_not_named": "the photographs whose subject nobody named, together",
+    "one_photograph": (
+        "one photograph shows no spread between photographs: cells are taken as independent, and the "
+        "interval is too narrow where cells of one photograph are similar"
+    ),
     "one_fold": "undefined: one fold has no standard deviation",
     "defined_folds": "of the {defined:.0f} folds of {folds:.0f} where it is defined",
     "mean_of_folds": "mean of {folds:.0f} folds",

@@ -1,0 +1,324 @@
+"""Exported models applied to photographs: those of the config, and the one that a command asks for."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+from blastfold.core.errors import InputError
+from blastfold.core.files import digest_file, exists, is_file
+from blastfold.core.names import THRESHOLD_POINT
+from blastfold.core.raw_files import digest_raw_folder, find_files
+from blastfold.experiment.exports import APPLIED, REQUEST, Export, Exports
+from blastfold.experiment.raw_data import CACHE, file_megabytes
+
+SMEARS = "smears"
+"""The key of a command that names photographs."""
+
+MODEL = "model"
+"""The key of a command that names the folder of an export, or a model of the config."""
+
+DETECTOR = ("red_cell_diameter", "micrometres_per_pixel")
+OWN_KEYS = (SMEARS, "smears_name", "threshold", "crop_micrometres", "pattern", "ignore", *DETECTOR)
+"""Keys of ``snakemake smears --config ...`` in addition to those of an export."""
+
+SMEAR_FILES = ("cells.tsv", "crops.npy", "photographs.tsv", "subjects.tsv", "record.json")
+"""Files of an application that its targets ask for."""
+
+LISTING = ("sheet", "pattern", "ignore")
+"""Keys of an application that decide which photographs it has, and whose they are."""
+
+
+class Application(NamedTuple):
+    """One application of a model to photographs.
+
+    Attributes:
+        name: Of its folder.
+        title: In tables and pages.
+        folder: Folder of the photographs; None for generated ones.
+        dataset: Name of the generated data set; None for a folder.
+        export: The export of this experiment; None for a folder.
+        model: Folder of an export from elsewhere; None for one of this experiment.
+        settings: All other keys of its entry.
+    """
+
+    name: str
+    title: str
+    folder: str | None
+    dataset: str | None
+    export: Export | None
+    model: str | None
+    settings: Mapping[str, Any]
+
+
+def take_request(config: dict, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Take the keys of ``snakemake smears --config ...`` out of a config.
+
+    Args:
+        config: The config with all that the command line adds; changed in place.
+        given: What the command line adds.
+
+    Returns:
+        The keys that are given; empty where no photographs are named, whose other keys then belong to
+        an export.
+    """
+    if SMEARS not in given:
+        return {}
+    return {key: config.pop(key) for key in (*OWN_KEYS, *REQUEST) if key in given and key in config}
+
+
+@dataclass(frozen=True)
+class Smears:
+    """The applications of an experiment.
+
+    Attributes:
+        config: The config.
+        exports: The exports of the experiment.
+        request: What a command asks for, see :func:`take_request`.
+        progress: Is given a line every few seconds while photographs are read.
+    """
+
+    config: Mapping[str, Any]
+    exports: Exports
+    request: Mapping[str, Any]
+    progress: Callable[[str], None] | None = None
+
+    @cached_property
+    def of_config(self) -> dict[str, Application]:
+        """The applications of the config, by name."""
+        return {
+            name: self._configured(name, entry)
+            for name, entry in self.config["applications"].items()
+        }
+
+    @cached_property
+    def requested(self) -> Application | None:
+        """The application that a command asks for."""
+        return self._asked() if self.request else None
+
+    @cached_property
+    def known(self) -> dict[str, Application]:
+        """All applications, by name."""
+        own = {self.requested.name: self.requested} if self.requested else {}
+        return {**self.of_config, **own}
+
+    def paths(self, applications: Iterable[Application]) -> list[str]:
+        """Return the files of applications."""
+        return [
+            f"<results>/smears/{one.name}/{file}" for one in applications for file in SMEAR_FILES
+        ]
+
+    def of_every_run(self, wildcards=None) -> list[str]:
+        """Return the files of the applications that the config asks for."""
+        return self.paths(self.of_config.values())
+
+    def of_request(self, wildcards=None) -> list[str]:
+        """Return the files of the application that a command asks for; else those of the config.
+
+        Raises:
+            InputError: Neither the command nor the config names one.
+        """
+        if self.requested:
+            return self.paths([self.requested])
+        if not self.of_config:
+            raise InputError(
+                "smears: no photographs are named. Expected snakemake smears --config "
+                "smears=FOLDER model=EXPORT, or the key applications in the config; docs/smears.md."
+            )
+        return self.of_every_run()
+
+    # Input and parameter functions of the rules, by wildcards.
+
+    def generated(self, wildcards) -> str | list:
+        """Return the folder of generated smears; an empty list for photographs."""
+        dataset = self.known[wildcards.smears].dataset
+        return f"<results>/demo/{dataset}" if dataset else []
+
+    def title(self, wildcards) -> str:
+        """Return the title of an application."""
+        return self.known[wildcards.smears].title
+
+    def place(self, wildcards) -> SimpleNamespace:
+        """Return where photographs and an export from elsewhere are: that changes no result."""
+        one = self.known[wildcards.smears]
+        return SimpleNamespace(
+            folder=one.folder, model=one.model, cache=str(CACHE / f"smears.{one.name}.json")
+        )
+
+    def raw_digest(self, wildcards) -> str | None:
+        """Return the digest of the photographs; None for generated ones."""
+        one = self.known[wildcards.smears]
+        if one.folder is None:
+            return None
+        cache = self.place(wildcards).cache
+        return digest_raw_folder(one.folder, cache, one.settings.get("sheet"), self.progress)
+
+    def megabytes(self, wildcards) -> float:
+        """Return the size of the photographs in MB; 0 for generated ones."""
+        one = self.known[wildcards.smears]
+        files = find_files(one.folder) if one.folder else []
+        return sum(file_megabytes(Path(one.folder, file)) for file in files)
+
+    def detection_settings(self, wildcards) -> dict:
+        """Return what of an application changes its detected cells."""
+        one = self.known[wildcards.smears]
+        chosen = {key: one.settings[key] for key in LISTING if one.settings.get(key)}
+        chosen["detector"] = dict(one.settings.get("detector") or {})
+        return chosen | {"generated": True} if one.dataset else chosen
+
+    def classification_settings(self, wildcards) -> dict:
+        """Return what of an application changes the classification of its cells."""
+        settings = self.known[wildcards.smears].settings
+        return {
+            "threshold": settings.get("threshold") or THRESHOLD_POINT,
+            "crop_micrometres": settings.get("crop_micrometres"),
+            "sheet": settings.get("sheet"),
+            "detector": dict(settings.get("detector") or {}),
+            "asked": self._asked_for(self.known[wildcards.smears]),
+        }
+
+    def model_files(self, wildcards) -> list[str]:
+        """Return the files of an export of this experiment; none for one from elsewhere."""
+        one = self.known[wildcards.smears]
+        below = f"<results>/export/{'/'.join(one.export)}" if one.export else ""
+        return [f"{below}/{name}" for name in APPLIED] if one.export else []
+
+    def model_digests(self, wildcards) -> dict[str, str]:
+        """Return the digests of an export from elsewhere.
+
+        Those of its graphs are in ``model.json``, and the job compares them.
+        """
+        folder = self.known[wildcards.smears].model
+        names = APPLIED[1:] if folder else ()
+        return {
+            name: digest_file(Path(folder, name)) for name in names if is_file(Path(folder, name))
+        }
+
+    @staticmethod
+    def _asked_for(one: Application) -> dict[str, str]:
+        """Return the names of photographs and model, for the record; not where they are."""
+        return {
+            SMEARS: one.dataset or Path(one.folder).resolve().name,
+            MODEL: "/".join(one.export) if one.export else Path(one.model).resolve().name,
+        }
+
+    # The two ways to ask for an application.
+
+    def _configured(self, name: str, entry: Mapping[str, Any]) -> Application:
+        key = f"applications.{name}"
+        export = entry.get("export")
+        folder, model = entry.get("path"), entry.get("model")
+        if model:
+            require_export(model, f"{key}.model")
+        if folder:
+            _require_folder(folder, f"{key}.path")
+        taken = ("title", "export", "path", "model", "dataset")
+        settings = {setting: value for setting, value in entry.items() if setting not in taken}
+        return Application(
+            name,
+            entry.get("title", name),
+            folder,
+            entry.get("dataset"),
+            self.exports.choose(export, f"{key}.export") if export else None,
+            model,
+            settings,
+        )
+
+    def _asked(self) -> Application:
+        given = {key: value for key, value in self.request.items() if value is not None}
+        place = Path(str(given.pop(SMEARS)))
+        sheet = place.name if is_file(place) else None
+        folder = place.parent if sheet else place
+        _require_folder(folder, SMEARS)
+        settings: dict[str, Any] = {"sheet": sheet} if sheet else {}
+        settings["detector"] = {key: given.pop(key) for key in DETECTOR if key in given}
+        model, export = self._model(given)
+        label = Path(model).name if model else "_".join(export[2:])
+        if model and (named := require_export(model, MODEL).get("model")):
+            label = str(named)
+        name = given.pop("smears_name", None) or slug(
+            f"{place.stem if sheet else place.name}_{label}"
+        )
+        if not re.fullmatch("[a-z][a-z0-9_]*", str(name)):
+            raise InputError(
+                f"smears_name: received {name!r}; expected lower-case letters, digits and "
+                "underscores, a letter first."
+            )
+        if name in self.config["applications"]:
+            raise InputError(
+                f"smears_name: {name!r} is an entry of applications; expected another name."
+            )
+        settings |= {key: given[key] for key in given if key not in REQUEST}
+        if isinstance(settings.get("ignore"), str):
+            settings["ignore"] = [settings["ignore"]]
+        return Application(name, name, str(folder), None, export, model, settings)
+
+    def _model(self, given: Mapping[str, Any]) -> tuple[str | None, Export | None]:
+        """Return the folder of an export, or an export of this experiment by its model's name."""
+        asked = {key: given[key] for key in REQUEST if key in given}
+        named = asked.get(MODEL)
+        if named is None and self.exports.asked:
+            return None, self.exports.asked[0]
+        if named in self.config["models"] or named is None:
+            return None, self.exports.choose(asked, SMEARS)
+        if not exists(named):
+            raise InputError(
+                f"{MODEL}: received {named!r}, which is neither a folder nor a model of the config; "
+                "expected the folder of an export, or one of "
+                f"{', '.join(sorted(self.config['models']))}."
+            )
+        require_export(named, MODEL)
+        return str(named), None
+
+
+def require_export(folder: str, key: str) -> dict:
+    """Return the description of an export.
+
+    Raises:
+        InputError: The folder is none.
+    """
+    try:
+        description = json.loads(Path(folder, "model.json").read_text("utf-8"))
+        if not isinstance(description, dict) or "networks" not in description:
+            raise ValueError("no key networks")
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{key}: '{folder}' is not the folder of an exported network: its model.json cannot be "
+            f"read ({error}). Expected what snakemake export writes, see docs/exchange.md."
+        ) from None
+    return description
+
+
+def _require_folder(folder: str | Path, key: str) -> None:
+    if not Path(folder).is_dir():
+        raise InputError(
+            f"{key}: '{folder}' does not exist; expected a folder of photographs, or a sheet with "
+            "the columns path, subject and picture."
+        )
+
+
+def slug(text: str) -> str:
+    """Return a text as a name: lower-case letters, digits and underscores, a letter first."""
+    name = re.sub("[^a-z0-9]+", "_", text.lower()).strip("_")
+    return name if name[:1].isalpha() else f"smears_{name}".rstrip("_")
+
+
+def application_faults(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the applications of a config, key by key."""
+    for name, entry in config["applications"].items():
+        key = f"applications.{name}"
+        if ("path" in entry) == ("dataset" in entry):
+            yield f"{key}: expected one of the keys path (a folder) and dataset (generated smears)"
+        if ("export" in entry) == ("model" in entry):
+            yield f"{key}: expected one of the keys export and model (the folder of an export)"
+        dataset = entry.get("dataset")
+        generated = [
+            known for known, other in config["datasets"].items() if other["format"] == "demo"
+        ]
+        if dataset is not None and dataset not in generated:
+            listed = ", ".join(generated) or "none"
+            yield f"{key}.dataset: received {dataset!r}, expected generated smears (format demo): {listed}"

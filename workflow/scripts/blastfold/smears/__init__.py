@@ -1,0 +1,1 @@
+"""Exported networks applied to photographs: cells found, classified, counted by subject."""
