@@ -1,4 +1,4 @@
-"""Exported models applied to photographs: those of the config, and the one that a command asks for."""
+"""Exported models applied to photographs: by the config, and by a command."""
 
 import json
 import re
@@ -63,8 +63,8 @@ def take_request(config: dict, given: Mapping[str, Any]) -> dict[str, Any]:
         given: What the command line adds.
 
     Returns:
-        The keys that are given; empty where no photographs are named, whose other keys then belong to
-        an export.
+        The keys that are given; empty where no photographs are named, whose other keys then belong
+        to an export.
     """
     if SMEARS not in given:
         return {}
@@ -240,9 +240,8 @@ class Smears:
         label = Path(model).name if model else "_".join(export[2:])
         if model and (named := require_export(model, MODEL).get("model")):
             label = str(named)
-        name = given.pop("smears_name", None) or slug(
-            f"{place.stem if sheet else place.name}_{label}"
-        )
+        default = slug(f"{place.stem if sheet else place.name}_{label}")
+        name = given.pop("smears_name", None) or default
         if not re.fullmatch("[a-z][a-z0-9_]*", str(name)):
             raise InputError(
                 f"smears_name: received {name!r}; expected lower-case letters, digits and "
@@ -267,8 +266,8 @@ class Smears:
             return None, self.exports.choose(asked, SMEARS)
         if not exists(named):
             raise InputError(
-                f"{MODEL}: received {named!r}, which is neither a folder nor a model of the config; "
-                "expected the folder of an export, or one of "
+                f"{MODEL}: received {named!r}, neither a folder nor a model of the config; expected "
+                "the folder of an export, or one of "
                 f"{', '.join(sorted(self.config['models']))}."
             )
         require_export(named, MODEL)
@@ -321,4 +320,7 @@ def application_faults(config: Mapping[str, Any]) -> Iterator[str]:
         ]
         if dataset is not None and dataset not in generated:
             listed = ", ".join(generated) or "none"
-            yield f"{key}.dataset: received {dataset!r}, expected generated smears (format demo): {listed}"
+            yield (
+                f"{key}.dataset: received {dataset!r}, expected generated smears (format demo): "
+                f"{listed}"
+            )

@@ -39,8 +39,8 @@ SENTENCES = {
     "no_cell_classified": "undefined: no cell was classified",
     "subject_not_named": "the photographs whose subject nobody named, together",
     "one_photograph": (
-        "one photograph shows no spread between photographs: cells are taken as independent, and the "
-        "interval is too narrow where cells of one photograph are similar"
+        "one photograph shows no spread between photographs: cells are taken as independent, and "
+        "the interval is too narrow where cells of one photograph are similar"
     ),
     "one_fold": "undefined: one fold has no standard deviation",
     "defined_folds": "of the {defined:.0f} folds of {folds:.0f} where it is defined",

@@ -70,9 +70,9 @@ def classify_cells(
 
     Args:
         files: What is read.
-        settings: ``threshold`` (name of a threshold of the export), ``crop_micrometres`` (longer side
-            of a crop, or None), ``detector``, ``sheet`` and ``asked`` (names of photographs and
-            model, for the record).
+        settings: ``threshold`` (name of a threshold of the export), ``crop_micrometres`` (longer
+            side of a crop, or None), ``detector``, ``sheet`` and ``asked`` (names of photographs
+            and model, for the record).
         raw: What the folder held when the classification was planned; None checks nothing.
         outputs: Paths by name: cells, crops, photographs, subjects and record, see
             :mod:`blastfold.smears.tables`.
@@ -275,7 +275,7 @@ def _summary(photographs: pd.DataFrame, model: ExportedModel) -> str:
     beyond = photographs["out_of_domain"].sum(min_count=1)
     unlike = "" if pd.isna(beyond) else f", {int(beyond)} unlike the training images"
     return (
-        f"{classified} cells of {len(photographs) - unusable} photographs classified: {positive} as "
-        f"{model.classes[-1]}{unlike}; {unusable} photographs could not be used. Research software, "
-        "not a diagnosis"
+        f"Research software, not a diagnosis: {classified} cells of {len(photographs) - unusable} "
+        f"photographs classified, {positive} as {model.classes[-1]}{unlike}; {unusable} photographs "
+        "could not be used"
     )

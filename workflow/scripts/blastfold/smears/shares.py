@@ -2,10 +2,10 @@
 
 Cells of one photograph lie in one place of the smear, were stained together and exposed together;
 they are no independent draws. The interval is that of a proportion in clusters: the delete-one
-jackknife over photographs with a t quantile, as Wilson's interval for the effective number of cells
-(:func:`blastfold.statistics.jackknife.bounded_interval`). It says how much the share would vary with
-other photographs of the same smears, taken in the same way. It says nothing of errors of the
-network.
+jackknife over photographs with a t quantile, as Wilson's interval for the effective number of
+cells (:func:`blastfold.statistics.jackknife.bounded_interval`). It says how much the share would
+vary with other photographs of the same smears, taken in the same way. It says nothing of errors of
+the network.
 """
 
 from typing import NamedTuple

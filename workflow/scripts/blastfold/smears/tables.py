@@ -1,16 +1,16 @@
 """The tables of an application: one row per cell, per photograph and per subject.
 
 ``cells.tsv`` has all columns of :mod:`blastfold.cells.tables` and, for cells that were classified,
-``crop_x``, ``crop_y``, ``crop_width`` and ``crop_height`` (pixels of the photograph), ``crop`` (row of
-``crops.npy``), ``probability_<class>`` (mean over the networks, as the networks give it),
+``crop_x``, ``crop_y``, ``crop_width`` and ``crop_height`` (pixels of the photograph), ``crop`` (row
+of ``crops.npy``), ``probability_<class>`` (mean over the networks, as the networks give it),
 ``probability`` (of the positive class after temperature scaling, mean over the networks),
 ``predicted`` (class at the threshold), ``spread`` (standard deviation of ``probability`` over the
 networks), ``distance`` (of the cell's features from the training images', mean over the networks;
 1 is the 99th percentile of the training images) and ``out_of_domain`` (1 where it is larger).
 
 ``photographs.tsv`` and ``subjects.tsv`` count: ``classified`` cells, ``positive`` ones, their
-``share``, ``out_of_domain`` cells and the ``mean_probability``. ``lower`` and ``upper`` are the limits
-of the subject's share, see :mod:`blastfold.smears.shares`. A subject without a name is all
+``share``, ``out_of_domain`` cells and the ``mean_probability``. ``lower`` and ``upper`` are the
+limits of the subject's share, see :mod:`blastfold.smears.shares`. A subject without a name is all
 photographs together of which nobody named the subject.
 """
 
