@@ -266,8 +266,8 @@ class Smears:
             return None, self.exports.choose(asked, SMEARS)
         if not exists(named):
             raise InputError(
-                f"{MODEL}: received {named!r}, neither a folder nor a model of the config; expected "
-                "the folder of an export, or one of "
+                f"{MODEL}: received {named!r}, neither a folder nor a model of the config; "
+                "expected the folder of an export, or one of "
                 f"{', '.join(sorted(self.config['models']))}."
             )
         require_export(named, MODEL)

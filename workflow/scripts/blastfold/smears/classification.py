@@ -140,7 +140,8 @@ def fill_cells(
     table = cells.reset_index(drop=True)
     filled = pd.DataFrame(np.nan, table.index, [*CROPPED, *probability_columns(model.classes)])
     filled = filled.join(pd.DataFrame(np.nan, table.index, ["probability", "spread", "distance"]))
-    filled.loc[rows, list(CROPPED[:4])] = [cell.box for cell in stored]
+    boxes = np.array([cell.box for cell in stored]).reshape(-1, 4)
+    filled.loc[rows, list(CROPPED[:4])] = boxes
     filled.loc[rows, "crop"] = np.arange(len(rows))
     filled.loc[rows, probability_columns(model.classes)] = predicted.probabilities
     filled.loc[rows, "probability"] = predicted.calibrated.mean(axis=0)
@@ -228,7 +229,11 @@ def _record(
     return {
         "notice": NOTICE,
         "asked": settings.get("asked") or {},
-        "settings": {key: settings[key] for key in ("threshold", "crop_micrometres", "detector")},
+        "settings": {
+            "threshold": settings["threshold"],
+            "crop_micrometres": settings.get("crop_micrometres"),
+            "detector": dict(settings.get("detector") or {}),
+        },
         "model": {
             **{name: description.get(name) for name in ("model", "dataset", "protocol")},
             "sha256": {DESCRIPTION: model.digest}
@@ -276,6 +281,6 @@ def _summary(photographs: pd.DataFrame, model: ExportedModel) -> str:
     unlike = "" if pd.isna(beyond) else f", {int(beyond)} unlike the training images"
     return (
         f"Research software, not a diagnosis: {classified} cells of {len(photographs) - unusable} "
-        f"photographs classified, {positive} as {model.classes[-1]}{unlike}; {unusable} photographs "
-        "could not be used"
+        f"photographs classified, {positive} as {model.classes[-1]}{unlike}; {unusable} "
+        "photographs could not be used"
     )

@@ -13,6 +13,7 @@ threshold comes therefore from distances of subjects that were left out.
 import os
 from collections.abc import Sequence
 from typing import NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -147,7 +148,7 @@ def read_domains(path: str | os.PathLike) -> dict[int, Domain]:
             fold: Domain(*(arrays[f"fold-{fold}.{name}"] for name in Domain._fields))
             for fold in folds
         }
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise InputError(
             f"{path}: is not the description of training images of an export ({error})"
         ) from error
