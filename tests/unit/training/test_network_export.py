@@ -25,6 +25,7 @@ from support.trainings import (
 
 from blastfold.core.errors import InputError
 from blastfold.core.files import digest_file
+from blastfold.core.image_measures import MEASURES
 from blastfold.core.settings import Run
 from blastfold.images.decoding import decode_image, fit_image
 from blastfold.images.stain import fit_image as fit_image_statistics
@@ -32,6 +33,7 @@ from blastfold.networks import architectures, preprocessing, stain_layers
 from blastfold.networks.multiply_adds import multiply_adds
 from blastfold.networks.onnx_multiply_adds import count_parameters, onnx_multiply_adds
 from blastfold.training import fold_job, keras_to_onnx, network_export, onnx_graphs
+from blastfold.smears import exported
 from blastfold.training.network_export import ExportFiles, export_network, export_networks
 from blastfold.training.onnx_sessions import chained, open_session
 from blastfold.training.trainer import whole_model
@@ -61,6 +63,9 @@ def trained(tmp_path_factory):
     outputs = network_outputs_in(folder / "out")
     settings = model_settings(epochs=2, augment=False, stain="none")
     fold_job.train_folds(job_files(folder), settings, job_settings(), RUN, outputs)
+    measures = pd.DataFrame({"image_id": manifest["image_id"], "found_by": "mask"})
+    measures[list(MEASURES)] = 0.25
+    measures.to_csv(folder / "measures.tsv", sep="\t", index=False)
     (folder / "fitted.json").write_text(json.dumps([{"fold": fold, **FITTED} for fold in (0, 1)]))
     (folder / "cells").mkdir()
     for name, image in zip(manifest["image_id"], images, strict=True):
@@ -70,7 +75,7 @@ def trained(tmp_path_factory):
 
 def export(folder, fold, out):
     place = folder / out
-    files = {name: folder / f"{name}.tsv" for name in ("manifest", "folds")}
+    files = {name: folder / f"{name}.tsv" for name in ("manifest", "folds", "measures")}
     export_networks(
         ExportFiles(
             networks=[folder / "out" / "networks"],
@@ -83,8 +88,10 @@ def export(folder, fold, out):
         fold,
         ABOUT,
         None,
+        [14.5, 14.5],
         {
             "networks": place / "networks",
+            "domain": place / "domain.npz",
             "description": place / "model.json",
             "training_images": place / "training_images.tsv",
         },
@@ -128,6 +135,9 @@ def test_the_script_gives_the_stored_predictions_and_the_chosen_class(trained, o
     [network] = model["networks"]
     assert network["differences"]["from_keras"] <= 1e-4
     assert network["differences"]["from_stored_predictions"] <= 1e-4
+    # A disc of a quarter of the image is 0.564 of its side wide.
+    assert model["image"]["cell_diameter"] == pytest.approx(2 * (0.25 / np.pi) ** 0.5, abs=1e-4)
+    assert model["image"]["micrometres"] == [14.5, 14.5]
     table = pd.read_csv(place / "training_images.tsv", sep="\t", dtype=str)
     folds = pd.read_csv(trained / "folds.tsv", sep="\t").query("fold == 1 and role != 'test'")
     assert sorted(table["sha256"]) == sorted(
@@ -160,6 +170,34 @@ def test_all_folds_predict_by_their_mean_and_have_no_chosen_threshold(trained, o
     changed, rows = predict(place, trained / "few")
     assert "fold-1.onnx: was changed after the export" in changed.stderr
     assert rows == []
+
+
+def test_a_new_runtime_gives_the_same_predictions_and_finds_other_images(trained):
+    place = export(trained, None, "applied")
+    model = exported.open_export(place)
+    images = np.load(trained / "images.npy")
+    stored = pd.read_csv(trained / "out" / "predictions.tsv", sep="\t").query("role == 'test'")
+    found = exported.predict(model, images)
+    names = pd.read_csv(trained / "manifest.tsv", sep="\t")["image_id"].tolist()
+    for fold, network in enumerate(model.networks):
+        rows = stored[stored["fold"] == fold]
+        places = [names.index(name) for name in rows["image_id"]]
+        root = rows["probability_blast"] ** 0.5
+        other = (1 - rows["probability_blast"]) ** 0.5
+        np.testing.assert_allclose(found.calibrated[fold, places], root / (root + other), atol=1e-3)
+        described = json.loads((place / "model.json").read_text())["networks"][fold]["domain"]
+        beyond = (found.distances[fold, places] > 1).mean()
+        assert described["test_images_beyond"] == pytest.approx(beyond, abs=0.05)
+        learnt = pd.read_csv(trained / "folds.tsv", sep="\t")
+        assert described["images"] == sum((learnt["fold"] == fold) & (learnt["role"] == "train"))
+        # The features are what the last layer takes: its weights give the probability.
+        keras_model = keras.saving.load_model(place / "networks" / f"fold-{fold}.keras")
+        weight, bias = keras_model.get_layer("network").layers[-1].layers[-1].get_weights()
+        outputs = network.run(images[:9])
+        logits = outputs[1] @ weight + bias
+        np.testing.assert_allclose(outputs[0], 1 / (1 + np.exp(-logits)), atol=1e-4)
+    noise = np.random.default_rng(0).integers(0, 256, images[:20].shape, dtype=np.uint8)
+    assert (exported.predict(model, noise).distances > 1).mean() > 0.9
 
 
 def small_network(preparation_of=None, activation="relu", size=16, **convolution):
