@@ -62,6 +62,8 @@ def test_default_experiment_is_planned(tmp_path):
     assert jobs["tabulate_identity"] == 1
     assert "download_weights" not in jobs
     assert jobs["export_networks"] == jobs["describe_export"] == 1
+    # The exported network is applied to the photographs of the other laboratory.
+    assert jobs["detect_smear_cells"] == jobs["classify_cells"] == 1
 
 
 def test_catalogue_entry_plans_the_same(tmp_path):

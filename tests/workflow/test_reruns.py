@@ -43,6 +43,7 @@ CONFIG = {
         },
     ],
     "exports": [{"model": "cnn"}],
+    "applications": {"smears": {"export": {"model": "cnn"}, "path": "photographs"}},
 }
 SHEET = (
     "slide\tpath\tlabel\tsubject\none\tslides/one.tif\tnormal\tp1\ntwo\tslides/two.tif\tblast\tp2\n"
@@ -141,8 +142,9 @@ APPLIED = {
 }
 HEADS = {"train_heads"} | EVALUATED
 NETWORKS = {"train_model"} | APPLIED | EVALUATED
-# Of the simple CNN on the cells.
-EXPORTED = {"export_networks", "describe_export"}
+# Of the simple CNN on the cells, which is applied to photographs.
+EXPORTED = {"export_networks", "describe_export", "classify_cells"}
+SMEARED = {"detect_smear_cells", "classify_cells"}
 SPLIT = {"assign_folds", "audit_split", "compute_mean_images", "describe_splits"}
 SPLIT |= {"tabulate_identity"}
 AUGMENTED = {"sample_augmentations", "plot_augmented_images"}
@@ -155,7 +157,7 @@ CELLS = {"import_dataset", "extract_features"} | DATASET | HEADS | NETWORKS | SH
 # One model has one protocol on the tiles; what starts from its weights is compared on the cells.
 TILES = {"import_tiles", "export_backbone"} | DATASET | NETWORKS - GAP | SHARED
 SLIDE = {"tile_slide", "plot_slide"} | TILES
-EVERYTHING = {"audit_results", "plot_transfer", "measure_networks"} | SLIDE | CELLS
+EVERYTHING = {"audit_results", "plot_transfer", "measure_networks"} | SLIDE | CELLS | SMEARED
 TITLED = {"describe_model", "describe_protocol", "describe_splits"} | SUMMARISED
 # The titles of source tasks, of their data sets and of the networks that start from them.
 TRANSFER = {"plot_transfer"}
@@ -210,6 +212,7 @@ def same_content_elsewhere(finished, config):
     config["datasets"]["cells"]["path"] = "elsewhere"
     (finished.place / "photographs").rename(finished.place / "smears")
     config["datasets"]["other"]["photographs"] = "smears"
+    config["applications"]["smears"]["path"] = "smears"
     (finished.place / "slides").rename(finished.place / "scans")
     sheet = finished.place / "slides.tsv"
     sheet.write_text(sheet.read_text().replace("slides/", "scans/"))
@@ -316,7 +319,7 @@ CHANGES = {
     ),
     "a photograph of the external test": (
         overwrite("photographs/smear.png", b"photo", b"PHOTO"),
-        OTHERS,
+        OTHERS | SMEARED,
         {"import_dataset": 1},
     ),
     "a label of a slide": (overwrite("slides.tsv", b"blast", b"other"), TILES),
@@ -368,6 +371,14 @@ CHANGES = {
         setting("watts", 100),
         {"collect_costs"} | PUBLISHED - {"write_publication"},
     ),
+    "scale of photographs": (
+        setting("applications.smears.detector", {"red_cell_diameter": 40}),
+        SMEARED,
+    ),
+    "crop of an application": (
+        setting("applications.smears.crop_micrometres", 15),
+        {"classify_cells"},
+    ),
     # Code and versions.
     "code of a script": (
         edited("workflow/scripts/train_model.py", "with log_to", "NOTE = 1\nwith log_to"),
@@ -390,6 +401,10 @@ CHANGES = {
     "version of ONNX Runtime": (
         edited("envs/training.yaml", "onnxruntime =1.26.0", "onnxruntime =1.26.1"),
         {"extract_features"} | HEADS | EXPORTED,
+    ),
+    "version of ONNX Runtime of applications": (
+        edited("envs/smears.yaml", "onnxruntime =1.26.0", "onnxruntime =1.26.1"),
+        {"classify_cells"},
     ),
     "version of scikit-learn in the evaluation": (
         edited("envs/evaluation.yaml", "scikit-learn =1.8.0", "scikit-learn =1.8.1"),

@@ -18,6 +18,7 @@ with log_to(snakemake.log[0]):
     files = SmearFiles(
         folder=given.get("generated") or place.folder,
         model=place.model or Path(given.model[1]).parent,
+        asked=place.asked,
         **{name: given[name] for name in ("cells", "photographs", "listed")},
     )
     outputs = dict(snakemake.output.items())

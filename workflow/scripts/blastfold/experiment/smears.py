@@ -143,10 +143,18 @@ class Smears:
         return self.known[wildcards.smears].title
 
     def place(self, wildcards) -> SimpleNamespace:
-        """Return where photographs and an export from elsewhere are: that changes no result."""
+        """Return where photographs and an export from elsewhere are, which changes no result.
+
+        Returns:
+            folder (None for generated smears), model (None for an export of this experiment),
+            cache (file of the digests of the photographs) and asked (names for the record).
+        """
         one = self.known[wildcards.smears]
         return SimpleNamespace(
-            folder=one.folder, model=one.model, cache=str(CACHE / f"smears.{one.name}.json")
+            folder=one.folder,
+            model=one.model,
+            cache=str(CACHE / f"smears.{one.name}.json"),
+            asked=self._asked_for(one),
         )
 
     def raw_digest(self, wildcards) -> str | None:
@@ -178,7 +186,6 @@ class Smears:
             "crop_micrometres": settings.get("crop_micrometres"),
             "sheet": settings.get("sheet"),
             "detector": dict(settings.get("detector") or {}),
-            "asked": self._asked_for(self.known[wildcards.smears]),
         }
 
     def model_files(self, wildcards) -> list[str]:

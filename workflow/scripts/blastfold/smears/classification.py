@@ -47,6 +47,7 @@ class SmearFiles:
     Attributes:
         folder: The folder of photographs.
         model: The folder of the export.
+        asked: Names of photographs and model, for the record.
         cells: Table of detected cells.
         photographs: Table of the photographs.
         listed: Subject and picture of every photograph.
@@ -57,6 +58,7 @@ class SmearFiles:
     cells: str | os.PathLike
     photographs: str | os.PathLike
     listed: str | os.PathLike
+    asked: Mapping = dataclasses.field(default_factory=dict)
 
 
 def classify_cells(
@@ -71,8 +73,7 @@ def classify_cells(
     Args:
         files: What is read.
         settings: ``threshold`` (name of a threshold of the export), ``crop_micrometres`` (longer
-            side of a crop, or None), ``detector``, ``sheet`` and ``asked`` (names of photographs
-            and model, for the record).
+            side of a crop, or None), ``detector`` and ``sheet``.
         raw: What the folder held when the classification was planned; None checks nothing.
         outputs: Paths by name: cells, crops, photographs, subjects and record, see
             :mod:`blastfold.smears.tables`.
@@ -228,7 +229,7 @@ def _record(
     learnt = photographs["note"].str.contains("training_photograph")
     return {
         "notice": NOTICE,
-        "asked": settings.get("asked") or {},
+        "asked": dict(files.asked),
         "settings": {
             "threshold": settings["threshold"],
             "crop_micrometres": settings.get("crop_micrometres"),
