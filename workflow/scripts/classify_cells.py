@@ -21,5 +21,4 @@ with log_to(snakemake.log[0]):
         asked=place.asked,
         **{name: given[name] for name in ("cells", "photographs", "listed")},
     )
-    outputs = dict(snakemake.output.items())
-    classify_cells(files, params.settings, raw, outputs, snakemake.threads)
+    classify_cells(files, params.settings, raw, dict(snakemake.output.items()), snakemake.threads)
