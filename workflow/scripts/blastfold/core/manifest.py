@@ -22,9 +22,13 @@ PHOTOGRAPH_COLUMNS = (
 its upper left corner there; correlation, 1 for equal pixels; and a name that is the same for
 photographs which overlap one another. All are empty for a crop that was not found."""
 
-OPTIONAL_COLUMNS = ("mask", *PHOTOGRAPH_COLUMNS)
+SOURCE_DIGEST = "source_sha256"
+"""SHA-256 of the photograph that an image was cut out of; empty for other images."""
+
+OPTIONAL_COLUMNS = ("mask", SOURCE_DIGEST, *PHOTOGRAPH_COLUMNS)
 """Columns that a manifest may have: paths of the image's mask and of its photograph, relative to
-the data set's folder; and where a crop was found, if that was looked for."""
+the data set's folder; the digest of that photograph; and where a crop was found, if that was looked
+for."""
 
 
 def read_manifest(path: str | os.PathLike) -> pd.DataFrame:

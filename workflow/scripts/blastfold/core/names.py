@@ -111,6 +111,7 @@ REDRAW_SEEDS = "seeds"
 TEXT_COLUMNS = frozenset(
     {
         *("image_id", "file", "class", "subject", "picture", "parent", "part", "sha256"),
+        "source_sha256",
         *("mask", "photograph", "group", "role", "scope", "reason", "note", "path"),
     }
 )

@@ -20,7 +20,7 @@ import pandas as pd
 
 from blastfold.core.errors import InputError
 from blastfold.core.files import written_together
-from blastfold.core.manifest import COLUMNS, OPTIONAL_COLUMNS
+from blastfold.core.manifest import COLUMNS, OPTIONAL_COLUMNS, SOURCE_DIGEST
 from blastfold.core.names import LEUKAEMIA_CLASSES
 from blastfold.core.progress import Progress
 from blastfold.core.raw_files import RawContent, find_files, find_ignored, require_content
@@ -172,6 +172,7 @@ class _Outcome:
 
     image: np.ndarray | None = None
     sha256: str = ""
+    source_sha256: str = ""
     height: int = 0
     width: int = 0
     reason: str = ""
@@ -253,6 +254,8 @@ def _read_file(batch: _Batch, image_size: tuple, crop: tuple | None) -> list[_Ou
         return [_Outcome(reason=str(error)) for _ in batch.boxes]
     digest = hashlib.sha256(data).hexdigest()
     outcomes = [_take(picture, digest, box, image_size, crop) for box in batch.boxes]
+    for outcome, box in zip(outcomes, batch.boxes, strict=True):
+        outcome.source_sha256 = digest if box is not None else ""
     shows = what_it_shows(picture)
     for outcome in outcomes:
         if outcome.image is not None:
@@ -317,6 +320,9 @@ def _split_records(
         width=[outcome.width for outcome in outcomes if not outcome.reason],
         height=[outcome.height for outcome in outcomes if not outcome.reason],
     )
+    sources = [outcome.source_sha256 for outcome in outcomes if not outcome.reason]
+    if any(sources):
+        kept = kept.assign(**{SOURCE_DIGEST: sources})
     refused = records[["file"]].assign(reason=reasons)[reasons != ""]
     columns = [*COLUMNS, *(name for name in OPTIONAL_COLUMNS if name in kept)]
     return kept[columns].reset_index(drop=True), refused.reset_index(drop=True)

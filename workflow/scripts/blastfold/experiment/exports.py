@@ -196,7 +196,7 @@ def _named(runs: list[Run], kind: str, entry: Mapping[str, Any], key: str) -> li
 
 
 def pixel_size(detector: Mapping[str, Any]) -> float | None:
-    """Return the micrometres per pixel that a detector is told; None where it finds them out."""
+    """Return the micrometres per pixel of a detector's settings; None where red cells give them."""
     if detector.get("red_cell_diameter"):
         return MICROMETRES / detector["red_cell_diameter"]
     return detector.get("micrometres_per_pixel")

@@ -1,9 +1,9 @@
 """The share of positive cells of a subject, with an interval over photographs.
 
-Cells of one photograph lie in one place of the smear, were stained together and exposed together;
-they are no independent draws. The interval is that of a proportion in clusters: the delete-one
-jackknife over photographs with a t quantile, as Wilson's interval for the effective number of
-cells (:func:`blastfold.statistics.jackknife.bounded_interval`). It says how much the share would
+Cells of one photograph are from one place of the smear, stained and exposed together; they are no
+independent draws. The interval is that of a proportion in clusters: the delete-one jackknife over
+photographs with a t quantile, as Wilson's interval for the effective number of cells
+(:func:`blastfold.statistics.jackknife.bounded_interval`). It describes how much the share would
 vary with other photographs of the same smears, taken in the same way. It says nothing of errors of
 the network.
 """

@@ -114,8 +114,8 @@ def distances_from(domain: Domain, features: np.ndarray) -> np.ndarray:
     """
     apart = np.asarray(features, np.float64) - domain.mean
     along = apart @ domain.axes.T
-    beside = np.maximum((apart**2).sum(axis=1) - (along**2).sum(axis=1), 0)
-    return np.sqrt((along**2 / domain.variances).sum(axis=1) + beside / domain.rest)
+    other = np.maximum((apart**2).sum(axis=1) - (along**2).sum(axis=1), 0)
+    return np.sqrt((along**2 / domain.variances).sum(axis=1) + other / domain.rest)
 
 
 def relative_distances(domain: Domain, features: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from blastfold.core.errors import BlastfoldError, InputError
 from blastfold.core.files import digest_file, write_json
 from blastfold.core.fold_table import read_folds
 from blastfold.core.image_measures import CELL_SHARE, read_measures
-from blastfold.core.manifest import read_classes, read_manifest
+from blastfold.core.manifest import SOURCE_DIGEST, read_classes, read_manifest
 from blastfold.core.names import (
     PICTURE,
     SUBJECT,
@@ -303,9 +303,15 @@ def _thresholds(networks: list[dict]) -> dict[str, float]:
     return fixed | networks[0]["thresholds"] if len(networks) == 1 else fixed
 
 
+def _words_of(texts: pd.Series) -> str:
+    """Return all words of several texts, each once."""
+    return " ".join(sorted({word for text in texts for word in text.split()}))
+
+
 def _write_training_images(files: ExportFiles, folds: pd.DataFrame, path: str) -> None:
     """Write the digests of the images that the networks learnt from or were chosen by.
 
+    Those of the photographs that such images were cut out of are there too, of another kind.
     Without names of images, which may contain those of subjects.
     """
     manifest = read_manifest(files.manifest).set_index("image_id")
@@ -315,4 +321,9 @@ def _write_training_images(files: ExportFiles, folds: pd.DataFrame, path: str) -
     numbers = by_image["fold"].agg(lambda values: " ".join(map(str, sorted(values))))
     table = pd.DataFrame({"sha256": manifest["sha256"].reindex(roles.index), "roles": roles})
     table["folds"] = numbers
+    table["kind"] = "image"
+    if SOURCE_DIGEST in manifest:
+        sources = table.assign(sha256=manifest[SOURCE_DIGEST], kind="photograph")
+        sources = sources[sources["sha256"] != ""].groupby(["sha256", "kind"], as_index=False)
+        table = pd.concat([table, sources[["roles", "folds"]].agg(_words_of)])
     write_table(table.sort_values("sha256").reset_index(drop=True), path)
