@@ -1,19 +1,37 @@
-"""A workflow that was killed in a training continues it when it is started again."""
+"""From photographs alone to classified cells; a killed training continues when started again."""
 
+import json
 import os
 import signal
 import subprocess
 
 import pandas as pd
-from support.workflow import small_experiment, snakemake, snakemake_command, write_cells
+from support.smears import write_image
+from support.touching_smears import draw_smear
+from support.workflow import small_experiment, snakemake, snakemake_command
+
+from blastfold.smears.tables import read_smear_cells, read_smear_photographs
 
 RUN = "results/training/cells/subject_folds/simple_cnn"
 EPOCHS = 30
+ALONE = 4
+"""Leukocytes of every photograph."""
+
+
+def write_photographs(folder, count):
+    """Write photographs of as many subjects, with a sheet that gives each its label."""
+    rows = ["path,label,subject"]
+    for number in range(count):
+        picture, _ = draw_smear(number, 4.4, (70, 93), alone=ALONE, pairs=0)
+        write_image(folder / f"{number}.png", picture)
+        rows.append(f"{number}.png,{('normal', 'blast')[number % 2]},P{number}")
+    (folder / "sheet.csv").write_text("\n".join(rows))
 
 
 def test_killed_workflow_continues_its_training(tmp_path):
-    write_cells(tmp_path / "resources/raw/cells")
+    write_photographs(tmp_path / "resources/raw/cells", 6)
     config = small_experiment()
+    config["datasets"]["cells"] |= {"format": "photographs", "sheet": "sheet.csv"}
     config["models"]["simple_cnn"] |= {"epochs": EPOCHS, "folds_in_one_job": True}
     target = f"{RUN}/predictions.tsv"
     command = snakemake_command(tmp_path, target, config=config)
@@ -37,7 +55,10 @@ def test_killed_workflow_continues_its_training(tmp_path):
     assert len(states) == 2, "".join(printed)
     assert not (tmp_path / target).exists()
     assert snakemake(tmp_path, "--unlock", config=config).returncode == 0
-    second = snakemake(tmp_path, target, "--rerun-incomplete", config=config)
+    write_photographs(tmp_path / "new", 2)
+    (tmp_path / "new" / "broken.jpg").write_text("no photograph")
+    words = ("--rerun-incomplete", "--config", "smears=new", "model=simple_cnn")
+    second = snakemake(tmp_path, target, "smears", *words, config=config)
     assert second.returncode == 0, second.stdout
     assert f"fold-0: continuing after epoch {EPOCHS}/{EPOCHS}" in second.stdout
     assert "fold-1: continuing after epoch" in second.stdout
@@ -48,3 +69,20 @@ def test_killed_workflow_continues_its_training(tmp_path):
     networks = [path.name for path in (tmp_path / RUN / "networks").glob("*.keras")]
     assert sorted(networks) == ["fold-0.keras", "fold-1.keras"]
     assert not (tmp_path / "results/unfinished_training").exists()
+    check_application(tmp_path / "results/smears/new_subject_folds_simple_cnn_all_folds")
+
+
+def check_application(folder):
+    cells = read_smear_cells(folder / "cells.tsv")
+    classified = cells[cells["crop"].notna()]
+    assert len(classified) == 2 * ALONE
+    assert classified[["probability", "spread", "distance"]].notna().all(axis=None)
+    record = json.loads((folder / "record.json").read_text())
+    # The same crops as in the training: 2.5 red cells wide.
+    assert record["crop"]["found_by"] == "training"
+    assert record["crop"]["width"] == 18.5
+    # These photographs are the first two of the training.
+    assert record["photographs"]["from_training"] == ["0.png", "1.png"]
+    photographs = read_smear_photographs(folder / "photographs.tsv").set_index("photograph")
+    assert "not a " in photographs.loc["broken.jpg", "problem"]
+    assert photographs["classified"].sum() == 2 * ALONE

@@ -9,6 +9,7 @@ from support.touching_smears import draw_smear
 
 from blastfold.cells.tables import read_cells, read_photographs
 from blastfold.core.errors import InputError
+from blastfold.core.files import digest_file
 from blastfold.core.manifest import read_manifest
 from blastfold.core.names import CUT_BY_EDGE
 from blastfold.datasets.detected_cells import detect_cells, detected_in
@@ -172,6 +173,8 @@ def test_detected_cells_are_imported_like_any_images(folder, tmp_path):
     manifest = read_manifest(outputs[1])
     assert manifest["picture"].nunique() == manifest["subject"].nunique() == 2
     assert (manifest["photograph"] == manifest["file"]).all()
+    digests = [digest_file(root / name) for name in manifest["file"]]
+    assert manifest["source_sha256"].tolist() == digests
     facts = json.loads(outputs[3].read_text())
     assert facts["files"]["imported"] == 2
     assert facts["files"]["rejected"] == 1
