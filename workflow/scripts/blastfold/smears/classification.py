@@ -77,7 +77,8 @@ def classify_cells(
         raw: What the folder held when the classification was planned; None checks nothing.
         outputs: Paths by name: cells, crops, photographs, subjects and record, see
             :mod:`blastfold.smears.tables`.
-        threads: Threads.
+        threads: Threads that read photographs. Networks use one, so that predictions do not depend
+            on it.
 
     Raises:
         InputError: The export cannot be used (see
@@ -85,7 +86,7 @@ def classify_cells(
     """
     root, sheet = Path(files.folder), settings.get("sheet")
     require_content(root, raw, sheet, "since this classification was planned")
-    model = open_export(files.model, settings["threshold"], threads)
+    model = open_export(files.model, settings["threshold"])
     photographs = read_photographs(files.photographs)
     listed = read_listed(files.listed).set_index("photograph")
     photographs = _with_names(photographs, listed)

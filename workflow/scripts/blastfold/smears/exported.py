@@ -86,15 +86,12 @@ class Predicted(NamedTuple):
     distances: np.ndarray
 
 
-def open_export(
-    folder: str | os.PathLike, threshold: str = THRESHOLD_POINT, threads: int = 1
-) -> ExportedModel:
+def open_export(folder: str | os.PathLike, threshold: str = THRESHOLD_POINT) -> ExportedModel:
     """Open an export, and compare its files with what it says of them.
 
     Args:
         folder: The folder that ``snakemake export`` wrote, or a copy of it.
         threshold: Name of the threshold, one of ``thresholds`` in ``model.json``.
-        threads: Threads of the runtime.
 
     Raises:
         InputError: It is no export, was changed, has no ONNX file, or its networks take images of
@@ -118,7 +115,7 @@ def open_export(
     networks = [
         Network(
             entry["fold"],
-            _open_network(folder, entry["graphs"], description["image"]["size"], threads),
+            _open_network(folder, entry["graphs"], description["image"]["size"]),
             float(entry["temperature"]),
             domains.get(entry["fold"]),
         )
@@ -155,9 +152,7 @@ KEYS = ("classes", "image", "networks", "note", "thresholds")
 """What ``model.json`` must have."""
 
 
-def _open_network(
-    folder: Path, graphs: Mapping[str, str], size: list[int], threads: int
-) -> Callable:
+def _open_network(folder: Path, graphs: Mapping[str, str], size: list[int]) -> Callable:
     paths = [folder / "networks" / Path(name).name for name in graphs]
     for path, digest in zip(paths, graphs.values(), strict=True):
         if not is_file(path):
@@ -165,7 +160,7 @@ def _open_network(
         if digest_file(path) != digest:
             raise InputError(f"{path}: was changed after the export; expected SHA-256 {digest}.")
     try:
-        run = chained_outputs(paths, threads)
+        run = chained_outputs(paths)
         run(np.zeros((1, *size, 3), np.uint8))
     except Exception as error:
         # The runtime raises errors of many kinds.

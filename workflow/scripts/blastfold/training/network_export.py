@@ -235,18 +235,17 @@ def describe_domain(
         names = folds.loc[(folds["fold"] == fold) & (folds["role"] == role), "image_id"]
         chosen = _evenly(names.to_numpy(), DESCRIBED)
         rows = pd.Index(manifest["image_id"]).get_indexer(chosen)
-        found = [
-            run(np.asarray(store[some]))[1]
-            for some in np.array_split(rows, -(-len(rows) // COMPARED) or 1)
-        ]
-        features[role] = np.concatenate(found)
+        pieces = np.array_split(rows, -(-len(rows) // COMPARED)) if len(rows) else []
+        found = [run(np.asarray(store[some]))[1] for some in pieces]
+        features[role] = np.concatenate(found or [np.zeros((0, 1))])
         groups[role] = _groups(manifest.iloc[rows])
     domain = fit_domain(features[TRAIN], groups[TRAIN])
     if domain is None:
         return None, None
-    beyond = relative_distances(domain, features[TEST]) > 1
+    tested = len(features[TEST]) > 0
+    beyond = relative_distances(domain, features[TEST]) > 1 if tested else None
     facts = {"images": len(features[TRAIN]), "quantile": QUANTILE}
-    return facts | {"test_images_beyond": float(beyond.mean())}, domain
+    return facts | {"test_images_beyond": float(beyond.mean()) if tested else None}, domain
 
 
 def _evenly(values: np.ndarray, most: int) -> np.ndarray:
