@@ -130,7 +130,8 @@ def test_files_that_cannot_be_used_are_named_and_stop_no_other(applied):
     assert subjects["classified"].tolist() == [0, 8, 4]
     assert subjects["note"].str.contains("one_photograph").tolist() == [False, False, True]
     assert record["photographs"] | {"leukocytes": 12, "unusable": 4} == record["photographs"]
-    assert record["notice"] == "research_software"
+    assert record["notice"] == "research_software_not_a_diagnosis"
+    assert set(subjects["notice"]) == set(table["notice"]) == {record["notice"]}
     assert record["crop"]["found_by"] == "training"
 
 

@@ -117,7 +117,7 @@ NOTES: dict[str, tuple[str, ...]] = {
     "onnx_differs": ("difference", "tolerance"),
     "not_in_onnx": ("error",),
     # Applications to photographs.
-    "research_software": (),
+    "research_software_not_a_diagnosis": (),
     "cell_set_aside": (),
     "photograph_unreadable": (),
     "crop_beyond_photograph": (),

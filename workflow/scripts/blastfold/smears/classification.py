@@ -25,14 +25,15 @@ from blastfold.smears.tables import (
     CELL_COLUMNS,
     CLASSIFIED,
     CROPPED,
+    NOTICE,
     count_photographs,
     count_subjects,
     probability_columns,
 )
 from blastfold.training.feature_domain import QUANTILE
 
-NOTICE = "research_software"
-"""Code of what every output says of itself."""
+TABLES = ("cells", "photographs", "subjects")
+"""Names of the tables among the outputs."""
 
 PACKAGES = ("numpy", "onnxruntime", "opencv-python-headless", "pandas")
 """Packages that results depend on."""
@@ -94,7 +95,7 @@ def classify_cells(
     whole = cells[cells["set_aside"] == ""]
     size = crop_size(model.description["image"], settings.get("crop_micrometres"), whole["area"])
     scales = photographs.set_index("photograph")["micrometres_per_pixel"].to_dict()
-    names = ("cells", "crops", "photographs", "subjects", "record")
+    names = (*TABLES, "crops", "record")
     with written_together(*(outputs[name] for name in names)) as paths:
         written = dict(zip(names, paths, strict=True))
         cut, problems = cut_cells(root, whole, scales, size, model.size, written["crops"], threads)
@@ -103,9 +104,8 @@ def classify_cells(
         digests = photograph_digests(root, photographs["photograph"].tolist(), threads)
         photographs = _describe_photographs(photographs, digests, problems, classified, model)
         subjects = count_subjects(photographs, classified, model.classes[-1])
-        write_table(classified, written["cells"])
-        write_table(photographs, written["photographs"])
-        write_table(subjects, written["subjects"])
+        for name, table in zip(TABLES, (classified, photographs, subjects), strict=True):
+            write_table(table.assign(notice=NOTICE), written[name])
         record = _record(model, files, settings, size, photographs)
         write_json(record, written["record"])
         require_content(root, raw, sheet, "while its cells were classified")
