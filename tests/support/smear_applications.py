@@ -12,7 +12,7 @@ from blastfold.datasets.detected_cells import detect_cells
 
 CLASSES = ("normal", "blast")
 RECORD = {
-    "notice": "research_software",
+    "notice": "research_software_not_a_diagnosis",
     "model": {"name": "small", "dataset": "cells", "protocol": "by_subject", "networks": 3},
     "classes": list(CLASSES),
     "positive": "blast",

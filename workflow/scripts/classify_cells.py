@@ -18,7 +18,7 @@ with log_to(snakemake.log[0]):
     files = SmearFiles(
         folder=given.get("generated") or place.folder,
         model=place.model or Path(given.model[1]).parent,
-        asked=place.asked,
+        command=place.command,
         **{name: given[name] for name in ("cells", "photographs", "listed")},
     )
     classify_cells(files, params.settings, raw, dict(snakemake.output.items()), snakemake.threads)

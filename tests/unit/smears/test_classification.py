@@ -105,7 +105,7 @@ def test_every_cell_has_the_probability_of_its_crop(photographs, applied):
         assert row["predicted"] == ("blast" if mean >= 0.5 else "normal")
         assert row["out_of_domain"] == (row["distance"] > 1)
     aside = cells[cells["set_aside"] != ""]
-    assert set(aside["note"]) <= {"cell_set_aside"}
+    assert set(aside["note"]) <= {"not_classified"}
     assert aside["probability"].isna().all()
 
 

@@ -118,7 +118,7 @@ NOTES: dict[str, tuple[str, ...]] = {
     "not_in_onnx": ("error",),
     # Applications to photographs.
     "research_software_not_a_diagnosis": (),
-    "cell_set_aside": (),
+    "not_classified": (),
     "photograph_unreadable": (),
     "crop_beyond_photograph": (),
     "training_cell": (),

@@ -147,14 +147,14 @@ class Smears:
 
         Returns:
             folder (None for generated smears), model (None for an export of this experiment),
-            cache (file of the digests of the photographs) and asked (names for the record).
+            cache (file of the digests of the photographs) and command (for the record).
         """
         one = self.known[wildcards.smears]
         return SimpleNamespace(
             folder=one.folder,
             model=one.model,
             cache=str(CACHE / f"smears.{one.name}.json"),
-            asked=self._asked_for(one),
+            command=self._command(one),
         )
 
     def raw_digest(self, wildcards) -> str | None:
@@ -205,13 +205,14 @@ class Smears:
             name: digest_file(Path(folder, name)) for name in names if is_file(Path(folder, name))
         }
 
-    @staticmethod
-    def _asked_for(one: Application) -> dict[str, str]:
-        """Return the names of photographs and model, for the record; not where they are."""
-        return {
-            SMEARS: one.dataset or Path(one.folder).resolve().name,
-            MODEL: "/".join(one.export) if one.export else Path(one.model).resolve().name,
-        }
+    def _command(self, one: Application) -> str:
+        """Return the command that asks for an application, with names in place of paths."""
+        if one.name in self.of_config:
+            return "snakemake smears"
+        given = {**self.request, SMEARS: Path(self.request[SMEARS]).name}
+        if one.model:
+            given[MODEL] = Path(one.model).resolve().name
+        return f"snakemake smears --config {' '.join(f'{key}={given[key]}' for key in given)}"
 
     # The two ways to ask for an application.
 

@@ -29,7 +29,7 @@ SENTENCES = {
     "no_known_leukocyte": "undefined: no photograph is known to have a leukocyte",
     "no_detected_leukocyte": "undefined: no leukocyte was detected",
     "research_software_not_a_diagnosis": "Research software, not a diagnosis",
-    "cell_set_aside": "set aside by the detector and not classified",
+    "not_classified": "set aside by the detector and not classified",
     "photograph_unreadable": "not classified: the photograph could not be read again",
     "crop_beyond_photograph": "not classified: the photograph is smaller than the crop of a cell",
     "training_cell": "the model learnt from this cell",

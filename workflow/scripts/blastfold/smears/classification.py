@@ -48,7 +48,7 @@ class SmearFiles:
     Attributes:
         folder: The folder of photographs.
         model: The folder of the export.
-        asked: Names of photographs and model, for the record.
+        command: What asks for the same application, for the record.
         cells: Table of detected cells.
         photographs: Table of the photographs.
         listed: Subject and picture of every photograph.
@@ -59,7 +59,7 @@ class SmearFiles:
     cells: str | os.PathLike
     photographs: str | os.PathLike
     listed: str | os.PathLike
-    asked: Mapping = dataclasses.field(default_factory=dict)
+    command: str = ""
 
 
 def classify_cells(
@@ -182,7 +182,7 @@ def _cell_notes(
     aside = table["set_aside"] != ""
     unread = table["photograph"].isin(list(problems))
     for row in np.flatnonzero(aside):
-        notes[row] = make_note("cell_set_aside")
+        notes[row] = make_note("not_classified")
     for row in np.flatnonzero(~aside & unread):
         notes[row] = make_note("photograph_unreadable")
     for cell in cut:
@@ -230,21 +230,20 @@ def _record(
     learnt = photographs["note"].str.contains("training_photograph")
     return {
         "notice": NOTICE,
-        "asked": dict(files.asked),
-        "settings": {
-            "threshold": settings["threshold"],
-            "crop_micrometres": settings.get("crop_micrometres"),
-            "detector": dict(settings.get("detector") or {}),
-        },
+        "command": files.command,
+        "detector": dict(settings.get("detector") or {}),
         "model": {
-            **{name: description.get(name) for name in ("model", "dataset", "protocol")},
+            "name": description.get("model"),
+            **{name: description.get(name) for name in ("dataset", "protocol")},
+            "networks": len(networks),
             "sha256": {DESCRIPTION: model.digest}
             | {name: digest for entry in networks for name, digest in entry["graphs"].items()},
             "versions": description.get("versions"),
         },
         "classes": model.classes,
         "positive": model.classes[-1],
-        "threshold": {"name": settings["threshold"], "value": model.threshold},
+        "threshold": model.threshold,
+        "threshold_name": settings["threshold"],
         "calibration_note": join_notes(*(entry["temperature_note"] for entry in networks)),
         "crop": {**size._asdict(), "training_images": dict(description["image"])},
         "domain": {
