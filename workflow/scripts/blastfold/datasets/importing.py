@@ -172,12 +172,12 @@ class _Outcome:
 
     image: np.ndarray | None = None
     sha256: str = ""
-    source_sha256: str = ""
     height: int = 0
     width: int = 0
     reason: str = ""
     shows: str = ""
     code: int = 0
+    source_sha256: str = ""
 
 
 @dataclasses.dataclass(slots=True)
