@@ -69,7 +69,7 @@ def test_killed_workflow_continues_its_training(tmp_path):
     networks = [path.name for path in (tmp_path / RUN / "networks").glob("*.keras")]
     assert sorted(networks) == ["fold-0.keras", "fold-1.keras"]
     assert not (tmp_path / "results/unfinished_training").exists()
-    check_application(tmp_path / "results/smears/new_subject_folds_simple_cnn_all_folds")
+    check_application(tmp_path / "results/smears/new_simple_cnn_all_folds")
 
 
 def check_application(folder):
