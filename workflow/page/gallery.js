@@ -365,7 +365,9 @@ class Gallery {
   // What is known of a cell, as pairs of a heading and a text; on demand with the first prediction.
   terms(cell, predicted = false) {
     const {columns, measures, series} = this.data;
-    const found = columns.map((column) => [column.title, column.codes[cell] >= 0 ? column.values[column.codes[cell]] : "unknown"]);
+    // A data set that is the only one goes without saying.
+    const told = columns.filter((column, number) => number > 0 || column.values.length > 1);
+    const found = told.map((column) => [column.title, column.codes[cell] >= 0 ? column.values[column.codes[cell]] : "unknown"]);
     if (predicted && this.places[0].has(cell)) {
       found.push([`Probability of ${this.data.positive[series[0].dataset]}`, series[0].probability[this.places[0].get(cell)].toFixed(3)]);
     }

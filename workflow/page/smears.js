@@ -132,8 +132,9 @@ class Viewer {
     this.svg.replaceChildren(...Array.from({length: one.cells}, (_, place) => this.cell(one.first + place, height)));
     this.svg.firstElementChild?.setAttribute("tabindex", "0");
     this.measure();
-    this.described = undefined;
     this.root.dataset.shown = one.name;
+    const first = this.data.gallery.slice(one.first, one.first + one.cells).findIndex((place) => place >= 0);
+    this.describe(one.cells ? one.first + Math.max(first, 0) : undefined);
   }
 
   // The width of the photograph on the screen, for the scale bar.
@@ -141,7 +142,8 @@ class Viewer {
 
   counts(one) {
     const {positive, outside} = this.data;
-    const texts = [one.subject ? `Subject ${one.subject}.` : "", `${one.leukocytes} whole leukocytes, ${one.aside} set aside.`];
+    const whole = `${one.leukocytes} whole leukocyte${one.leukocytes === 1 ? "" : "s"}`;
+    const texts = [one.subject ? `Subject ${one.subject}.` : "", `${whole}, ${one.aside} set aside.`];
     if (one.classified) texts.push(`${positive}: ${one.positive} of ${one.classified}.`);
     if (one.outside) texts.push(`${one.outside} ${outside}.`);
     return texts.filter(Boolean).join(" ");
@@ -204,12 +206,19 @@ class Viewer {
 
   describe(number) {
     this.described = number;
+    if (number === undefined) {
+      const text = document.createElement("p");
+      text.className = "hint";
+      text.textContent = "No cell was found in this photograph.";
+      this.about.replaceChildren(text);
+      return;
+    }
     const place = this.data.gallery[number];
     const heading = document.createElement("h3");
     if (place < 0) {
       heading.textContent = "Set aside";
       const text = document.createElement("p");
-      text.textContent = `${this.reason(number)}. It is not classified.`;
+      text.textContent = `Not classified: ${this.reason(number)}.`;
       this.about.replaceChildren(heading, text);
       return;
     }
@@ -227,7 +236,7 @@ class Viewer {
     your.textContent = label ? `Your label: ${this.gallery.marks.title(label)}` : "";
     const hint = document.createElement("p");
     hint.className = "hint";
-    hint.textContent = this.gallery.marks ? `Keys: ${this.gallery.marks.keys()}. Enter opens the cell.` : "";
+    hint.textContent = `Tab and arrow keys move from cell to cell, Enter opens one. ${this.gallery.marks?.keys() ?? ""}`;
     this.about.replaceChildren(heading, picture, list, your, hint);
   }
 

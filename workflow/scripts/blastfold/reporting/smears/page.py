@@ -25,6 +25,7 @@ from blastfold.reporting.smears import content
 from blastfold.reporting.smears.application import Application
 from blastfold.reporting.smears.colours import SCALE
 from blastfold.reporting.smears.pictures import show
+from blastfold.reporting.smears.truth import truth_section
 
 PAGE = "smears.html.j2"
 """The template of the page."""
@@ -53,7 +54,8 @@ def write_smears_page(
 
     Args:
         title: Its title.
-        files: Paths by name: as for :meth:`Application.read`, and crops.
+        files: Paths by name: as for :meth:`Application.read`, and crops; where the leukocytes are
+            known also measures, errors and error_pictures.
         folder: The photographs.
         templates: Files of ``workflow/page``.
         page: HTML file to write.
@@ -71,7 +73,8 @@ def write_smears_page(
     )
     store = Store(place if apart else None, Path(page).parent)
     crops = np.load(files["crops"], mmap_mode="r") if len(application.classified) else np.empty(0)
-    html = render(page_content(application, Path(folder), crops, store), templates, PAGE)
+    shown = page_content(application, Path(folder), crops, store) | {"truth": truth_section(files)}
+    html = render(shown, templates, PAGE)
     with written_whole(page) as part:
         part.write_text(html, "utf-8", newline="\n")
     logger.info("%d cells, %.1f MB", len(application.cells), len(html.encode()) / 1e6)
@@ -142,7 +145,6 @@ def page_content(application: Application, folder: Path, crops: np.ndarray, stor
         "corrections": content.CORRECTIONS,
         "dataset": content.dataset_lines(record["classes"], record["detector"]),
         "command": record["command"],
-        "truth": None,
     }
 
 
