@@ -12,6 +12,10 @@ OPTIONS = (
 )
 
 
+TIMED_FRAMES = "window.requestAnimationFrame = (draw) => setTimeout(draw, 16);\n"
+"""The browser runs ahead in a time of its own, in which a busy machine may draw no frame at all."""
+
+
 def find_browser():
     """The first browser that is installed; None without one."""
     return next((path for path in map(shutil.which, PROGRAMS) if path), None)

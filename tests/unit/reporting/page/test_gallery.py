@@ -7,7 +7,7 @@ import cv2
 import jinja2
 import numpy as np
 import pytest
-from support.browser import find_browser, open_page
+from support.browser import TIMED_FRAMES, find_browser, open_page
 from support.repository import REPOSITORY
 from support.result_pages import TEMPLATES
 
@@ -25,9 +25,6 @@ from blastfold.reporting.page.gallery import (
 
 MANY = 10_000
 VISIT = REPOSITORY / "tests" / "support" / "gallery_visit.js"
-
-TIMED_FRAMES = "window.requestAnimationFrame = (draw) => setTimeout(draw, 16);\n"
-"""The browser runs ahead in a time of its own, in which a busy machine may draw no frame at all."""
 
 
 def decode(sheet):

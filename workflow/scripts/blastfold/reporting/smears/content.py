@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 
 from blastfold.core.names import DETECTED, GIVEN_SCALE, LEUKAEMIA_CLASSES, NOT_A_LEUKOCYTE
-from blastfold.reporting.notes import sentences
 from blastfold.reporting.page.gallery import Column, Gallery, Marks, Measure, Series
 from blastfold.reporting.smears.application import Application, contour
 from blastfold.reporting.smears.overlays import overlay_names
 from blastfold.reporting.smears.pictures import scale_bar
-from blastfold.reporting.smears.words import OUTSIDE, REASONS, SCALES, counted, percent
+from blastfold.reporting.smears.words import OUTSIDE, REASONS, SCALES, counted, percent, sentence
 
 CORRECTIONS = "corrections.tsv"
 """Name of the sheet of labels that a reader downloads."""
@@ -87,8 +86,8 @@ def summary(application: Application) -> list[str]:
             "features are further from the training images than 99 % of these are. Of cells like "
             "the training images about 1 % would be. Do not rely on their predictions."
         )
-    texts += [sentences(application.record["calibration_note"])]
-    return [text[:1].upper() + text[1:].rstrip(".") + "." for text in texts if text]
+    texts += [sentence(application.record["calibration_note"])]
+    return [text for text in texts if text]
 
 
 def subject_table(application: Application) -> tuple[list[str], list[list[str]]]:
@@ -142,8 +141,7 @@ def notes(application: Application) -> list[str]:
     """Return the notes of all tables as sentences, each once."""
     tables = application.cells, application.photographs, application.subjects
     codes = dict.fromkeys(code for table in tables for code in table["note"] if code)
-    found = dict.fromkeys(sentences(code, short=True) for code in codes)
-    return [text[:1].upper() + text[1:].rstrip(".") + "." for text in found if text]
+    return list(dict.fromkeys(map(sentence, codes)))
 
 
 def gallery_of(application: Application) -> Gallery:

@@ -24,12 +24,11 @@ from matplotlib.transforms import IdentityTransform
 from blastfold.core.errors import BlastfoldError
 from blastfold.core.names import GIVEN_SCALE
 from blastfold.reporting.figures import style
-from blastfold.reporting.notes import sentences
 from blastfold.reporting.page.gallery import jpeg_file
 from blastfold.reporting.smears.application import Application, contour
 from blastfold.reporting.smears.colours import ASIDE, CASING, DARK, LIGHT_FROM, colours_of
 from blastfold.reporting.smears.pictures import Shown, scale_bar, show
-from blastfold.reporting.smears.words import OUTSIDE, REASONS, SCALES, counted, percent
+from blastfold.reporting.smears.words import OUTSIDE, REASONS, SCALES, counted, percent, sentence
 
 SHORTEST, LONGEST = 1280, 2200
 """Pixels of the longer side of an overlay: small photographs are enlarged, large ones shrunk."""
@@ -231,7 +230,7 @@ def _draw_strip(
     canvas.text(left, top + 14 * unit, row["photograph"], 18, fontweight="bold", **options)
     for place, words in enumerate(strip_lines(application, row)):
         canvas.text(left, top + (44 + 23 * place) * unit, words, 14.5, **options)
-    notice = sentences(application.record["notice"])
+    notice = sentence(application.record["notice"])
     canvas.text(left, top + 122 * unit, notice, 13, color="#b3261e", **options)
     _draw_scale(canvas, application.positive, width - 476 * unit, top + 16 * unit)
 

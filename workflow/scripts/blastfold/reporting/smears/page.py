@@ -12,7 +12,6 @@ import numpy as np
 
 from blastfold.core.errors import BlastfoldError
 from blastfold.core.files import written_whole
-from blastfold.reporting.notes import sentences
 from blastfold.reporting.page.gallery import (
     as_text,
     for_script,
@@ -26,6 +25,7 @@ from blastfold.reporting.smears.application import Application
 from blastfold.reporting.smears.colours import SCALE
 from blastfold.reporting.smears.pictures import show
 from blastfold.reporting.smears.truth import truth_section
+from blastfold.reporting.smears.words import sentence
 
 PAGE = "smears.html.j2"
 """The template of the page."""
@@ -126,7 +126,7 @@ def page_content(application: Application, folder: Path, crops: np.ndarray, stor
     record = application.record
     return {
         "title": application.title,
-        "notice": sentences(record["notice"]),
+        "notice": sentence(record["notice"]),
         "facts": content.facts(application),
         "summary": content.summary(application),
         "subjects": content.subject_table(application),

@@ -8,9 +8,8 @@ import numpy as np
 
 from blastfold.core.detection_tables import FALSE, MISSED, outline_of
 from blastfold.reporting.figures.detection import KINDS, read_errors
-from blastfold.reporting.notes import sentences
 from blastfold.reporting.page.gallery import encode_jpeg
-from blastfold.reporting.smears.words import counted
+from blastfold.reporting.smears.words import counted, sentence
 from blastfold.reporting.tables.detection import read_measures
 
 MOST = 240
@@ -53,7 +52,7 @@ def _words(row: Mapping) -> tuple[str, str, str]:
     percents = [f"{100 * row[key]:.1f} %" for key in ("value", "lower", "upper")]
     known, limited = not np.isnan(row["value"]), not np.isnan(row["lower"])
     interval = f"{percents[1]} to {percents[2]}" if limited else ""
-    return percents[0] if known else "undefined", interval, sentences(row["note"])
+    return percents[0] if known else "undefined", interval, sentence(row["note"])
 
 
 def _errors(errors: list[dict], pictures: np.ndarray) -> Iterator[dict]:

@@ -10,6 +10,7 @@ from blastfold.core.names import (
     PLATELET,
     TOO_LARGE,
 )
+from blastfold.reporting.notes import sentences
 
 REASONS = {
     CUT_BY_EDGE: "cut by the edge",
@@ -34,6 +35,12 @@ OUTSIDE = "unlike the training images"
 def counted(number: int, one: str, many: str = "") -> str:
     """Return a number with its noun."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def sentence(note: str) -> str:
+    """Return the sentences of a stored note with a full stop; empty for an empty note."""
+    text = sentences(note, short=True)
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
 
 
 def percent(share: float) -> str:
