@@ -23,6 +23,8 @@ URL.createObjectURL = (blob) => { if (blob.type.startsWith("text/")) kept = blob
 
 (async () => {
   await until(() => cells().length);
+  found.first = first();
+  found.drawn = cells().length;
   // Photographs.
   found.shown = viewer.dataset.shown;
   found.outlines = drawn().length;
@@ -47,8 +49,6 @@ URL.createObjectURL = (blob) => { if (blob.type.startsWith("text/")) kept = blob
   });
   found.wide = document.documentElement.scrollWidth <= window.innerWidth;
   // The gallery.
-  found.first = first();
-  found.drawn = cells().length;
   choose("order", "measure-0");
   found.spread = first();
   choose("order", "measure-1");
