@@ -10,6 +10,6 @@ if TYPE_CHECKING:
 
 stored, given = snakemake.input, snakemake.params
 with log_to(snakemake.log[0]):
-    folder = given.place.folder or stored.generated
+    folder = stored.get("generated") or given.place.folder
     outputs = dict(snakemake.output.items())
     judge_cells(stored.cells, stored.photographs, folder, given.settings, outputs)

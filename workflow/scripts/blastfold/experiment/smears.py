@@ -23,11 +23,23 @@ MODEL = "model"
 """The key of a command that names the folder of an export, or a model of the config."""
 
 DETECTOR = ("red_cell_diameter", "micrometres_per_pixel")
-OWN_KEYS = (SMEARS, "smears_name", "threshold", "crop_micrometres", "pattern", "ignore", *DETECTOR)
+OWN_KEYS = (
+    *(SMEARS, "smears_name", "threshold", "crop_micrometres", "pattern", "ignore", *DETECTOR),
+    *("boxes", "leukocytes"),
+)
 """Keys of ``snakemake smears --config ...`` in addition to those of an export."""
 
-SMEAR_FILES = ("cells.tsv", "crops.npy", "photographs.tsv", "subjects.tsv", "record.json")
+SMEAR_FILES = (
+    *("cells.tsv", "crops.npy", "photographs.tsv", "subjects.tsv", "record.json"),
+    *("overlays", "smears.html"),
+)
 """Files of an application that its targets ask for."""
+
+JUDGED_FILES = ("truth/detection.md", "truth/detection.png")
+"""Files of an application whose leukocytes are known."""
+
+TRUTH = ("boxes", "leukocytes", "ignore")
+"""Keys of an application that say which of its leukocytes are known."""
 
 LISTING = ("sheet", "pattern", "ignore")
 """Keys of an application that decide which photographs it has, and whose they are."""
@@ -109,7 +121,16 @@ class Smears:
     def paths(self, applications: Iterable[Application]) -> list[str]:
         """Return the files of applications."""
         return [
-            f"<results>/smears/{one.name}/{file}" for one in applications for file in SMEAR_FILES
+            f"<results>/smears/{one.name}/{file}"
+            for one in applications
+            for file in (*SMEAR_FILES, *(JUDGED_FILES if one.name in self.judged else ()))
+        ]
+
+    @cached_property
+    def judged(self) -> list[str]:
+        """The applications whose leukocytes are known: generated ones, and those with boxes."""
+        return [
+            name for name, one in self.known.items() if one.dataset or one.settings.get("boxes")
         ]
 
     def of_every_run(self, wildcards=None) -> list[str]:
@@ -164,6 +185,23 @@ class Smears:
             return None
         cache = self.place(wildcards).cache
         return digest_raw_folder(one.folder, cache, one.settings.get("sheet"), self.progress)
+
+    def truth_settings(self, wildcards) -> dict:
+        """Return what of an application says which of its leukocytes are known."""
+        one = self.known[wildcards.smears]
+        if one.dataset:
+            return {"generated": True}
+        chosen = {key: one.settings[key] for key in TRUTH if one.settings.get(key)}
+        return {"leukocytes": []} | chosen
+
+    def truth_files(self, wildcards) -> dict[str, str]:
+        """Return the files of an application's judged detections; none where nothing is known."""
+        if wildcards.smears not in self.judged:
+            return {}
+        below = f"<results>/smears/{wildcards.smears}/truth"
+        files = {"measures": "measures.tsv", "errors": "errors.tsv"}
+        files |= {"error_pictures": "pictures.npy"}
+        return {name: f"{below}/{file}" for name, file in files.items()}
 
     def megabytes(self, wildcards) -> float:
         """Return the size of the photographs in MB; 0 for generated ones."""
@@ -260,8 +298,9 @@ class Smears:
                 f"smears_name: {name!r} is an entry of applications; expected another name."
             )
         settings |= {key: given[key] for key in given if key not in REQUEST}
-        if isinstance(settings.get("ignore"), str):
-            settings["ignore"] = [settings["ignore"]]
+        for key in ("ignore", "leukocytes"):
+            if key in settings and not isinstance(settings[key], list):
+                settings[key] = [str(settings[key])]
         return Application(name, name, str(folder), None, export, model, settings)
 
     def _model(self, given: Mapping[str, Any]) -> tuple[str | None, Export | None]:
@@ -320,6 +359,8 @@ def application_faults(config: Mapping[str, Any]) -> Iterator[str]:
         key = f"applications.{name}"
         if ("path" in entry) == ("dataset" in entry):
             yield f"{key}: expected one of the keys path (a folder) and dataset (generated smears)"
+        if "leukocytes" in entry and "boxes" not in entry:
+            yield f"{key}.leukocytes: these are labels of boxes; expected the key boxes too"
         if ("export" in entry) == ("model" in entry):
             yield f"{key}: expected one of the keys export and model (the folder of an export)"
         dataset = entry.get("dataset")

@@ -4,8 +4,9 @@ Labels come from boxes, from a sheet of positions, from a sheet with one row per
 the paths of the photographs.
 """
 
+import itertools
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -143,7 +144,7 @@ def known_cells(source: Source, settings: Mapping) -> tuple[dict[str, Known], se
         InputError: Nothing gives labels, or sheet, boxes or labels are not as expected.
     """
     if settings.get("boxes"):
-        return _from_boxes(source, settings["boxes"])
+        return _from_boxes(source, settings["boxes"], settings.get("leukocytes"))
     if settings.get("sheet"):
         return _from_sheet(source, settings["sheet"])
     if not source.names_class:
@@ -154,23 +155,39 @@ def known_cells(source: Source, settings: Mapping) -> tuple[dict[str, Known], se
     return {}, set()
 
 
-def _from_boxes(source: Source, name: str) -> tuple[dict[str, Known], set[str]]:
+def _from_boxes(
+    source: Source, name: str, leukocytes: Sequence[str] | None = None
+) -> tuple[dict[str, Known], set[str]]:
+    """Read the boxes that :func:`known_cells` reads.
+
+    Args:
+        source: The photographs.
+        name: The key ``boxes``.
+        leukocytes: Labels of leukocytes, whose class does not matter; empty for all labels. None
+            takes the labels of the classes.
+    """
     boxes, _, files = read_boxes(source, name)
-    taken = [box for box in boxes if not source.ignore.rule_for(box.label)]
-    require_known_labels(source, name, taken)
+    named = [plain_value(box.label).casefold() for box in boxes]
+    wanted = {plain_value(str(label)).casefold() for label in leukocytes or ()}
+    kept = [
+        not source.ignore.rule_for(box.label) and (not wanted or label in wanted)
+        for box, label in zip(boxes, named, strict=True)
+    ]
+    if leukocytes is None:
+        require_known_labels(source, name, list(itertools.compress(boxes, kept)))
     index = FileIndex(source.root, [file for file in source.files if file not in files])
     # A photograph whose boxes are all left out is known to have no leukocyte.
-    by_file: dict[str, list[Box]] = {}
-    for box in boxes:
+    by_file: dict[str, list[tuple[Box, int]]] = {}
+    for box, label, taken in zip(boxes, named, kept, strict=True):
         found = next(filter(None, map(index.find_image, box.photograph.split("\n"))), None)
         if found:
             by_file.setdefault(found, [])
-            by_file[found] += [] if source.ignore.rule_for(box.label) else [box]
+            by_file[found] += [(box, source.labels.get(label, 0))] if taken else []
     return {
         file: Known(
             None,
-            np.array([box[2:6] for box in some], float).reshape(-1, 4),
-            tuple(source.labels[plain_value(box.label).casefold()] for box in some),
+            np.array([box[2:6] for box, _ in some], float).reshape(-1, 4),
+            tuple(label for _, label in some),
         )
         for file, some in by_file.items()
     }, files
