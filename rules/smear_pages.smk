@@ -80,7 +80,6 @@ rule draw_overlays:
         mem_mb=counted(4000, 0.1, experiment.smears.megabytes),
         runtime=counted(30, 0.05, experiment.smears.megabytes, DAY),
     params:
-        title=experiment.smears.title,
         raw=experiment.smears.raw_digest,
         # A namespace is not compared: the same photographs at another place are not drawn again.
         place=experiment.smears.place,

@@ -64,6 +64,7 @@ def test_default_experiment_is_planned(tmp_path):
     assert jobs["export_networks"] == jobs["describe_export"] == 1
     # The exported network is applied to the photographs of the other laboratory.
     assert jobs["detect_smear_cells"] == jobs["classify_cells"] == 1
+    assert jobs["draw_overlays"] == jobs["write_smears_page"] == jobs["judge_smear_cells"] == 1
 
 
 def test_catalogue_entry_plans_the_same(tmp_path):

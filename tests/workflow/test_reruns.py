@@ -143,8 +143,9 @@ APPLIED = {
 HEADS = {"train_heads"} | EVALUATED
 NETWORKS = {"train_model"} | APPLIED | EVALUATED
 # Of the simple CNN on the cells, which is applied to photographs.
-EXPORTED = {"export_networks", "describe_export", "classify_cells"}
-SMEARED = {"detect_smear_cells", "classify_cells"}
+CLASSIFIED = {"classify_cells", "draw_overlays", "write_smears_page"}
+EXPORTED = {"export_networks", "describe_export"} | CLASSIFIED
+SMEARED = {"detect_smear_cells"} | CLASSIFIED
 SPLIT = {"assign_folds", "audit_split", "compute_mean_images", "describe_splits"}
 SPLIT |= {"tabulate_identity"}
 AUGMENTED = {"sample_augmentations", "plot_augmented_images"}
@@ -269,7 +270,7 @@ CHANGES = {
     ),
     "a style of the page": (
         edited("workflow/page/page.css", "--accent", "--accents"),
-        {"write_page"},
+        {"write_page", "write_smears_page"},
     ),
     # Titles and other words.
     "title of the experiment": (setting("title", "Large"), PUBLISHED),
@@ -377,7 +378,7 @@ CHANGES = {
     ),
     "crop of an application": (
         setting("applications.smears.crop_micrometres", 15),
-        {"classify_cells"},
+        CLASSIFIED,
     ),
     # Code and versions.
     "code of a script": (
@@ -404,7 +405,7 @@ CHANGES = {
     ),
     "version of ONNX Runtime of applications": (
         edited("envs/smears.yaml", "onnxruntime =1.26.0", "onnxruntime =1.26.1"),
-        {"classify_cells"},
+        CLASSIFIED,
     ),
     "version of scikit-learn in the evaluation": (
         edited("envs/evaluation.yaml", "scikit-learn =1.8.0", "scikit-learn =1.8.1"),

@@ -11,4 +11,4 @@ if TYPE_CHECKING:
 stored, given = dict(snakemake.input.items()), snakemake.params
 folder = stored.pop("generated", None) or given.place.folder
 with log_to(snakemake.log[0]):
-    draw_overlays(given.title, stored, folder, snakemake.output.overlays)
+    draw_overlays(stored, folder, snakemake.output.overlays)

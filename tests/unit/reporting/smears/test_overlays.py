@@ -21,7 +21,7 @@ def test_contours_have_the_colour_of_their_probability(tmp_path):
     write_image(tmp_path / "raw" / "P1" / "one.png", picture)
     (tmp_path / "raw" / "broken.png").write_text("no photograph")
     files = write_application(tmp_path / "raw", tmp_path / "made")
-    draw_overlays("Smears", files, tmp_path / "raw", tmp_path / "overlays")
+    draw_overlays(files, tmp_path / "raw", tmp_path / "overlays")
     drawn = cv2.imread(str(tmp_path / "overlays" / "P1" / "one.jpg"))[..., ::-1].astype(int)
     assert [path.name for path in (tmp_path / "overlays").rglob("*.jpg")] == ["one.jpg"]
     factor = SHORTEST / picture.shape[1]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from blastfold.core.names import DETECTED, GIVEN_SCALE, LEUKAEMIA_CLASSES, NOT_A_LEUKOCYTE
+from blastfold.core.notes import parse_notes
 from blastfold.reporting.page.gallery import Column, Gallery, Marks, Measure, Series
 from blastfold.reporting.smears.application import Application, contour
 from blastfold.reporting.smears.overlays import overlay_names
@@ -18,7 +19,10 @@ CORRECTIONS = "corrections.tsv"
 """Name of the sheet of labels that a reader downloads."""
 
 FROM_TRAINING = "training_photograph"
-"""Note of a cell whose photograph was in the training set."""
+"""Note of a photograph that a network learnt from."""
+
+SHOWN_NOTES = ("training_cell", FROM_TRAINING, "one_network", "no_reference")
+"""Notes of cells and photographs that are repeated above the tables."""
 
 MEASURES = (
     ("spread", "Spread between the networks", 3),
@@ -138,16 +142,18 @@ def photograph_table(application: Application) -> tuple[list[str], list[list[str
 
 
 def notes(application: Application) -> list[str]:
-    """Return the notes of all tables as sentences, each once."""
-    tables = application.cells, application.photographs, application.subjects
-    codes = dict.fromkeys(code for table in tables for code in table["note"] if code)
-    return list(dict.fromkeys(map(sentence, codes)))
+    """Return the notes of cells and photographs that readers must know, each once."""
+    found = [*application.cells["note"], *application.photographs["note"]]
+    codes = {note.code for text in set(found) for note in parse_notes(text)}
+    return [sentence(code) for code in SHOWN_NOTES if code in codes]
 
 
 def gallery_of(application: Application) -> Gallery:
     """Return the gallery of the classified cells, in the order of their crops."""
     cells = application.classified
-    flags = [_flag(cell) for cell in cells[["out_of_domain", "note"]].to_dict("records")]
+    learnt = application.photographs["note"].str.contains(FROM_TRAINING)
+    known = cells["photograph"].isin(application.photographs.loc[learnt, "photograph"])
+    flags = [_flag(*cell) for cell in zip(cells["out_of_domain"] == 1, known, strict=True)]
     number = len(cells)
     columns = [
         Column("application", "Application", [application.title], [0] * number),
@@ -188,9 +194,8 @@ def _name(cell: Mapping) -> str:
     return f"{cell['photograph']}, cell {int(cell['cell'])}"
 
 
-def _flag(cell: Mapping) -> str:
-    flags = [OUTSIDE] if cell["out_of_domain"] == 1 else []
-    flags += ["photograph was in training"] if FROM_TRAINING in cell["note"] else []
+def _flag(outside: bool, learnt: bool) -> str:
+    flags = [OUTSIDE] * outside + ["photograph was in training"] * learnt
     return " and ".join(flags) or "none"
 
 

@@ -89,7 +89,6 @@ class Canvas(NamedTuple):
 
 
 def draw_overlays(
-    title: str,
     files: Mapping[str, str | os.PathLike],
     folder: str | os.PathLike,
     overlays: str | os.PathLike,
@@ -97,7 +96,6 @@ def draw_overlays(
     """Draw the overlay of every photograph that could be used.
 
     Args:
-        title: Title of the application.
         files: See :meth:`blastfold.reporting.smears.application.Application.read`.
         folder: The photographs.
         overlays: Folder to write.
@@ -105,7 +103,7 @@ def draw_overlays(
     Raises:
         InputError: A stored file is not as expected.
     """
-    application = Application.read(title, files)
+    application = Application.read("", files)
     usable = application.photographs[application.photographs["problem"] == ""]
     names = overlay_names(usable["photograph"])
     Path(overlays).mkdir(parents=True, exist_ok=True)
