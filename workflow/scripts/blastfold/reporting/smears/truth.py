@@ -36,7 +36,9 @@ def truth_section(files: Mapping[str, str | os.PathLike]) -> dict | None:
     measures, errors = read_measures(files["measures"]), read_errors(files["errors"])
     pictures = np.load(files["error_pictures"], mmap_mode="r")
     counts = errors["kind"].value_counts()
+    judged = int(measures["photographs"].max())
     return {
+        "photographs": counted(judged, "photograph"),
         "measures": [
             (name.capitalize(), *_words(row)) for name, row in measures.to_dict("index").items()
         ],
