@@ -374,11 +374,11 @@ CHANGES = {
     ),
     "scale of photographs": (
         setting("applications.smears.detector", {"red_cell_diameter": 40}),
-        SMEARED,
+        SMEARED | PUBLISHED,
     ),
     "crop of an application": (
         setting("applications.smears.crop_micrometres", 15),
-        CLASSIFIED,
+        CLASSIFIED | PUBLISHED,
     ),
     # Code and versions.
     "code of a script": (
