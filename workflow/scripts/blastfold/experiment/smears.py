@@ -187,7 +187,7 @@ class Smears:
         return digest_raw_folder(one.folder, cache, one.settings.get("sheet"), self.progress)
 
     def truth_settings(self, wildcards) -> dict:
-        """Return what of an application says which of its leukocytes are known."""
+        """Return how the leukocytes of an application are known."""
         one = self.known[wildcards.smears]
         if one.dataset:
             return {"generated": True}

@@ -27,7 +27,7 @@ from blastfold.core.notes import join_notes, make_note
 from blastfold.core.tables import read_table
 from blastfold.smears.shares import share_interval
 
-NOTICE = "research_software_not_a_diagnosis"
+NOTICE = make_note("research_software_not_a_diagnosis")
 """Value of the column ``notice``, which every row of every table has: rows are copied."""
 
 NAMED = ("photograph", "subject", "picture")
