@@ -45,8 +45,8 @@ rule describe_smear_detection:
         errors="<results>/smears/{smears}/truth/errors.tsv",
         pictures="<results>/smears/{smears}/truth/pictures.npy",
     output:
-        table=multiext("<results>/smears/{smears}/truth/detection", ".tsv", ".tex", ".md"),
-        figure=multiext("<results>/smears/{smears}/truth/detection", ".pdf", ".svg", ".png"),
+        table=multiext("<results>/smears/{smears}/truth/detection", ".tsv", ".md"),
+        figure=["<results>/smears/{smears}/truth/detection.png"],
     log:
         "<logs>/describe_smear_detection/{smears}.log",
     conda:
