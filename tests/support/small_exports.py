@@ -11,7 +11,7 @@ import pandas as pd
 from onnx import TensorProto, helper, numpy_helper
 
 from blastfold.core.files import digest_file
-from blastfold.training.feature_domain import fit_domain, write_domains
+from blastfold.training.feature_domain import fit_domain, unit_vectors, write_domains
 
 SLOPES = (0.1, -0.06)
 MIDDLES = (150.0, 170.0)
@@ -63,7 +63,9 @@ def write_export(folder, folds=(0, 1), size=(32, 32), temperature=2.0, learnt=()
     for fold in folds:
         graph = folder / "networks" / f"fold-{fold}.onnx"
         write_network(graph, SLOPES[fold], MIDDLES[fold], size)
-        domains[fold] = fit_domain(random.normal((170, 140, 170), 12, (200, 3)), np.arange(200))
+        domains[fold] = fit_domain(
+            unit_vectors(random.normal((170, 120, 180), 6, (200, 3))), np.arange(200)
+        )
         networks.append(
             {
                 **{"fold": fold, "graphs": {graph.name: digest_file(graph)}, "note": ""},

@@ -10,6 +10,7 @@ from blastfold.training.feature_domain import (
     fit_domain,
     read_domains,
     relative_distances,
+    unit_vectors,
     write_domains,
 )
 
@@ -29,6 +30,11 @@ def test_distances_of_normal_features_are_those_of_the_chi_square_distribution()
     apart = point[0] - (4, 0, -2)
     expected = np.sqrt(apart @ np.linalg.solve(covariance, apart))
     assert distances_from(domain, point)[0] == pytest.approx(expected, rel=0.1)
+
+
+def test_unit_vectors_have_length_one_and_nothing_stays_nothing():
+    found = unit_vectors(np.array([[3, 4], [0, 0], [0.5, 0]]))
+    assert found.tolist() == [[0.6, 0.8], [0, 0], [1, 0]]
 
 
 def test_fewer_images_than_features_flag_few_new_images_and_all_other_ones():

@@ -13,7 +13,12 @@ from blastfold.core.errors import InputError
 from blastfold.core.files import digest_file, is_file
 from blastfold.core.names import THRESHOLD_POINT
 from blastfold.core.tables import read_text_table
-from blastfold.training.feature_domain import Domain, read_domains, relative_distances
+from blastfold.training.feature_domain import (
+    Domain,
+    read_domains,
+    relative_distances,
+    unit_vectors,
+)
 from blastfold.training.onnx_sessions import chained_outputs
 
 DESCRIPTION, DOMAIN, TRAINING_IMAGES = "model.json", "domain.npz", "training_images.tsv"
@@ -190,7 +195,8 @@ def predict(model: ExportedModel, images: np.ndarray) -> Predicted:
             plain[rows] += probabilities / networks
             calibrated[number, rows] = scaled(probabilities, network.temperature)[:, -1]
             if network.domain is not None and len(outputs) > 1:
-                distances[number, rows] = relative_distances(network.domain, outputs[1])
+                features = unit_vectors(outputs[1])
+                distances[number, rows] = relative_distances(network.domain, features)
     return Predicted(plain, calibrated, distances)
 
 

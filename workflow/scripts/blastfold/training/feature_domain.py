@@ -6,6 +6,10 @@ Probabilistic principal component analysis, eq. 9). It exists also where there a
 features. The distance of an image is its Mahalanobis distance (Lee et al. 2018, A simple unified
 framework for detecting out-of-distribution samples).
 
+Features are first divided by their length (Mueller and Hein 2025, Mahalanobis++). On features of
+MobileNetV2 this made the difference between flagging a quarter and all cells of another laboratory
+(docs/smears.md).
+
 The distances of training images from what they were themselves fitted on are too small. The
 threshold comes therefore from distances of subjects that were left out.
 """
@@ -52,6 +56,13 @@ class Domain(NamedTuple):
     variances: np.ndarray
     rest: float
     threshold: float
+
+
+def unit_vectors(features: np.ndarray) -> np.ndarray:
+    """Divide features by their length, float64 (n, features); features of length 0 stay."""
+    features = np.asarray(features, np.float64)
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    return features / np.where(lengths > 0, lengths, 1)
 
 
 def fit_domain(features: np.ndarray, groups: Sequence) -> Domain | None:

@@ -48,6 +48,7 @@ from blastfold.training.feature_domain import (
     Domain,
     fit_domain,
     relative_distances,
+    unit_vectors,
     write_domains,
 )
 from blastfold.training.files import NamedFiles, network_file, network_files
@@ -237,7 +238,7 @@ def describe_domain(
         rows = pd.Index(manifest["image_id"]).get_indexer(chosen)
         pieces = np.array_split(rows, -(-len(rows) // COMPARED)) if len(rows) else []
         found = [run(np.asarray(store[some]))[1] for some in pieces]
-        features[role] = np.concatenate(found or [np.zeros((0, 1))])
+        features[role] = unit_vectors(np.concatenate(found or [np.zeros((0, 1))]))
         groups[role] = _groups(manifest.iloc[rows])
     domain = fit_domain(features[TRAIN], groups[TRAIN])
     if domain is None:
