@@ -88,5 +88,5 @@ def check_application(folder):
     photographs = read_smear_photographs(folder / "photographs.tsv").set_index("photograph")
     assert "not a " in photographs.loc["broken.jpg", "problem"]
     assert photographs["classified"].sum() == 2 * ALONE
-    assert sorted(path.name for path in (folder / "overlays").iterdir()) == ["0.jpg", "1.jpg"]
+    assert sorted(path.name for path in (folder / "overlays").glob("*.jpg")) == ["0.jpg", "1.jpg"]
     assert "Research software, not a diagnosis." in (folder / "smears.html").read_text()
