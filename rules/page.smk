@@ -1,8 +1,9 @@
 # The results page: one file that concludes, from stored tables and predictions alone.
 
 PAGE_FILES = [
-    *("page.html.j2", "parts.html.j2", "page.css", "page.js"),
-    *("gallery.html.j2", "gallery.css", "gallery.js"),
+    *(f"workflow/page/{name}" for name in ("page.html.j2", "parts.html.j2", "page.css", "page.js")),
+    *(f"workflow/page/gallery.{ending}" for ending in ("html.j2", "css", "js")),
+    "docs/glossary.md",
 ]
 
 
@@ -13,7 +14,7 @@ rule write_page:
         figures=every("figures"),
         methods="<results>/publication/methods.md",
         provenance="<results>/publication/provenance.json",
-        templates=[ancient(workflow.source_path(f"../workflow/page/{name}")) for name in PAGE_FILES],
+        templates=[ancient(workflow.source_path(f"../{name}")) for name in PAGE_FILES],
     output:
         page=report(
             "<results>/index.html",
@@ -33,7 +34,7 @@ rule write_page:
         # A function, because Snakemake takes a brace in a plain parameter for a wildcard.
         about=experiment.shown.page,
         citation=lambda wildcards: citation(ROOT),
-        templates=[digest_file(ROOT / "workflow" / "page" / name) for name in PAGE_FILES],
+        templates=[digest_file(ROOT / name) for name in PAGE_FILES],
         code=code_digest("write_page"),
     message:
         "Writing the page of results"

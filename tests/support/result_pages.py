@@ -11,7 +11,10 @@ from blastfold.core.tables import write_table
 from blastfold.reporting.page.sources import Sources
 from blastfold.reporting.page.study import Study
 
-TEMPLATES = sorted((REPOSITORY / "workflow" / "page").iterdir())
+TEMPLATES = [
+    *sorted((REPOSITORY / "workflow" / "page").iterdir()),
+    REPOSITORY / "docs" / "glossary.md",
+]
 CITATION = {key: key for key in ("title", "version", "license", "message", "authors")}
 NOTHING = {
     **{"title": "An experiment", "metric": "auc", "sources": [], "generated": []},

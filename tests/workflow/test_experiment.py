@@ -162,6 +162,21 @@ def test_tables_agree_with_scikit_learn_on_the_predictions(finished):
     assert read(folder, "tables", "cells", "results.tsv").shape[0] > 0
 
 
+def test_a_sensitivity_has_one_interval_wherever_it_is_printed(finished):
+    folder, _, _ = finished
+    place = ("evaluation", "cells", "subject_folds", "simple_cnn")
+    quoted = read(folder, *place, "intervals.tsv").query("view == 'pooled' and recommended")
+    points = read(folder, *place, "operating_points.tsv").query("scope == 'pooled'")
+    [point] = points[points["operating_point"] == "threshold-0.5"].to_dict("records")
+    for metric in ("sensitivity", "specificity", "accuracy"):
+        [row] = quoted[quoted["metric"] == metric].to_dict("records")
+        ends = [float(row[end] or "nan") for end in ("lower", "upper")]
+        found = [float(point[f"{metric}_{end}"] or "nan") for end in ("lower", "upper")]
+        # Where no group spreads, the results take images as independent, and say so.
+        same = "images_instead_of_groups" in row["note"] or found == pytest.approx(ends)
+        assert same, (metric, ends, found)
+
+
 def test_trivial_baselines_are_next_to_the_networks(finished):
     folder, _, _ = finished
     results = read(folder, "tables", "cells", "results.tsv")

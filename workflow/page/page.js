@@ -18,6 +18,17 @@
     }
   }, {rootMargin: "-20% 0px -70% 0px"});
   document.querySelectorAll("main > section").forEach((section) => watch.observe(section));
+  // What is wider than the window says so, also after its fold was opened or the window resized.
+  const measure = (box) => {
+    const hidden = box.scrollWidth - box.clientWidth;
+    if (hidden < 2) delete box.dataset.cut;
+    else box.dataset.cut = box.scrollLeft > hidden - 2 ? "end" : "start";
+  };
+  const resized = new ResizeObserver((entries) => entries.forEach((entry) => measure(entry.target)));
+  for (const box of document.querySelectorAll(".scroll")) {
+    resized.observe(box);
+    box.addEventListener("scroll", () => measure(box), {passive: true});
+  }
   // Everything is opened for print.
   addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((item) => { item.open = true; }));
 })();

@@ -87,6 +87,13 @@ def test_a_file_of_bytes_is_no_table(tmp_path):
         read_table(tmp_path / "table.tsv")
 
 
+@pytest.mark.parametrize("mark", [",", ";"])
+def test_commas_in_place_of_tabs_are_named(tmp_path, mark):
+    (tmp_path / "table.tsv").write_text(f"image_id{mark}fold\na{mark}0\n")
+    with pytest.raises(InputError, match="separate its columns; expected tabs"):
+        read_table(tmp_path / "table.tsv", ["image_id", "fold"])
+
+
 def test_missing_columns_are_named_with_those_received(tmp_path):
     (tmp_path / "table.tsv").write_text("image_id\tfold\n1\t0\n")
     with pytest.raises(InputError, match=r"\['repeat', 'role'\] are missing.*'fold'.*expected"):

@@ -172,7 +172,8 @@ def test_several_images_of_one_file_are_paired_by_name(tmp_path):
     data = [DataSet(tmp_path, name, images) for name in ("one", "two")]
     for dataset, ids in zip(data, (["a", "b", "c", "d"], ["a", "x", "c", "d"]), strict=True):
         table = pd.read_csv(dataset.manifest, sep="\t").assign(image_id=ids)
-        table["sha256"] = ["photograph", "photograph", *table["sha256"][2:]]
+        for column in ("sha256", "file"):
+            table[column] = ["photograph", "photograph", *table[column][2:]]
         table.to_csv(dataset.manifest, sep="\t", index=False)
     compare_datasets(data[0].paths, data[1].paths, tmp_path / "pairs.tsv", SETTINGS)
     pairs = pd.read_csv(tmp_path / "pairs.tsv", sep="\t").set_index(["learnt", "tested"])["kind"]
@@ -180,6 +181,13 @@ def test_several_images_of_one_file_are_paired_by_name(tmp_path):
         **{("a", "a"): "same_file", ("c", "c"): "same_file", ("d", "d"): "same_file"},
         ("b", "x"): "identical",
     }
+
+
+def test_every_copy_of_a_file_is_the_same_file(tmp_path):
+    learnt = DataSet(tmp_path, "learnt", cells([1, 1, 2]))
+    tested = DataSet(tmp_path, "tested", cells([1, 3, 1]))
+    row = audit(tmp_path, learnt, tested, split_of(tmp_path, tested.ids))
+    assert (row["same_files"], row["duplicates"], row["affected"]) == (2, 0, 2)
 
 
 def test_a_record_grows_and_stays_with_the_weights(tmp_path):

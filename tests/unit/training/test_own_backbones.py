@@ -167,6 +167,9 @@ def test_files_that_hold_no_vectors_are_named(tmp_path):
     path.write_bytes(b"no HDF5")
     with pytest.raises(InputError, match="cannot be read as HDF5"):
         read_vectors(path, vectors(), IDS)
+    array = write_vectors(tmp_path / "vectors.h5").rename(tmp_path / "vectors.npy")
+    with pytest.raises(InputError, match="a NumPy file has no names of images"):
+        read_vectors(array, vectors(), IDS)
     table = tmp_path / "words.tsv"
     table.write_text("image_id\tx\na\tword\n")
     with pytest.raises(InputError, match="holds no numbers"):

@@ -1,5 +1,7 @@
 """The answer, the protocol to quote and the traffic lights, on worked examples."""
 
+import json
+
 import pandas as pd
 import pytest
 from support.result_pages import (
@@ -91,11 +93,11 @@ def test_one_model_under_two_names_is_not_compared_nor_counted(tmp_path):
     )
     study = read_study(tmp_path, about(controls=[pair]))
     assert "Small net reaches an AUC of 85.0 % [80.0, 90.0]." in answer_sentences(study, "cells")[0]
-    assert state_of(study, "A model does not differ") == GOOD
+    assert state_of(study, "A model against itself") == GOOD
     write_table(
         comparison("first_higher"), tmp_path / "evaluation/cells/by_subject/comparisons.tsv"
     )
-    assert state_of(read_study(tmp_path, about(controls=[pair])), "A model does not") == BAD
+    assert state_of(read_study(tmp_path, about(controls=[pair])), "A model against itself") == BAD
 
 
 def test_without_a_protocol_that_is_free_of_leakage_nothing_is_to_be_quoted(tmp_path):
@@ -110,14 +112,28 @@ def test_without_a_protocol_that_is_free_of_leakage_nothing_is_to_be_quoted(tmp_
 
 def test_lights_of_leakage_and_of_intervals(tmp_path):
     study = write_study(tmp_path, notes=("", "no_parent_named"))
-    assert state_of(study, "No leakage under \u201cby image") == BAD
-    assert state_of(study, "No leakage under \u201cby subject") == CAUTION
-    assert state_of(study, "Subjects are known") == GOOD
-    assert state_of(study, "Enough groups") == GOOD
+    assert state_of(study, "Leakage under \u201cby image") == BAD
+    assert state_of(study, "Leakage under \u201cby subject") == CAUTION
+    assert state_of(study, "Subjects") == GOOD
+    assert state_of(study, "Number of groups") == GOOD
     for note, state in [("few_groups:4.5", CAUTION), ("images_instead_of_groups", BAD)]:
         path = tmp_path / "evaluation" / "cells" / "by_subject" / "big" / "intervals.tsv"
         write_table(intervals(0.9, note), path)
-        assert state_of(read_study(tmp_path, about()), "Enough groups") == state
+        assert state_of(read_study(tmp_path, about()), "Number of groups") == state
+
+
+def test_files_that_were_not_used_are_seen(tmp_path):
+    write_study(tmp_path)
+    path = tmp_path / "datasets" / "cells" / "dataset.json"
+    facts = json.loads(path.read_text()) | {"files": {"found": 11, "imported": 8, "rejected": 0}}
+    for odd, state in [([], GOOD), ([{"code": "unlisted_images", "images": 3}], CAUTION)]:
+        path.write_text(json.dumps(facts | {"odd": odd}))
+        study = read_study(tmp_path, about())
+        assert state_of(study, "Files of") == state
+    (light,) = [light for light in lights(study) if light.check.startswith("Files of")]
+    assert light.text == (
+        "8 images from 8 of 11 files in the folder. 3 images in the folder are not in the sheet."
+    )
 
 
 CANARIES = [
@@ -143,7 +159,7 @@ def test_lights_of_canaries(tmp_path):
     write_study(tmp_path)
     write_table(pd.DataFrame(rows), tmp_path / "tables" / "canaries.tsv")
     found = lights(read_study(tmp_path, about()))
-    states = [light.state for light in found if light.check.startswith("Nothing is learnt")]
+    states = [light.state for light in found if light.check.startswith("Training on labels")]
     assert states == [state for *_, state in CANARIES if state]
 
 

@@ -3,9 +3,11 @@
 import html
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 from support.browser import find_browser, open_page
+from support.repository import REPOSITORY
 from support.result_pages import CITATION, NOTHING, TEMPLATES, about, write_study
 
 from blastfold.core.tables import write_table
@@ -16,8 +18,10 @@ from blastfold.reporting.page.drawing import (
     axis_ticks,
     forest_plot,
     roc_plot,
+    spread_dots,
     strip_plot,
 )
+from blastfold.reporting.page.glossary import LINKED, Explainer, read_glossary
 from blastfold.reporting.page.render import answer_text, methods_paragraphs, write_page
 
 HOSTILE = "</script><img src=x onerror=alert(1)> {{ 7 * 7 }} *a* `b` |c| 白血病"
@@ -142,6 +146,40 @@ def test_a_curve_begins_and_ends_at_its_points():
     plot = roc_plot([Curve("Net", [0, 0.5, 1], [0.25, 1, 1], [0, 0.5, 1], [0.5, 1, 1])])
     assert plot.curves[0]["line"] == "M0.0 225.0L150.0 0.0L300.0 0.0"
     assert plot.curves[0]["band"].endswith("Z")
+
+
+def test_dots_of_one_subject_do_not_cover_each_other():
+    probabilities = np.random.default_rng(3).beta(0.5, 0.5, 40).round(2)
+    shifts, apart = spread_dots(probabilities, 90, 4.5)
+    points = np.column_stack([shifts, 220 * probabilities])
+    distances = np.hypot(*(points[:, None] - points[None]).transpose(2, 0, 1))
+    assert apart
+    assert distances[~np.eye(40, dtype=bool)].min() >= 4.5
+    assert np.abs(shifts).max() <= 45 - 2.5
+    # Thirty equal ones do not fit into the width of five.
+    assert not spread_dots([1.0] * 30, 26, 4.5)[1]
+
+
+def test_the_first_use_of_a_word_is_linked_and_the_rest_is_text():
+    entries = read_glossary(
+        "| term | meaning |\n|---|---|\n| leakage group | <b> images |\n| run | a model |\n"
+    )
+    assert [entry.place for entry in entries] == ["leakage-group", "run"]
+    text = Explainer(entries)("<i> 3 leakage groups, a leakage group and runs")
+    assert text == (
+        '&lt;i&gt; 3 <a class="term" href="#word-leakage-group" title="&lt;b&gt; images">leakage '
+        "groups</a>, a leakage group and runs"
+    )
+    assert Explainer([])("a < b") == "a &lt; b"
+
+
+def test_every_linked_word_is_in_the_glossary(hostile):
+    _, page, _ = hostile
+    entries = read_glossary((REPOSITORY / "docs" / "glossary.md").read_text("utf-8"))
+    assert len(Explainer(entries).entries) == len(LINKED)
+    targets = set(re.findall(r'href="#(word-[^"]*)"', page))
+    assert targets
+    assert targets <= set(re.findall(r'id="(word-[^"]*)"', page))
 
 
 def test_dots_of_all_subjects_are_two_paths():

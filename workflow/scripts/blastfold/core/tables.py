@@ -85,6 +85,13 @@ def require_columns(
     """
     expected = list(required)
     if missing := [name for name in expected if name not in table]:
+        header = str(table.columns[0]) if len(table.columns) == 1 else ""
+        for mark, name in ((",", "commas"), (";", "semicolons")):
+            if mark in header and missing[0] in header:
+                raise InputError(
+                    f"{source}: {name} separate its columns; expected tabs. Save it as "
+                    "tab-separated text"
+                )
         raise InputError(
             f"{source}: the columns {missing} are missing; received {list(table.columns)}, "
             f"expected {expected}. A file of an older version of Blastfold must be made again"

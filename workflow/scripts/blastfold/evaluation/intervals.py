@@ -123,6 +123,19 @@ def interval_table(
     return pd.DataFrame(rows)[list(INTERVAL_COLUMNS)]
 
 
+def quoted_method(tested: pd.DataFrame, groups: Sequence) -> str:
+    """Return the method of the interval to quote of a proportion or AUC of pooled images.
+
+    One metric of one model then has one interval, in the results as at an operating point.
+
+    Args:
+        tested: Test predictions: fold.
+        groups: The group of every row.
+    """
+    several = tested["fold"].nunique() > 1 and len(set(groups)) < len(tested)
+    return CROSSED if several else "auto"
+
+
 def _interval_methods(metric: str, repeats: int) -> list[str]:
     methods = [BY_GROUP, "bootstrap-percentile", "bootstrap-bca"]
     if repeats > 1:

@@ -28,6 +28,7 @@ from blastfold.evaluation.calibration import (
     reliability_table,
     risk_coverage_table,
 )
+from blastfold.evaluation.intervals import quoted_method
 from blastfold.evaluation.metrics import scopes
 from blastfold.evaluation.validation_fits import (
     CHOSEN,
@@ -133,7 +134,7 @@ def estimate_roc_band(
     shown = tested if both else pd.DataFrame({"label": [0, 1], "probability": [0.0, 1.0]})
     group = group if both else None
     band = roc_band(shown, group, generator(seed, "roc_band", *run))
-    area = interval("auc", shown, group)
+    area = interval("auc", shown, group, quoted_method(shown, group) if both else "auto")
     band = band.assign(
         auc=area.value, auc_lower=area.lower, auc_upper=area.upper, auc_note=area.note
     )
@@ -247,8 +248,10 @@ def _measured(
     images: pd.DataFrame, thresholds: np.ndarray, pooled: bool
 ) -> tuple[dict[str, float], str]:
     row, notes = {}, {}
+    groups = images["group"].to_numpy()
+    method = quoted_method(images, groups) if pooled else "auto"
     for measure in OPERATING_METRICS:
-        found = interval(measure, images, images["group"].to_numpy(), threshold=thresholds)
+        found = interval(measure, images, groups, method, threshold=thresholds)
         independent = interval(measure, images, None, "wilson", threshold=thresholds)
         limits = (found.lower, found.upper) if pooled else (math.nan, math.nan)
         row |= _with_limits(measure, found.value, *limits)

@@ -62,10 +62,15 @@ def _same_files(learnt: pd.DataFrame, tested: pd.DataFrame) -> pd.DataFrame:
         manifest.loc[manifest["sha256"] != "", ["image_id", "sha256", "file"]]
         for manifest in (learnt, tested)
     ]
-    # Several images of one file (boxes of a photograph) are the same where their names are.
+    # Several images of one file (boxes of a photograph) are the same where their names are. Files
+    # with one image each are the same whatever they are called, and however many copies there are.
+    sides = [
+        side.assign(cut=side.duplicated(["file", "sha256"], keep=False).to_numpy())
+        for side in sides
+    ]
     both = sides[0].merge(sides[1], on="sha256", suffixes=("", "_tested"))
-    several = both["sha256"].map(both["sha256"].value_counts()) > 1
-    both = both[~several | (both["image_id"] == both["image_id_tested"])]
+    cut = both["cut"] | both["cut_tested"]
+    both = both[~cut | (both["image_id"] == both["image_id_tested"])]
     columns = (both["image_id"], both["image_id_tested"])
     return pd.DataFrame(dict(zip(PAIRS, (*columns, SAME_FILE, 1.0), strict=True)))
 

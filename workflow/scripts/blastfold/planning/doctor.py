@@ -148,8 +148,12 @@ def _check_download(folder: Path, plain: str, name: str) -> Finding:
         if plain_name(path.name.removesuffix("_imagenet_notop.weights.h5")) == plain
     ]
     if not found:
-        remedy = "nothing, if this machine has a network: the workflow downloads them"
-        return Finding(WARNING, f"ImageNet weights of {name} are not downloaded yet", remedy)
+        remedy = (
+            "nothing, if this machine has a network: the first run downloads them. Otherwise fetch "
+            "them on another one: snakemake --cores 1 "
+            f"resources/weights/{plain}_imagenet_notop.weights.h5"
+        )
+        return Finding(WARNING, f"ImageNet weights of {name} are not in {folder}", remedy)
     record = found[0].with_name(found[0].name.replace(".weights.h5", ".json"))
     try:
         expected = yaml.safe_load(record.read_text("utf-8"))["sha256"]

@@ -46,6 +46,14 @@ PACKAGES = ("keras", "numpy", "tensorflow", "tensorflow-cpu", "jax")
 TIMED_JOB = ("precision", "xla", "deterministic")
 """Keys of the config that decide how fast a job computes."""
 
+HEADINGS = {"train_ms": "learn (ms)", "forward_ms": "predict (ms)", "start_s": "start (s)"}
+COLUMNS = (
+    "learn: milliseconds per image of a training step; predict: milliseconds per image of a "
+    "prediction; start: seconds of a job before its first image; trainings: all folds of all "
+    "protocols."
+)
+"""What the printed columns mean."""
+
 LEFT_OUT = (
     "Left out: import and audit of images, mean images, statistics, tables, figures, the start of "
     "Snakemake and of its jobs (seconds each), downloads, and waiting in a cluster's queue. Early "
@@ -149,11 +157,11 @@ def time_network(asked: dict) -> dict:
 def present(table: pd.DataFrame, device: str, threads: int) -> str:
     """Return the estimate as text: by data set and model, by model, and in all."""
     lines = [f"On the {device} of this machine with {threads} threads:", ""]
-    shown = table.assign(
+    shown = table.rename(columns=HEADINGS).assign(
         images=[str(int(n)) if pd.notna(n) else "unknown" for n in table["images"]],
         hours=[f"{hours:.2f}" if pd.notna(hours) else "unknown" for hours in table["hours"]],
     )
-    lines += [shown.to_string(index=False, float_format="{:.1f}".format), ""]
+    lines += [shown.to_string(index=False, float_format="{:.1f}".format), COLUMNS, ""]
     for model, hours in table.groupby("model", sort=False)["hours"].sum().items():
         lines.append(f"{model}: {hours:.2f} h")
     lines.append(f"total: {table['hours'].sum():.2f} h for {table['trainings'].sum()} trainings")

@@ -228,7 +228,14 @@ def read_vectors(
             or a number is not finite.
     """
     require_digest(path, declared.sha256, "vectors")
-    read = _read_hdf5 if Path(path).suffix.lower() in HDF5 else _read_table
+    ending = Path(path).suffix.lower()
+    if ending in (".npy", ".npz"):
+        raise InputError(
+            f"{path}: a NumPy file has no names of images. Write a table (.tsv) with a column "
+            f"{declared.ids} and one column per feature, or an HDF5 file with the data sets "
+            f"{declared.ids} and {declared.values}"
+        )
+    read = _read_hdf5 if ending in HDF5 else _read_table
     names, values = read(path, declared)
     places = {name: row for row, name in enumerate(names)}
     if len(places) < len(names):

@@ -16,11 +16,14 @@ from blastfold.reporting.tables.writing import MINUS
 ROC_SIDE, ROC_MARGIN = 300, 44
 """Side of the square of a ROC plot and its margin for axes, in units of the drawing."""
 
-NARROWEST, WIDEST, STRIP_WIDTH = 22, 56, 1000
+NARROWEST, WIDEST, STRIP_WIDTH = 26, 90, 1000
 """Widths of one subject's column in pixels, and the width that all columns share."""
 
 STRIP_HEIGHT, STRIP_LEFT, STRIP_TOP, STRIP_BOTTOM = 220, 60, 12, 84
 """Height of the probabilities and margins of a plot of subjects, in pixels."""
+
+DOTS, GAP = (4.5, 3.5, 2.8), 0.5
+"""Diameters of a dot, of which the largest that fits is drawn, and the gap between dots, pixels."""
 
 STEPS = (0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0)
 """Distances between the ticks of an axis of fractions."""
@@ -70,6 +73,7 @@ class StripPlot(NamedTuple):
     left: int
     right: int
     base: int
+    dot: float
 
 
 def roc_plot(curves: Sequence[Curve]) -> RocPlot:
@@ -106,6 +110,7 @@ def strip_plot(subjects: Sequence[SubjectColumn], threshold: float) -> StripPlot
     """
     shared = STRIP_WIDTH / max(len(subjects), 1)
     column_width = min(max(shared, NARROWEST), WIDEST)
+    dot = _dot_size(subjects, column_width)
     columns, dots = [], {False: [], True: []}
     for number, subject in enumerate(subjects):
         centre = STRIP_LEFT + column_width * (number + 0.5)
@@ -117,7 +122,7 @@ def strip_plot(subjects: Sequence[SubjectColumn], threshold: float) -> StripPlot
                 "wrong": subject.wrong,
             }
         )
-        spread = _spread(subject.probabilities, column_width)
+        spread, _ = spread_dots(subject.probabilities, column_width, dot)
         dots[subject.positive] += [
             f"M{centre + shift:.1f} {_up(probability):.1f}h0"
             for shift, probability in zip(spread, subject.probabilities, strict=True)
@@ -133,6 +138,7 @@ def strip_plot(subjects: Sequence[SubjectColumn], threshold: float) -> StripPlot
         left=STRIP_LEFT,
         right=right,
         base=STRIP_TOP + STRIP_HEIGHT,
+        dot=dot,
     )
 
 
@@ -140,10 +146,41 @@ def _up(probability: float) -> float:
     return STRIP_TOP + STRIP_HEIGHT * (1 - probability)
 
 
-def _spread(probabilities: Sequence[float], width: float) -> np.ndarray:
-    """Move dots sideways in turn, so that equal probabilities do not cover each other."""
-    order = np.argsort(np.argsort(probabilities, kind="stable"), kind="stable")
-    return (order % 5 - 2) * width / 8
+def _dot_size(subjects: Sequence[SubjectColumn], width: float) -> float:
+    """Return the largest dot with which no dots of a subject cover each other, or the smallest."""
+    for dot in DOTS:
+        if all(spread_dots(subject.probabilities, width, dot)[1] for subject in subjects):
+            return dot
+    return DOTS[-1]
+
+
+def spread_dots(
+    probabilities: Sequence[float], width: float, dot: float
+) -> tuple[np.ndarray, bool]:
+    """Move the dots of one subject sideways, so that they do not cover each other.
+
+    Args:
+        probabilities: Heights of the dots.
+        width: Width of the subject's column, pixels.
+        dot: Diameter of a dot, pixels.
+
+    Returns:
+        The shift of every dot from the centre, pixels, and whether no two dots overlap. Where the
+        column is too narrow, a dot is in the lane whose last dot is farthest away.
+    """
+    step = dot + GAP
+    reach = max(int((width - step) / 2 // step), 0)
+    lanes = sorted(range(-reach, reach + 1), key=lambda lane: (abs(lane), -lane))
+    last = np.full(len(lanes), -np.inf)
+    shifts, apart = np.zeros(len(probabilities)), True
+    heights = np.asarray(probabilities, float) * STRIP_HEIGHT
+    for number in np.argsort(heights, kind="stable"):
+        free = np.flatnonzero(heights[number] - last >= step)
+        lane = int(free[0]) if len(free) else int(np.argmin(last))
+        apart = apart and len(free) > 0
+        last[lane] = heights[number]
+        shifts[number] = lanes[lane] * step
+    return shifts, apart
 
 
 def axis_limits(lowers: Sequence[float], uppers: Sequence[float]) -> tuple[float, float]:

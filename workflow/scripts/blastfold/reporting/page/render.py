@@ -21,6 +21,7 @@ from blastfold.reporting.page.content import (
 )
 from blastfold.reporting.page.files import cost_section, file_section
 from blastfold.reporting.page.gallery import sprite_sheets, tile_side
+from blastfold.reporting.page.glossary import Explainer, read_glossary
 from blastfold.reporting.page.sources import Sources
 from blastfold.reporting.page.study import Study
 from blastfold.reporting.page.trust import WORDS, Light, lights
@@ -29,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 PAGE = "page.html.j2"
 """The template of the page; the other templates, style sheets and scripts are included in it."""
+
+GLOSSARY = "glossary.md"
+"""The file of words that the page explains; without it no word is linked."""
 
 _RST = re.compile(r"([\\`*_|<>\[\]])")
 
@@ -46,7 +50,7 @@ def write_page(
     Args:
         about: See :class:`blastfold.reporting.page.study.Study`.
         citation: title, version, authors and license of the workflow.
-        templates: Files of ``workflow/page``.
+        templates: Files of ``workflow/page``, and the glossary of the documentation.
         paths: Stored results below the folder of the page.
         page: HTML file to write.
         answer: reStructuredText file to write.
@@ -137,7 +141,9 @@ def render(content: Mapping, templates: Iterable[str | os.PathLike], page: str =
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(page).render(**content, included=files)
+    entries = read_glossary(files.get(GLOSSARY, ""))
+    environment.filters["explained"] = Explainer(entries)
+    return environment.get_template(page).render(**content, included=files, glossary=entries)
 
 
 def answer_text(parts: Iterable[Mapping]) -> str:

@@ -15,6 +15,7 @@ from blastfold.core.notes import (
     note_codes,
     only_notes,
 )
+from blastfold.datasets.accounting import odd_sentence
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.page.answer import ABOVE, baseline_rows, percent_text, procedure_rows
 from blastfold.reporting.page.study import Standing, Study, effective_groups
@@ -27,7 +28,7 @@ from blastfold.reporting.verdicts import outcome_words
 GOOD, CAUTION, BAD, OPEN = "good", "caution", "bad", "open"
 """States of a light: the check holds, it holds in part, it fails, it was not measured."""
 
-WORDS = {GOOD: "holds", CAUTION: "caution", BAD: "fails", OPEN: "not measured"}
+WORDS = {GOOD: "passed", CAUTION: "caution", BAD: "failed", OPEN: "not measured"}
 """The states in words, so that no reader depends on colours."""
 
 CHANCE = 0.5
@@ -48,7 +49,7 @@ class Light(NamedTuple):
 
     Attributes:
         about: Title of the data set, or "all data sets".
-        check: What is checked.
+        check: What is checked: a topic without an outcome, so that it fits every state.
         state: One of the states above.
         text: What was found, as a sentence.
         table: The table behind it, below the folder of tables, without ending; may be empty.
@@ -70,11 +71,27 @@ def lights(study: Study) -> list[Light]:
     """Return the lights of every data set, then those of the whole experiment."""
     found = []
     for dataset in study.datasets:
-        found += [*_subjects(study, dataset), *_leakage(study, dataset)]
+        found += [*_files(study, dataset), *_subjects(study, dataset), *_leakage(study, dataset)]
         found += [*_duplicates(study, dataset), *_few_groups(study, dataset)]
         found += [*_baselines(study, dataset), *_controls(study, dataset)]
     found += _identity(study)
     return [*found, *_canaries(study), *_permutations(study), *_fitted(study)]
+
+
+def _files(study: Study, dataset: str) -> Iterator[Light]:
+    """Yield what of a folder of images was not used, or looks like a mistake."""
+    description = study.sources.json(f"datasets/{dataset}/dataset.json") or {}
+    if not description.get("files") or dataset in study.about["generated"]:
+        return
+    doubts = [sentence(odd_sentence(odd)) for odd in description["odd"]]
+    used = f"{description['images']:,} images from {description['files']['imported']:,} of "
+    text = f"{used}{description['files']['found']:,} files in the folder."
+    rejected = description["files"]["rejected"]
+    if rejected:
+        text += f" {count(rejected, 'file')} could not be used."
+    about = study.title("dataset", dataset), "Files of the data set"
+    state = CAUTION if doubts or rejected else GOOD
+    yield Light(*about, state, " ".join([text, *doubts]), "imports")
 
 
 def _subjects(study: Study, dataset: str) -> Iterator[Light]:
@@ -82,7 +99,7 @@ def _subjects(study: Study, dataset: str) -> Iterator[Light]:
     if description is None:
         return
     images, unnamed = description["images"], description["unnamed"]["subject"]
-    about = study.title("dataset", dataset), "Subjects are known"
+    about = study.title("dataset", dataset), "Subjects"
     if not unnamed:
         text = f"All {images:,} images have one of {count(description['subjects'], 'subject')}."
         yield Light(*about, GOOD, text, "datasets")
@@ -101,7 +118,7 @@ def _leakage(study: Study, dataset: str) -> Iterator[Light]:
 
 def _leakage_of(study: Study, split: Standing) -> Light:
     about = study.title("dataset", split.dataset)
-    check = f"No leakage under {QUOTED.format(study.title('protocol', split.protocol))}"
+    check = f"Leakage under {QUOTED.format(study.title('protocol', split.protocol))}"
     of_all = f"of {count(split.tested, 'test image')}"
     if split.related is None:
         return Light(about, check, OPEN, sentence(sentences(split.note)), "leakage")
@@ -123,7 +140,7 @@ def _duplicates(study: Study, dataset: str) -> Iterator[Light]:
     if table is None:
         return
     row = table.set_index("kind").loc["any_kind"]
-    about = study.title("dataset", dataset), "No duplicates"
+    about = study.title("dataset", dataset), "Duplicates"
     shown = f"{dataset}/duplicates"
     if not row["pairs"]:
         yield Light(*about, GOOD, "No two images show the same cell.", shown)
@@ -141,7 +158,7 @@ def _few_groups(study: Study, dataset: str) -> Iterator[Light]:
     results = study.results_of(dataset, split.protocol) if split else []
     if not results:
         return
-    about = study.title("dataset", dataset), "Enough groups for an interval"
+    about = study.title("dataset", dataset), "Number of groups behind the intervals"
     few = [groups for row in results if (groups := effective_groups(row.note))]
     most = max(row.groups for row in results)
     weak = join_notes(*(only_notes(row.note, *WITHOUT_GROUPS) for row in results))
@@ -169,7 +186,7 @@ def _baselines(study: Study, dataset: str) -> Iterator[Light]:
         others = rows[rows["above_baseline"] != ABOVE]["model_title"]
         text += f". Not shown for {listing(others)}: {sentences('not_above_baseline')}"
     state = GOOD if len(above) == len(rows) else CAUTION
-    check = "Networks see more than the stain"
+    check = "Networks against the colour of the stain"
     yield Light(study.title("dataset", dataset), check, state, f"{text}.", f"{dataset}/baselines")
 
 
@@ -191,7 +208,7 @@ def _control(study: Study, dataset: str, entry: dict, row: pd.Series) -> Light:
     states = {NO_DIFFERENCE: GOOD, NO_VERDICT: OPEN, FIRST_HIGHER: BAD, SECOND_HIGHER: BAD}
     text = f"{' against '.join(titles)}: {outcome}. {sentence(sentences('same_model'))}"
     table = f"{dataset}/{entry['protocol']}/comparisons"
-    check = "A model does not differ from itself (A against A)"
+    check = "A model against itself (A against A)"
     return Light(
         study.title("dataset", dataset), check, states.get(row["outcome"], OPEN), text, table
     )
@@ -203,7 +220,7 @@ def _identity(study: Study) -> Iterator[Light]:
     states = {VERDICTS["nothing_shared"]: GOOD, VERDICTS["shared"]: BAD}
     states[VERDICTS["unknown"]] = OPEN
     for _, row in () if table is None else table.iterrows():
-        check = f"Nothing tested is also learnt from {row['learnt_from_title']}"
+        check = f"Test images that are also in {row['learnt_from_title']}, which is learnt from"
         protocol = QUOTED.format(row["protocol_title"])
         text = f"Under {protocol}: {row['verdict']}"
         if row["affected"] == row["affected"]:
@@ -218,9 +235,9 @@ def _canaries(study: Study) -> Iterator[Light]:
     if table is None:
         yield Light(
             "All data sets",
-            "Nothing is learnt from permuted labels",
+            "Training on permuted labels",
             OPEN,
-            "There are no canaries.",
+            "No model was trained on permuted labels.",
         )
         return
     for _, row in table[table["labels"] != LABELS["true"]].iterrows():
@@ -229,7 +246,7 @@ def _canaries(study: Study) -> Iterator[Light]:
 
 def _canary(study: Study, row: pd.Series) -> Light:
     protocol = QUOTED.format(row["protocol_title"])
-    check = f"Nothing is learnt from labels {row['labels']}, {row['model_title']}, {protocol}"
+    check = f"Training on labels {row['labels']}: {row['model_title']}, {protocol}"
     lower, upper = row["auc_lower"], row["auc_upper"]
     group_by = study.protocols_of(row["dataset"]).get(row["protocol"], GROUPINGS[0])
     kept = GROUPINGS.index(group_by) >= GROUPINGS.index(UNIT_LEVELS[0])
@@ -252,7 +269,7 @@ def _permutations(study: Study) -> Iterator[Light]:
     table = study.sources.table("tables/permutations")
     for _, row in () if table is None else table.iterrows():
         check = (
-            f"True labels beat labels {row['labels']}, {row['model_title']}, "
+            f"True labels against labels {row['labels']}: {row['model_title']}, "
             f"{QUOTED.format(row['protocol_title'])}"
         )
         ends = (100 * row[f"permuted_labels_{end}"] for end in ("lower", "upper"))
@@ -271,8 +288,11 @@ def _fitted(study: Study) -> Iterator[Light]:
     table = study.sources.table("tables/fitted_artefacts")
     if table is None:
         return
-    about = "All data sets", "Nothing was fitted on test images"
+    about = "All data sets", "Images that anything was fitted on"
     verdicts = dict.fromkeys(table["verdict"])
-    text = f"{count(len(table), 'fitted artefact')} checked by digest: {listing(verdicts)}."
+    text = (
+        f"{count(len(table), 'list')} of images that mean images, networks, thresholds and the "
+        f"like were fitted on, each compared with its fold: {listing(verdicts)}."
+    )
     # A table with another verdict is never written: the check stops the run.
     yield Light(*about, GOOD if len(table) else OPEN, text, "fitted_artefacts")

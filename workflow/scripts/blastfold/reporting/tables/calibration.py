@@ -76,11 +76,12 @@ def tabulate_calibration(
         calibration, shown_calibration, outputs["calibration"], caption, f"tab:calibration-{label}"
     )
     caption = (
-        f"Operating points on {title}: pooled test images, with 95 % intervals over groups. "
-        "Thresholds are chosen on the validation images of each fold; the sensitivity at a "
-        "fixed specificity is read from the ROC curve of the test images, and its interval "
-        "includes the choice of that threshold. Validation positives: images of the positive "
-        "class, and their groups, that the threshold of a fold rests on."
+        f"Operating points on {title}: pooled test images, with 95 % intervals over groups, "
+        "those of the same metrics in the table of results. Thresholds are chosen on the "
+        "validation images of each fold; the sensitivity at a fixed specificity is read from the "
+        "ROC curve of the test images, and its interval includes the choice of that threshold. "
+        "Validation positives: images of the positive class, and their groups, that the threshold "
+        "of a fold rests on."
     )
     _write(points, shown_operating, outputs["operating_points"], caption, f"tab:operating-{label}")
 
