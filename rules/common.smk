@@ -39,6 +39,7 @@ from blastfold.experiment.folders import (
     settle_dates,
 )
 from blastfold.experiment.measured_jobs import measured_jobs
+from blastfold.experiment.report_titles import escaped_titles, titled
 from blastfold.experiment.repository import repository_state
 from blastfold.experiment.resources import DAY, counted, memory, run_time, training_time
 from blastfold.experiment.smears import take_request as take_smears_request
@@ -100,6 +101,14 @@ try:
         )
 except BlastfoldError as error:
     raise WorkflowError(str(error)) from None
+
+
+# Captions of the report take titles from here; the experiment keeps the config without them.
+TITLES = {
+    **experiment.runs.titles,
+    "ablation": {name: entry["title"] for name, entry in config["ablations"].items()},
+}
+config = {**config, "titles": escaped_titles(TITLES)}
 
 
 # Neither in a dry run nor in the processes of single jobs.
@@ -195,15 +204,21 @@ def every(kind, *endings):
     return lambda wildcards: experiment.targets.shown(PRODUCTS[kind], endings)
 
 
+def reported(path, **entry):
+    """An output that is shown in the report, under titles and not under the config's names."""
+    return report(path, **titled(entry, TITLES))
+
+
 def figure_files(name, shown="svg", where=None, **entry):
     """A figure in all its formats, of which one is shown in the report."""
     PRODUCTS["figures"].append(Product.declared("figures", name, entry["category"], where))
     paths = {ending: f"<results>/figures/{name}.{ending}" for ending in ("pdf", "svg", "png")}
-    return list((paths | {shown: report(paths[shown], **entry)}).values())
+    return list((paths | {shown: reported(paths[shown], **entry)}).values())
 
 
 def table_files(name, where=None, **entry):
-    """A table in all its formats, of which the exact one is shown in the report."""
+    """A table in all its formats, of which the page is shown in the report."""
     PRODUCTS["tables"].append(Product.declared("tables", name, entry["category"], where))
     path = f"<results>/tables/{name}"
-    return [report(f"{path}.tsv", **entry), f"{path}.tex", f"{path}.md"]
+    exact = [f"{path}.{ending}" for ending in ("tsv", "tex", "md")]
+    return [*exact, reported(f"{path}.html", **entry)]

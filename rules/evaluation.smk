@@ -21,7 +21,7 @@ rule evaluate_model:
         roc="<results>/evaluation/{dataset}/{protocol}/{model}/roc.tsv",
         precision_recall="<results>/evaluation/{dataset}/{protocol}/{model}/precision_recall.tsv",
         report="<results>/evaluation/{dataset}/{protocol}/{model}/report.tsv",
-        intervals=report(
+        intervals=reported(
             "<results>/evaluation/{dataset}/{protocol}/{model}/intervals.tsv",
             caption="../workflow/report/intervals.rst",
             category="Evaluation",

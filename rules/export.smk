@@ -48,7 +48,7 @@ rule describe_export:
         intervals="<results>/evaluation/{dataset}/{protocol}/{model}/intervals.tsv",
         script=ancient(workflow.source_path("../resources/export/blastfold_predict.py")),
     output:
-        card=report(
+        card=reported(
             "<results>/export/{dataset}/{protocol}/{model}/{networks}/model_card.md",
             caption="../workflow/report/model_card.rst",
             category="Evaluation",

@@ -10,13 +10,13 @@ PAGE_FILES = [
 rule write_page:
     input:
         unpack(experiment.files.page),
-        tables=every("tables", "tsv", "md"),
+        tables=every("tables", "tsv", "md", "html"),
         figures=every("figures"),
         methods="<results>/publication/methods.md",
         provenance="<results>/publication/provenance.json",
         templates=[ancient(workflow.source_path(f"../{name}")) for name in PAGE_FILES],
     output:
-        page=report(
+        page=reported(
             "<results>/index.html",
             caption="../workflow/report/page.rst",
             category="Answer",

@@ -8,7 +8,7 @@ rule write_publication:
         tripod_ai=ancient(workflow.source_path("../resources/checklists/tripod_ai.tsv")),
     output:
         methods=[
-            report(
+            reported(
                 "<results>/publication/methods.md",
                 caption="../workflow/report/methods.rst",
                 category="Publication",
@@ -17,7 +17,7 @@ rule write_publication:
             "<results>/publication/methods.tex",
         ],
         claim=[
-            report(
+            reported(
                 "<results>/publication/checklist_claim.tsv",
                 caption="../workflow/report/checklist.rst",
                 category="Publication",
@@ -26,7 +26,7 @@ rule write_publication:
             "<results>/publication/checklist_claim.md",
         ],
         tripod_ai=[
-            report(
+            reported(
                 "<results>/publication/checklist_tripod_ai.tsv",
                 caption="../workflow/report/checklist.rst",
                 category="Publication",

@@ -125,7 +125,10 @@ def test_captions_are_used_and_free_of_faults(caption):
     assert any(f"workflow/report/{caption.name}" in rule.read_text("utf-8") for rule in rules)
     names = ("ablation", "dataset", "external", "model", "protocol", "slide", "stain")
     wildcards = dict.fromkeys(names, "name")
-    job = {"wildcards": wildcards, "config": {"title": "T", "datasets": {"d": {}}, "seed": 1}}
+    kinds = ("ablation", "dataset", "model", "protocol")
+    titles = {kind: {"name": r"A \*title\*"} for kind in kinds}
+    config = {"title": "T", "datasets": {"d": {}}, "seed": 1, "titles": titles}
+    job = {"wildcards": wildcards, "config": config}
     template = jinja2.Template(caption.read_text("utf-8"), undefined=jinja2.StrictUndefined)
     # Level 2 is a warning: docutils raises an error for it.
     docutils.core.publish_string(

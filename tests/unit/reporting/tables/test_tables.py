@@ -108,7 +108,7 @@ def test_a_missing_number_needs_a_note(tmp_path):
 
 
 def test_unknown_suffix_is_refused(tmp_path):
-    with pytest.raises(BlastfoldError, match=r"tsv, \.tex, \.md"):
+    with pytest.raises(BlastfoldError, match=r"tsv, \.tex, \.md, \.html"):
         writing.write_table(pd.DataFrame({"a": [1]}), [tmp_path / "t.csv"], "c", "l")
 
 
@@ -344,3 +344,21 @@ def test_literature_is_sorted_and_printed_as_it_is(tmp_path):
     assert values.is_monotonic_decreasing
     assert values.iloc[[0, -1]].tolist() == [99.37, 73.7]
     assert "| 96 |" in paths[1].read_text()
+
+
+def test_a_table_as_a_page_shows_what_markdown_shows(tmp_path):
+    rows = [{"model_title": "<b>A & B", "model": "a", "auc": 0.5, "note": "one <class> only"}]
+    rows += [{"model_title": "C", "model": "c", "auc": float("nan"), "note": "x"}]
+    writing.write_table(pd.DataFrame(rows), [tmp_path / "t.html"], "Results. More of them.", "l")
+    page = (tmp_path / "t.html").read_text("utf-8")
+    cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall("<tr>.*", page)]
+    assert cells == [
+        ["Model", "AUC (%)"],
+        ["&lt;b&gt;A &amp; B<sup>a</sup>", "50.00"],
+        ["C", "n/a<sup>b</sup>"],
+    ]
+    assert re.findall('"note">(.*)</p>', page) == [
+        "<sup>a</sup> one &lt;class&gt; only",
+        "<sup>b</sup> x",
+    ]
+    assert "<title>Results</title>" in page

@@ -14,7 +14,7 @@ from blastfold.experiment.runs import Runs
 from blastfold.experiment.stored_files import ATTRIBUTION, EXTERNAL, StoredFiles
 from blastfold.experiment.transfers import starts_from_sources
 
-ENDINGS = {"tables": ("tsv", "tex", "md"), "figures": ("pdf", "svg", "png")}
+ENDINGS = {"tables": ("tsv", "tex", "md", "html"), "figures": ("pdf", "svg", "png")}
 """The formats of tables and of figures."""
 
 CATEGORIES = (

@@ -1,7 +1,7 @@
-"""Tables for people and machines: one table as TSV, LaTeX (booktabs) and Markdown.
+"""Tables for people and machines: one table as TSV, LaTeX (booktabs), Markdown and HTML.
 
 A table is a DataFrame with plain column names and raw values: fractions between 0 and 1, counts,
-text. The TSV holds it as it is. LaTeX and Markdown show it as the thesis prints its tables:
+text. The TSV holds it as it is. The others show it as the thesis prints its tables:
 headings, percent with two decimals, a mean with its standard deviation in one cell, notes below.
 """
 
@@ -20,6 +20,7 @@ from blastfold.core.errors import BlastfoldError
 from blastfold.core.names import METRIC_FACTS
 from blastfold.core.noted_tables import require_notes
 from blastfold.core.tables import format_table
+from blastfold.reporting.tables.html_pages import html_page
 
 FRACTIONS = frozenset(name for name, metric in METRIC_FACTS.items() if metric.percent) | {
     "first",
@@ -46,6 +47,7 @@ HEADINGS = {name: metric.heading for name, metric in METRIC_FACTS.items()} | {
     "external": "Other data set",
     "first_author": "First author",
     "printed": "Printed (%)",
+    "recall": "Recall (%)",
     "ours": "Ours (%)",
     "difference": "Difference (points)",
     "printed_in": "Printed in",
@@ -133,7 +135,7 @@ def write_table(
 
     Args:
         table: Plain column names; fractions, counts and text as they are.
-        paths: Files to write; the suffix of each (.tsv, .tex or .md) gives its format.
+        paths: Files to write; the suffix of each (.tsv, .tex, .md or .html) gives its format.
         caption: Caption in plain text.
         label: LaTeX label, for instance ``"tab:datasets"``.
 
@@ -145,6 +147,7 @@ def write_table(
         ".tsv": lambda: format_table(table),
         ".tex": lambda: to_latex(table, caption, label),
         ".md": lambda: to_markdown(table, caption),
+        ".html": lambda: to_html(table, caption),
     }
     for path in map(Path, paths):
         if path.suffix not in writers:
@@ -212,6 +215,14 @@ def to_markdown(table: pd.DataFrame, caption: str) -> str:
     for letter, note in notes.items():
         lines += ["", f"<sup>{letter}</sup> {_markdown_cell((note, ''))}"]
     return "\n".join(lines) + "\n"
+
+
+def to_html(table: pd.DataFrame, caption: str) -> str:
+    """Return a page with the table, its caption above and its notes below."""
+    shown, notes = present(table)
+    numeric = [_is_numeric(table, column) for column in shown]
+    headings = [heading_of(column) for column in shown]
+    return html_page(caption, headings, numeric, shown.to_numpy().tolist(), notes)
 
 
 def present(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
