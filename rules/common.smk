@@ -1,6 +1,7 @@
 """The experiment that all rules ask, and what needs Snakemake's own functions; no rules here."""
 
 import gc
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,11 +19,20 @@ SCRIPTS = (ROOT / "workflow" / "scripts").resolve()
 LIBRARY = SCRIPTS / "blastfold"
 sys.path.insert(0, str(SCRIPTS))
 
+from blastfold.core.console import (
+    Durations,
+    PlannedJob,
+    RunConsole,
+    install,
+    is_wanted,
+    job_name,
+    keep_ticking,
+)
 from blastfold.core.errors import BlastfoldError
 from blastfold.core.failures import FailedJob, describe_failures
 from blastfold.core.files import digest_file
 from blastfold.core.hardware import declared_threads, has_gpu, installed_memory
-from blastfold.core.run_watch import announce_run
+from blastfold.core.run_watch import QUIET, announce_run, quieten_libraries
 from blastfold.datasets.accounting import describe_imports
 from blastfold.experiment.citation import citation
 from blastfold.experiment.code_digests import rule_digest
@@ -46,12 +56,14 @@ from blastfold.experiment.smears import take_request as take_smears_request
 from blastfold.experiment.targets import Product
 from blastfold.planning.machine_checks import urgent_findings
 from blastfold.planning.needed_disk import describe_needed_disk
+from blastfold.planning.run_plan import describe_plan
 
 WEIGHTS = "resources/weights"
 
 DEFAULT_CONFIG = "config.yaml"
 
 announce_run()
+quieten_libraries(workflow.output_settings.verbose)
 
 try:
     check_config_files(workflow.overwrite_configfiles or workflow.configfiles or [DEFAULT_CONFIG])
@@ -111,6 +123,33 @@ TITLES = {
 config = {**config, "titles": escaped_titles(TITLES)}
 
 
+# Snakemake's own lines stay with --verbose, with --quiet on the command line and in dry runs.
+CONSOLE = None
+if workflow.exec_mode.name == "DEFAULT":
+    shown = workflow.output_settings
+    if is_wanted(shown.quiet, shown.verbose, workflow.dryrun):
+        console = RunConsole(
+            Durations(Path(workflow.pathvars.get("benchmarks")) / "seconds.json"),
+            workflow.resource_settings.cores or workflow.resource_settings.nodes or 1,
+        )
+        CONSOLE = console if install(logger, console) else None
+    os.environ[QUIET] = "1" if CONSOLE else ""
+
+
+def planned_jobs():
+    """The jobs of this run, with the names of their log files and their threads."""
+    folder = workflow.pathvars.get("logs")
+    return [
+        PlannedJob(
+            job.jobid,
+            job.rule.name,
+            job_name(map(str, job.log), folder, job.rule.name, dict(job.wildcards.items())),
+            job.threads,
+        )
+        for job in workflow.dag.needrun_jobs()
+    ]
+
+
 # Neither in a dry run nor in the processes of single jobs.
 onstart:
     record_experiment(experiment.results, CONFIGS)
@@ -118,12 +157,25 @@ onstart:
         # The limit of jobs per second is meant for clusters. With it Snakemake 9 wakes once a second for
         # every job that has finished, and after 170 jobs this takes a sixth of a core.
         workflow.scheduler.job_rate_limiter = None
+    if CONSOLE:
+        jobs = planned_jobs()
+        asked = f"make estimate CONFIG={CONFIGS[0]}" if CONFIGS else "make estimate"
+        device = "GPU" if TRAINS_ON_GPU else "CPU"
+        machine = (device, CONSOLE.cores)
+        known = experiment.inputs.public_counts
+        plan = describe_plan(
+            config, known, experiment.results, jobs, machine, CONSOLE.durations, asked
+        )
+        CONSOLE.begin(plan, jobs)
+        keep_ticking(logger, CONSOLE)
     for finding in urgent_findings(ROOT.resolve(), Path(experiment.results)):
         logger.warning(str(finding))
 
 
 # The account of every import, and where the answer is, are also the end of the run.
 onsuccess:
+    if CONSOLE:
+        CONSOLE.end([])
     for line in describe_imports(experiment.results, experiment.inputs.imported):
         logger.info(line)
     if (page := Path(experiment.results) / "index.html").is_file():
@@ -131,6 +183,8 @@ onsuccess:
 
 
 onerror:
+    if CONSOLE:
+        CONSOLE.end([])
     failed_jobs = [
         FailedJob(job.rule.name, dict(job.wildcards.items()), list(map(str, job.log)))
         for member in workflow.scheduler.failed

@@ -125,9 +125,21 @@ def test_the_network_has_its_cost(finished):
     assert not (folder / RESULTS / "tables" / "cells" / "efficiency.tsv").exists()
 
 
-def test_progress_is_visible(finished):
-    _, _, output = finished
-    assert "cells/holdout/simple_cnn/fold-0: epoch 1/1: loss" in output
+def test_the_run_prints_its_plan_and_its_end_and_its_logs_have_the_rest(finished):
+    folder, _, output = finished
+    [plan] = re.findall(r"(?s)(  data  .*?--verbose prints every job)", output)
+    assert f"{HOSTILE}: images counted by the import, subjects known after the import" in plan
+    assert "runs (1 data set, 2 protocols, 1 model), 3 folds in all" in plan
+    assert "not known before the first run; make estimate CONFIG=" in plan
+    assert re.search(r"^\d+ jobs in \d", output, re.MULTILINE)
+    assert "epoch 1/1: loss" not in output
+    assert "Finished jobid" not in output
+    logs = "".join(path.read_text("utf-8") for path in folder.glob("logs/mine/train_*/**/*.log"))
+    assert "cells/holdout/simple_cnn/fold-0: epoch 1/1: loss" in logs
+    assert "cpu_feature_guard" not in logs
+    seconds = json.loads((folder / "benchmarks/mine/seconds.json").read_text("utf-8"))["seconds"]
+    assert all(value > 0 for value in seconds.values())
+    assert any(name.startswith("train_model/cells/holdout") for name in seconds)
 
 
 def test_predictions_cover_every_image_of_every_fold(finished):
@@ -323,7 +335,8 @@ def test_the_page_agrees_with_the_tables(finished):
     chosen = intervals.query("view == 'pooled' and metric == 'auc' and recommended == True")
     [row] = chosen.to_dict("records")
     assert f"reaches an AUC of {100 * float(row['value']):.1f} %" in page
-    assert "none of the 47 test images is related to a training image" in page
+    text = re.sub(r"<[^>]*>", "", page)
+    assert "none of the 47 test images is related to a training image" in text
     assert html.escape(HOSTILE, quote=False) in page
     assert "1 rejected file" in page
     cells = json.loads(page.partition('id="gallery-cells">')[2].partition("</script>")[0])

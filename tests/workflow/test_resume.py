@@ -34,7 +34,7 @@ def test_killed_workflow_continues_its_training(tmp_path):
     config["datasets"]["cells"] |= {"format": "photographs", "sheet": "sheet.csv"}
     config["models"]["simple_cnn"] |= {"epochs": EPOCHS, "folds_in_one_job": True}
     target = f"{RUN}/predictions.tsv"
-    command = snakemake_command(tmp_path, target, config=config)
+    command = snakemake_command(tmp_path, target, "--verbose", config=config)
     first = subprocess.Popen(
         command,
         cwd=tmp_path,
@@ -57,7 +57,7 @@ def test_killed_workflow_continues_its_training(tmp_path):
     assert snakemake(tmp_path, "--unlock", config=config).returncode == 0
     write_photographs(tmp_path / "new", 2)
     (tmp_path / "new" / "broken.jpg").write_text("no photograph")
-    words = ("--rerun-incomplete", "--config", "smears=new", "model=simple_cnn")
+    words = ("--rerun-incomplete", "--verbose", "--config", "smears=new", "model=simple_cnn")
     second = snakemake(tmp_path, target, "smears", *words, config=config)
     assert second.returncode == 0, second.stdout
     assert f"fold-0: continuing after epoch {EPOCHS}/{EPOCHS}" in second.stdout

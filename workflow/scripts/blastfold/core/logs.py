@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from blastfold.core.errors import BlastfoldError
-from blastfold.core.run_watch import end_with_run
+from blastfold.core.run_watch import QUIET, end_with_run
 
 
 @contextlib.contextmanager
@@ -18,7 +18,8 @@ def log_to(path: str | os.PathLike) -> Iterator[None]:
     """Send everything a rule prints to its log file.
 
     The file descriptors themselves are redirected, because TensorFlow and OpenCV print from
-    C++. Messages of level INFO and above also reach the terminal, so that progress is visible.
+    C++. Messages of level INFO and above also reach the terminal, or errors alone where a console
+    prints the progress of the run (:mod:`blastfold.core.console`).
     A :class:`BlastfoldError` ends the process with its message alone, and so does a full disk; any
     other exception leaves its traceback in the log file and on the terminal. The process also ends
     when Snakemake does.
@@ -37,6 +38,8 @@ def log_to(path: str | os.PathLike) -> Iterator[None]:
             os.dup2(log_descriptor, descriptor)
         os.close(log_descriptor)
         handlers = [logging.StreamHandler(sys.stderr), logging.StreamHandler(terminal)]
+        if os.environ.get(QUIET):
+            handlers[1].setLevel(logging.ERROR)
         _install(handlers)
         try:
             end_with_run()

@@ -18,6 +18,9 @@ from blastfold.core.errors import BlastfoldError
 VARIABLE = "BLASTFOLD_RUN"
 """Environment variable that tells a job the process of its Snakemake."""
 
+QUIET = "BLASTFOLD_QUIET"
+"""Environment variable with which jobs print errors alone; their log files have everything."""
+
 GRACE = 10.0
 """Seconds that a training has to save its state."""
 
@@ -30,6 +33,16 @@ def announce_run() -> None:
     """Tell the jobs that this process starts that they belong to it."""
     number = os.getpid()
     os.environ[VARIABLE] = f"{number} {_start_of(number) or ''} {_process_namespace()}"
+
+
+def quieten_libraries(verbose: bool) -> None:
+    """Let TensorFlow in the jobs of this process log warnings and errors alone.
+
+    Args:
+        verbose: Whether its other lines (instructions of the processor, devices) are wanted.
+    """
+    if not verbose:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 
 
 def end_with_run(grace: float = GRACE) -> None:
