@@ -389,8 +389,7 @@ rule describe_comparisons:
 rule describe_protocol_gap:
     input:
         gap="<results>/evaluation/{dataset}/protocol_gap.tsv",
-        metrics=experiment.files.of_runs("metrics.tsv", experiment.runs.gap_of),
-        intervals=experiment.files.of_runs("intervals.tsv", experiment.runs.gap_of),
+        folds=experiment.files.of_protocols("folds/{dataset}/{protocol}.tsv"),
     output:
         table=table_files(
             "{dataset}/protocol_gap",
@@ -416,7 +415,6 @@ rule describe_protocol_gap:
         mem_mb=memory(2000),
         runtime=run_time(10),
     params:
-        runs=experiment.shown.described(experiment.runs.gap_of),
         titles=experiment.shown.titles_of_gap,
         title=experiment.shown.title,
         code=code_digest("describe_protocol_gap"),
@@ -512,6 +510,7 @@ rule describe_results:
         differences=experiment.files.of_protocols("baselines/{dataset}/{protocol}/differences.tsv"),
         subjects=experiment.files.of_runs("subject_metrics.tsv", experiment.runs.true_of),
         drawn=experiment.files.of_runs("metrics.tsv", experiment.runs.shown_of),
+        drawn_intervals=experiment.files.of_runs("intervals.tsv", experiment.runs.shown_of),
         published=ancient(workflow.source_path("../resources/published_results.tsv")),
     output:
         table=table_files(

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 stored, outputs, settings = snakemake.input, snakemake.output, snakemake.params
 label = f"tab:protocol-gap-{snakemake.wildcards.dataset}"
 with log_to(snakemake.log[0]):
-    tabulate_protocol_gap(stored.gap, settings.titles, settings.title, label, outputs.table)
-    plot_protocol_gap(
-        stored.metrics, stored.intervals, settings.runs, settings.title, outputs.figure
-    )
+    about = stored.gap, stored.folds, settings.titles, settings.title
+    tabulate_protocol_gap(*about, label, outputs.table)
+    plot_protocol_gap(*about, outputs.figure)

@@ -23,7 +23,8 @@ with log_to(snakemake.log[0]):
     tabulate_results(metrics, intervals, runs, title, labels[0], outputs.table)
     by_subject = params.runs, title, labels[2], outputs.subjects
     tabulate_subject_results(stored.subjects, *by_subject)
-    plot_accuracy_comparison(stored.drawn, params.drawn, stored.published, title, outputs.figure)
+    drawn = stored.drawn, stored.drawn_intervals, params.drawn
+    plot_accuracy_comparison(*drawn, stored.published, title, outputs.figure)
     tabulate_baselines(**compared, titles=params.titles, label=labels[1], paths=outputs.baselines)
     plot_baselines(
         **compared,

@@ -324,8 +324,14 @@ def test_from_files_to_tables_and_figures(files):
         [files / f"comparisons.{ending}" for ending in endings],
     )
     titles = {"model": TITLES, "protocol": {"by_image": "By image", "by_subject": "By subject"}}
+    folds = [files / "splits" / f"{protocol}.tsv" for protocol in titles["protocol"]]
+    rows = [("a", 0, 0, "train"), ("b", 0, 0, "train"), ("c", 0, 1, "train")]
+    for path, count in zip(folds, (2, 3), strict=True):
+        path.parent.mkdir(exist_ok=True)
+        split = pd.DataFrame(rows[:count], columns=["image_id", "repeat", "fold", "role"])
+        split.to_csv(path, sep="\t", index=False)
     comparison_tables.tabulate_protocol_gap(
-        files / "gap.tsv", titles, "Title", "tab:g", [files / f"gaps.{e}" for e in endings]
+        files / "gap.tsv", folds, titles, "Title", "tab:g", [files / f"gaps.{e}" for e in endings]
     )
     shown = pd.read_csv(files / "comparisons.tsv", sep="\t")
     assert len(shown) == 3 * len(comparison_tables.COMPARED_METRICS)
@@ -339,12 +345,18 @@ def test_from_files_to_tables_and_figures(files):
     assert cell.replace("-", "\N{MINUS SIGN}") in (files / "comparisons.md").read_text()
     assert len(pd.read_csv(files / "gaps.tsv", sep="\t")) == len(shown)
     assert "the same 120" in (files / "gaps.md").read_text()
+    assert (
+        "Training images of a fold: By image 2; By subject 1 to 2. "
+        in (files / "gaps.md").read_text()
+    )
     for ending in ("png", "svg", "pdf"):
         figures = [files / f"{name}.{ending}" for name in ("differences", "gap_figure")]
         figures_of_comparisons.plot_differences(
             files / "by_subject.tsv", TITLES, "Title", [figures[0]]
         )
-        figures_of_comparisons.plot_protocol_gap(metrics, limits, runs, "Title", [figures[1]])
+        figures_of_comparisons.plot_protocol_gap(
+            files / "gap.tsv", folds, titles, "Title", [figures[1]]
+        )
         assert all(figure.stat().st_size > 1000 for figure in figures)
     results = [files / f"results.{ending}" for ending in endings]
     result_tables.tabulate_results(metrics, limits, runs, "Title", "tab:r", results)

@@ -8,7 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from blastfold.core.names import fold_scopes
+from blastfold.core.interval_table import read_intervals
+from blastfold.core.names import POOLED, fold_scopes
 from blastfold.reporting.figures import style
 from blastfold.reporting.tables.reproduction import MODEL_TITLES, read_literature, read_published
 from blastfold.reporting.tables.results import headline_scope, read_metrics
@@ -20,6 +21,7 @@ PRINTED = "Thesis, printed"
 
 def plot_accuracy_comparison(
     metrics: Paths,
+    intervals: Paths,
     runs: Sequence[dict],
     published: str | os.PathLike,
     title: str,
@@ -29,6 +31,7 @@ def plot_accuracy_comparison(
 
     Args:
         metrics: ``metrics.tsv`` of each run on the data set.
+        intervals: ``intervals.tsv`` of each run.
         runs: For each run, in the same order, a dict with model, model_title, protocol,
             protocol_title and ``reproduces``, the thesis' data set or None.
         published: ``resources/published_results.tsv``.
@@ -37,32 +40,29 @@ def plot_accuracy_comparison(
     """
     printed = read_published(published)
     rows = []
-    for path, run in zip(metrics, runs, strict=True):
+    for path, limits, run in zip(metrics, intervals, runs, strict=True):
+        quoted = read_intervals(limits, ["accuracy"]).loc[(POOLED, "accuracy")]
         of_run = printed.query("dataset == @run['reproduces'] and model == @run['model']")
         values = sorted({float(value) / 100 for value in of_run["accuracy"] if value})
-        rows.append(run | accuracy_of(read_metrics(path)) | {"printed": values})
+        ends = {"accuracy": quoted["value"], "lower": quoted["lower"], "upper": quoted["upper"]}
+        rows.append(run | accuracy_of(read_metrics(path)) | ends | {"printed": values})
     style.save_figure(accuracy_comparison(rows, title), paths)
 
 
 def accuracy_of(metrics: pd.DataFrame) -> dict:
-    """Return a run's accuracy (fractions): its headline value, sd and the value of each fold."""
+    """Return a run's accuracy (fractions): its headline value and the value of each fold."""
     folds = metrics.loc[fold_scopes(metrics.index), "accuracy"].tolist()
-    spread = metrics.at["sd", "accuracy"] if len(folds) > 1 else float("nan")
-    return {
-        "accuracy": metrics.at[headline_scope(metrics), "accuracy"],
-        "sd": spread,
-        "folds": folds,
-    }
+    return {"accuracy": metrics.at[headline_scope(metrics), "accuracy"], "folds": folds}
 
 
 @style.styled
 def accuracy_comparison(rows: Sequence[dict], title: str) -> Figure:
-    """Draw a mark for each model and protocol, with its folds and their standard deviation.
+    """Draw a mark for each model and protocol, with its folds and its 95 % interval.
 
     Args:
-        rows: For each run model, model_title, protocol, protocol_title, accuracy, sd (NaN where
-            there is one fold), folds (accuracy of each) and printed (values of the thesis);
-            fractions.
+        rows: For each run model, model_title, protocol, protocol_title, accuracy, lower and upper
+            (NaN where there is no interval), folds (accuracy of each) and printed (values of the
+            thesis); fractions.
         title: Title of the figure.
     """
     models = list(dict.fromkeys(row["model"] for row in rows))
@@ -84,7 +84,7 @@ def accuracy_comparison(rows: Sequence[dict], title: str) -> Figure:
     axes.set_xticks(range(len(models)), [style.wrap(model_titles[m], characters) for m in models])
     axes.set_xlim(-0.6, len(models) - 0.4)
     axes.tick_params(axis="x", length=0)
-    axes.set_ylabel("Accuracy (%)")
+    axes.set_ylabel("Accuracy (%), 95 % interval")
     axes.margins(y=0.08)
     axes.grid(axis="y")
     style.set_percent_axis(axes)
@@ -209,7 +209,9 @@ def _draw_run(axes: Axes, row: dict, place: float, step: float, order: int) -> N
     if len(folds) > 1:
         offsets = np.linspace(-0.28, 0.28, len(folds)) * step
         axes.scatter(place + offsets, folds, s=7, color=colour, alpha=0.45, linewidths=0, zorder=2)
-    spread = None if np.isnan(row["sd"]) else row["sd"]
+    ends = row["accuracy"] - row["lower"], row["upper"] - row["accuracy"]
+    # An interval of the exact kind may touch the value; rounding must not cross it.
+    spread = None if np.isnan(ends).any() else np.clip(ends, 0, None)[:, np.newaxis]
     axes.errorbar(
         place,
         row["accuracy"],

@@ -8,17 +8,23 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from blastfold.core.interval_table import read_intervals
-from blastfold.core.names import POOLED
 from blastfold.core.notes import FIRST_HIGHER, SECOND_HIGHER
 from blastfold.reporting.figures import style
-from blastfold.reporting.tables.comparisons import COMPARED_METRICS, read_recommended
-from blastfold.reporting.tables.results import read_metrics
+from blastfold.reporting.tables.comparisons import (
+    COMPARED_METRICS,
+    read_recommended,
+    training_sizes,
+)
 from blastfold.reporting.tables.writing import MINUS, heading_of
 
 Paths = Iterable[str | os.PathLike]
 
 GAP_METRICS = ("accuracy", "auc")
+
+FAR = {"ha": "right", "va": "bottom", "fontsize": 6, "color": style.GREY, "xytext": (0, 3)} | {
+    "textcoords": "offset points"
+}
+"""Look of the images that a difference is about."""
 
 
 def plot_differences(
@@ -75,83 +81,87 @@ def differences(comparisons: pd.DataFrame, titles: Mapping[str, str], title: str
 
 
 def plot_protocol_gap(
-    metrics: Paths,
-    intervals: Paths,
-    runs: Sequence[dict],
+    gap: str | os.PathLike,
+    folds: Paths,
+    titles: Mapping[str, Mapping[str, str]],
     title: str,
     paths: Paths,
 ) -> None:
-    """Draw accuracy and AUC of every model under every protocol, a line for each model.
+    """Draw what the protocol adds to accuracy and AUC of every model.
 
     Args:
-        metrics: ``metrics.tsv`` of each run.
-        intervals: ``intervals.tsv`` of each run.
-        runs: For each run, in the same order, a dict with model, model_title, protocol,
-            protocol_title and group_by.
+        gap: ``protocol_gap.tsv`` of the data set.
+        folds: Table of folds of each of its protocols.
+        titles: Titles by name under ``"model"`` and ``"protocol"``.
         title: Title of the figure.
         paths: Figures to write.
     """
-    rows = []
-    for values, limits, run in zip(metrics, intervals, runs, strict=True):
-        value, limit = (
-            read_metrics(values).loc[POOLED],
-            read_intervals(limits, GAP_METRICS).loc[POOLED],
-        )
-        for metric in GAP_METRICS:
-            ends = {end: limit.at[metric, end] for end in ("lower", "upper")}
-            rows.append(run | {"metric": metric, "value": value[metric]} | ends)
-    style.save_figure(protocol_gap(pd.DataFrame(rows), title), paths)
+    rows = read_recommended(gap)
+    figure = protocol_gap(rows, titles, training_sizes(folds), title)
+    style.save_figure(figure, paths)
 
 
 @style.styled
-def protocol_gap(rows: pd.DataFrame, title: str) -> Figure:
-    """Draw a slope chart: protocols from left to right, one panel per metric.
+def protocol_gap(
+    rows: pd.DataFrame,
+    titles: Mapping[str, Mapping[str, str]],
+    sizes: Mapping[str, str],
+    title: str,
+) -> Figure:
+    """Draw a forest plot of paired differences: one line per model and pair of protocols.
 
     Args:
-        rows: model, model_title, protocol, protocol_title, metric (accuracy or auc), value,
-            lower and upper (fractions; NaN where undefined), protocols in the order in which
-            they are shown.
+        rows: As :func:`blastfold.reporting.tables.comparisons.read_recommended` returns them.
+        titles: Titles by name under ``"model"`` and ``"protocol"``.
+        sizes: Training images of each protocol in words.
         title: Title of the figure.
     """
-    protocols = rows.drop_duplicates("protocol").set_index("protocol")["protocol_title"]
-    models = rows.drop_duplicates("model").set_index("model")["model_title"]
-    figure = Figure(figsize=(style.TWO_COLUMNS, 80 * style.MILLIMETRE))
-    panels = figure.subplots(1, len(GAP_METRICS), sharey=True)
-    step = min(0.09, 0.5 / len(models))
+    keys = ["first_protocol", "second_protocol", "model"]
+    lines = list(dict.fromkeys(rows[keys].itertuples(index=False, name=None)))
+    pairs = list(dict.fromkeys(line[:2] for line in lines))
+    headings = [_pair_text(pair, titles["protocol"], sizes) for pair in pairs]
+    height = 34 + 5 * len(headings) + 9 * max(len(lines), 1)
+    figure = Figure(figsize=(style.TWO_COLUMNS, height * style.MILLIMETRE))
+    panels = figure.subplots(1, len(GAP_METRICS), sharey=True, sharex=True)
     for axes, metric in zip(panels, GAP_METRICS, strict=True):
-        for order, (model, model_title) in enumerate(models.items()):
-            chosen = rows[(rows["metric"] == metric) & (rows["model"] == model)]
-            places = protocols.index.get_indexer(chosen["protocol"])
-            shift = (order - (len(models) - 1) / 2) * step
-            below, above = chosen["value"] - chosen["lower"], chosen["upper"] - chosen["value"]
-            axes.errorbar(
-                places + shift,
-                chosen["value"],
-                # An interval of the exact kind may touch the value; rounding must not cross it.
-                yerr=np.clip([below, above], 0, None),
-                color=style.SERIES[order % len(style.SERIES)],
-                marker=style.MARKERS[order % len(style.MARKERS)],
-                markersize=5,
-                markeredgecolor="white",
-                markeredgewidth=0.5,
-                linewidth=1,
-                elinewidth=0.9,
-                capsize=2,
-                label=style.wrap(model_title, 60, 2),
-            )
-        width = int(56 / len(protocols))
-        titles = [style.wrap(name, width) for name in protocols]
-        axes.set_xticks(range(len(protocols)), titles)
-        axes.set_xlim(-0.5, len(protocols) - 0.5)
-        axes.tick_params(axis="x", length=0)
-        axes.set_ylabel(heading_of(metric))
-        axes.yaxis.set_tick_params(labelleft=True)
-        axes.grid(axis="y")
-        style.set_percent_axis(axes)
-    figure.suptitle(style.wrap(title, 100), fontsize=8)
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4))
+        axes.axvline(0, color=style.BLACK, linewidth=0.7, zorder=1)
+        for row in rows[rows["metric"] == metric].to_dict("records"):
+            place = lines.index(tuple(row[key] for key in keys))
+            _draw_difference(axes, row, place)
+            axes.annotate(_images_text(row), (1, place), xycoords=("axes fraction", "data"), **FAR)
+        axes.set_title(heading_of(metric).removesuffix(" (%)"))
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.grid(axis="x")
+        axes.xaxis.set_major_formatter(FuncFormatter(style.signed_points))
+        axes.set_xlabel("Difference (points)")
+    labels = [
+        style.wrap(titles["model"][model], 26, 2)
+        + (f" ({pairs.index((first, second)) + 1})" if len(pairs) > 1 else "")
+        for first, second, model in lines
+    ]
+    panels[0].set_yticks(range(len(lines)), labels)
+    panels[0].set_ylim(max(len(lines), 1) - 0.5, -0.5)
+    numbered = [f"({place}) {text}" for place, text in enumerate(headings, start=1)]
+    shown = headings if len(headings) == 1 else numbered
+    figure.suptitle("\n".join([style.wrap(title, 100), *shown]), fontsize=8)
+    for label, outcome in style.OUTCOMES.items():
+        panels[0].errorbar([], [], label=label, linestyle="none", **_look(outcome))
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
+
+
+def _pair_text(pair: Sequence[str], titles: Mapping[str, str], sizes: Mapping[str, str]) -> str:
+    first, second = (
+        f"{style.wrap(titles[name], 40, 1)} ({sizes[name]} training images)" for name in pair
+    )
+    return f"{first} {MINUS} {second}"
+
+
+def _images_text(row: Mapping) -> str:
+    if row["view"] == "common images":
+        return f"same {row['common_images']} images"
+    return f"{row['first_images']} and {row['second_images']} images"
 
 
 def _draw_difference(axes, row: dict, place: int) -> None:

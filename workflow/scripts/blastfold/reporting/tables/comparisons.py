@@ -3,13 +3,16 @@
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 
-from blastfold.core.names import FOLDS, PROCEDURE, RATES
+from blastfold.core.fold_table import read_folds
+from blastfold.core.names import FOLDS, PROCEDURE, RATES, TRAIN
 from blastfold.core.notes import make_note, without_notes
 from blastfold.core.tables import read_table
 from blastfold.reporting.notes import sentences
+from blastfold.reporting.tables.results import split_counts
 from blastfold.reporting.tables.writing import heading_of, write_table
 from blastfold.reporting.verdicts import control_words, outcome_words
 
@@ -79,6 +82,7 @@ def comparison_rows(
 
 def tabulate_protocol_gap(
     gap: str | os.PathLike,
+    folds: Paths,
     titles: Mapping[str, Mapping[str, str]],
     title: str,
     label: str,
@@ -88,6 +92,7 @@ def tabulate_protocol_gap(
 
     Args:
         gap: ``protocol_gap.tsv`` of the data set.
+        folds: Table of folds of each of its protocols.
         titles: Titles by name under ``"model"`` and ``"protocol"``.
         title: Title of the data set.
         label: LaTeX label.
@@ -96,9 +101,28 @@ def tabulate_protocol_gap(
     caption = (
         f"What the protocol adds to the result on {title}: the first protocol minus the second, "
         "on the images that both tested where these are enough. "
+        f"Training images of a fold: {_sizes_text(training_sizes(folds), titles['protocol'])}. "
         f"{verdict_caption(read_recommended(gap))}"
     )
     write_table(gap_rows(read_recommended(gap), titles), paths, caption, label)
+
+
+def training_sizes(folds: Paths) -> dict[str, str]:
+    """Return the training images of each protocol in words, for instance "184 to 190".
+
+    Args:
+        folds: Tables of folds, each named after its protocol.
+    """
+    sizes = {}
+    for path in map(Path, folds):
+        counts = split_counts(read_folds(path))
+        ends = dict.fromkeys(str(counts[f"{TRAIN}_{end}"]) for end in ("min", "max"))
+        sizes[path.stem] = " to ".join(ends)
+    return sizes
+
+
+def _sizes_text(sizes: Mapping[str, str], titles: Mapping[str, str]) -> str:
+    return "; ".join(f"{titles.get(name, name)} {size}" for name, size in sizes.items())
 
 
 def gap_rows(gap: pd.DataFrame, titles: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
