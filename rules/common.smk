@@ -251,6 +251,7 @@ def resource_digests(*names):
 
 # What the rules declare; the targets `tables` and `figures` ask for all of it.
 PRODUCTS = {"tables": [], "figures": []}
+FIGURE_CAPTIONS = {}
 
 
 def every(kind, *endings):
@@ -266,6 +267,7 @@ def reported(path, **entry):
 def figure_files(name, shown="svg", where=None, **entry):
     """A figure in all its formats, of which one is shown in the report."""
     PRODUCTS["figures"].append(Product.declared("figures", name, entry["category"], where))
+    FIGURE_CAPTIONS[name] = Path(entry["caption"]).stem
     paths = {ending: f"<results>/figures/{name}.{ending}" for ending in ("pdf", "svg", "png")}
     return list((paths | {shown: reported(paths[shown], **entry)}).values())
 

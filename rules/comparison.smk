@@ -518,7 +518,14 @@ rule describe_results:
             caption="../workflow/report/results.rst",
             category="Comparison",
             subcategory="{dataset}",
-            labels={"show": "Results (table)"},
+            labels={"show": "Results in full (table)"},
+        ),
+        quoted=table_files(
+            "{dataset}/quoted",
+            caption="../workflow/report/quoted.rst",
+            category="Comparison",
+            subcategory="{dataset}",
+            labels={"show": "Results to quote (table)"},
         ),
         subjects=table_files(
             "{dataset}/subject_results",

@@ -57,15 +57,22 @@ rule write_publication:
         "../workflow/scripts/write_publication.py"
 
 
+# Captions of figures, read for the manuscript. The rules of all figures come before this file.
+CAPTIONS = sorted(f"{name}.rst" for name in set(FIGURE_CAPTIONS.values()))
+
+
 rule assemble_publication:
     input:
         tables=every("tables", "tex"),
         figures=every("figures", "pdf"),
         methods="<results>/publication/methods.tex",
+        answer="<results>/answer.rst",
+        captions=[ancient(workflow.source_path(f"../workflow/report/{name}")) for name in CAPTIONS],
     output:
         tables=directory("<results>/publication/tables"),
         figures=directory("<results>/publication/figures"),
         document="<results>/publication/main.tex",
+        supplement="<results>/publication/supplement.tex",
     log:
         "<logs>/assemble_publication.log",
     conda:
@@ -74,8 +81,15 @@ rule assemble_publication:
         mem_mb=memory(2000),
         runtime=run_time(10),
     params:
-        titles=experiment.shown.publication_titles,
-        title=lambda wildcards: config["title"],
+        # A function, because Snakemake takes a brace in a plain parameter for a wildcard.
+        about=lambda wildcards: {
+            **experiment.shown.main_document,
+            "titles": experiment.shown.publication_titles(wildcards),
+            "title": config["title"],
+            "captions": FIGURE_CAPTIONS,
+            "citation": citation(ROOT),
+        },
+        captions=[digest_file(ROOT / "workflow" / "report" / name) for name in CAPTIONS],
         code=code_digest("assemble_publication"),
     message:
         "Collecting tables and figures for print"

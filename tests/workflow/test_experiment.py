@@ -310,7 +310,13 @@ def test_publication_holds_what_was_computed(finished):
     assert r"Zellen\_1: 50 \% \& größe \#2 \{x\}" in (pack / "methods.tex").read_text("utf-8")
     assert (pack / "figures" / "cells-subject_folds-roc.pdf").is_file()
     assert (pack / "tables" / "cells-subject_folds-simple_cnn.tex").is_file()
-    document = (pack / "main.tex").read_text("utf-8")
+    main, supplement = (
+        (pack / f"{name}.tex").read_text("utf-8") for name in ("main", "supplement")
+    )
+    document = main + supplement
+    assert main.count("tables/") <= 3
+    assert "{tables/cells-quoted.tex}" in main
+    assert "is related to a training image" in main
     # Snakemake keeps a hidden time stamp in both folders.
     files = [path for kind in ("tables", "figures") for path in (pack / kind).glob("[!.]*")]
     assert len(files) > 15

@@ -13,7 +13,6 @@ with log_to(snakemake.log[0]):
     assemble_publication(
         **dict(snakemake.input.items()),
         root=Path(snakemake.output.document).parents[1],
-        titles=snakemake.params.titles,
-        title=snakemake.params.title,
+        about=snakemake.params.about,
         outputs=dict(snakemake.output.items()),
     )

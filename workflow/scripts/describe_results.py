@@ -6,7 +6,7 @@ from blastfold.core.logs import log_to
 from blastfold.reporting.figures.accuracy import plot_accuracy_comparison
 from blastfold.reporting.figures.baselines import plot_baselines
 from blastfold.reporting.tables.baselines import tabulate_baselines
-from blastfold.reporting.tables.results import tabulate_results
+from blastfold.reporting.tables.results import tabulate_quoted, tabulate_results
 from blastfold.reporting.tables.subjects import tabulate_subject_results
 
 if TYPE_CHECKING:
@@ -18,12 +18,13 @@ metrics = [*stored.metrics, *stored.baseline_metrics]
 intervals = [*stored.intervals, *stored.baseline_intervals]
 runs = [*params.runs, *params.baselines]
 compared = {"differences": stored.differences, "protocols": params.protocols, "title": title}
-labels = [f"tab:{kind}-{name}" for kind in ("results", "baselines", "subject-results")]
+labels = [f"tab:{kind}-{name}" for kind in ("results", "baselines", "subject-results", "quoted")]
 with log_to(snakemake.log[0]):
     tabulate_results(metrics, intervals, runs, title, labels[0], outputs.table)
+    drawn = stored.drawn, stored.drawn_intervals, params.drawn
+    tabulate_quoted(*drawn, title, labels[3], outputs.quoted)
     by_subject = params.runs, title, labels[2], outputs.subjects
     tabulate_subject_results(stored.subjects, *by_subject)
-    drawn = stored.drawn, stored.drawn_intervals, params.drawn
     plot_accuracy_comparison(*drawn, stored.published, title, outputs.figure)
     tabulate_baselines(**compared, titles=params.titles, label=labels[1], paths=outputs.baselines)
     plot_baselines(

@@ -102,7 +102,7 @@ def test_times_are_kept_for_the_next_run(console):
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"seconds": 1}', '{"seconds": {"a": "b"}}'])
-def test_a_damaged_file_of_times_is_no_error(tmp_path, content):
+def test_a_damaged_file_of_times_stops_nothing(tmp_path, content):
     (tmp_path / "seconds.json").write_text(content)
     assert Durations(tmp_path / "seconds.json").jobs == {}
 

@@ -13,6 +13,7 @@ from support.repository import REPOSITORY
 
 from blastfold.core.errors import BlastfoldError, InputError
 from blastfold.experiment.repository import repository_state
+from blastfold.reporting.page.render import answer_text
 from blastfold.reporting.publication import document
 from blastfold.reporting.publication.checklist import (
     facts,
@@ -641,17 +642,31 @@ def assemble(folder, title=HOSTILE):
     pack.mkdir()
     methods = pack / "methods.tex"
     methods.write_text(to_latex({"Images": [f"{title} comprised 1 image."]}), "utf-8")
+    answer, caption = folder / "answer.rst", folder / "roc.rst"
+    answer.write_text(f"* {answer_text([{'source': False, 'answer': [title]}])[2:]}", "utf-8")
+    caption.write_text(
+        "Curves on {{ snakemake.config.titles.dataset[snakemake.wildcards.dataset] }},\n``bold``."
+    )
     document.assemble_publication(
         tables=[write_tables(folder, title, rows) for rows in (3, 60)],
         figures=figures,
         methods=methods,
+        answer=answer,
+        captions=[caption],
         root=folder,
-        titles={"dataset": {"cells": title}, "protocol": {}, "model": {"big": "VGG19"}},
-        title=title,
+        about={
+            "dataset": "cells",
+            "protocol": "holdout",
+            "titles": {"dataset": {"cells": title}, "protocol": {}, "model": {"big": "VGG19"}},
+            "title": title,
+            "captions": {"{dataset}/{protocol}/roc": "roc"},
+            "citation": {"authors": title, "title": "Blastfold", "version": "1"},
+        },
         outputs={
             "tables": pack / "tables",
             "figures": pack / "figures",
             "document": pack / "main.tex",
+            "supplement": pack / "supplement.tex",
         },
     )
     return pack
@@ -667,13 +682,19 @@ def test_the_figure_of_attributions_names_the_tested_data_set():
 
 def test_document_shows_every_table_and_figure(tmp_path):
     pack = assemble(tmp_path, "Cells")
-    text = (pack / "main.tex").read_text("utf-8")
+    main = (pack / "main.tex").read_text("utf-8")
+    text = main + (pack / "supplement.tex").read_text("utf-8")
     shown = {f"tables/cells-results-{rows}.tex" for rows in (3, 60)}
     shown |= {f"figures/cells-{name}.pdf" for name in ("holdout-roc", "architectures-big")}
     shown.add("figures/literature_comparison.pdf")
     assert {str(path.relative_to(pack)) for path in pack.glob("*/*")} == shown
-    assert all(f"{{{name}}}" in text for name in shown)
-    assert r"\caption{ROC curves: Cells, holdout.}" in text
+    assert all(text.count(f"{{{name}}}") == 1 for name in shown)
+    # The main document has the results and the figure of the chosen protocol, with the report's own
+    # caption; everything else is in the supplement.
+    assert "\\section*{Results}\nCells\n" in main
+    assert r"\caption{ROC curves: Cells, holdout. Curves on Cells, bold.}" in main
+    assert main.count(r"\includegraphics") == 1
+    assert r"\bibitem{blastfold} Cells. Blastfold. Version 1." in main
     assert r"\caption{The network, stage by stage: Cells, VGG19.}" in text
     # Journal widths are kept; what is larger than the page is made to fit.
     assert r"\includegraphics{figures/cells-holdout-roc.pdf}" in text
@@ -704,10 +725,11 @@ def test_letters_that_pdflatex_lacks_are_declared():
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_document_with_hostile_titles_compiles(tmp_path):
     pack = assemble(tmp_path)
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "main.tex"]
-    run = subprocess.run(command, cwd=pack, capture_output=True, text=True, errors="replace")
-    assert run.returncode == 0, run.stdout[-3000:]
-    assert (pack / "main.pdf").stat().st_size > 10_000
+    for name in ("main", "supplement"):
+        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", f"{name}.tex"]
+        run = subprocess.run(command, cwd=pack, capture_output=True, text=True, errors="replace")
+        assert run.returncode == 0, run.stdout[-3000:]
+        assert (pack / f"{name}.pdf").stat().st_size > 10_000
 
 
 def test_pack_needs_neither_tensorflow_nor_keras():

@@ -13,7 +13,7 @@ from support.repository import RESOURCES
 from blastfold.core.errors import BlastfoldError, InputError
 from blastfold.core.names import CELLS, METRICS
 from blastfold.evaluation import metrics
-from blastfold.reporting.tables import reproduction, results, writing
+from blastfold.reporting.tables import latex, reproduction, results, writing
 
 HOSTILE = "a_b & 100 % $x^2$ {#1} ~ \\cmd < > | Zürich"
 
@@ -65,7 +65,7 @@ def test_markdown_survives_pipes_and_markup():
 
 
 def test_latex_escapes_every_special_character():
-    escaped = writing.escape_latex(HOSTILE)
+    escaped = latex.escape_latex(HOSTILE)
     assert escaped == (
         r"a\_b \& 100 \% \$x\textasciicircum{}2\$ \{\#1\} \textasciitilde{} "
         r"\textbackslash{}cmd \textless{} \textgreater{} \textbar{} Zürich"
@@ -87,13 +87,25 @@ def test_latex_table_is_whole_and_balanced():
     assert plain.count("{") == plain.count("}")
 
 
-def test_wide_tables_are_turned_and_long_ones_break():
-    wide = pd.DataFrame([range(writing.WIDEST + 1)], columns=list("abcdefghijk"))
-    assert r"\begin{sidewaystable}" in writing.to_latex(wide, "c", "l")
-    long = pd.DataFrame({"a": range(writing.LONGEST + 1)})
+def test_wide_tables_are_set_in_parts_and_long_ones_break():
+    values = {f"c{number}": [0.123456789] for number in range(20)}
+    wide = pd.DataFrame({"model_title": ["Net"], "model": ["net"], **values})
+    text = writing.to_latex(wide, "c", "l")
+    parts = re.findall(r"\\begin\{tabular\}\{(l?r+)\}", text)
+    assert len(parts) == 2
+    assert sum(part.count("r") for part in parts) == 20
+    assert text.count("Net & ") == len(parts)
+    assert text.count(r"\caption") == 1
+    assert "sideways" not in text
+    long = pd.DataFrame({"a": range(latex.LONGEST + 1)})
     text = writing.to_latex(long, "c", "l")
     assert text.count(r"\begin{longtable}{r}") == text.count(r"\end{longtable}") == 1
-    assert text.count(r" \\") == writing.LONGEST + 1 + 2
+    assert text.count(r" \\") == latex.LONGEST + 1 + 2
+
+
+def test_long_texts_break_within_their_cell():
+    text = writing.to_latex(pd.DataFrame({"name": ["word " * 20], "n": [1]}), "c", "l")
+    assert r"\begin{tabular}{p{45mm}r}" in text
 
 
 def test_a_missing_number_needs_a_note(tmp_path):

@@ -250,7 +250,7 @@ def is_wanted(quiet: Iterable, verbose: bool, dry_run: bool) -> bool:
     """Return whether a run prints its console: with the quietness of the profile, no other one.
 
     Args:
-        quiet: What Snakemake was told to be quiet about, members of its ``Quietness``.
+        quiet: What Snakemake is quiet about, members of its ``Quietness``.
         verbose: Whether ``--verbose`` was given.
         dry_run: Whether nothing is run.
     """

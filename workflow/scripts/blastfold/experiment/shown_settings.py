@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from blastfold.core.names import BASELINES
+from blastfold.core.names import BASELINES, GROUPINGS
 from blastfold.experiment.leak_contrasts import ARMS
 from blastfold.experiment.pretraining import source_of
-from blastfold.experiment.runs import Run, Runs
+from blastfold.experiment.runs import Run, Runs, Split
 from blastfold.experiment.transfers import transfers
 
 MACHINE_KEYS = ("device", "other_versions", "measure_speed", "watts")
@@ -202,6 +202,21 @@ class ShownSettings:
             "models": {wildcards.model: model},
             "pretraining": sources,
         }
+
+    @property
+    def main_document(self) -> dict[str, str]:
+        """Return data set and protocol of the manuscript's main document.
+
+        It is the first data set that is not a source task, under the protocol that keeps the
+        coarsest groups together; of several the first of the config.
+        """
+        splits = [Split(*split) for split in self.runs.true_splits]
+        sources = {entry["dataset"] for entry in self.runs.config["pretraining"].values()}
+        own = [split for split in splits if split.dataset not in sources] or splits
+        protocols = self.runs.config["protocols"]
+        same = [split for split in own if split.dataset == own[0].dataset]
+        best = max(same, key=lambda split: GROUPINGS.index(protocols[split.protocol]["group_by"]))
+        return {"dataset": best.dataset, "protocol": best.protocol}
 
     def publication_titles(self, wildcards) -> dict[str, dict[str, str]]:
         """Return the titles of data sets, protocols, models and ablations, by kind and name.

@@ -218,7 +218,8 @@ class Targets:
 
     def publication(self) -> list[str]:
         """Return the publication pack."""
-        names = ["methods.md", "methods.tex", "provenance.json", "main.tex", "tables", "figures"]
+        names = ["methods.md", "methods.tex", "provenance.json", "main.tex", "supplement.tex"]
+        names += ["tables", "figures"]
         names += [
             f"checklist_{checklist}.{ending}"
             for checklist in ("claim", "tripod_ai")

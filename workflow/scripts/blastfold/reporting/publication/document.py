@@ -1,54 +1,27 @@
-"""A minimal LaTeX document of all tables and figures, and the files that it needs."""
+"""A manuscript and its supplement in LaTeX: the main tables and figures, and all others.
+
+The main document has the results in one paragraph, at most three tables and four figures; the
+supplement has everything else, with the appendix tables (what was fitted on what, cost, printed
+results) at its end.
+"""
 
 import logging
 import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from blastfold.core.errors import BlastfoldError
 from blastfold.core.files import written_whole
-from blastfold.reporting.tables.writing import escape_latex, heading_of
+from blastfold.reporting.publication.captions import CAPTIONS, REFERENCES, ReportCaptions
+from blastfold.reporting.tables.latex import escape_latex
+from blastfold.reporting.tables.writing import heading_of
 
 logger = logging.getLogger(__name__)
 
 KINDS = ("dataset", "protocol", "model")
 """The meaning of the folders of a table or figure, from the outside in."""
-
-CAPTIONS = {
-    "accuracy_comparison": "Accuracy of all models under all protocols",
-    "architecture": "The network, stage by stage",
-    "attribution": "Where the networks look on test cells",
-    "augmented_images": "What each random change does to a training image",
-    "calibration": "Reliability diagrams",
-    "class_distribution": "Images of each class",
-    "confusion_matrix": "Confusion matrix of the test images",
-    "decision_curve": "Net benefit of all models by threshold",
-    "detection": "Leukocytes that the detector missed, and false detections",
-    "differences": "Differences between models with their intervals",
-    "effects": "Effect of each choice",
-    "efficiency": "Accuracy against cost, with Pareto fronts",
-    "duplicates": "Pairs of images that show the same cell",
-    "example_images": "Example images of both classes",
-    "leakage": "Share of the test images that are related to training images",
-    "learning_curve": "Results by the share of the training groups",
-    "literature_comparison": "Measured and published accuracies",
-    "mean_images": "Mean image of each fold's training images",
-    "precision_recall": "Precision against recall",
-    "protocol_gap": "The same models under different protocols",
-    "risk_coverage": "Error rate of the images that each model is most certain of",
-    "roc": "ROC curves",
-    "selected_tiles": "The best and the worst images of each class for a linear probe",
-    "stain_macenko": "Images before and after stain normalisation (Macenko)",
-    "stain_reinhard": "Images before and after stain normalisation (Reinhard)",
-    "subjects": "Probabilities of the cells of every subject",
-    "transfer": "From the source tasks to the models that start from them",
-    "tiles": "Tissue of a slide, its kept and its rejected tiles",
-    "variance_components": "Variance of the results by seeds, splits and subjects",
-    "training_curves": "Accuracy, loss and F1 by epoch",
-}
-"""Captions of figures, by name; any other figure has its name as caption."""
 
 POINTS_PER_MILLIMETRE = 72 / 25.4
 
@@ -76,50 +49,163 @@ PREAMBLE = r"""% Compiles with pdfLaTeX, LuaLaTeX or XeLaTeX (tectonic).
 \IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}
 \usepackage{textcomp}
 @letters@\fi
-\usepackage{booktabs,graphicx,longtable,rotating}
+\usepackage{booktabs,graphicx,longtable}
 \setlength{\belowcaptionskip}{6pt}
 \title{@title@}
-\author{}
+\author{First Author \and Second Author}
 \date{}
 \begin{document}
 \maketitle
 """
+
+MOST_TABLES, MOST_FIGURES = 3, 4
+"""Tables and figures of the main document, at most."""
+
+MAIN_TABLES = (
+    *("datasets", "{dataset}/quoted", "{dataset}/leak_contrast", "{split}/comparisons"),
+    "external_test",
+)
+MAIN_FIGURES = (
+    *("{split}/roc", "{dataset}/protocol_gap", "{dataset}/baselines", "{split}/calibration"),
+    *("{split}/differences", "external_test"),
+)
+"""What the main document shows, in the order of preference; what does not exist is left out."""
+
+APPENDIX = (
+    *("imports", "fitted_artefacts", "identity", "compute_cost", "network_cost"),
+    *("printed_audit", "reproduction", "literature"),
+)
+"""Tables at the end of the supplement."""
 
 
 def assemble_publication(
     tables: Iterable[str | os.PathLike],
     figures: Iterable[str | os.PathLike],
     methods: str | os.PathLike,
+    answer: str | os.PathLike,
+    captions: Iterable[str | os.PathLike],
     root: str | os.PathLike,
-    titles: dict[str, dict[str, str]],
-    title: str,
-    outputs: dict[str, str],
+    about: Mapping,
+    outputs: Mapping[str, str],
 ) -> None:
-    """Collect tables and figures and write the document that shows them.
+    """Collect tables and figures and write the documents that show them.
 
     Args:
         tables: LaTeX tables below ``{root}/tables``.
         figures: PDF figures below ``{root}/figures``.
-        methods: The methods section as LaTeX, in the same folder as the document.
+        methods: The methods section as LaTeX, in the same folder as the documents.
+        answer: The answers of the results page, which are the results in one paragraph.
+        captions: The report's captions (reStructuredText).
         root: Folder that the names of tables and figures are relative to.
-        titles: Titles of the entries of the config: kind -> name -> title.
-        title: Title of the document.
-        outputs: ``tables`` and ``figures`` (folders) and ``document`` (main.tex).
+        about: title; titles of the entries of the config (kind -> name -> title); dataset and
+            protocol of the main document; captions (figure or table as its rule declares it, with
+            wildcards in braces -> name of its caption); citation of the workflow.
+        outputs: ``tables`` and ``figures`` (folders), ``document`` (main.tex) and ``supplement``.
 
     Raises:
         BlastfoldError: When two files would get the same name.
     """
     collected = collect(tables, Path(root) / "tables", outputs["tables"])
     drawn = collect(figures, Path(root) / "figures", outputs["figures"])
-    text = document(
-        list(collected.values()),
-        {copy: figure_caption(name, titles) for name, copy in drawn.items()},
-        Path(methods),
-        title,
-    )
-    with written_whole(outputs["document"]) as partial:
-        partial.write_text(text, encoding="utf-8", newline="\n")
+    report = ReportCaptions(about["captions"], captions, about["titles"])
+    shown = {
+        name: " ".join([figure_caption(name, about["titles"]), report.of(name)]).strip()
+        for name in drawn
+    }
+    main = [
+        chosen(kinds, about, files, most)
+        for kinds, files, most in (
+            (MAIN_TABLES, collected, MOST_TABLES),
+            (MAIN_FIGURES, drawn, MOST_FIGURES),
+        )
+    ]
+    others = [name for name in collected if name not in main[0]]
+    others.sort(key=lambda name: "/".join(name) in APPENDIX)
+    rest = [name for name in drawn if name not in main[1]]
+    results = results_paragraph(Path(answer).read_text("utf-8"))
+    pages = {
+        "document": main_body(Path(methods), results, about["citation"]),
+        "supplement": ["@floats@"],
+    }
+    names = {"document": main, "supplement": (others, rest)}
+    heading = {"document": about["title"], "supplement": f"Supplement: {about['title']}"}
+    for kind, body in pages.items():
+        chosen_tables, chosen_figures = names[kind]
+        floats = _flushed([_input(collected[name]) for name in chosen_tables])
+        floats += _flushed([_figure(drawn[name], shown[name]) for name in chosen_figures])
+        read = [collected[name].read_text("utf-8") for name in chosen_tables]
+        read += [Path(methods).read_text("utf-8"), results]
+        read += [shown[name] for name in chosen_figures]
+        text = document(heading[kind], body, floats, "".join(read))
+        with written_whole(outputs[kind]) as partial:
+            partial.write_text(text, encoding="utf-8", newline="\n")
     logger.info("%d tables, %d figures", len(collected), len(drawn))
+
+
+def chosen(
+    patterns: Iterable[str], about: Mapping, there: Iterable[tuple[str, ...]], most: int
+) -> list[tuple[str, ...]]:
+    """Return the first files that exist, at most so many.
+
+    Args:
+        patterns: Names with {dataset} and {split}, in the order of preference.
+        about: See :func:`assemble_publication`.
+        there: Names of the files that there are, by their parts.
+        most: So many at most.
+    """
+    split = f"{about['dataset']}/{about['protocol']}"
+    wanted = [pattern.format(dataset=about["dataset"], split=split) for pattern in patterns]
+    found = {"/".join(name): name for name in there}
+    return [found[name] for name in wanted if name in found][:most]
+
+
+def results_paragraph(answer: str) -> str:
+    """Return the answers of the results page as one paragraph of plain text.
+
+    Args:
+        answer: One bullet of reStructuredText per data set.
+    """
+    lines = [line.removeprefix("* ") for line in answer.splitlines() if line.strip()]
+    return re.sub(r"\\(.)", r"\1", " ".join(lines))
+
+
+def main_body(methods: Path, results: str, citation: Mapping[str, str]) -> list[str]:
+    """Return the sections of the main document; the floats take the place of ``@floats@``."""
+    software = escape_latex(
+        f"{citation['authors']}. {citation['title']}. Version {citation['version']}."
+    )
+    return [
+        r"\begin{abstract}",
+        "Write the abstract here.",
+        r"\end{abstract}",
+        rf"\input{{{methods.name}}}",
+        r"\section*{Results}",
+        escape_latex(results or "No result has been evaluated."),
+        "@floats@",
+        r"\begin{thebibliography}{9}",
+        rf"\bibitem{{blastfold}} {software}",
+        *(rf"\bibitem{{{key}}} {escape_latex(text)}" for key, text in REFERENCES.items()),
+        r"\end{thebibliography}",
+    ]
+
+
+def document(title: str, body: Sequence[str], floats: Sequence[str], read: str) -> str:
+    """Return a LaTeX document; all files are in its folder or one folder below.
+
+    Args:
+        title: Title in plain text.
+        body: Its lines; the line ``@floats@`` becomes the tables and figures.
+        floats: Lines of tables and figures.
+        read: All text that it prints, for letters that pdfLaTeX does not have.
+    """
+    letters = unknown_letters("".join([title, *body, read]))
+    preamble = PREAMBLE.replace("@letters@", letters).replace("@title@", escape_latex(title))
+    lines = [part for line in body for part in (floats if line == "@floats@" else [line])]
+    return "\n".join([preamble, *lines, r"\end{document}", ""])
+
+
+def _input(path: Path) -> str:
+    return rf"\input{{{path.parent.name}/{path.name}}}"
 
 
 def collect(
@@ -149,24 +235,6 @@ def collect(
         shutil.copyfile(file, copy)
         copies[parts] = copy
     return copies
-
-
-def document(tables: list[Path], figures: dict[Path, str], methods: Path, title: str) -> str:
-    """Return the LaTeX document; all files are in its folder or one folder below.
-
-    Args:
-        tables: LaTeX tables, in the order in which they are shown.
-        figures: Captions (plain text) of PDF figures.
-        methods: The methods section.
-        title: Title in plain text.
-    """
-    inputs = [methods.read_text("utf-8"), *(path.read_text("utf-8") for path in tables)]
-    letters = unknown_letters("".join([title, *inputs, *figures.values()]))
-    preamble = PREAMBLE.replace("@letters@", letters).replace("@title@", escape_latex(title))
-    body = [rf"\input{{{methods.name}}}", r"\clearpage"]
-    body += _flushed([rf"\input{{{path.parent.name}/{path.name}}}" for path in tables])
-    body += _flushed([_figure(path, caption) for path, caption in figures.items()])
-    return "\n".join([preamble, *body, r"\end{document}", ""])
 
 
 def figure_caption(parts: tuple[str, ...], titles: dict[str, dict[str, str]]) -> str:

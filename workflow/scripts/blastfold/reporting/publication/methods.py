@@ -15,7 +15,8 @@ from blastfold.core.notes import NO_VERDICT
 from blastfold.reporting.publication import data_facts, training_facts
 from blastfold.reporting.publication.records import ExternalTest, Records
 from blastfold.reporting.publication.wording import count, listing, sentence, span
-from blastfold.reporting.tables.writing import escape_latex, heading_of
+from blastfold.reporting.tables.latex import escape_latex
+from blastfold.reporting.tables.writing import heading_of
 
 VIEWS = {
     POOLED: "the pooled test images' values",

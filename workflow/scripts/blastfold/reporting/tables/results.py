@@ -16,6 +16,7 @@ from blastfold.core.names import (
     METRICS,
     POOLED,
     SD,
+    SHOWN_METRICS,
     TEST,
     TRAIN,
     VALIDATION,
@@ -32,6 +33,8 @@ Paths = Iterable[str | os.PathLike]
 
 REPEATS_VIEW = "mean of repeats"
 """View of the mean of several repeats, each with its folds taken together."""
+
+QUOTED_ENDS = ("", "_lower", "_upper")
 
 UNKNOWN_GROUPS = "groups_of_unknown_subjects"
 """The code of intervals over leakage groups that may be incomplete."""
@@ -186,6 +189,35 @@ def tabulate_results(
             "repeats are averaged."
         )
     write_table(pd.concat(tables, ignore_index=True), paths, caption, label)
+
+
+def tabulate_quoted(
+    metrics: Paths, intervals: Paths, runs: Sequence[dict], title: str, label: str, paths: Paths
+) -> None:
+    """Write the results to quote: one row per run, in the metrics that papers print.
+
+    Args:
+        metrics: ``metrics.tsv`` of each run.
+        intervals: ``intervals.tsv`` of each run.
+        runs: As for :func:`tabulate_results`, with group_by.
+        title: Title of the data set.
+        label: LaTeX label.
+        paths: Tables to write.
+    """
+    rows = []
+    for path, limits, run in zip(metrics, intervals, runs, strict=True):
+        table = result_rows(read_metrics(path), read_intervals(limits, METRICS))
+        shown = ["view", *(f"{name}{end}" for name in SHOWN_METRICS for end in QUOTED_ENDS), "note"]
+        row = table[table["view"] != "mean of folds"][shown].iloc[0].to_dict()
+        names = {key: run[key] for key in ("protocol", "protocol_title", "model", "model_title")}
+        rows.append({**names, "kept_together": run["group_by"].replace("_", " "), **row})
+    caption = (
+        f"Results to quote on {title}: all test images of a model under a protocol together, with "
+        "95 % intervals over leakage groups. Kept together: what the protocol never divides "
+        "between training and test; results that are divided by image are not about new subjects. "
+        "All metrics and folds are in the table of results."
+    )
+    write_table(pd.DataFrame(rows).drop(columns="view"), paths, caption, label)
 
 
 def result_rows(metrics: pd.DataFrame, intervals: pd.DataFrame | None = None) -> pd.DataFrame:

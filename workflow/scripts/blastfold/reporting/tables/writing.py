@@ -10,7 +10,6 @@ import math
 import os
 import re
 import string
-import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from blastfold.core.names import METRIC_FACTS
 from blastfold.core.noted_tables import require_notes
 from blastfold.core.tables import format_table
 from blastfold.reporting.tables.html_pages import html_page
+from blastfold.reporting.tables.latex import MINUS, latex_table
 
 FRACTIONS = frozenset(name for name, metric in METRIC_FACTS.items() if metric.percent) | {
     "first",
@@ -92,36 +92,6 @@ MISSING = "n/a"
 UNKNOWN = "unknown"
 """What they show for a count that nobody can know, because the source does not name a relation."""
 
-LONGEST = 40
-"""Rows of the longest table that still fits on a page; a longer one breaks across pages."""
-
-WIDEST = 10
-"""Columns of the widest table that is set upright; a wider one is turned."""
-
-MINUS = "\N{MINUS SIGN}"
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
-    "±": r"$\pm$",
-    "\N{MULTIPLICATION SIGN}": r"$\times$",
-    MINUS: "$-$",
-    "\n": " ",
-    "\t": " ",
-}
-
 
 def write_table(
     table: pd.DataFrame, paths: Iterable[str | os.PathLike], caption: str, label: str
@@ -178,30 +148,11 @@ def write_both(
 
 
 def to_latex(table: pd.DataFrame, caption: str, label: str) -> str:
-    """Return a LaTeX table that fits its page.
-
-    It never grows wider than the text; a table of many columns is turned, one of many rows
-    breaks across pages. It needs the packages booktabs, graphicx, longtable and rotating.
-    """
+    """Return a LaTeX table that fits its page (see :mod:`blastfold.reporting.tables.latex`)."""
     shown, notes = present(table)
-    alignment = ["r" if _is_numeric(table, column) else "l" for column in shown]
-    headings = [
-        _latex_heading(heading_of(column), side)
-        for column, side in zip(shown, alignment, strict=True)
-    ]
-    heading = " & ".join(headings) + r" \\"
-    rows = [" & ".join(map(_latex_cell, row)) + r" \\" for row in shown.to_numpy()]
-    title = [
-        rf"\caption{{{escape_latex(caption)}}}",
-        rf"\label{{{re.sub(r'[^A-Za-z0-9:.-]+', '-', label)}}}",
-    ]
-    below = [
-        rf"\par\vspace{{2pt}}{{\footnotesize $^{{{letter}}}$ {escape_latex(note)}\par}}"
-        for letter, note in notes.items()
-    ]
-    arrange = _long_latex if len(rows) > LONGEST else _floating_latex
-    lines = arrange("".join(alignment), heading, rows, title, below)
-    return "\n".join([r"% Needs \usepackage{booktabs,graphicx,longtable,rotating}.", *lines, ""])
+    numeric = [_is_numeric(table, column) for column in shown]
+    headings = [heading_of(column) for column in shown]
+    return latex_table(headings, numeric, shown.to_numpy().tolist(), notes, caption, label)
 
 
 def to_markdown(table: pd.DataFrame, caption: str) -> str:
@@ -267,11 +218,6 @@ def heading_of(column: str) -> str:
     return HEADINGS.get(plain, plain.replace("_", " ").capitalize())
 
 
-def escape_latex(text: str) -> str:
-    """Escape text for LaTeX; letters beyond ASCII stay as they are (UTF-8)."""
-    return "".join(_LATEX.get(character, character) for character in text)
-
-
 def format_value(column: str, value: object) -> str:
     """Return one value as LaTeX and Markdown show it in this column."""
     if isinstance(value, str):
@@ -325,61 +271,6 @@ def _is_numeric(table: pd.DataFrame, column: str) -> bool:
 def _letters() -> Iterator[str]:
     for length in itertools.count(1):
         yield from map("".join, itertools.product(string.ascii_lowercase, repeat=length))
-
-
-def _floating_latex(
-    alignment: str, heading: str, rows: list[str], title: list[str], below: list[str]
-) -> list[str]:
-    upright = len(alignment) <= WIDEST
-    environment, place = ("table", "[htbp]") if upright else ("sidewaystable", "")
-    return [
-        rf"\begin{{{environment}}}{place}",
-        r"\centering",
-        *title,
-        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-        rf"\begin{{tabular}}{{{alignment}}}",
-        r"\toprule",
-        heading,
-        r"\midrule",
-        *rows,
-        r"\bottomrule",
-        r"\end{tabular}}",
-        *below,
-        rf"\end{{{environment}}}",
-    ]
-
-
-def _long_latex(
-    alignment: str, heading: str, rows: list[str], title: list[str], below: list[str]
-) -> list[str]:
-    head = [r"\toprule", heading, r"\midrule"]
-    return [
-        r"\begingroup\scriptsize\setlength{\tabcolsep}{3pt}",
-        rf"\begin{{longtable}}{{{alignment}}}",
-        *title,
-        r"\\",
-        *head,
-        r"\endfirsthead",
-        *head,
-        r"\endhead",
-        r"\bottomrule",
-        r"\endfoot",
-        *rows,
-        r"\end{longtable}",
-        *below,
-        r"\endgroup",
-    ]
-
-
-def _latex_heading(heading: str, side: str) -> str:
-    lines = [escape_latex(line) for line in textwrap.wrap(heading, 12)]
-    stacked = r"\\".join(lines)
-    return stacked if len(lines) == 1 else rf"\shortstack[{side}]{{{stacked}}}"
-
-
-def _latex_cell(cell: tuple[str, str]) -> str:
-    text, letter = cell
-    return escape_latex(text) + (f"$^{{{letter}}}$" if letter else "")
 
 
 def _markdown_cell(cell: tuple[str, str]) -> str:
