@@ -59,7 +59,6 @@ HEADINGS = {name: metric.heading for name, metric in METRIC_FACTS.items()} | {
     "permuted_labels": "AUC, permuted labels (%)",
     "smallest": "Smallest (%)",
     "largest": "Largest (%)",
-    "recall": "Recall (%)",
     "on_cell": "On the cell (%)",
     "cell_share": "Cell's share of the picture (%)",
     "network_value": "Network (%)",
