@@ -3,6 +3,8 @@
 import gc
 import os
 import sys
+import tarfile
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,11 +15,41 @@ from snakemake.logging import logger
 # as often as Python does by itself takes a tenth of the time of planning.
 gc.set_threshold(50_000, 20, 20)
 
-ROOT = Path(workflow.current_basedir) / ".."
+
+def checkout(basedir):
+    """The folder of the repository; a hosted source (`github(...)`) is unpacked once per commit."""
+    if isinstance(basedir, (str, os.PathLike)):
+        return Path(basedir) / ".."
+    repository = basedir.hosted_repo.repo
+    commit = repository.git.rev_parse(f"{basedir.ref}^{{commit}}")
+    folder = Path(workflow.sourcecache.cache_path) / "blastfold" / commit
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Whole or not at all, whoever else unpacks it at the same time.
+        with tempfile.TemporaryDirectory(dir=folder.parent) as unfinished:
+            packed = Path(unfinished) / "all.tar"
+            with packed.open("wb") as file:
+                repository.archive(file, commit)
+            with tarfile.open(packed) as archive:
+                archive.extractall(Path(unfinished) / "all", filter="data")
+            try:
+                (Path(unfinished) / "all").replace(folder)
+            except OSError:
+                if not folder.is_dir():
+                    raise
+    return folder
+
+
+HOSTED = not isinstance(workflow.current_basedir, (str, os.PathLike))
+ROOT = checkout(workflow.current_basedir)
 SCHEMAS = ROOT / "workflow" / "schemas"
 SCRIPTS = (ROOT / "workflow" / "scripts").resolve()
 LIBRARY = SCRIPTS / "blastfold"
 sys.path.insert(0, str(SCRIPTS))
+if HOSTED:
+    # Snakemake runs a copy of each script, which finds the library next to the others only here.
+    others = [path for path in (os.environ.get("PYTHONPATH"),) if path]
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(SCRIPTS), *others])
 
 from blastfold.core.console import (
     Durations,

@@ -1,6 +1,7 @@
 """The links of the documents lead to files and headings, and the files that they name exist."""
 
 import re
+import shlex
 import subprocess
 import tomllib
 
@@ -8,6 +9,7 @@ import docutils.core
 import jinja2
 import pytest
 import yaml
+from snakemake.cli import get_argument_parser as snakemake_parser
 from support.repository import REPOSITORY, SCHEMA, SCRIPTS
 
 from blastfold.experiment.config import check_config
@@ -94,6 +96,67 @@ def test_complete_configs_of_the_documents_pass_the_check(document):
     assert complete
     for config in complete:
         check_config(config, SCHEMA, document)
+
+
+COMMANDS = [REPOSITORY / name for name in ("README.md", "docs/your-data.md", "docs/running.md")]
+PLACEHOLDERS = {
+    **dict.fromkeys(("<config>", "$CONFIG"), "config.yaml"),
+    **{"<folder>": "folder", "<name>": "name", "<split>": "split"},
+}
+
+
+def _commands():
+    """The commands in blocks of the documents for users, without their comments."""
+    for document in COMMANDS:
+        for block in FENCE.findall(document.read_text("utf-8")):
+            for line in block.splitlines()[1:-1]:
+                command = line.partition("  #")[0].strip()
+                if command.startswith(("make ", "snakemake ")):
+                    yield document, command
+
+
+@pytest.mark.parametrize(
+    ("document", "command"),
+    [pytest.param(*found, id=found[1]) for found in dict.fromkeys(_commands())],
+)
+def test_commands_of_the_documents_are_understood(document, command):
+    """make plans them without running; Snakemake reads their options, targets and files."""
+    for placeholder, value in PLACEHOLDERS.items():
+        command = command.replace(placeholder, value)
+    program, *words = shlex.split(command)
+    if program == "make":
+        run = ["make", "--no-print-directory", "--dry-run", *words]
+        subprocess.run(run, cwd=REPOSITORY, capture_output=True, check=True)
+        return
+    parser = snakemake_parser()
+    parsed = parser.parse_args(words)
+    rules = "".join(path.read_text("utf-8") for path in (REPOSITORY / "rules").glob("*.smk"))
+    for target in parsed.targets:
+        assert "/" in target or f"rule {target}:" in rules, target
+    named = [*(parsed.configfile or []), parsed.workflow_profile or "."]
+    assert [name for name in map(str, named) if not (REPOSITORY / name).exists()] == []
+
+
+def test_the_test_config_is_complete():
+    config = yaml.safe_load((REPOSITORY / ".test/config/config.yaml").read_text("utf-8"))
+    assert check_config(config, SCHEMA, "test")["models"]["simple_cnn"]["epochs"] == 1
+
+
+def test_the_changelog_has_the_release_of_this_version():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
+    changelog = (REPOSITORY / "CHANGELOG.md").read_text("utf-8")
+    releases = re.findall(r"^## (\d+\.\d+\.\d+) - \d{4}-\d\d-\d\d$", changelog, re.MULTILINE)
+    assert releases[0] == project["version"]
+    citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text("utf-8"))
+    assert citation["version"] == project["version"]
+
+
+def test_the_readme_is_short_and_its_pictures_are_small():
+    readme = (REPOSITORY / "README.md").read_text("utf-8")
+    assert len(readme.splitlines()) <= 140
+    pictures = [name for name in LINK.findall(readme) if name.endswith(".png")]
+    assert pictures
+    assert all((REPOSITORY / name).stat().st_size < 300_000 for name in pictures)
 
 
 def test_every_example_of_the_manual_is_yaml():

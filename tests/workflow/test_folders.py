@@ -1,9 +1,11 @@
 """Where the files of an experiment are: by its name, in another folder, under a module's prefix."""
 
 import json
+import os
 import subprocess
 import sys
 
+import pytest
 import yaml
 from support.repository import REPOSITORY
 from support.workflow import planned_jobs, small_experiment, snakemake, write_cells
@@ -111,6 +113,53 @@ def test_the_workflow_is_a_module_with_a_prefix(tmp_path):
     assert "results/mine/folds/cells/subject_folds.tsv" in written
     assert "logs/mine/assign_folds/cells/subject_folds.log" in written
     assert not (tmp_path / "results").exists()
+
+
+HOSTED = """
+configfile: "parent.yaml"
+
+
+module blastfold:
+    snakefile:
+        github("someone/blastfold", path="workflow/Snakefile", commit="{commit}")
+    config:
+        config
+
+
+use rule * from blastfold
+"""
+
+
+def git(*words):
+    command = ["git", "-C", str(REPOSITORY), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+@pytest.mark.skipif(not git("rev-parse", "HEAD"), reason="this is no git checkout")
+def test_the_workflow_is_a_module_of_a_hosted_source(tmp_path):
+    """As from GitHub: git takes this checkout for the address, and no file of it is used itself."""
+    write_cells(tmp_path / "resources" / "raw" / "cells")
+    write_config(tmp_path, "parent.yaml", small_experiment(name="mine"))
+    commit = git("rev-parse", "HEAD")
+    (tmp_path / "Snakefile").write_text(HOSTED.format(commit=commit), "utf-8")
+    settings = {
+        **{"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.{REPOSITORY.as_uri()}.insteadOf"},
+        "GIT_CONFIG_VALUE_0": "https://github.com/someone/blastfold",
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+    }
+    run = subprocess.run(
+        [sys.executable, "-m", "snakemake", "folds", "--cores", "2", "--dry-run"],
+        cwd=tmp_path,
+        env={**os.environ, **settings},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout
+    assert planned_jobs(run)["assign_folds"] == 2
+    [unpacked] = (tmp_path / "cache").rglob("workflow/scripts/blastfold")
+    assert commit in unpacked.parts
 
 
 # A dry run prints the resources of a job only where its rule has no message.
