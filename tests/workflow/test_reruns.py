@@ -270,7 +270,8 @@ CHANGES = {
     ),
     "a style of the page": (
         edited("workflow/page/page.css", "--accent", "--accents"),
-        {"write_page", "write_smears_page"},
+        # The manuscript has the answer of the page.
+        {"write_page", "write_smears_page", "assemble_publication"},
     ),
     # Titles and other words.
     "title of the experiment": (setting("title", "Large"), PUBLISHED),
