@@ -206,11 +206,15 @@ def tabulate_quoted(
     """
     rows = []
     for path, limits, run in zip(metrics, intervals, runs, strict=True):
-        table = result_rows(read_metrics(path), read_intervals(limits, METRICS))
+        measured, quoted = read_metrics(path), read_intervals(limits, METRICS)
+        table = result_rows(measured, quoted)
         shown = ["view", *(f"{name}{end}" for name in SHOWN_METRICS for end in QUOTED_ENDS), "note"]
         row = table[table["view"] != "mean of folds"][shown].iloc[0].to_dict()
         names = {key: run[key] for key in ("protocol", "protocol_title", "model", "model_title")}
         rows.append({**names, "kept_together": run["group_by"].replace("_", " "), **row})
+        note = _limits_note(quoted.loc[POOLED], SHOWN_METRICS)
+        if not any(pd.isna(row[name]) for name in SHOWN_METRICS):
+            rows[-1]["note"] = sentences(note, short=True)
     caption = (
         f"Results to quote on {title}: all test images of a model under a protocol together, with "
         "95 % intervals over leakage groups. Kept together: what the protocol never divides "
@@ -338,10 +342,10 @@ def _note_of(scope: str, row: pd.Series, notes: Mapping[tuple[str, str], str]) -
     )
 
 
-def _limits_note(limits: pd.DataFrame) -> str:
+def _limits_note(limits: pd.DataFrame, metrics: Iterable[str] = METRICS) -> str:
     """Return which metrics have no interval, and which intervals rest on few groups."""
     notes = {}
-    for metric in METRICS:
+    for metric in metrics:
         if pd.isna(limits.at[metric, "lower"]):
             notes[metric] = make_note("no_interval")
         else:
