@@ -18,7 +18,7 @@ from support.workflow import planned_jobs, run_snakemake
 from blastfold.core.raw_files import digest_raw_folder
 from blastfold.experiment.folders import record_experiment
 
-PARTS = ("Snakefile", "config.yaml", "rules", "workflow", "envs", "resources", "profiles")
+PARTS = ("Snakefile", "config.yaml", "rules", "workflow", "envs", "resources", "profiles", "docs")
 
 
 @contextlib.contextmanager

@@ -3,11 +3,14 @@
 import os
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from blastfold.reporting.figures import style
-from blastfold.reporting.figures.comparisons import GAP_METRICS, protocol_gap
+from blastfold.reporting.figures.comparisons import GAP_METRICS
 from blastfold.reporting.tables.external_test import ONE, SINGLE, external_rows
+from blastfold.reporting.tables.writing import heading_of
 
 Paths = Iterable[str | os.PathLike]
 
@@ -38,7 +41,58 @@ def plot_external_test(
         for metric in GAP_METRICS:
             ends = {end: row[f"{metric}_{end}"] for end in ("lower", "upper")}
             rows.append({**line, "metric": metric, "value": row[metric], **ends})
-    style.save_figure(protocol_gap(pd.DataFrame(rows), "External test"), paths)
+    style.save_figure(slopes(pd.DataFrame(rows), "External test"), paths)
+
+
+@style.styled
+def slopes(rows: pd.DataFrame, title: str) -> Figure:
+    """Draw a slope chart: protocols from left to right, one panel per metric.
+
+    Args:
+        rows: model, model_title, protocol, protocol_title, metric (accuracy or auc), value,
+            lower and upper (fractions; NaN where undefined), protocols in the order in which
+            they are shown.
+        title: Title of the figure.
+    """
+    protocols = rows.drop_duplicates("protocol").set_index("protocol")["protocol_title"]
+    models = rows.drop_duplicates("model").set_index("model")["model_title"]
+    figure = Figure(figsize=(style.TWO_COLUMNS, 80 * style.MILLIMETRE))
+    panels = figure.subplots(1, len(GAP_METRICS), sharey=True)
+    step = min(0.09, 0.5 / len(models))
+    for axes, metric in zip(panels, GAP_METRICS, strict=True):
+        for order, (model, model_title) in enumerate(models.items()):
+            chosen = rows[(rows["metric"] == metric) & (rows["model"] == model)]
+            places = protocols.index.get_indexer(chosen["protocol"])
+            shift = (order - (len(models) - 1) / 2) * step
+            below, above = chosen["value"] - chosen["lower"], chosen["upper"] - chosen["value"]
+            axes.errorbar(
+                places + shift,
+                chosen["value"],
+                # An interval of the exact kind may touch the value; rounding must not cross it.
+                yerr=np.clip([below, above], 0, None),
+                color=style.SERIES[order % len(style.SERIES)],
+                marker=style.MARKERS[order % len(style.MARKERS)],
+                markersize=5,
+                markeredgecolor="white",
+                markeredgewidth=0.5,
+                linewidth=1,
+                elinewidth=0.9,
+                capsize=2,
+                label=style.wrap(model_title, 60, 2),
+            )
+        width = int(56 / len(protocols))
+        titles = [style.wrap(name, width) for name in protocols]
+        axes.set_xticks(range(len(protocols)), titles)
+        axes.set_xlim(-0.5, len(protocols) - 0.5)
+        axes.tick_params(axis="x", length=0)
+        axes.set_ylabel(heading_of(metric))
+        axes.yaxis.set_tick_params(labelleft=True)
+        axes.grid(axis="y")
+        style.set_percent_axis(axes)
+    figure.suptitle(style.wrap(title, 100), fontsize=8)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4))
+    return figure
 
 
 def _kind(networks: str) -> str:
