@@ -186,7 +186,7 @@ def test_modules_named_in_the_architecture_exist():
 def test_captions_are_used_and_free_of_faults(caption):
     rules = [REPOSITORY / "Snakefile", *(REPOSITORY / "rules").glob("*.smk")]
     assert any(f"workflow/report/{caption.name}" in rule.read_text("utf-8") for rule in rules)
-    names = ("ablation", "dataset", "external", "model", "protocol", "slide", "stain")
+    names = ("ablation", "dataset", "external", "model", "protocol", "slide", "smears", "stain")
     wildcards = dict.fromkeys(names, "name")
     kinds = ("ablation", "dataset", "model", "protocol")
     titles = {kind: {"name": r"A \*title\*"} for kind in kinds}
