@@ -159,7 +159,7 @@ config = {**config, "titles": escaped_titles(TITLES)}
 CONSOLE = None
 if workflow.exec_mode.name == "DEFAULT":
     shown = workflow.output_settings
-    if is_wanted(shown.quiet, shown.verbose, workflow.dryrun):
+    if is_wanted(shown.quiet, shown.verbose, shown.dryrun):
         console = RunConsole(
             Durations(Path(workflow.pathvars.get("benchmarks")) / "seconds.json"),
             workflow.resource_settings.cores or workflow.resource_settings.nodes or 1,

@@ -24,7 +24,9 @@
     if (hidden < 2) delete box.dataset.cut;
     else box.dataset.cut = box.scrollLeft > hidden - 2 ? "end" : "start";
   };
-  const resized = new ResizeObserver((entries) => entries.forEach((entry) => measure(entry.target)));
+  // The hint changes the height of its box, so that it waits for the next frame.
+  const later = (box) => requestAnimationFrame(() => measure(box));
+  const resized = new ResizeObserver((entries) => entries.forEach((entry) => later(entry.target)));
   for (const box of document.querySelectorAll(".scroll")) {
     resized.observe(box);
     box.addEventListener("scroll", () => measure(box), {passive: true});
