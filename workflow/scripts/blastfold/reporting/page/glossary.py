@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import NamedTuple
 
+from blastfold.core.names import POOLED
+
 LINKED = {
     "leakage group": r"leakage groups?",
     "detectable difference": r"detectable",
@@ -16,7 +18,7 @@ LINKED = {
     "duplicate": r"show the same cell|duplicates?",
     "related image": r"related to (?:a )?training images?",
     "predictive value": r"predictive values?",
-    "pooled": r"pooled",
+    POOLED: POOLED,
     "source task": r"source tasks?",
     "primary metric": r"primary metric",
     "adjusted p": r"adjusted p",
