@@ -14,7 +14,7 @@ from blastfold.experiment.config import check_config
 from blastfold.experiment.experiment import Experiment, one_of
 from blastfold.experiment.feature_sets import feature_set_name
 from blastfold.experiment.runs import Run, Runs
-from blastfold.experiment.targets import WILDCARDS, Product
+from blastfold.experiment.targets import ENDINGS, WILDCARDS, Product
 
 SLIDE_SCHEMA = SCHEMA.with_name("slides.schema.yaml")
 
@@ -610,7 +610,7 @@ def test_a_declared_product_is_a_target_wherever_it_exists():
     ]
     runs = shown(targets, "tables", "{dataset}/{protocol}/{model}")
     assert "<results>/tables/cells/folds/cnn.tex" in runs
-    assert len(runs) == len(set(runs)) == 3 * len(make().runs.shown)
+    assert len(runs) == len(set(runs)) == len(ENDINGS["tables"]) * len(make().runs.shown)
     networks = shown(targets, "figures", "{dataset}/architectures/{model}")
     assert "<results>/figures/cells/architectures/vgg.svg" in networks
     comparisons = "{dataset}/{protocol}/comparisons"
