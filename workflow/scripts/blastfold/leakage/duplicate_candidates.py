@@ -8,6 +8,7 @@ All three work on some images at a time against all, so that memory does not gro
 """
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -19,6 +20,7 @@ from blastfold.leakage.duplicate_features import (
     Features,
     Projection,
     describe_images,
+    enlargement,
     fit_projection,
     mirror,
     project,
@@ -33,9 +35,10 @@ CELLS_PROBED = 4
 QUERIES_AT_ONCE = 32_768
 COSINES_AT_ONCE = 1 << 24
 MATCHES_PER_QUERY = 24
-# What two images must at least have in common as sketches. Pairs that pass the proof on pixels
-# have more (see the benchmark of the audit).
-MINIMUM_SKETCH_CORRELATION = 0.45
+# The least correlation of sketches. Of the pairs that agree by chance, each 0.05 more leaves about
+# half. Their number for each image grows with the number of images, and the bar with it.
+MINIMUM_CORRELATION, HIGHEST_MINIMUM = 0.45, 0.6
+MORE_PER_DOUBLING, FROM_IMAGES = 0.05, 10_000
 MINIMUM_SKETCH_AREA = 0.01
 
 
@@ -52,7 +55,7 @@ def find_candidates(
 
     Returns:
         One row per pair, best first: first, second (rows of ``images``, first < second), votes
-        (sum of cosines) and the map from the first to the second image, m00, m01, m02, m10, m11,
+        (sum of cosines, less for enlarged images) and the map from the first to the second image, m00, m01, m02, m10, m11,
         m12 (see :func:`blastfold.leakage.duplicate_maps.find_maps`).
     """
     with ThreadPoolExecutor(max(1, threads)) as workers:
@@ -67,6 +70,8 @@ def find_candidates(
             return _keep_similar(find_maps(index.search(block), features), sketches)
 
         found = pd.concat(workers.map(search, _blocks_of_images(features.owners)))
+    # The blobs that appear when an image is enlarged are no further evidence.
+    found["votes"] /= enlargement(*images.shape[1:3])
     found = found.sort_values("votes", ascending=False, kind="stable")
     kept = (found.groupby("first").cumcount() < most) | (found.groupby("second").cumcount() < most)
     found = found[kept].reset_index(drop=True)
@@ -94,8 +99,13 @@ def _keep_similar(maps: pd.DataFrame, sketches: np.ndarray) -> pd.DataFrame:
         maps["second"].to_numpy(),
         maps[MAP].to_numpy(float).reshape(-1, 2, 3),
     )
-    alike = placed.correlation >= MINIMUM_SKETCH_CORRELATION
+    alike = placed.correlation >= _least_correlation(len(sketches))
     return maps[alike & (placed.common >= MINIMUM_SKETCH_AREA)]
+
+
+def _least_correlation(images: int) -> float:
+    more = MORE_PER_DOUBLING * max(0.0, math.log2(images / FROM_IMAGES))
+    return min(MINIMUM_CORRELATION + more, HIGHEST_MINIMUM)
 
 
 class _Index:

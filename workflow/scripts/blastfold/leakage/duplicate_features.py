@@ -24,7 +24,7 @@ from blastfold.leakage.duplicate_images import find_detail, shrink_to_grey
 from blastfold.leakage.duplicate_sketches import sketch
 
 WORKING_SIZE = 96
-LARGEST_ENLARGEMENT = 2.0
+LARGEST_ENLARGEMENT = 1.25
 BLOBS = 32
 CONTRAST = 0.01
 EDGE_RATIO = 20.0
@@ -116,11 +116,16 @@ def describe_image(image: np.ndarray) -> Description:
     return Description(np.array(frames, np.float32), descriptors, small)
 
 
+def enlargement(height: int, width: int) -> float:
+    """Return by how much an image is enlarged, 1 or more: small ones show too few blobs."""
+    return max(1.0, min(LARGEST_ENLARGEMENT, WORKING_SIZE / max(height, width)))
+
+
 def _at_working_size(image: np.ndarray) -> np.ndarray:
-    """Return the grey values; a small image is enlarged, or its finest blobs would not be found."""
+    """Return the grey values, shrunk or enlarged towards the working size."""
     grey = shrink_to_grey(image, WORKING_SIZE)
-    factor = min(LARGEST_ENLARGEMENT, WORKING_SIZE / max(grey.shape))
-    if factor <= 1:
+    factor = enlargement(*grey.shape)
+    if factor == 1:
         return grey
     size = tuple(round(side * factor) for side in grey.shape[::-1])
     return cv2.resize(grey, size, interpolation=cv2.INTER_CUBIC)
