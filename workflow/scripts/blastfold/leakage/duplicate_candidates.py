@@ -55,8 +55,8 @@ def find_candidates(
 
     Returns:
         One row per pair, best first: first, second (rows of ``images``, first < second), votes
-        (sum of cosines, less for enlarged images) and the map from the first to the second image, m00, m01, m02, m10, m11,
-        m12 (see :func:`blastfold.leakage.duplicate_maps.find_maps`).
+        (sum of cosines, less for enlarged images) and the map from the first to the second image,
+        m00, m01, m02, m10, m11, m12 (see :func:`blastfold.leakage.duplicate_maps.find_maps`).
     """
     with ThreadPoolExecutor(max(1, threads)) as workers:
         logger.info("duplicates: describing %d images", len(rows))
