@@ -178,11 +178,14 @@ class ShownSettings:
     def published_config(self, wildcards) -> dict:
         """Return what the publication says of the config; where it ran is in the records."""
         config = {key: value for key, value in self.runs.config.items() if key not in MACHINE_KEYS}
-        datasets = {
-            name: {key: value for key, value in entry.items() if key not in PLACES}
-            for name, entry in config["datasets"].items()
+        without_places = {
+            kind: {
+                name: {key: value for key, value in entry.items() if key not in PLACES}
+                for name, entry in config[kind].items()
+            }
+            for kind in ("datasets", "applications")
         }
-        return {**config, "datasets": datasets}
+        return config | without_places
 
     def config_of_run(self, wildcards) -> dict:
         """Return what the records of one run are read with: its entries of the config alone."""
