@@ -116,6 +116,8 @@ rule assemble_networks:
         unpack(experiment.training.start),
         images="<results>/datasets/{dataset}/images.npy",
         heads="<results>/training/{dataset}/{protocol}/{model}/heads",
+        # Its settings, which a tuned model has chosen in every fold.
+        runs="<results>/training/{dataset}/{protocol}/{model}/runs.json",
     output:
         networks=directory("<results>/training/{dataset}/{protocol}/{model}/networks"),
     log:
@@ -128,7 +130,6 @@ rule assemble_networks:
         mem_mb=memory(4000),
         runtime=run_time(60),
     params:
-        model=experiment.training.model_settings,
         image_source=experiment.training.image_source,
         job=experiment.training.assembly_job,
         place=experiment.training.place,

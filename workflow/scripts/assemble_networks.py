@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 with log_to(snakemake.log[0]):
     # Imported here so that whatever TensorFlow prints lands in the log.
-    from blastfold.core.settings import JobSettings, ModelSettings, Run
+    from blastfold.core.settings import JobSettings, Run
     from blastfold.training.files import StartFiles
     from blastfold.training.heads_job import assemble_networks
 
@@ -17,7 +17,7 @@ with log_to(snakemake.log[0]):
     assemble_networks(
         StartFiles.named(snakemake.input),
         snakemake.input.heads,
-        ModelSettings.read(params.model),
+        snakemake.input.runs,
         JobSettings(**params.job, **vars(params.place), code=params.code, gpu=0),
         Run(names.dataset, names.protocol, names.model, params.image_source),
         snakemake.output.networks,

@@ -104,7 +104,7 @@ def test_heads_on_features_predict_what_the_plain_online_path_predicts(tmp_path,
     # The assembled model takes stored images and predicts the same.
     networks = tmp_path / "networks"
     files = job_files(tmp_path)
-    heads_job.assemble_networks(files, stored.heads, settings, job_settings(), RUN, networks)
+    heads_job.assemble_networks(files, stored.heads, stored.runs, job_settings(), RUN, networks)
     model = keras.saving.load_model(networks / "fold-0.keras")
     tested = one[one["role"] == "test"]
     rows = tested["image_id"].str.split().str[1].astype(int)

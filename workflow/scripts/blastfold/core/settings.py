@@ -6,6 +6,7 @@ attributes.
 """
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
@@ -202,6 +203,48 @@ class FeatureSettings(Settings):
         return super().read({**values, **declared, "augmentation": augmentation})
 
 
+TUNABLE = (
+    *("learning_rate", "schedule", "epochs", "early_stopping", "batch_size", "class_weights"),
+    *("dropout", "batch_normalisation", "stages", "stage_learning_rate_factor"),
+)
+"""Keys of a model entry that can be chosen in each fold: they change how a network is trained, not
+what it sees or how many weights it has, so that one table of layers and costs is true of it."""
+
+BY_LOSS, BY_METRIC = "loss", "primary_metric"
+"""What a configuration is chosen by on the validation images."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TuningSettings(Settings):
+    """How settings of a model are chosen in each fold.
+
+    Attributes:
+        criterion: :data:`BY_LOSS` or the name of a metric.
+        possible: Number of configurations that the lists of the config have together.
+        configurations: Those that are trained, in the order of the config: settings by key.
+    """
+
+    criterion: str
+    possible: int
+    configurations: tuple[Mapping[str, Any], ...]
+
+    def plain(self) -> dict[str, Any]:
+        """Return the settings as values that JSON can hold."""
+        return {**super().plain(), "configurations": [dict(one) for one in self.configurations]}
+
+
+def tuning_settings(values: Mapping[str, Any] | None) -> TuningSettings | None:
+    """Read how settings of a model are chosen; None where they are given."""
+    if not values:
+        return None
+    return TuningSettings.read({**values, "configurations": tuple(values["configurations"])})
+
+
+def configuration_name(changes: Mapping[str, Any]) -> str:
+    """Return the name of a configuration, for instance ``learning_rate 0.001, epochs 5``."""
+    return ", ".join(f"{key} {json.dumps(changes[key])}" for key in TUNABLE if key in changes)
+
+
 @dataclasses.dataclass(frozen=True)
 class ModelSettings(Settings):
     """A model entry of the config; the schema describes every key.
@@ -232,19 +275,26 @@ class ModelSettings(Settings):
     augmentation: AugmentationSettings
     onnx: OnnxSettings | None
     vectors: VectorSettings | None
+    tune: TuningSettings | None
 
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> Self:
         """Make settings from a model entry of a checked config, or from those of a ``run.json``."""
         values = {key: value for key, value in values.items() if key not in NOT_OF_A_TRAINING}
         values |= head_of(values) | declared_backbone(values)
+        values["tune"] = tuning_settings(values.get("tune"))
         values["dense_units"] = tuple(values["dense_units"])
         values["augmentation"] = AugmentationSettings.read(values.get("augmentation", {}))
         return super().read(values)
 
     def plain(self) -> dict[str, Any]:
         """Return the settings as values that JSON can hold."""
-        return {**super().plain(), "dense_units": list(self.dense_units)}
+        tune = self.tune and self.tune.plain()
+        return {**super().plain(), "dense_units": list(self.dense_units), "tune": tune}
+
+    def with_changes(self, changes: Mapping[str, Any]) -> Self:
+        """Return the settings of one configuration, which leaves nothing to be chosen."""
+        return dataclasses.replace(self, tune=None, **changes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -329,12 +379,15 @@ class Run:
         model: Name of the model.
         image_source: Name that seeds the random changes of images: that of the data set that the
             images come from. It differs from ``dataset`` where only the labels are changed.
+        configuration: Which of the configurations of a tuned model, see
+            :func:`configuration_name`; empty for a model that is not tuned.
     """
 
     dataset: str
     protocol: str
     model: str
     image_source: str
+    configuration: str = ""
 
     @property
     def names(self) -> tuple[str, str, str]:

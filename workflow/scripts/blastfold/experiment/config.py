@@ -30,6 +30,7 @@ from blastfold.experiment.pretraining import (
     resolve_weights,
 )
 from blastfold.experiment.smears import application_faults
+from blastfold.experiment.tuning import check_tuning, expand_tuning
 
 DERIVED = {"grown": "grow", "selected": "select"}
 """Formats of data sets that are made from another one, with the key of their own settings."""
@@ -93,6 +94,7 @@ def check_config(config: dict, schema_path: str | Path, source: str = "config") 
         if "same_folds_as" in protocol:
             protocol["same_folds_as"] = _fold_origins(protocol, filled["protocols"])[-1]
     resolve_weights(filled)
+    expand_tuning(filled)
     expanded = expand_canaries(expand_contrasts(filled))
     _refuse(list(check_names(expanded)), source)
     return expanded
@@ -156,6 +158,7 @@ def _cross_check(config: dict, given: dict) -> Iterator[str]:
     yield from check_networks(config)
     yield from check_backbones(config, given)
     yield from _check_early_stopping(config)
+    yield from check_tuning(config, given)
 
 
 def _check_external(key: str, experiment: dict, config: dict) -> Iterator[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from blastfold.core.files import digest_settings
 from blastfold.core.names import plain_name
 from blastfold.core.settings import OWN_BACKBONES, features_depend_on_fold, head_of
+from blastfold.experiment.tuning import most_epochs
 
 
 def depends_on_fold(model: Mapping) -> bool:
@@ -57,5 +58,5 @@ def feature_sets(models: Iterable[Mapping]) -> dict[str, dict]:
         name = feature_set_name(model)
         settings = sets.setdefault(name, {**feature_settings(model), "epochs": 0})
         if any(settings["augmentation"].values()):
-            settings["epochs"] = max(settings["epochs"], model["epochs"])
+            settings["epochs"] = max(settings["epochs"], most_epochs(model))
     return sets

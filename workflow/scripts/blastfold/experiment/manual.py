@@ -23,6 +23,7 @@ HEADINGS = {
     "protocol": "A protocol (`protocols.<name>`)",
     "model": "A model (`models.<name>`)",
     "augmentation": "Random changes of training images (`models.<name>.augmentation`)",
+    "tune": "Settings to choose (`models.<name>.tune`)",
     "onnx": "A backbone in an ONNX file (`models.<name>.onnx`)",
     "vectors": "Vectors of another program (`models.<name>.vectors`)",
     "pretraining": "A source task (`pretraining.<name>`)",

@@ -28,6 +28,7 @@ from blastfold.experiment.combinations import fold_count
 from blastfold.experiment.feature_sets import depends_on_fold, feature_set_name, feature_sets
 from blastfold.experiment.pretraining import pretraining_name, source_of
 from blastfold.experiment.runs import Runs
+from blastfold.experiment.tuning import configurations_of
 
 UNCHANGED_IMAGES = {"augmentation": UNCHANGED.plain(), "epochs": 0, "stain": "none"}
 """What a selection has in place of a model's changes of images."""
@@ -109,8 +110,12 @@ class TrainingInputs:
         return views * fold_count(self.config["protocols"][wildcards.split])
 
     def training_passes(self, wildcards) -> int:
-        """Return how often a training passes over a data set: each epoch, and to predict."""
-        return self.config["models"][wildcards.model]["epochs"] + 1
+        """Return how often a training passes over a data set: each epoch, and to predict.
+
+        A tuned model has as many trainings as configurations.
+        """
+        trained = configurations_of(self.config["models"][wildcards.model])
+        return sum(one["epochs"] + 1 for one in trained)
 
     def training_passes_of_folds(self, wildcards) -> int:
         """Return how often the trainings of all folds pass over a data set."""

@@ -16,6 +16,7 @@ from blastfold.experiment.combinations import (
 from blastfold.experiment.dataset_inputs import demo_images
 from blastfold.experiment.feature_sets import depends_on_fold, feature_set_name
 from blastfold.experiment.known_counts import summary_of_import
+from blastfold.experiment.tuning import configurations_of, most_epochs
 
 TIMED = (
     "architecture",
@@ -156,7 +157,8 @@ def training_seconds(model: Mapping, folds: list[Fold], speed: Speed) -> float:
     seconds = speed.start * jobs
     for fold in folds:
         epoch = fold.train * speed.train + fold.validation * forward
-        seconds += model["epochs"] * epoch + (fold.validation + fold.test) * forward
+        for one in configurations_of(model):
+            seconds += one["epochs"] * epoch + (fold.validation + fold.test) * forward
     return seconds
 
 
@@ -167,7 +169,7 @@ def extraction_seconds(model: Mapping, images: int, folds: int, speed: Speed) ->
     fold where a mean image or a stain reference of the fold is used, once for all folds otherwise.
     """
     changed = any(model["augmentation"].values())
-    views = 1 + (model["epochs"] if changed else 0)
+    views = 1 + (most_epochs(model) if changed else 0)
     times = folds if depends_on_fold(model) else 1
     return speed.start + times * views * images * speed.forward
 
@@ -259,7 +261,8 @@ def disk_needs(
             needs["networks"] += folds * speed.parameters * NUMBER_BYTES / 2**30
         elif dataset in known:
             key = _features_of(config, dataset, protocol, model)
-            views = 1 + (model["epochs"] if any(model["augmentation"].values()) else 0)
+            changed = any(model["augmentation"].values())
+            views = 1 + (most_epochs(model) if changed else 0)
             views *= folds if depends_on_fold(model) else 1
             size = views * known[dataset] * speed.features * NUMBER_BYTES / 2**30
             # Heads that share features take the views of the longest training.

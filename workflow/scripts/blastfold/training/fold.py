@@ -41,8 +41,9 @@ class Fold:
 
     @property
     def name(self) -> str:
-        """Name in messages: data set, protocol, model and fold."""
-        return "/".join([*self.run.names, f"fold-{self.number}"])
+        """Name in messages: data set, protocol, model, fold and perhaps configuration."""
+        name = "/".join([*self.run.names, f"fold-{self.number}"])
+        return f"{name} ({self.run.configuration})" if self.run.configuration else name
 
     @property
     def without_test(self) -> dict[str, Part]:
@@ -91,5 +92,9 @@ def read_fold(files: FoldFiles, number: int, settings: ModelSettings, run: Run, 
 
 
 def fold_seed(seed: int, run: Run, number: int) -> int:
-    """Return the seed of the training of one fold, derived from its names."""
-    return derive_seed(seed, "train_model", *run.names, number)
+    """Return the seed of the training of one fold, derived from its names.
+
+    Every configuration of a tuned model has a seed of its own.
+    """
+    configuration = (run.configuration,) if run.configuration else ()
+    return derive_seed(seed, "train_model", *run.names, number, *configuration)

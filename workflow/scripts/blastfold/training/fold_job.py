@@ -1,5 +1,6 @@
 """Training of one model on images, from files to files: one fold, or all of them in one job."""
 
+import dataclasses
 import logging
 import time
 from collections.abc import Callable
@@ -20,13 +21,13 @@ from blastfold.training.memory import within_memory
 from blastfold.training.outcome import (
     Outcome,
     describe_run,
-    train_fold,
     write_folds,
     write_outcomes,
 )
 from blastfold.training.start import image_seed, start_network
 from blastfold.training.state import TrainingState, state_of, stop_requests
 from blastfold.training.trainer import Trainer, image_trainer
+from blastfold.training.tuning import T, TrainingEnd, train_tuned
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ def train_model(
         outcome = job.train(number, stop)
     write_outcomes([outcome], outputs)
     job.save_network(outputs.model)
-    described = (settings, compute, job.setup, time.monotonic() - start, outputs.predictions)
+    described = (compute, job.setup, time.monotonic() - start, outputs.predictions)
     write_json(describe_run("train_model", outcome, *described), outputs.run)
     job.remove_states()
 
@@ -93,7 +94,7 @@ def train_folds(
             outcome = job.train(number, stop)
             job.save_network(network_file(outputs.networks, number))
             ended.append((outcome, time.monotonic() - start))
-    write_folds("train_folds", ended, settings, compute, job.setup, outputs)
+    write_folds("train_folds", ended, compute, job.setup, outputs)
     job.remove_states()
 
 
@@ -122,27 +123,47 @@ class ImageTraining:
         Args:
             number: Number of the fold.
             stop: Returns, between two batches, whether the job must stop.
+
+        Raises:
+            InputError: Settings are to be chosen and the fold has no validation images.
         """
-        seed_generators(self.compute, fold_seed(self.compute.seed, self.run, number))
-        fold = read_fold(self.files, number, self.settings, self.run, self.compute.seed)
+        inputs = self._inputs(number)
+
+        def train_once(settings: ModelSettings, configuration: str, end: TrainingEnd) -> T:
+            run = dataclasses.replace(self.run, configuration=configuration)
+            return self._train(number, inputs, stop, settings, run, end)
+
+        return train_tuned(self.settings, train_once)
+
+    def _train(
+        self,
+        number: int,
+        inputs: ImageInputs,
+        stop: Callable[[], bool],
+        settings: ModelSettings,
+        run: Run,
+        end: TrainingEnd[T],
+    ) -> T:
+        """Train one configuration; ``end`` trains and says what is wanted of it."""
+        seed_generators(self.compute, fold_seed(self.compute.seed, run, number))
+        fold = read_fold(self.files, number, settings, run, self.compute.seed)
         logger.info("%s: %s, %s", fold.name, self.setup.device, fold.count_images())
         state = state_of(fold, self.setup, self.compute)
         self.states += [state] if state else []
-        inputs = self._inputs(number)
 
         def build(pieces: int) -> Trainer:
-            trainer = self._start(fold, inputs, pieces)
+            trainer = self._start(fold, settings, inputs, pieces)
             trainer.report = lambda line: logger.info("%s: %s", fold.name, line)
             trainer.stop = stop
             return trainer
 
-        self.trainer, outcome = within_memory(
+        self.trainer, result = within_memory(
             build,
-            lambda trainer: train_fold(trainer, fold, state),
-            self.settings.when_out_of_memory,
-            min(self.settings.batch_size, len(fold.parts[TRAIN].rows)),
+            lambda trainer: end(trainer, fold, state),
+            settings.when_out_of_memory,
+            min(settings.batch_size, len(fold.parts[TRAIN].rows)),
         )
-        return outcome
+        return result
 
     def save_network(self, path: str | Path) -> None:
         """Write the network that was trained last, with its pre-processing."""
@@ -166,15 +187,18 @@ class ImageTraining:
             inputs.keep_on_device(free_gpu_memory())
         return inputs
 
-    def _start(self, fold: Fold, inputs: ImageInputs, pieces: int) -> Trainer:
+    def _start(
+        self, fold: Fold, settings: ModelSettings, inputs: ImageInputs, pieces: int
+    ) -> Trainer:
         """Return a trainer at the start of a fold: the last one where it can be used again."""
-        if self.trainer and self.trainer.pieces != pieces:
+        last = self.trainer
+        if last and (last.pieces, last.settings) != (pieces, settings):
             self.trainer = None
         network, preparation = start_network(
-            self.settings, self.files, self.compute.seed, fold.number, fold.seed
+            settings, self.files, self.compute.seed, fold.number, fold.seed
         )
         trainer = image_trainer(
-            *(network, preparation, inputs, self.settings, fold.seed),
+            *(network, preparation, inputs, settings, fold.seed),
             jit_compile=self.setup.jit_compile,
             pieces=pieces,
         )

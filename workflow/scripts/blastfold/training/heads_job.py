@@ -1,12 +1,11 @@
 """Training of the heads of all folds in one job, on features that were extracted beforehand."""
 
 import dataclasses
+import json
 import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-
-import numpy as np
 
 from blastfold.core.files import written_whole
 from blastfold.core.fold_table import read_folds
@@ -18,10 +17,11 @@ from blastfold.training.device_setup import set_up
 from blastfold.training.features import features_of_fold
 from blastfold.training.files import FoldFiles, HeadOutputs, StartFiles, network_file
 from blastfold.training.fold import Fold, fold_seed, read_fold
-from blastfold.training.outcome import Outcome, train_fold, write_folds
+from blastfold.training.outcome import Outcome, write_folds
 from blastfold.training.start import frozen_backbone, image_shape, start_network
 from blastfold.training.state import TrainingState, state_of, stop_requests
 from blastfold.training.trainer import Trainer, head_trainer, whole_model
+from blastfold.training.tuning import T, TrainingEnd, train_tuned
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ def train_heads(
             outcome = job.train(number, Path(features), stop)
             job.save_head(head_file(outputs.heads, number))
             ended.append((outcome, time.monotonic() - start))
-    write_folds("train_heads", ended, settings, job.compute, job.setup, outputs)
+    write_folds("train_heads", ended, job.compute, job.setup, outputs)
     for state in job.states:
         state.remove()
 
@@ -111,6 +111,7 @@ class HeadTraining:
                 settings, image_shape(files), None, compute.seed
             )
         self.trainer: Trainer | None = None
+        self.trainers: dict[str, Trainer] = {}
         self.states: list[TrainingState] = []
 
     def train(self, number: int, features: Path, stop: Callable[[], bool]) -> Outcome:
@@ -125,38 +126,58 @@ class HeadTraining:
             The outcome, whose facts have the record of the features.
         """
         views, extraction = features_of_fold(features, number)
-        fold = read_fold(self.files, number, self.settings, self.run, self.compute.seed)
-        digests = {**fold.digests, "features": extraction["digest"]}
-        fold = dataclasses.replace(fold, digests=digests)
+        inputs = FeatureInputs(views)
+
+        def train_once(settings: ModelSettings, configuration: str, end: TrainingEnd) -> T:
+            run = dataclasses.replace(self.run, configuration=configuration)
+            fold = read_fold(self.files, number, settings, run, self.compute.seed)
+            digests = {**fold.digests, "features": extraction["digest"]}
+            return self._train(
+                dataclasses.replace(fold, digests=digests), settings, inputs, stop, end
+            )
+
+        outcome = train_tuned(self.settings, train_once)
+        facts = {"extraction": {name: extraction[name] for name in EXTRACTION}}
+        return dataclasses.replace(outcome, facts={**outcome.facts, **facts})
+
+    def _train(
+        self,
+        fold: Fold,
+        settings: ModelSettings,
+        inputs: FeatureInputs,
+        stop: Callable[[], bool],
+        end: TrainingEnd[T],
+    ) -> T:
+        """Train one configuration; ``end`` trains and says what is wanted of it."""
         logger.info("%s: %s, %s", fold.name, self.setup.device, fold.count_images())
-        trainer = self._start(fold, views)
+        trainer = self._start(fold, settings, inputs)
         trainer.report = lambda line: logger.info("%s: %s", fold.name, line)
         trainer.stop = stop
         state = state_of(fold, self.setup, self.compute)
         self.states += [state] if state else []
-        outcome = train_fold(trainer, fold, state)
-        facts = {"extraction": {name: extraction[name] for name in EXTRACTION}}
-        return dataclasses.replace(outcome, facts={**outcome.facts, **facts})
+        return end(trainer, fold, state)
 
     def save_head(self, path: Path) -> None:
         """Write the weights of the head that was trained last."""
         with written_whole(path) as partial:
             self.trainer.network.head.save_weights(partial)
 
-    def _start(self, fold: Fold, views: np.ndarray) -> Trainer:
+    def _start(self, fold: Fold, settings: ModelSettings, inputs: FeatureInputs) -> Trainer:
         """Return the trainer with the start weights, the features and the seed of a fold."""
         shape = self.backbone.output.shape[1:]
         head = architectures.build_head(
             shape,
-            self.settings.architecture,
-            self.settings.dense_units,
-            self.settings.dropout,
+            settings.architecture,
+            settings.dense_units,
+            settings.dropout,
             derive_seed(fold.seed, "head"),
         )
-        inputs = FeatureInputs(views)
+        # Every configuration of a tuned model is traced once for all folds.
+        self.trainer = self.trainers.get(settings.digest())
         if self.trainer is None:
             network = architectures.Network(self.backbone, head, self.application)
-            self.trainer = head_trainer(network, inputs, self.settings, fold.seed)
+            self.trainer = head_trainer(network, inputs, settings, fold.seed)
+            self.trainers[settings.digest()] = self.trainer
         else:
             self.trainer.restart(head, inputs, fold.seed)
         return self.trainer
@@ -165,7 +186,7 @@ class HeadTraining:
 def assemble_networks(
     files: StartFiles,
     heads: str | Path,
-    settings: ModelSettings,
+    runs: str | Path,
     compute: JobSettings,
     run: Run,
     networks: str | Path,
@@ -175,14 +196,16 @@ def assemble_networks(
     Args:
         files: Images, of which only the shape is read, and what the networks start from.
         heads: Folder with the trained heads.
-        settings: The model.
+        runs: Records of the trainings of all folds, whose settings are read: those of a tuned model
+            differ between folds.
         compute: How the job computes.
         run: Data set, protocol and model by name.
         networks: The folder to write, see
             :class:`blastfold.training.files.NetworkOutputs`; the networks take stored images.
     """
     set_up(compute.on_cpu(), 0)
-    for number in range(len(list(Path(heads).glob("fold-*.weights.h5")))):
+    for record in json.loads(Path(runs).read_text("utf-8")):
+        number, settings = record["fold"], ModelSettings.read(record["settings"])
         seed = fold_seed(compute.seed, run, number)
         network, preparation = start_network(settings, files, compute.seed, number, seed)
         network.head.load_weights(head_file(heads, number))

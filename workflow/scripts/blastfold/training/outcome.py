@@ -26,6 +26,7 @@ class Outcome:
 
     Attributes:
         fold: The fold.
+        settings: The model, as it was trained.
         history: One row per epoch: repeat, fold, epoch, metrics of training and validation.
         predictions: See :mod:`blastfold.core.predictions`.
         layers: One row per layer of the network.
@@ -33,6 +34,7 @@ class Outcome:
     """
 
     fold: Fold
+    settings: ModelSettings
     history: pd.DataFrame
     predictions: pd.DataFrame
     layers: pd.DataFrame
@@ -52,7 +54,8 @@ def train_fold(trainer: Trainer, fold: Fold, state: TrainingState | None) -> Out
     history = pd.concat([pd.DataFrame(numbers, index=history.index), history], axis="columns")
     layers = pd.DataFrame(architectures.describe_layers(trainer.network))
     facts = {**describe_training(trainer, fold), **describe_epochs(history, trainer)}
-    return Outcome(fold, history, epochs.predict(trainer, fold), layers, facts)
+    predictions = epochs.predict(trainer, fold)
+    return Outcome(fold, trainer.settings, history, predictions, layers, facts)
 
 
 def describe_training(trainer: Trainer, fold: Fold) -> dict:
@@ -96,7 +99,6 @@ def write_outcomes(outcomes: Iterable[Outcome], outputs: FoldOutputs | AllFoldOu
 def write_folds(
     job: str,
     ended: Sequence[tuple[Outcome, float]],
-    settings: ModelSettings,
     compute: JobSettings,
     setup: Setup,
     outputs: AllFoldOutputs,
@@ -106,14 +108,13 @@ def write_folds(
     Args:
         job: Rule that trained: ``train_folds`` or ``train_heads``.
         ended: What each training gave, and its seconds.
-        settings: The model.
         compute: How the job computes.
         setup: What it computed on.
         outputs: What the job writes.
     """
     write_outcomes([outcome for outcome, _ in ended], outputs)
     described = [
-        describe_run(job, outcome, settings, compute, setup, seconds, outputs.predictions)
+        describe_run(job, outcome, compute, setup, seconds, outputs.predictions)
         for outcome, seconds in ended
     ]
     write_json(described, outputs.runs)
@@ -122,7 +123,6 @@ def write_folds(
 def describe_run(
     job: str,
     outcome: Outcome,
-    settings: ModelSettings,
     compute: JobSettings,
     setup: Setup,
     seconds: float,
@@ -133,7 +133,6 @@ def describe_run(
     Args:
         job: Rule that trained: ``train_model``, ``train_folds`` or ``train_heads``.
         outcome: What the training gave.
-        settings: The model.
         compute: How the job computes.
         setup: What it computed on.
         seconds: Seconds of the training of this fold.
@@ -144,7 +143,7 @@ def describe_run(
         "job": job,
         "repeat": fold.repeat,
         "fold": fold.number,
-        "settings": settings.plain(),
+        "settings": outcome.settings.plain(),
         **setup._asdict(),
         "threads": compute.threads,
         "job_settings": {key: getattr(compute, key) for key in JOB_KEYS},

@@ -1,0 +1,172 @@
+"""Tuning in the config: lists of settings become configurations, the same number for all models."""
+
+import itertools
+import json
+import math
+from collections.abc import Iterator, Mapping
+
+from blastfold.core.seeds import generator
+from blastfold.core.settings import BY_LOSS, TUNABLE, configuration_name, is_simple_cnn
+from blastfold.experiment.combinations import combinations
+
+MOST_POSSIBLE = 10_000
+"""Configurations that the lists of a model may have together."""
+
+OF_STAGED = ("stages", "stage_learning_rate_factor")
+"""Keys that change a training of stages alone."""
+
+
+def tuned_lists(tune: Mapping) -> dict[str, list]:
+    """Return the lists of values by key, in the order of the config."""
+    return {key: values for key, values in tune.items() if key in TUNABLE}
+
+
+def possible_count(tune: Mapping) -> int:
+    """Return how many configurations the lists have together."""
+    return math.prod(len(values) for values in tuned_lists(tune).values())
+
+
+def budget_of(tune: Mapping | None) -> int:
+    """Return how many configurations are trained in every fold: 1 for a model that is not tuned."""
+    if not tune:
+        return 1
+    if "configurations" in tune:
+        return len(tune["configurations"])
+    return tune.get("budget") or possible_count(tune)
+
+
+def drawn_configurations(tune: Mapping, seed: int) -> list[dict]:
+    """Return the configurations that are trained, in the order of the config.
+
+    All of them, or as many as the budget says, drawn without replacement. The draw is named after
+    the lists and the budget: models with the same lists try the same configurations.
+
+    Args:
+        tune: The key ``tune`` of a model.
+        seed: The seed of the experiment.
+    """
+    lists = tuned_lists(tune)
+    possible = [
+        dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())
+    ]
+    budget = budget_of(tune)
+    if budget >= len(possible):
+        return possible
+    name = json.dumps(lists, sort_keys=True)
+    chosen = generator(seed, "tune", name, budget).permutation(len(possible))[:budget]
+    return [possible[number] for number in sorted(chosen)]
+
+
+def expand_tuning(config: dict) -> None:
+    """Replace every key ``tune`` by what a training reads, in place.
+
+    Args:
+        config: A valid config with all defaults.
+    """
+    for model in config["models"].values():
+        if tune := model.get("tune"):
+            criterion = tune["criterion"]
+            model["tune"] = {
+                "criterion": criterion if criterion == BY_LOSS else config["primary_metric"],
+                "possible": possible_count(tune),
+                "configurations": drawn_configurations(tune, config["seed"]),
+            }
+
+
+def configurations_of(model: Mapping) -> list[dict]:
+    """Return the model entries that are trained in every fold, one for each configuration."""
+    tune = model.get("tune")
+    changes = tune["configurations"] if tune else [{}]
+    return [{**model, **one} for one in changes]
+
+
+def most_epochs(model: Mapping) -> int:
+    """Return the epochs of the longest training of a model."""
+    return max(one["epochs"] for one in configurations_of(model))
+
+
+def check_tuning(config: Mapping, given: Mapping) -> Iterator[str]:
+    """Yield every fault of the keys ``tune`` of a config with all defaults.
+
+    Args:
+        config: A config that the schema has accepted, expanded.
+        given: The same without defaults.
+    """
+    models = config["models"]
+    for name, model in models.items():
+        if "tune" in model:
+            yield from _model_faults(f"models.{name}", model)
+            for key in sorted(set(tuned_lists(model["tune"])) & set(given["models"][name])):
+                yield f"models.{name}.{key}: is chosen (tune.{key}), expected one of the two keys"
+    yield from _run_faults(config)
+    for name, ablation in config["ablations"].items():
+        tune = models.get(ablation["model"], {}).get("tune", {})
+        for key in sorted(set(tuned_lists(tune)) & set(ablation["vary"])):
+            yield (
+                f"ablations.{name}.vary.{key}: models.{ablation['model']}.tune chooses it, "
+                "expected a key that is not tuned"
+            )
+
+
+def _model_faults(key: str, model: Mapping) -> Iterator[str]:
+    tune = model["tune"]
+    possible = possible_count(tune)
+    if possible == 1:
+        yield (
+            f"{key}.tune: makes 1 configuration, of which there is nothing to choose; expected "
+            "lists with two values or more, or no tune"
+        )
+    if possible > MOST_POSSIBLE:
+        yield f"{key}.tune: makes {possible} configurations, expected {MOST_POSSIBLE} at most"
+        return
+    if tune.get("budget", 1) > possible:
+        yield (
+            f"{key}.tune.budget: received {tune['budget']}, but the lists make {possible} "
+            f"configurations; expected {possible} at most, or longer lists"
+        )
+    if "dropout" in tune and is_simple_cnn(model["architecture"]):
+        yield f"{key}.tune.dropout: the head of simple_cnn is that of the thesis and has none"
+    for part in OF_STAGED:
+        if part in tune and model["train"] != "staged":
+            yield f"{key}.tune.{part}: belongs to train staged, received train {model['train']}"
+    if "batch_normalisation" in tune and model["train"] == "head":
+        yield f"{key}.tune.batch_normalisation: a frozen backbone has one value, leave it out"
+    for changes in drawn_configurations({**tune, "budget": possible}, 0):
+        one = {**model, **changes}
+        if one["early_stopping"] and one["early_stopping"] >= one["epochs"]:
+            yield (
+                f"{key}.tune: makes a configuration ({configuration_name(changes)}) with "
+                f"early_stopping {one['early_stopping']} in {one['epochs']} epochs, expected fewer "
+                "than epochs"
+            )
+            return
+
+
+def _run_faults(config: Mapping) -> Iterator[str]:
+    """Yield which tuned models have no validation images, or more configurations than others."""
+    models, budgets = config["models"], {}
+    for dataset, protocol, name in combinations(config):
+        tune = models.get(name, {}).get("tune")
+        if not tune:
+            continue
+        entry = config["protocols"].get(protocol, {"validation_fraction": 1})
+        if not entry["validation_fraction"] and "validation_parts" not in entry:
+            yield (
+                f"models.{name}.tune: needs validation images, but protocols.{protocol}."
+                "validation_fraction is 0; expected a fraction above 0, or no tune"
+            )
+        first, budget = budgets.setdefault((dataset, protocol), (name, budget_of(tune)))
+        if budget_of(tune) != budget:
+            yield (
+                f"models.{name}.tune: trains {budget_of(tune)} configurations, but models.{first} "
+                f"trains {budget} on {dataset} under {protocol}; expected the same number, set "
+                "budget"
+            )
+    for position, experiment in enumerate(config["experiments"]):
+        for name in experiment["models"] if experiment["permutations"] else ():
+            if models.get(name, {}).get("tune"):
+                yield (
+                    f"experiments.{position}.permutations: received {experiment['permutations']} "
+                    f"with models.{name}, whose settings are chosen (tune); expected a model "
+                    "without tune, or canaries: true, which chooses them on permuted labels too"
+                )

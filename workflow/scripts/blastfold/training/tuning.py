@@ -1,0 +1,186 @@
+"""Choice of settings in one fold, on its validation images alone.
+
+Every configuration is trained as a fold of its own with its settings in place; the one that is best
+on the validation images is the training of the fold. Test images are predicted by it alone, after
+the choice: no configuration that is not chosen ever sees one.
+
+Varma and Simon 2006, Bias in error estimation when using cross-validation for model selection: a
+choice by the images that the result is then measured on makes the result too good.
+"""
+
+import dataclasses
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from sklearn import metrics
+
+from blastfold.core.errors import InputError
+from blastfold.core.names import THRESHOLD, VALIDATION
+from blastfold.core.settings import BY_LOSS, ModelSettings, configuration_name
+from blastfold.training import epochs
+from blastfold.training.fold import Fold
+from blastfold.training.outcome import Outcome, describe_epochs, train_fold
+from blastfold.training.state import TrainingState
+from blastfold.training.trainer import Trainer
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+TrainingEnd = Callable[[Trainer, Fold, TrainingState | None], T]
+"""Trains the network of a trainer on a fold, and returns what is wanted of it."""
+
+TrainOnce = Callable[[ModelSettings, str, TrainingEnd[T]], T]
+"""Starts a training with some settings, under the name of a configuration, and ends it."""
+
+SCORES: dict[str, Callable] = {
+    "accuracy": metrics.accuracy_score,
+    "sensitivity": lambda truth, found: metrics.recall_score(truth, found, zero_division=0),
+    "specificity": lambda truth, found: metrics.recall_score(
+        truth, found, pos_label=0, zero_division=0
+    ),
+    "precision": lambda truth, found: metrics.precision_score(truth, found, zero_division=0),
+    "f1": lambda truth, found: metrics.f1_score(truth, found, zero_division=0),
+    "weighted_f1": lambda truth, found: metrics.f1_score(
+        truth, found, average="weighted", zero_division=0
+    ),
+    "balanced_accuracy": metrics.balanced_accuracy_score,
+    "mcc": metrics.matthews_corrcoef,
+}
+"""Metrics of predicted classes. Those of the evaluation are in a room above this one, where a new
+metric must not train every network again; tests compare the two."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """One configuration as it was trained.
+
+    Attributes:
+        loss: Cross-entropy of the validation images by the network that would be kept.
+        score: The metric of the criterion; None without one, or where the validation images are of
+            one class.
+        facts: Epochs of the training, see :func:`blastfold.training.outcome.describe_epochs`.
+        seconds: Seconds of the training.
+    """
+
+    loss: float
+    score: float | None
+    facts: dict
+    seconds: float
+
+
+def train_tuned(settings: ModelSettings, train: TrainOnce) -> Outcome:
+    """Train a fold, after a choice of settings where the model leaves them open.
+
+    Args:
+        settings: The model.
+        train: Starts a training of the fold.
+
+    Returns:
+        The outcome of the fold. Where settings were chosen its facts have ``tuning``: criterion,
+        possible, chosen (number of the configuration, from 1) and configurations (settings,
+        validation_loss, validation_score, epochs, kept_epoch and seconds of each).
+
+    Raises:
+        InputError: Settings are to be chosen and the fold has no validation images.
+    """
+    tune = settings.tune
+    if tune is None:
+        return train(settings, "", train_fold)
+    plans = [(settings.with_changes(one), configuration_name(one)) for one in tune.configurations]
+
+    def end(trainer: Trainer, fold: Fold, state: TrainingState | None) -> Trial:
+        return try_fold(trainer, fold, state, tune.criterion)
+
+    trials = [train(changed, name, end) for changed, name in plans]
+    criterion, chosen = choose(trials, tune.criterion)
+    logger.info("chosen of %d configurations by %s: %s", len(plans), criterion, plans[chosen][1])
+    # Its training is complete: this continues from its stored state and predicts.
+    outcome = train(*plans[chosen], train_fold)
+    described = {
+        **{"criterion": criterion, "possible": tune.possible, "chosen": chosen + 1},
+        "configurations": [
+            describe_trial(dict(changes), trial)
+            for changes, trial in zip(tune.configurations, trials, strict=True)
+        ],
+    }
+    return dataclasses.replace(outcome, facts={**outcome.facts, "tuning": described})
+
+
+def try_fold(
+    trainer: Trainer, fold: Fold, state: TrainingState | None, criterion: str = BY_LOSS
+) -> Trial:
+    """Train on a fold and predict its validation images alone.
+
+    Args:
+        trainer: The network and its inputs.
+        fold: The fold, whose test images are not used.
+        state: Where the state of an unfinished training is kept; None keeps none.
+        criterion: What the configuration will be chosen by.
+
+    Raises:
+        InputError: The fold has no validation images.
+    """
+    if VALIDATION not in fold.parts:
+        raise InputError(
+            f"{fold.name}: has no validation images, by which the settings of the model (tune) are "
+            "chosen; expected a larger validation_fraction or validation_group_by: image"
+        )
+    start = time.monotonic()
+    history = epochs.train(trainer, fold.without_test, state)
+    part = fold.parts[VALIDATION]
+    probability = trainer.predict(part)[:, -1]
+    score = None
+    if criterion != BY_LOSS and len(set(part.labels.tolist())) > 1:
+        score = metric_of(criterion, part.labels, probability)
+    return Trial(
+        float(metrics.log_loss(part.labels, probability, labels=[0, 1])),
+        score,
+        describe_epochs(history, trainer),
+        time.monotonic() - start,
+    )
+
+
+def metric_of(metric: str, labels: Sequence[int], probability: Sequence[float]) -> float:
+    """Return a metric of predictions of both classes.
+
+    Args:
+        metric: One of :data:`blastfold.core.names.METRICS`.
+        labels: 0 or 1, both among them.
+        probability: Of the positive class.
+    """
+    if metric in SCORES:
+        found = [int(value >= THRESHOLD) for value in probability]
+        return float(SCORES[metric](labels, found))
+    return float(metrics.roc_auc_score(labels, probability))
+
+
+def choose(trials: Sequence[Trial], criterion: str) -> tuple[str, int]:
+    """Return what the choice was made by, and the position of the best configuration.
+
+    The smallest loss or the largest metric is best; of equal ones the first. A loss that is not a
+    number is the worst. Validation images of one class, which have no metric, are judged by loss.
+
+    Args:
+        trials: Configurations in the order of the config.
+        criterion: :data:`BY_LOSS` or the name of a metric.
+    """
+    if criterion != BY_LOSS and any(trial.score is None for trial in trials):
+        criterion = BY_LOSS
+    values = [trial.loss if criterion == BY_LOSS else -trial.score for trial in trials]
+    values = [math.inf if math.isnan(value) else value for value in values]
+    return criterion, values.index(min(values))
+
+
+def describe_trial(changes: dict, trial: Trial) -> dict:
+    """Return what the record of a training says of one configuration."""
+    return {
+        "settings": changes,
+        "validation_loss": trial.loss,
+        "validation_score": trial.score,
+        **{key: trial.facts[key] for key in ("epochs", "kept_epoch")},
+        "seconds": round(trial.seconds, 3),
+    }
