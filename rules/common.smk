@@ -310,3 +310,12 @@ def table_files(name, where=None, **entry):
     path = f"<results>/tables/{name}"
     exact = [f"{path}.{ending}" for ending in ("tsv", "tex", "md")]
     return [*exact, reported(f"{path}.html", **entry)]
+
+
+def locked_tables(name, title):
+    """A table of locked tests, which no other target asks for."""
+    shown = dict(category="Evaluation", subcategory="Locked test", labels={"table": title})
+    path = f"<results>/locked_test/{name}"
+    caption = "../workflow/report/locked_test.rst"
+    exact = [f"{path}.{ending}" for ending in ("tsv", "tex", "md")]
+    return [*exact, reported(f"{path}.html", caption=caption, **shown)]

@@ -123,7 +123,7 @@ rule audit_dataset:
     benchmark:
         "<benchmarks>/audit_dataset/{dataset}.tsv"
     wildcard_constraints:
-        dataset=one_of(experiment.inputs.except_format("permuted")),
+        dataset=one_of(experiment.inputs.except_format("permuted", "open", "locked")),
     priority: CHECKED_FIRST
     conda:
         "../envs/datasets.yaml"

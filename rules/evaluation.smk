@@ -186,3 +186,33 @@ rule estimate_variance_components:
         "Separating the variance of seeds, splits and subjects on {wildcards.dataset}"
     script:
         "../workflow/scripts/estimate_variance_components.py"
+
+
+# Every configuration of the models whose settings are chosen on validation images.
+rule tabulate_tuning:
+    input:
+        records=experiment.files.filled(
+            "evaluation/{dataset}/{protocol}/{model}/runs.json", experiment.runs.tuned
+        ),
+    output:
+        table_files(
+            "tuning",
+            where="tuned models",
+            caption="../workflow/report/tuning.rst",
+            category="Training",
+            labels={"table": "Chosen settings"},
+        ),
+    log:
+        "<logs>/tabulate_tuning.log",
+    conda:
+        "../envs/comparison.yaml"
+    resources:
+        mem_mb=memory(2000),
+        runtime=run_time(10),
+    params:
+        runs=experiment.runs.tuned,
+        code=code_digest("tabulate_tuning"),
+    message:
+        "Tabulating the settings that were chosen"
+    script:
+        "../workflow/scripts/tabulate_tuning.py"

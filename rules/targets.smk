@@ -12,6 +12,7 @@ localrules:
     publication,
     export,
     smears,
+    locked_test,
 
 
 rule datasets:
@@ -65,3 +66,7 @@ rule export:
 rule smears:
     input:
         experiment.smears.of_request,
+# Never part of another target: it opens what is locked away.
+rule locked_test:
+    input:
+        experiment.locked.of_request,

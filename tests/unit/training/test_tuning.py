@@ -65,7 +65,7 @@ def train(folder, settings, out="heads", states=None):
     return read_predictions(outputs.predictions), record
 
 
-def tested_loss(predictions):
+def loss_on_test(predictions):
     tested = predictions[predictions["role"] == "test"]
     return log_loss(tested["label"], tested["probability"])
 
@@ -82,12 +82,12 @@ def test_a_setting_that_is_best_on_test_and_worst_on_validation_is_not_chosen(tm
     assert record["tuning"]["chosen"] == 2
     assert record["settings"]["learning_rate"] == SLOW
     alone, _ = train(tmp_path, settings_of_vectors(learning_rate=FAST), out="fast")
-    assert tested_loss(alone) < 0.1 < tested_loss(predictions)
+    assert loss_on_test(alone) < 0.1 < loss_on_test(predictions)
     # Where validation is like test the same setting is chosen.
     write_vectors(tmp_path)
     agreeing, record = train(tmp_path, settings_of_vectors(**RATES), out="agreeing")
     assert record["tuning"]["chosen"] == 1
-    assert tested_loss(agreeing) < 0.1
+    assert loss_on_test(agreeing) < 0.1
 
 
 def test_test_images_change_neither_the_choice_nor_what_it_is_made_by(tmp_path):

@@ -2,7 +2,6 @@
 
 import copy
 import functools
-import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,15 +9,16 @@ import yaml
 
 from blastfold.core.errors import InputError
 from blastfold.core.names import LEUKAEMIA_CLASSES
-from blastfold.core.parts import role_of_part
 from blastfold.core.path_patterns import PathPattern
 from blastfold.experiment.ablations import check_ablations, expand_ablations
 from blastfold.experiment.attributions import check_attribution
 from blastfold.experiment.canaries import check_canaries, check_permutations, expand_canaries
 from blastfold.experiment.combinations import combinations
 from blastfold.experiment.config_backbones import check_backbones
+from blastfold.experiment.config_locked_tests import check_locked_tests, expand_locked_tests
 from blastfold.experiment.config_names import check_names
 from blastfold.experiment.config_networks import check_networks, image_size
+from blastfold.experiment.config_protocols import check_protocol, fold_origins
 from blastfold.experiment.config_schema import fill_defaults, schema_faults
 from blastfold.experiment.config_values import value_faults
 from blastfold.experiment.demo_settings import demo_faults
@@ -92,10 +92,10 @@ def check_config(config: dict, schema_path: str | Path, source: str = "config") 
             model["augmentation"] = {key: type(value)(0) for key, value in changes}
     for protocol in filled["protocols"].values():
         if "same_folds_as" in protocol:
-            protocol["same_folds_as"] = _fold_origins(protocol, filled["protocols"])[-1]
+            protocol["same_folds_as"] = fold_origins(protocol, filled["protocols"])[-1]
     resolve_weights(filled)
     expand_tuning(filled)
-    expanded = expand_canaries(expand_contrasts(filled))
+    expanded = expand_canaries(expand_contrasts(expand_locked_tests(filled)))
     _refuse(list(check_names(expanded)), source)
     return expanded
 
@@ -150,7 +150,7 @@ def _cross_check(config: dict, given: dict) -> Iterator[str]:
         yield from _check_folder(name, dataset)
     yield from _check_slides(config)
     for name, protocol in config["protocols"].items():
-        yield from _check_protocol(f"protocols.{name}", protocol, config["protocols"])
+        yield from check_protocol(f"protocols.{name}", protocol, config["protocols"])
     for name, model in config["models"].items():
         yield from _check_model(f"models.{name}", model)
     yield from check_contrasts(config)
@@ -159,6 +159,7 @@ def _cross_check(config: dict, given: dict) -> Iterator[str]:
     yield from check_backbones(config, given)
     yield from _check_early_stopping(config)
     yield from check_tuning(config, given)
+    yield from check_locked_tests(config)
 
 
 def _check_external(key: str, experiment: dict, config: dict) -> Iterator[str]:
@@ -312,52 +313,6 @@ def _check_slides(config: dict) -> Iterator[str]:
         )
 
 
-def _fold_origins(protocol: dict, protocols: dict) -> list[str]:
-    """Return the protocols whose folds a protocol has, the one that draws them last.
-
-    A name that comes again, or that no protocol has, ends the list.
-    """
-    origins: list[str] = []
-    while "same_folds_as" in protocol:
-        origins.append(protocol["same_folds_as"])
-        if origins[-1] in origins[:-1]:
-            break
-        protocol = protocols.get(origins[-1], {})
-    return origins
-
-
-def _check_protocol(key: str, protocol: dict, protocols: dict) -> Iterator[str]:
-    base = protocols.get(protocol.get("same_folds_as"))
-    origins = _fold_origins(protocol, protocols)
-    if len(set(origins)) < len(origins):
-        yield (
-            f"{key}.same_folds_as: {' -> '.join(origins)} is a circle, "
-            "expected that one of them draws the folds"
-        )
-        return
-    if "same_folds_as" in protocol and base is None:
-        yield (
-            f"{key}.same_folds_as: received {protocol['same_folds_as']!r}, "
-            f"expected one of the protocols {sorted(protocols)}"
-        )
-    unlike = ("title", "leakage", "training_share", "same_folds_as")
-    for other in sorted({*protocol, *(base or protocol)} - {*unlike}):
-        if base is not None and protocol.get(other) != base.get(other):
-            yield (
-                f"{key}.{other}: received {protocol.get(other)!r}, expected that of "
-                f"{protocol['same_folds_as']}, whose folds are wanted: {base.get(other)!r}"
-            )
-    if protocol["kind"] == "predefined":
-        yield from _check_parts(key, protocol)
-    if protocol["kind"] == "holdout":
-        held_out = protocol["test_fraction"] + protocol["validation_fraction"]
-        if held_out >= 1 or math.isclose(held_out, 1):
-            yield (
-                f"{key}: test_fraction and validation_fraction add up to {held_out:g}, "
-                "expected less than 1 so that something is left to train on"
-            )
-
-
 def _check_early_stopping(config: dict) -> Iterator[str]:
     """Check that whatever stops early has validation images to stop by."""
     protocols = config["protocols"]
@@ -369,30 +324,6 @@ def _check_early_stopping(config: dict) -> Iterator[str]:
                 f"models.{model}.early_stopping: needs validation images, but "
                 f"protocols.{protocol}.validation_fraction is 0; expected null, or a fraction "
                 "above 0"
-            )
-
-
-def _check_parts(key: str, protocol: dict) -> Iterator[str]:
-    """Check that every part of a predefined split has one use in a fold, and one is trained on."""
-    if "test_parts" not in protocol:
-        yield f"{key}.test_parts: is missing, kind predefined needs the parts to test on"
-        return
-    tested, validated = protocol["test_parts"], protocol.get("validation_parts", [])
-    held_out = {role_of_part(part) for part in validated}
-    for part in sorted(part for part in tested if role_of_part(part) in held_out):
-        yield (
-            f"{key}.validation_parts: {part!r} is among test_parts too, expected parts that are "
-            "not tested"
-        )
-    if "train_parts" not in protocol and len(tested) == 1:
-        # All other parts of the data set are trained on; the import knows them.
-        return
-    trained = {role_of_part(part) for part in protocol.get("train_parts", tested)}
-    for part in tested:
-        if not trained - {role_of_part(part), *held_out}:
-            yield (
-                f"{key}.train_parts: nothing is left to train on when {part!r} is tested, "
-                "expected a part that is neither tested nor validated"
             )
 
 

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import yaml
 
+from blastfold.experiment.config_locked_tests import LOCKED, OPEN
 from blastfold.experiment.raw_data import RawData, file_megabytes
 from blastfold.experiment.slide_sheet import (
     check_chosen_slides,
@@ -108,7 +109,7 @@ class DatasetInputs:
     @cached_property
     def imported(self) -> list[str]:
         """The data sets that are imported from a raw folder."""
-        return self.except_format("grown", "permuted", "selected", "tiles")
+        return self.except_format("grown", "permuted", "selected", "tiles", OPEN, LOCKED)
 
     @cached_property
     def expected(self) -> dict[str, dict]:
@@ -122,9 +123,13 @@ class DatasetInputs:
 
     def generated_folder(self, wildcards) -> str | list:
         """Return the folder of generated images; an empty list for raw files."""
-        if self.config["datasets"][wildcards.dataset]["format"] == "demo":
-            return f"<results>/demo/{wildcards.dataset}"
-        return []
+        name = self._imported_as(wildcards.dataset)
+        return f"<results>/demo/{name}" if self.config["datasets"][name]["format"] == "demo" else []
+
+    def _imported_as(self, dataset: str) -> str:
+        """Return the data set whose files a data set has: of a part the whole."""
+        entry = self.config["datasets"][dataset]
+        return entry["of"] if entry["format"] in (OPEN, LOCKED) else dataset
 
     def detected_cells(self, wildcards) -> list[str]:
         """Return the tables of the cells detected in a data set's photographs; else nothing."""
@@ -165,7 +170,7 @@ class DatasetInputs:
 
     def raw_place(self, wildcards) -> SimpleNamespace:
         """Return what the import must know of raw files and what changes no image."""
-        name = wildcards.dataset
+        name = self._imported_as(wildcards.dataset)
         return self.raw.dataset_place(name, self.expected.get(name))
 
     def raw_megabytes(self, wildcards) -> float:
@@ -240,19 +245,26 @@ class DatasetInputs:
 
     def measuring_settings(self, wildcards) -> dict:
         """Return the crop of a data set, whether its images show one cell, and what measures it."""
-        entry = base = self.config["datasets"][wildcards.dataset]
+        base = self.config["datasets"][wildcards.dataset]
         while "of" in base:
             base = self.config["datasets"][base["of"]]
         return {
-            "crop": entry.get("crop"),
+            "crop": self.config["datasets"][self._imported_as(wildcards.dataset)].get("crop"),
             "cells": base["format"] not in TISSUE,
             "by_masks": base["format"] != "demo",
         }
 
     def mask_place(self, wildcards) -> SimpleNamespace:
         """Return the folder of a data set's masks; None where it has no raw files of its own."""
-        own = wildcards.dataset in self.imported and not self.generated_folder(wildcards)
+        imported = self._imported_as(wildcards.dataset) in self.imported
+        own = imported and not self.generated_folder(wildcards)
         return SimpleNamespace(folder=self.raw_place(wildcards).folder if own else None)
+
+    def part_settings(self, wildcards) -> dict:
+        """Return what decides which images of a data set are locked away, or are taken."""
+        entry = self.config["datasets"][wildcards.dataset]
+        kept = {key: entry[key] for key in ("format", "locked_test")}
+        return {"name": wildcards.dataset, **kept}
 
     def of_base(self, name: str) -> Callable:
         """Return an input function: a file of the data set that a derived one is made from."""

@@ -12,6 +12,7 @@ The rules hold no computation of their own. A question is answered by one part:
 * ``targets``: which files the named targets ask for;
 * ``exports``: which networks are exported;
 * ``smears``: which photographs they are applied to.
+* ``locked``: what is locked away for a final test.
 """
 
 import re
@@ -27,6 +28,7 @@ from blastfold.experiment.dataset_inputs import DatasetInputs
 from blastfold.experiment.exports import ALL_FOLDS, Exports
 from blastfold.experiment.identity import Identity
 from blastfold.experiment.known_counts import count_problems
+from blastfold.experiment.locked_tests import LockedTests
 from blastfold.experiment.runs import Runs
 from blastfold.experiment.shown_settings import ShownSettings
 from blastfold.experiment.smears import Smears
@@ -135,6 +137,9 @@ class Experiment:
     def smears(self) -> Smears:
         """Which photographs exported networks are applied to."""
         return Smears(self.config, self.exports, self.smears_request, self.inputs.raw.progress)
+    def locked(self) -> LockedTests:
+        """What is locked away for a final test."""
+        return LockedTests(self.runs, self.files, self.results)
 
     def wildcard_constraints(self) -> dict[str, str]:
         """Return a regular expression for every wildcard.

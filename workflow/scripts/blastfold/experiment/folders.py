@@ -33,6 +33,7 @@ STAGES = (
     "features",
     "figures",
     "folds",
+    "locked_test",
     "mean_images",
     "pretraining",
     "publication",

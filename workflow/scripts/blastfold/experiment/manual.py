@@ -17,6 +17,7 @@ HEADINGS = {
     "grow": "A grown data set (`datasets.<name>.grow`)",
     "select": "A selected data set (`datasets.<name>.select`)",
     "duplicates": "The duplicate audit (`datasets.<name>.duplicates`)",
+    "locked_test": "A locked test set (`datasets.<name>.locked_test`)",
     "demo": "Generated smears (`datasets.<name>.demo`)",
     "slides": "Slides and their tiles (`slides`)",
     "demo_slides": "Generated slides (`slides.demo`)",

@@ -4,8 +4,10 @@ Files of measurements stay when a config changes. A table of costs must not coun
 the experiment no longer has.
 """
 
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from blastfold.experiment.config_locked_tests import LOCKED, OPEN
 from blastfold.experiment.feature_sets import depends_on_fold, feature_set_name
 from blastfold.experiment.identity import DATASET, Identity
 from blastfold.experiment.runs import Runs
@@ -16,8 +18,11 @@ IMPORTING_RULES = {
     "selected": "select_tiles",
     "tiles": "import_tiles",
     "permuted": None,
+    OPEN: None,
+    LOCKED: None,
 }
-"""Rule that makes the data sets of a format; import_dataset makes all others."""
+"""Rule that makes the data sets of a format, where it is measured; import_dataset makes all
+others."""
 
 
 class MeasuredJob(NamedTuple):
@@ -44,12 +49,15 @@ def measured_jobs(runs: Runs, training: TrainingInputs) -> list[MeasuredJob]:
     config = runs.config
     jobs = []
     entries = {dataset: config["datasets"][dataset] for dataset in runs.datasets}
-    originals = [entry["of"] for entry in entries.values() if "of" in entry]
+    originals = [name for dataset in entries for name in _origins(config, dataset)]
     for dataset in dict.fromkeys([*entries, *originals]):
         rule = IMPORTING_RULES.get(config["datasets"][dataset]["format"], "import_dataset")
         if rule:
             jobs.append(MeasuredJob(rule, dataset, dataset))
-        if rule and dataset in entries:
+        whole = any(
+            entry["format"] == OPEN and entry["of"] == dataset for entry in entries.values()
+        )
+        if rule and (dataset in entries or whole):
             jobs.append(MeasuredJob("audit_dataset", dataset, dataset))
     for entries in Identity(runs).comparisons.values():
         for entry in entries:
@@ -82,3 +90,10 @@ def measured_jobs(runs: Runs, training: TrainingInputs) -> list[MeasuredJob]:
         place = "/".join(run[kind] for kind in ("dataset", "protocol", "external"))
         jobs.append(MeasuredJob("explain_networks", run["dataset"], place))
     return list(dict.fromkeys(jobs))
+
+
+def _origins(config: Mapping, dataset: str) -> Iterator[str]:
+    """Yield the data sets that a data set is made from, the nearest first."""
+    while "of" in (entry := config["datasets"][dataset]):
+        dataset = entry["of"]
+        yield dataset

@@ -148,6 +148,17 @@ class Runs:
         ]
 
     @cached_property
+    def tuned(self) -> list[dict]:
+        """The runs of all splits in which a model chooses settings; the others are given theirs.
+
+        Dicts with dataset, protocol and model, and their titles.
+        """
+        models = self.config["models"]
+        splits = {Split(*run[:2]) for run in self.true if models[run.model].get("tune")}
+        runs = [run._asdict() for run in self.true if Split(*run[:2]) in splits]
+        return [{**run, **self.titles_of(run)} for run in runs]
+
+    @cached_property
     def attributions(self) -> list[dict]:
         """Where attributions are computed.
 

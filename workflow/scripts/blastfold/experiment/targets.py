@@ -34,6 +34,7 @@ WILDCARDS = {
     "source tasks": (),
     "canaries": (),
     "permutations": (),
+    "tuned models": (),
     "external tests": (),
     "identity audits": (),
     "attributions": ("dataset", "protocol", "external"),
@@ -176,6 +177,7 @@ class Targets:
             "source tasks": [()] if starts_from_sources(config) else [],
             "canaries": [()] if runs.canaries else [],
             "permutations": [()] if runs.permuted else [],
+            "tuned models": [()] if runs.tuned else [],
             "external tests": [()] if runs.external else [],
             "identity audits": [()] if self.identity.splits else [],
             "attributions": [

@@ -159,7 +159,7 @@ def _holdout(images, labels, groups, protocol, seed) -> Iterable[np.ndarray]:
     )
     _require_groups(images, groups, protocol, 3 if validation else 2, "parts")
     everything = np.arange(len(images))
-    tested = _choose(everything, labels, groups, test, protocol, seed, TEST)
+    tested = choose_images(everything, labels, groups, test, protocol, seed, TEST)
     rest = np.setdiff1d(everything, tested)
     validated = _choose_validation(rest, labels, groups, validation, protocol, seed, 0)
     yield _roles(len(images), rest, validated, tested)
@@ -240,11 +240,24 @@ def _choose_validation(rest, labels, groups, size, protocol, seed, fold) -> np.n
         return rest[:0]
     if protocol["validation_group_by"] == "image":
         groups = np.arange(len(groups))
-    return _choose(rest, labels, groups, size, protocol, seed, f"{VALIDATION}-{fold}")
+    return choose_images(rest, labels, groups, size, protocol, seed, f"{VALIDATION}-{fold}")
 
 
-def _choose(rows, labels, groups, size, protocol, seed, name) -> np.ndarray:
-    """Choose about ``size`` of ``rows``, whole groups, with the class ratio of ``rows``."""
+def choose_images(rows, labels, groups, size, protocol, seed, name) -> np.ndarray:
+    """Choose about ``size`` of ``rows``, whole groups, with the class ratio of ``rows``.
+
+    Args:
+        rows: Rows to choose from.
+        labels: 0 or 1 of all images, int (n,).
+        groups: What stays together, of all images, (n,).
+        size: Wanted number of images.
+        protocol: Its ``name`` seeds the draw.
+        seed: The experiment's seed.
+        name: Names the draw too.
+
+    Returns:
+        Rows in ascending order; none where no choice leaves every class on both sides.
+    """
     random_names = ("assign_folds", protocol["name"], name)
     if len(set(groups[rows])) == len(rows):
         state = derive_seed(seed, *random_names)

@@ -144,7 +144,7 @@ class ImageTraining:
         run: Run,
         end: TrainingEnd[T],
     ) -> T:
-        """Train one configuration; ``end`` trains and says what is wanted of it."""
+        """Train one configuration; ``end`` trains and returns its result."""
         seed_generators(self.compute, fold_seed(self.compute.seed, run, number))
         fold = read_fold(self.files, number, settings, run, self.compute.seed)
         logger.info("%s: %s, %s", fold.name, self.setup.device, fold.count_images())

@@ -148,7 +148,7 @@ class HeadTraining:
         stop: Callable[[], bool],
         end: TrainingEnd[T],
     ) -> T:
-        """Train one configuration; ``end`` trains and says what is wanted of it."""
+        """Train one configuration; ``end`` trains and returns its result."""
         logger.info("%s: %s, %s", fold.name, self.setup.device, fold.count_images())
         trainer = self._start(fold, settings, inputs)
         trainer.report = lambda line: logger.info("%s: %s", fold.name, line)

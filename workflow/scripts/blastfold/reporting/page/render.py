@@ -19,7 +19,7 @@ from blastfold.reporting.page.content import (
     leakage_section,
     quote_section,
 )
-from blastfold.reporting.page.files import cost_section, file_section
+from blastfold.reporting.page.files import cost_section, file_section, printed_tables
 from blastfold.reporting.page.gallery import sprite_sheets, tile_side
 from blastfold.reporting.page.glossary import Explainer, read_glossary
 from blastfold.reporting.page.sources import Sources
@@ -86,6 +86,7 @@ def page_content(study: Study, citation: Mapping[str, str]) -> dict:
         "cost": cost_section(study),
         "data": data_section(study, cells),
         "methods": methods_paragraphs(study.sources.text("publication/methods.md") or ""),
+        "chosen": printed_tables(study, "tuning"),
         "files": file_section(study),
         "citation": citation,
         "cells": len(gallery.names),

@@ -15,6 +15,7 @@ from blastfold.core.preprocessing_kinds import (
 )
 from blastfold.core.settings import OWN_NETWORKS
 from blastfold.reporting.publication.records import Records, Run
+from blastfold.reporting.publication.tuning_facts import chosen_keys, tuning_sentences
 from blastfold.reporting.publication.wording import (
     count,
     duration,
@@ -191,6 +192,8 @@ def selection_sentences(records: Records) -> list[str]:
 
     def describe(run: Run) -> str:
         settings = run.record["settings"]
+        if "early_stopping" in chosen_keys(run.record):
+            return "early stopping was among the settings that were chosen in the fold"
         if settings.get("early_stopping") and run.record["images"].get("validation"):
             where = " of the last stage" if settings["train"] == "staged" else ""
             runs = records.runs_of(model=run.model)
@@ -205,7 +208,7 @@ def selection_sentences(records: Records) -> list[str]:
     pairs = _by_model(records, describe)
     kept = [sentence(f"For {models}, {text}") for models, text in pairs]
     kept += ["Test images took no part in this."] if kept else []
-    return [*kept, *_view_sentences(records)]
+    return [*tuning_sentences(records), *kept, *_view_sentences(records)]
 
 
 def _view_sentences(records: Records) -> list[str]:
@@ -327,19 +330,27 @@ def _layers(tail: list[dict[str, str]]) -> Iterator[str]:
 
 
 def _optimisation(record: dict) -> str:
-    settings = record["settings"]
-    most = "at most " if settings.get("early_stopping") else ""
+    settings, chosen = record["settings"], chosen_keys(record)
+    most = "at most " if settings.get("early_stopping") and "early_stopping" not in chosen else ""
     weights = "both classes having the same influence on the loss"
+    if not settings["class_weights"]:
+        weights = "without class weights"
+    if "class_weights" in chosen:
+        weights = "with class weights as chosen in the fold"
     rate = f"learning rate {settings['learning_rate']:g}"
-    if settings["train"] == "staged":
+    if "learning_rate" in chosen:
+        rate = "learning rate as chosen in the fold"
+    batches = f"batches of {settings['batch_size']}"
+    if "batch_size" in chosen:
+        batches = "batches of the chosen size"
+    epochs = f"{most}{count(settings['epochs'], 'epoch')}"
+    if "epochs" in chosen:
+        epochs = "the chosen number of epochs"
+    if settings["train"] == "staged" and "stage_learning_rate_factor" not in chosen:
         rate += f", each stage with {settings['stage_learning_rate_factor']:g} of the one before"
-    if settings.get("schedule") == "one_cycle":
+    if settings.get("schedule") == "one_cycle" and "schedule" not in chosen:
         rate += ", the highest of a 1-cycle schedule"
-    return (
-        f"the cross-entropy was minimised by Adam ({rate}) in "
-        f"batches of {settings['batch_size']} for {most}{count(settings['epochs'], 'epoch')}, "
-        f"{weights if settings['class_weights'] else 'without class weights'}"
-    )
+    return f"the cross-entropy was minimised by Adam ({rate}) in {batches} for {epochs}, {weights}"
 
 
 def _device(name: str) -> str:

@@ -79,6 +79,8 @@ HEADINGS = {name: metric.heading for name, metric in METRIC_FACTS.items()} | {
     "weights_mb": "Weights (MB)",
     "latency_ms": "Latency, batch 1 (ms)",
     "latency_p90_ms": "90th percentile (ms)",
+    "chosen": "Chosen in (folds)",
+    "validation_loss": "Mean validation loss",
     "training_hours": "Training (hours)",
     "extraction_hours": "Features (hours)",
     "deletion_outcome": "The probability falls",
