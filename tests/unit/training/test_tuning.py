@@ -35,7 +35,7 @@ def settings_of_vectors(**changes):
     """A head on given vectors, with all keys of an untuned model."""
     entry = model_entry(
         **{"architecture": "features", "train": "head", "augment": False, "epochs": 3},
-        **{"preprocessing": "none", "vectors": {"file": "v.tsv"}, "batch_size": 10},
+        **{"vectors": {"file": "v.tsv"}, "batch_size": 10},
         **changes,
     )
     return ModelSettings.read(entry)
@@ -134,7 +134,8 @@ def test_a_stopped_choice_continues_and_ends_as_an_unbroken_one(tmp_path):
 def test_a_network_is_tuned_as_a_head_is(tmp_path):
     images, labels = blobs()
     write_job(tmp_path, images, labels)
-    entry = model_entry(epochs=1, tune={"batch_size": [10, 15], "criterion": "primary_metric"})
+    tune = {"batch_size": [10, 15], "criterion": "primary_metric"}
+    entry = model_entry(epochs=1, augment=False, tune=tune)
     outputs = run_job(tmp_path, "out", ModelSettings.read(entry))
     record = json.loads(outputs.run.read_text())
     tuning = record["tuning"]

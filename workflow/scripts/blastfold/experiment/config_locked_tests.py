@@ -72,7 +72,9 @@ def expand_locked_tests(config: dict) -> dict:
             continue
         chosen = entry.pop("locked_test")
         part = {**{key: entry[key] for key in KEPT}, "of": whole_name(name), "locked_test": chosen}
-        datasets[whole_name(name)] = entry | {"title": f"{entry['title']} with its locked part"}
+        # Duplicates are removed from the open part alone, which has splits.
+        whole = {"title": f"{entry['title']} with its locked part", "remove_duplicates": False}
+        datasets[whole_name(name)] = entry | whole
         datasets[name] = {
             **copy.deepcopy(part),
             **{"format": OPEN, "title": entry["title"]},
@@ -83,6 +85,4 @@ def expand_locked_tests(config: dict) -> dict:
             **{"format": LOCKED, "title": f"{entry['title']}, locked test set"},
             **{"open_part": name, "remove_duplicates": False},
         }
-        # The raw files are in the folder of the entry's own name.
-        entry["remove_duplicates"] = False
     return expanded | {"datasets": datasets}

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from blastfold.core.parts import parts_of_fold, unknown_parts
 from blastfold.experiment.combinations import combinations
+from blastfold.experiment.config_locked_tests import OPEN
 
 
 class Counts(NamedTuple):
@@ -37,6 +38,11 @@ def known_counts(name: str, config: Mapping, public: Mapping, results: str | Pat
     """
     entry = config["datasets"][name]
     found = summary_of_import(Path(results, "datasets", name, "dataset.json"))
+    if entry["format"] == OPEN:
+        whole = known_counts(entry["of"], config, public, results)
+        locked = entry["locked_test"].get("parts", ())
+        kept = whole.parts and tuple(part for part in whole.parts if part not in locked)
+        return Counts(found.get("class_images", {}) if found else {}, kept)
     if found is not None:
         return Counts(found.get("class_images", {}), tuple(found.get("parts", {})))
     known = public.get(entry["format"], {}).get("parts")
@@ -70,9 +76,10 @@ def count_problems(config: Mapping, public: Mapping, results: str | Path) -> Ite
             yield from growth_problems(f"datasets.{name}.grow", entry["grow"], counts.classes)
     for name, protocol in dict.fromkeys((run[0], run[1]) for run in combinations(config)):
         entry = datasets[name]
-        counts = known_counts(entry.get("of", name), config, public, results)
+        own = entry["format"] == OPEN or "of" not in entry
+        counts = known_counts(name if own else entry["of"], config, public, results)
         settings = config["protocols"][protocol]
-        if "of" not in entry:
+        if own:
             yield from _fold_problems(f"protocols.{protocol}.folds", settings, name, counts)
         yield from _part_problems(f"protocols.{protocol}", settings, name, counts)
 

@@ -204,13 +204,15 @@ def _named_rows(manifest: pd.DataFrame, chosen: Mapping, key: str) -> np.ndarray
 
 def _check_classes(manifest: pd.DataFrame, groups: np.ndarray, rows: np.ndarray, key: str) -> None:
     inside = np.isin(np.arange(len(manifest)), rows)
+    of_class = {name: (manifest["class"] == name).to_numpy() for name in class_names(manifest)}
+    counts = {name: len(set(groups[chosen])) for name, chosen in of_class.items()}
     for where, part in (("locked", inside), ("open", ~inside)):
-        for name in class_names(manifest):
-            of_class = (manifest["class"] == name).to_numpy()
-            if not (part & of_class).any():
-                number = len(set(groups[of_class]))
+        # Where nothing can be locked, the class with the fewest groups is why.
+        for name in sorted(counts, key=counts.get):
+            if not (part & of_class[name]).any():
+                groups_of_class = f"{counts[name]} leakage group{'s' if counts[name] != 1 else ''}"
                 raise InputError(
-                    f"{key}: the {where} part would have no {name} image. The class has {number} "
-                    f"leakage group{'s' if number != 1 else ''}, of which one or more must be "
-                    "locked and others stay open; expected another part, or data with more groups"
+                    f"{key}: the {where} part would have no {name} image. The class has "
+                    f"{groups_of_class}, of which one or more must be locked and others stay open; "
+                    "expected another part, or data with more groups"
                 )

@@ -13,6 +13,7 @@ from blastfold.experiment.combinations import (
     fold_count,
     folds_per_repeat,
 )
+from blastfold.experiment.config_locked_tests import LOCKED, OPEN
 from blastfold.experiment.dataset_inputs import demo_images
 from blastfold.experiment.feature_sets import depends_on_fold, feature_set_name
 from blastfold.experiment.known_counts import summary_of_import
@@ -83,6 +84,9 @@ def count_images(
             parts = _scaled(parts, images) if parts else {"": images}
         counts[name] = parts
     for name, entry in config["datasets"].items():
+        if counts[name] is None and entry["format"] in (OPEN, LOCKED):
+            counts[name] = _part_of_whole(entry, counts[entry["of"]])
+    for name, entry in config["datasets"].items():
         if entry["format"] == "permuted":
             counts[name] = counts[entry["of"]]
         if "times" in entry.get("grow", {}) and counts[name] is None and counts[entry["of"]]:
@@ -101,6 +105,17 @@ def _expected_parts(entry: Mapping, expected: Mapping) -> dict[str, int] | None:
         wanted = entry.get("parts", known["parts"])
         return {part: known["parts"][part]["images"] for part in wanted}
     return {"": known["images"]} if "images" in known else None
+
+
+def _part_of_whole(entry: Mapping, whole: Mapping[str, int] | None) -> dict[str, int] | None:
+    """Return the images of the open or the locked part; of named subjects nobody knows how many."""
+    chosen = entry["locked_test"]
+    if whole is None or "subjects" in chosen:
+        return whole if whole is None or entry["format"] == OPEN else None
+    locked = {part: part in chosen.get("parts", ()) for part in whole}
+    share = {part: float(locked[part]) if "parts" in chosen else chosen["share"] for part in whole}
+    kept = {part: share[part] if entry["format"] == LOCKED else 1 - share[part] for part in whole}
+    return {part: round(kept[part] * number) for part, number in whole.items() if kept[part]}
 
 
 def _scaled(parts: Mapping[str, int], images: int) -> dict[str, int]:

@@ -65,12 +65,12 @@ def _choices(records: Records, tuned: list[Run]) -> Iterator[str]:
         chosen = tuning["configurations"][tuning["chosen"] - 1]["settings"]
         runs.setdefault(run[:3], Counter())[configuration_name(chosen)] += 1
     for names, counts in runs.items():
-        title = ", ".join(
+        dataset, protocol, model = (
             records.title(kind, name)
-            for kind, name in zip(("model", "dataset", "protocol"), names, strict=True)
+            for kind, name in zip(("dataset", "protocol", "model"), names, strict=True)
         )
         chosen = listing(f"{name} in {count(number, 'fold')}" for name, number in counts.items())
-        yield f"Chosen for {title}: {chosen}."
+        yield f"Chosen for {model} on {dataset}, {protocol}: {chosen}."
 
 
 def _not_tuned(records: Records, tuned: list[Run]) -> Iterator[str]:
