@@ -88,6 +88,10 @@ rule describe_splits:
         descriptions=experiment.files.of_datasets(
             "dataset.json", experiment.runs.described_datasets
         ),
+        # With what is locked away: files are counted as a whole.
+        imported=experiment.files.of_datasets(
+            "dataset.json", experiment.inputs.as_imported(experiment.runs.described_datasets)
+        ),
         folds=experiment.files.of_splits("tsv"),
         leakage=experiment.files.of_splits("leakage.tsv"),
     output:

@@ -17,7 +17,7 @@ with log_to(snakemake.log[0]):
     tabulate_datasets(
         stored.descriptions, titles["dataset"], snakemake.params.expected, outputs.datasets
     )
-    tabulate_imports(stored.descriptions, titles["dataset"], outputs.imports)
+    tabulate_imports(stored.imported, titles["dataset"], outputs.imports)
     tabulate_splits(stored.folds, splits, titles, outputs.splits)
     tabulate_leakage(stored.leakage, splits, titles, outputs.leakage)
     plot_leakage(outputs.leakage[0], outputs.leakage_figure)

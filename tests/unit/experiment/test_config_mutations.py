@@ -49,7 +49,9 @@ datasets:
     image_size: [80, 96]
     crop: [96, 96]
     classes: {normal: ["0", hem], blast: ["1", 2]}
-  smears: {format: all-idb1, path: raw/smears, image_size: [80, 96], reproduces: ALL_IDB}
+  smears:
+    {format: all-idb1, path: raw/smears, image_size: [80, 96], reproduces: ALL_IDB,
+     locked_test: {share: 0.2}}
   official: {format: c-nmc-2019, parts: [fold_0, fold_1], duplicates: {candidates: 5}}
   cut: {format: tiles, slides: [normal-01, blast-01], image_size: [80, 80]}
   more: {format: grown, of: cells, grow: {normal: 9, blast: 9, augmentation: {hue: 0}}}
@@ -61,7 +63,8 @@ protocols:
   official: {kind: predefined, test_parts: [fold_0], train_parts: [fold_1]}
 models:
   cnn: {architecture: simple_cnn, stain: macenko, early_stopping: 3, dense_units: [8]}
-  head: {architecture: Xception, train: head, weights: imagenet, preprocessing: weights}
+  head: {architecture: Xception, train: head, weights: imagenet, preprocessing: weights,
+    tune: {epochs: [2, 3], learning_rate: [0.1, 0.2], budget: 3, criterion: primary_metric}}
   moved: {architecture: InceptionV3, weights: {pretrained_on: second}, preprocessing: weights}
 pretraining:
   first: {dataset: smears, protocol: held_out, training: {epochs: 2, train: all}}

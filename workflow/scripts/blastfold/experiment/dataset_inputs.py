@@ -5,7 +5,7 @@ return begin with Snakemake's path variable ``<results>`` where they are results
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -125,6 +125,10 @@ class DatasetInputs:
         """Return the folder of generated images; an empty list for raw files."""
         name = self._imported_as(wildcards.dataset)
         return f"<results>/demo/{name}" if self.config["datasets"][name]["format"] == "demo" else []
+
+    def as_imported(self, datasets: Iterable[str]) -> list[str]:
+        """Return the data sets whose imports are accounted for, each with its locked part."""
+        return [self._imported_as(dataset) for dataset in datasets]
 
     def _imported_as(self, dataset: str) -> str:
         """Return the data set whose files a data set has: of a part the whole."""

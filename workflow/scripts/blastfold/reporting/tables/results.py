@@ -88,6 +88,11 @@ def dataset_table(
                     f"The {kind} of {missing} of {description['images']} images is unknown, so "
                     f"that there may be more {kind}s."
                 )
+        if locked := description.get("locked"):
+            notes.append(
+                f"{locked['images']} more images of {locked['groups']} leakage groups are locked "
+                "away for a final test and not counted here."
+            )
         sizes = sorted(description["source_sizes"], key=lambda size: -size[2])
         if len(sizes) > 1:
             notes.append(f"Source images have {len(sizes)} sizes; the most frequent is shown.")

@@ -69,9 +69,10 @@ def tried_table(records: Iterable[Sequence[Mapping]], runs: Iterable[Mapping]) -
         for row in _rows(record)
     ]
     table = pd.DataFrame(rows)
-    return (
-        table if table["validation_score"].notna().any() else table.drop(columns="validation_score")
-    )
+    if table["validation_score"].notna().any():
+        return table
+    # Without that column no number is missing.
+    return table.drop(columns="validation_score").replace({"note": BY_LOSS_NOTE}, "")
 
 
 def _rows(record: Mapping) -> list[dict]:
