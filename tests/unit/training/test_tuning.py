@@ -19,9 +19,11 @@ from support.trainings import (
 )
 
 from blastfold.core.errors import InputError
+from blastfold.core.files import digest_names
 from blastfold.core.names import METRICS
 from blastfold.core.predictions import read_predictions
 from blastfold.core.settings import ModelSettings
+from blastfold.leakage.fitted_artefacts import read_fitted
 from blastfold.statistics.metrics import metric_values
 from blastfold.training import heads_job
 from blastfold.training.files import network_files
@@ -88,6 +90,18 @@ def test_a_setting_that_is_best_on_test_and_worst_on_validation_is_not_chosen(tm
     agreeing, record = train(tmp_path, settings_of_vectors(**RATES), out="agreeing")
     assert record["tuning"]["chosen"] == 1
     assert loss_on_test(agreeing) < 0.1
+
+
+def test_the_audit_of_what_is_fitted_reads_the_choice(tmp_path):
+    write_vectors(tmp_path)
+    train(tmp_path, settings_of_vectors(**RATES))
+    found = read_fitted(tmp_path / "heads" / "runs.json")
+    digests = {entry.get("artefact"): entry["fitted_on"] for entry in found}
+    assert digests == {
+        None: digest_names(f"cell {number}" for number in range(30)),
+        "settings of model": digest_names(f"cell {number}" for number in range(30, 40)),
+    }
+    assert {entry["fold"] for entry in found} == {0}
 
 
 def test_test_images_change_neither_the_choice_nor_what_it_is_made_by(tmp_path):

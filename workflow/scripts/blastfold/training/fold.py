@@ -55,9 +55,13 @@ class Fold:
         counts = (f"{len(part.rows)} {role}" for role, part in self.parts.items())
         return ", ".join(counts) + " images"
 
+    def names_of(self, role: str) -> np.ndarray:
+        """Return the names of the images of a role."""
+        return self.image_ids[self.parts[role].rows]
+
     def trained_on(self) -> np.ndarray:
         """Return the names of the training images."""
-        return self.image_ids[self.parts[TRAIN].rows]
+        return self.names_of(TRAIN)
 
 
 def read_fold(files: FoldFiles, number: int, settings: ModelSettings, run: Run, seed: int) -> Fold:

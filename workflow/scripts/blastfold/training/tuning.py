@@ -18,6 +18,7 @@ from typing import TypeVar
 from sklearn import metrics
 
 from blastfold.core.errors import InputError
+from blastfold.core.files import digest_names
 from blastfold.core.names import THRESHOLD, VALIDATION
 from blastfold.core.settings import BY_LOSS, ModelSettings, configuration_name
 from blastfold.training import epochs
@@ -81,8 +82,10 @@ def train_tuned(settings: ModelSettings, train: TrainOnce) -> Outcome:
 
     Returns:
         The outcome of the fold. Where settings were chosen its facts have ``tuning``: criterion,
-        possible, chosen (number of the configuration, from 1) and configurations (settings,
-        validation_loss, validation_score, epochs, kept_epoch and seconds of each).
+        possible, chosen (number of the configuration, from 1), artefact and fitted_on (digest of
+        the names of the validation images, see :mod:`blastfold.leakage.fitted_artefacts`) and
+        configurations (settings, validation_loss, validation_score, epochs, kept_epoch and seconds
+        of each).
 
     Raises:
         InputError: Settings are to be chosen and the fold has no validation images.
@@ -102,6 +105,9 @@ def train_tuned(settings: ModelSettings, train: TrainOnce) -> Outcome:
     outcome = train(*plans[chosen], train_fold)
     described = {
         **{"criterion": criterion, "possible": tune.possible, "chosen": chosen + 1},
+        # The audit of all that is fitted reads these two.
+        "artefact": f"settings of {outcome.fold.run.model}",
+        "fitted_on": digest_names(outcome.fold.names_of(VALIDATION)),
         "configurations": [
             describe_trial(dict(changes), trial)
             for changes, trial in zip(tune.configurations, trials, strict=True)
