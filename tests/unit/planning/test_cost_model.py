@@ -61,6 +61,25 @@ def test_training_of_all_layers():
     assert found.tolist() == pytest.approx([expected - 10])
 
 
+def test_every_configuration_of_a_tuned_model_is_a_training():
+    model = {"architecture": "simple_cnn", "tune": {"epochs": [3, 1]}}
+    expected = 2 * (10 + (3 + 1) * (1.8 + 0.04) + 2 * 0.44)
+    found = seconds_of(checked(models={"cnn": model}), Speed(10, 0.1, 0.02))
+    assert found.tolist() == pytest.approx([expected])
+
+
+@pytest.mark.parametrize(
+    ("chosen", "opened"),
+    [({"share": 0.25}, {"": 30}), ({"subjects": ["healthy-1", "patient-1"]}, {"": 40})],
+)
+def test_locked_images_are_trained_on_by_nothing(chosen, opened):
+    demo = {"format": "demo", "demo": {**CELLS, "duplicates": 0}, "locked_test": chosen}
+    counts = count_images(checked(datasets={"cells": demo}), EXPECTED, "no results")
+    assert counts["cells_whole"] == {"": 40}
+    # Nobody knows how many images a subject has before they are imported.
+    assert counts["cells"] == opened
+
+
 @pytest.mark.parametrize(
     ("model", "extraction"),
     [
