@@ -17,13 +17,13 @@ CAPTION = (
     "Locked test. Its images took no part in anything before it was opened. Single networks: the "
     "predictions of the folds' networks one by one, all taken together; mean of networks: their "
     "mean probability of an image. In brackets: 95 % interval over leakage groups of the tested "
-    "images. Opened: how often the locked images were predicted. After the first time the results "
-    "are no longer those of a test that nothing was decided by."
+    "images. Opened: how often networks were tested on the locked images. After the first time the "
+    "results may have been chosen by the earlier ones."
 )
 
 RECORD_CAPTION = (
-    "Openings of the locked test: every time that locked images were predicted, with the commit of "
-    "the workflow and the digest of the config."
+    "Openings of the locked test: every time that new networks were tested on it, with the commit "
+    "of the workflow and the digest of the config."
 )
 
 PRINTED = 12
