@@ -48,8 +48,10 @@ def test_a_budget_draws_some_by_the_seed_and_the_lists():
     places = [everything.index(one) for one in first["configurations"]]
     assert len(places) == 3
     assert places == sorted(set(places))
-    # Models with the same lists try the same.
+    # Models with the same lists try the same, and a larger budget tries more.
     assert tuned(given, "other") == first
+    more = tuned(config(LISTS | {"budget": 4}))["configurations"]
+    assert [one for one in first["configurations"] if one not in more] == []
     draws = set()
     for seed in range(9):
         draws.add(str(tuned(given | {"seed": seed})["configurations"]))

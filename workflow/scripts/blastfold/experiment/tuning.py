@@ -1,11 +1,10 @@
 """Tuning in the config: lists of settings become configurations, the same number for all models."""
 
 import itertools
-import json
 import math
 from collections.abc import Iterator, Mapping
 
-from blastfold.core.seeds import generator
+from blastfold.core.files import digest_settings
 from blastfold.core.settings import BY_LOSS, TUNABLE, configuration_name, is_simple_cnn
 from blastfold.experiment.combinations import combinations
 
@@ -39,7 +38,8 @@ def drawn_configurations(tune: Mapping, seed: int) -> list[dict]:
     """Return the configurations that are trained, in the order of the config.
 
     All of them, or as many as the budget says, drawn without replacement. The draw is named after
-    the lists and the budget: models with the same lists try the same configurations.
+    the lists: models with the same lists try the same configurations, and a larger budget tries
+    those of a smaller one too. Digests draw, since plans have no NumPy.
 
     Args:
         tune: The key ``tune`` of a model.
@@ -52,9 +52,10 @@ def drawn_configurations(tune: Mapping, seed: int) -> list[dict]:
     budget = budget_of(tune)
     if budget >= len(possible):
         return possible
-    name = json.dumps(lists, sort_keys=True)
-    chosen = generator(seed, "tune", name, budget).permutation(len(possible))[:budget]
-    return [possible[number] for number in sorted(chosen)]
+    order = sorted(
+        range(len(possible)), key=lambda number: digest_settings([seed, "tune", lists, number])
+    )
+    return [possible[number] for number in sorted(order[:budget])]
 
 
 def expand_tuning(config: dict) -> None:
