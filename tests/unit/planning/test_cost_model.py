@@ -76,7 +76,7 @@ def test_locked_images_are_trained_on_by_nothing(chosen, opened):
     demo = {"format": "demo", "demo": {**CELLS, "duplicates": 0}, "locked_test": chosen}
     counts = count_images(checked(datasets={"cells": demo}), EXPECTED, "no results")
     assert counts["cells_whole"] == {"": 40}
-    # Nobody knows how many images a subject has before they are imported.
+    # The images of a subject are not known before the import.
     assert counts["cells"] == opened
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from blastfold.core.openings import add_opening
-from blastfold.core.settings import TUNABLE
+from blastfold.core.tuning_settings import TUNABLE
 from blastfold.reporting.publication.records import Records, Run
 from blastfold.reporting.publication.training_facts import optimisation_sentences
 from blastfold.reporting.publication.tuning_facts import WORDS, tuning_sentences
@@ -58,7 +58,7 @@ def test_every_configuration_has_a_row_in_every_fold_and_one_over_all():
     assert GIVEN.partition(":")[2].strip() in to_markdown(shown, "caption")
 
 
-def test_a_fold_that_was_judged_by_loss_says_so():
+def test_a_fold_that_was_judged_by_loss_has_a_note():
     one = record(0, [0.2, 0.4], [0.6, 0.9], chosen=2, criterion="auc")
     other = record(1, [0.2, 0.4])
     table = tried_table([[one, other]], [names("cnn")])

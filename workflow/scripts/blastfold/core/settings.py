@@ -6,14 +6,13 @@ attributes.
 """
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
-from blastfold.core.errors import InputError
-from blastfold.core.files import digest_settings
 from blastfold.core.names import plain_name
+from blastfold.core.plain_settings import Settings
 from blastfold.core.preprocessing_kinds import KINDS, OF_FOLD
+from blastfold.core.tuning_settings import TuningSettings, tuning_settings
 
 SIMPLE_CNN = "simplecnn"
 """Plain name of the simple CNN of the thesis (Fig. 4.8)."""
@@ -49,36 +48,6 @@ OWN_BACKBONES = {ONNX: "onnx", VECTORS: "vectors"}
 NOT_OF_A_TRAINING = ("title", "weights", "augment", "folds_in_one_job")
 """Keys of a model entry that no training reads: the name in tables, the start weights, which are a
 file, a switch that the config check has applied to ``augmentation``, and which jobs train."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """Base of all settings: read from plain values, written as plain values."""
-
-    @classmethod
-    def read(cls, values: Mapping[str, Any]) -> Self:
-        """Make settings from plain values, for instance from the config or from ``run.json``.
-
-        Raises:
-            InputError: Names the keys that are missing and those that are not known.
-        """
-        expected = [field.name for field in dataclasses.fields(cls)]
-        missing = [name for name in expected if name not in values]
-        unknown = [name for name in values if name not in expected]
-        if missing or unknown:
-            raise InputError(
-                f"{cls.__name__}: missing keys {missing}, unknown keys {unknown}; expected "
-                f"{', '.join(expected)}"
-            )
-        return cls(**values)
-
-    def plain(self) -> dict[str, Any]:
-        """Return the settings as values that JSON can hold."""
-        return dataclasses.asdict(self)
-
-    def digest(self) -> str:
-        """Return the SHA-256 of the settings."""
-        return digest_settings(self.plain())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,48 +170,6 @@ class FeatureSettings(Settings):
         augmentation = AugmentationSettings.read(values.pop("augmentation", {}))
         declared = declared_backbone(values)
         return super().read({**values, **declared, "augmentation": augmentation})
-
-
-TUNABLE = (
-    *("learning_rate", "schedule", "epochs", "early_stopping", "batch_size", "class_weights"),
-    *("dropout", "batch_normalisation", "stages", "stage_learning_rate_factor"),
-)
-"""Keys of a model entry that can be chosen in each fold: they change how a network is trained, not
-what it sees or how many weights it has, so that one table of layers and costs is true of it."""
-
-BY_LOSS, BY_METRIC = "loss", "primary_metric"
-"""What a configuration is chosen by on the validation images."""
-
-
-@dataclasses.dataclass(frozen=True)
-class TuningSettings(Settings):
-    """How settings of a model are chosen in each fold.
-
-    Attributes:
-        criterion: :data:`BY_LOSS` or the name of a metric.
-        possible: Number of configurations that the lists of the config have together.
-        configurations: Those that are trained, in the order of the config: settings by key.
-    """
-
-    criterion: str
-    possible: int
-    configurations: tuple[Mapping[str, Any], ...]
-
-    def plain(self) -> dict[str, Any]:
-        """Return the settings as values that JSON can hold."""
-        return {**super().plain(), "configurations": [dict(one) for one in self.configurations]}
-
-
-def tuning_settings(values: Mapping[str, Any] | None) -> TuningSettings | None:
-    """Read how settings of a model are chosen; None where they are given."""
-    if not values:
-        return None
-    return TuningSettings.read({**values, "configurations": tuple(values["configurations"])})
-
-
-def configuration_name(changes: Mapping[str, Any]) -> str:
-    """Return the name of a configuration, for instance ``learning_rate 0.001, epochs 5``."""
-    return ", ".join(f"{key} {json.dumps(changes[key])}" for key in TUNABLE if key in changes)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,8 @@ import math
 from collections.abc import Iterator, Mapping
 
 from blastfold.core.files import digest_settings
-from blastfold.core.settings import BY_LOSS, TUNABLE, configuration_name, is_simple_cnn
+from blastfold.core.settings import is_simple_cnn
+from blastfold.core.tuning_settings import BY_LOSS, TUNABLE, configuration_name
 from blastfold.experiment.combinations import combinations
 
 MOST_POSSIBLE = 10_000

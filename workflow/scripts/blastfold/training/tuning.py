@@ -20,7 +20,8 @@ from sklearn import metrics
 from blastfold.core.errors import InputError
 from blastfold.core.files import digest_names
 from blastfold.core.names import THRESHOLD, VALIDATION
-from blastfold.core.settings import BY_LOSS, ModelSettings, configuration_name
+from blastfold.core.settings import ModelSettings
+from blastfold.core.tuning_settings import BY_LOSS, configuration_name
 from blastfold.training import epochs
 from blastfold.training.fold import Fold
 from blastfold.training.outcome import Outcome, describe_epochs, train_fold

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from blastfold.core.names import METRIC_FACTS
-from blastfold.core.settings import BY_LOSS, TUNABLE, configuration_name
+from blastfold.core.tuning_settings import BY_LOSS, TUNABLE, configuration_name
 from blastfold.reporting.publication.records import Records, Run
 from blastfold.reporting.publication.wording import count, grouped, listing, sentence
 

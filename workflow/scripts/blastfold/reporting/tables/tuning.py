@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from blastfold.core.settings import BY_LOSS, configuration_name
+from blastfold.core.tuning_settings import BY_LOSS, configuration_name
 from blastfold.reporting.tables.writing import write_both
 
 CAPTION = (
