@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from sklearn import metrics
+import numpy as np
 
 from blastfold.core.errors import InputError
 from blastfold.core.files import digest_names
@@ -37,23 +37,6 @@ TrainingEnd = Callable[[Trainer, Fold, TrainingState | None], T]
 
 TrainOnce = Callable[[ModelSettings, str, TrainingEnd[T]], T]
 """Starts a training with some settings, under the name of a configuration, and ends it."""
-
-SCORES: dict[str, Callable] = {
-    "accuracy": metrics.accuracy_score,
-    "sensitivity": lambda truth, found: metrics.recall_score(truth, found, zero_division=0),
-    "specificity": lambda truth, found: metrics.recall_score(
-        truth, found, pos_label=0, zero_division=0
-    ),
-    "precision": lambda truth, found: metrics.precision_score(truth, found, zero_division=0),
-    "f1": lambda truth, found: metrics.f1_score(truth, found, zero_division=0),
-    "weighted_f1": lambda truth, found: metrics.f1_score(
-        truth, found, average="weighted", zero_division=0
-    ),
-    "balanced_accuracy": metrics.balanced_accuracy_score,
-    "mcc": metrics.matthews_corrcoef,
-}
-"""Metrics of predicted classes. Those of the evaluation are in a room above this one, where a new
-metric must not train every network again; tests compare the two."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,25 +127,41 @@ def try_fold(
     if criterion != BY_LOSS and len(set(part.labels.tolist())) > 1:
         score = metric_of(criterion, part.labels, probability)
     return Trial(
-        float(metrics.log_loss(part.labels, probability, labels=[0, 1])),
+        epochs.log_loss(part.labels, probability),
         score,
         describe_epochs(history, trainer),
         time.monotonic() - start,
     )
 
 
-def metric_of(metric: str, labels: Sequence[int], probability: Sequence[float]) -> float:
-    """Return a metric of predictions of both classes.
+def metric_of(metric: str, labels: np.ndarray, probability: np.ndarray) -> float:
+    """Return a metric of predictions of both classes, by scikit-learn.
+
+    The metrics of the evaluation are in a room above this one, where a new metric must not train
+    every network again; tests compare the two.
 
     Args:
         metric: One of :data:`blastfold.core.names.METRICS`.
-        labels: 0 or 1, both among them.
-        probability: Of the positive class.
+        labels: 0 or 1, both among them, shape (n,).
+        probability: Of class 1, shape (n,).
     """
-    if metric in SCORES:
-        found = [int(value >= THRESHOLD) for value in probability]
-        return float(SCORES[metric](labels, found))
-    return float(metrics.roc_auc_score(labels, probability))
+    # Imported here because it takes a second to start, and most trainings choose nothing.
+    from sklearn import metrics
+
+    if metric == "auc":
+        return float(metrics.roc_auc_score(labels, probability))
+    undefined = {"zero_division": 0}
+    score, options = {
+        "accuracy": (metrics.accuracy_score, {}),
+        "sensitivity": (metrics.recall_score, undefined),
+        "specificity": (metrics.recall_score, {"pos_label": 0, **undefined}),
+        "precision": (metrics.precision_score, undefined),
+        "f1": (metrics.f1_score, undefined),
+        "weighted_f1": (metrics.f1_score, {"average": "weighted", **undefined}),
+        "balanced_accuracy": (metrics.balanced_accuracy_score, {}),
+        "mcc": (metrics.matthews_corrcoef, {}),
+    }[metric]
+    return float(score(labels, (np.asarray(probability) >= THRESHOLD).astype(int), **options))
 
 
 def choose(trials: Sequence[Trial], criterion: str) -> tuple[str, int]:
