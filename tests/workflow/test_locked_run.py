@@ -16,7 +16,9 @@ LOCKED = ["normal 1", "blast 4"]
 def experiment():
     """One split of six subjects, two of them locked away, and a choice of two batch sizes."""
     config = small_experiment()
-    config["datasets"]["cells"]["locked_test"] = {"subjects": LOCKED}
+    # Discs of two sizes are alike; here none is a copy of another.
+    none = {"minimum_similarity": 1, "candidates": 1}
+    config["datasets"]["cells"] |= {"locked_test": {"subjects": LOCKED}, "duplicates": none}
     config["protocols"]["holdout"] |= {"group_by": "subject", "validation_group_by": "image"}
     config["models"]["simple_cnn"] |= {"folds_in_one_job": True, "augment": False}
     config["models"]["simple_cnn"]["tune"] = {"batch_size": [8, 16]}

@@ -140,7 +140,7 @@ def locked_rows(
             f"{key}: {len(crossing)} leakage groups would be in both parts; {len(images)} images "
             f"that stay open share a subject, a picture or a copy with locked ones, for instance "
             f"{images.iloc[0]!r} (group {crossing[0]!r}). Expected whole groups: name all subjects "
-            "of a group, or lock a share"
+            "of a group, lock a share, or raise duplicates.minimum_similarity where no copies are"
         )
     return np.sort(rows)
 
