@@ -53,7 +53,12 @@ def write_vectors(folder, validation=1.0, tested=1.0):
     features[0, :, 0] += way * np.where(labels == 1, 1, -1)
     (folder / "features").mkdir(exist_ok=True)
     np.save(folder / "features" / "shared.npy", features)
-    record = {"digest": f"{validation} {tested}", "parameters": 0, "device": "CPU"}
+    record = {
+        "digest": f"{validation} {tested}",
+        "parameters": 0,
+        "device": "CPU",
+        "multiply_adds": 0,
+    }
     record |= {"precision": "float32", "runtime": "taken", "threads": 1, "images": 60}
     record |= {"seconds": 0.0, "images_per_second": 0.0}
     (folder / "features" / "shared.json").write_text(json.dumps(record))
