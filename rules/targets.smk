@@ -66,6 +66,8 @@ rule export:
 rule smears:
     input:
         experiment.smears.of_request,
+
+
 # Never part of another target: it opens what is locked away.
 rule locked_test:
     input:

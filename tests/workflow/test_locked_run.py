@@ -2,6 +2,7 @@
 
 import json
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,9 +17,7 @@ LOCKED = ["normal 1", "blast 4"]
 def experiment():
     """One split of six subjects, two of them locked away, and a choice of two batch sizes."""
     config = small_experiment()
-    # Discs of two sizes are alike; here none is a copy of another.
-    none = {"minimum_similarity": 1, "candidates": 1}
-    config["datasets"]["cells"] |= {"locked_test": {"subjects": LOCKED}, "duplicates": none}
+    config["datasets"]["cells"]["locked_test"] = {"subjects": LOCKED}
     config["protocols"]["holdout"] |= {"group_by": "subject", "validation_group_by": "image"}
     config["models"]["simple_cnn"] |= {"folds_in_one_job": True, "augment": False}
     config["models"]["simple_cnn"]["tune"] = {"batch_size": [8, 16]}
@@ -30,7 +29,12 @@ def experiment():
 def finished(tmp_path_factory):
     """The folder after the tables of data sets and of chosen settings; nothing is opened."""
     folder = tmp_path_factory.mktemp("locked")
-    write_cells(folder / "resources/raw/cells", subjects=6, each=5)
+    raw = folder / "resources/raw/cells"
+    random = np.random.default_rng(0)
+    for path, label, _ in write_cells(raw, subjects=6, each=5):
+        # Discs of two sizes are copies of one another; noise is not.
+        pixels = random.integers(0, 256, (24, 24, 3)) // (1 + (label == "blast"))
+        cv2.imwrite(str(raw / path), pixels.astype(np.uint8))
     run = snakemake(folder, "results/tables/tuning.md", config=experiment())
     assert run.returncode == 0, run.stdout
     return folder

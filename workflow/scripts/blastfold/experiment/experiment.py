@@ -11,7 +11,7 @@ The rules hold no computation of their own. A question is answered by one part:
 * ``costs``: what the tables and figures of cost read;
 * ``targets``: which files the named targets ask for;
 * ``exports``: which networks are exported;
-* ``smears``: which photographs they are applied to.
+* ``smears``: which photographs they are applied to;
 * ``locked``: what is locked away for a final test.
 """
 
@@ -137,6 +137,7 @@ class Experiment:
     def smears(self) -> Smears:
         """Which photographs exported networks are applied to."""
         return Smears(self.config, self.exports, self.smears_request, self.inputs.raw.progress)
+
     def locked(self) -> LockedTests:
         """What is locked away for a final test."""
         return LockedTests(self.runs, self.files, self.results)
