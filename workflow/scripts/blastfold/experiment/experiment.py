@@ -138,6 +138,7 @@ class Experiment:
         """Which photographs exported networks are applied to."""
         return Smears(self.config, self.exports, self.smears_request, self.inputs.raw.progress)
 
+    @cached_property
     def locked(self) -> LockedTests:
         """What is locked away for a final test."""
         return LockedTests(self.runs, self.files, self.results)
