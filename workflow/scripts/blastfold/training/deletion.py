@@ -56,7 +56,7 @@ def removal_order(
         random: Decides between equal values.
     """
     factors = [wanted / given for wanted, given in zip(size, values.shape, strict=True)]
-    # Centres of pixels lie on centres of pixels, as in image processing.
+    # The picture is enlarged about its edges, as in image processing: pixels are areas.
     grid = {"order": 1, "mode": "nearest", "grid_mode": True}
     enlarged = zoom(values.astype(np.float32), factors, **grid)
     flat = enlarged.ravel()
