@@ -48,8 +48,8 @@ LIBRARY = SCRIPTS / "blastfold"
 sys.path.insert(0, str(SCRIPTS))
 if HOSTED:
     # Snakemake runs a copy of each script, which finds the library next to the others only here.
-    others = [path for path in (os.environ.get("PYTHONPATH"),) if path]
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(SCRIPTS), *others])
+    others = filter(None, [os.getenv("PYTHONPATH")])
+    os.environ.update(PYTHONPATH=os.pathsep.join([str(SCRIPTS), *others]))
 
 from blastfold.core.console import (
     Durations,
