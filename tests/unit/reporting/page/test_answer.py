@@ -64,6 +64,19 @@ def test_the_verdict_is_the_stored_one(tmp_path, outcome, words):
 
 
 @pytest.mark.parametrize(
+    ("untrained", "ending"),
+    [(["small", "big"], "not a property of the architectures)."), (["small"], "above Big net.")],
+)
+def test_a_difference_of_networks_that_learnt_nothing_is_named_as_one(tmp_path, untrained, ending):
+    write_study(tmp_path)
+    write_table(
+        comparison("first_higher"), tmp_path / "evaluation/cells/by_subject/comparisons.tsv"
+    )
+    study = read_study(tmp_path, about(random_backbones=untrained))
+    assert answer_sentences(study, "cells")[0].endswith(ending)
+
+
+@pytest.mark.parametrize(
     ("above", "expected"),
     [
         (("not shown", "not shown"), "No model is shown to be above the mean colour"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from blastfold.core.names import BASELINES, GROUPINGS
+from blastfold.experiment.cost_inputs import has_random_backbone
 from blastfold.experiment.leak_contrasts import ARMS
 from blastfold.experiment.pretraining import source_of
 from blastfold.experiment.runs import Run, Runs, Split
@@ -240,8 +241,8 @@ class ShownSettings:
             title, metric (the primary one), titles (kind -> name -> title), runs (dicts with
             dataset, protocol, model and group_by), sources (data sets of source tasks), generated
             (data sets of generated images), controls (dicts with dataset, protocol and models: one
-            model under two names), external (dicts with dataset, protocol, model and external) and
-            repeats (by protocol).
+            model under two names), external (dicts with dataset, protocol, model and external),
+            repeats (by protocol) and random_backbones (models whose backbone is never trained).
         """
         runs, config = self.runs, self.runs.config
         names = ("dataset", "protocol", "model")
@@ -262,6 +263,9 @@ class ShownSettings:
             ],
             "external": [{key: run[key] for key in (*names, "external")} for run in runs.external],
             "repeats": {name: entry["repeats"] for name, entry in config["protocols"].items()},
+            "random_backbones": [
+                name for name, entry in config["models"].items() if has_random_backbone(entry)
+            ],
         }
 
     def _is_generated(self, dataset: str) -> bool:

@@ -20,6 +20,8 @@ from blastfold.reporting.verdicts import outcome_words
 ABOVE = "shown"
 """The word of the table of baselines for a network above one."""
 
+UNTRAINED = " (both with random weights that are not trained: not a property of the architectures)"
+
 NO_HONEST = (
     "No protocol of this experiment is known to keep training and test images apart: it has no "
     "result on new subjects to quote."
@@ -154,7 +156,9 @@ def models_verdict(study: Study, split: Standing) -> str:
 def _pair(study: Study, row: pd.Series) -> str:
     first, second = (study.title("model", row[f"{side}_model"]) for side in ("first", "second"))
     better = (first, second) if row["outcome"] == FIRST_HIGHER else (second, first)
-    return f"{better[0]} above {better[1]}"
+    names = {row["first_model"], row["second_model"]}
+    untrained = names <= set(study.about["random_backbones"])
+    return f"{better[0]} above {better[1]}{UNTRAINED if untrained else ''}"
 
 
 def _detectable(rows: Sequence[pd.Series]) -> str:
