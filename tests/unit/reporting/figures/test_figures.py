@@ -12,6 +12,7 @@ from blastfold.core.errors import BlastfoldError
 from blastfold.reporting.figures import (
     accuracy,
     architecture,
+    comparisons,
     datasets,
     evaluation,
     style,
@@ -57,6 +58,25 @@ def test_files_have_no_date_text_stays_text_and_width_is_the_column(figure, tmp_
     assert b"CreationDate" not in pdf
     assert b"/Type3" not in pdf
     assert imread(paths[2]).shape[1] == pytest.approx(180 / 25.4 * 300, abs=1)
+
+
+def test_labels_keep_their_distance_from_the_edge_of_the_picture(tmp_path):
+    titles = {
+        "protocol": {"a": "75/5/20 by image", "b": "3 folds by subject"},
+        "model": {"long": "DenseNet169", "short": "Simple CNN"},
+    }
+    rows = pd.DataFrame({"model": ["long", "short"] * 2, "metric": ["accuracy"] * 2 + ["auc"] * 2})
+    names = {"first_protocol": "a", "second_protocol": "b", "view": "common images"}
+    numbers = {"difference": 0.02, "lower": -0.1, "upper": 0.1, "common_images": 45}
+    rows = rows.assign(**names, **numbers, outcome="descriptive", metric_title="")
+    sizes = {"a": "166", "b": "124"}
+    style.save_figure(
+        comparisons.protocol_gap(rows, titles, sizes, "Smears"), [tmp_path / "gap.png"]
+    )
+    dark = (imread(tmp_path / "gap.png")[..., :3] < 0.9).any(axis=2).any(axis=0)
+    # 0.02 inches; measured at another resolution, the longest label was cut at the left edge.
+    assert not dark[:6].any()
+    assert not dark[-6:].any()
 
 
 def test_style_does_not_depend_on_the_caller(tmp_path):

@@ -114,6 +114,6 @@ def test_deletion_curves_have_a_panel_and_an_area_of_every_model(tmp_path):
     path = tmp_path / "figure.svg"
     plot_deletion(tmp_path / "curves.tsv", tmp_path / "checks.tsv", titles, "Cells", [path])
     text = path.read_text("utf-8")
-    assert ">area +0.50 [+0.25, +0.75]<" in text
-    assert ">area \N{MINUS SIGN}0.25<" in text
+    assert ">area +0.500 [+0.250, +0.750]<" in text
+    assert ">area \N{MINUS SIGN}0.250<" in text
     assert "Net 50 %" in text

@@ -151,7 +151,7 @@ def draw_deletion(
 
 def format_interval(value: float, lower: float, upper: float) -> str:
     """Return a number with its interval, if there is one."""
-    texts = [f"{number:+.2f}".replace("-", MINUS) for number in (value, lower, upper)]
+    texts = [f"{number:+.3f}".replace("-", MINUS) for number in (value, lower, upper)]
     return texts[0] if np.isnan(lower) else f"{texts[0]} [{texts[1]}, {texts[2]}]"
 
 

@@ -117,6 +117,8 @@ def save_figure(figure: Figure, paths: Iterable[str | os.PathLike]) -> None:
         BlastfoldError: A suffix is unknown.
     """
     with matplotlib.style.context(["default", STYLE]):
+        # Widths of text depend on the resolution.
+        figure.set_dpi(PNG_RESOLUTION)
         figure.draw_without_rendering()
         with matplotlib.rc_context({"figure.constrained_layout.use": False}):
             figure.set_layout_engine(None)
