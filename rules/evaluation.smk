@@ -48,6 +48,7 @@ rule evaluate_model:
     params:
         seed=config["seed"],
         prevalence=config["prevalence"],
+        positive=experiment.inputs.positive_classes,
         packages=pinned("evaluation", "numpy", "scikit-learn", "scipy", "statsmodels"),
         code=code_digest("evaluate_model"),
     message:
@@ -105,6 +106,7 @@ rule estimate_baselines:
         runtime=run_time(60, of_tables=5),
     params:
         models=experiment.shown.models,
+        positive=experiment.inputs.positive_classes,
         packages=pinned("evaluation", "numpy", "scikit-learn", "scipy", "statsmodels"),
         code=code_digest("estimate_baselines"),
     message:

@@ -23,6 +23,7 @@ rule apply_models:
         job=experiment.training.application_job,
         repeats=experiment.training.repeats,
         place=experiment.training.place,
+        positive=experiment.inputs.positive_classes,
         packages=pinned("training", "keras", "numpy", "tensorflow"),
         code=code_digest("apply_models"),
     message:

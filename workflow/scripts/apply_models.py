@@ -25,4 +25,5 @@ with log_to(snakemake.log[0]):
         ),
         outputs=dict(snakemake.output.items()),
         repeats=params.repeats,
+        positive=params.positive,
     )

@@ -18,4 +18,5 @@ with log_to(snakemake.log[0]):
         networks=dict(zip(params.models, predictions, strict=True)),
         outputs={name: list(outputs[name]) for name in PER_BASELINE},
         differences=outputs.differences,
+        positive=params.positive,
     )

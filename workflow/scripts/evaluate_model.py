@@ -18,7 +18,8 @@ predictions, groups = list(stored["predictions"]), stored["groups"]
 trained = {name: stored.pop(name) for name in ("runs", "histories", "layers")}
 with log_to(snakemake.log[0]):
     check_versions(snakemake.params.packages, snakemake.config["other_versions"])
-    pool_folds(predictions, **trained, outputs=outputs)
+    pool_folds(predictions, **trained, outputs=outputs, positive=snakemake.params.positive)
+    predictions = stored["predictions"] = [outputs["predictions"]]
     evaluate_model(predictions, {name: outputs[name] for name in EVALUATED})
     evaluate_units(**stored, outputs=outputs)
     del stored["manifest"]

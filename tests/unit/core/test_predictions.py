@@ -6,6 +6,9 @@ import pytest
 
 from blastfold.core.errors import InputError
 from blastfold.core.predictions import (
+    class_pair,
+    mark_positive,
+    positive_classes,
     predicted_classes,
     prediction_table,
     read_predictions,
@@ -47,6 +50,77 @@ def test_predictions_come_back(tmp_path, classes):
     # A table that was read can be written: what the reader added stays out.
     write_predictions(read, tmp_path / "all.tsv")
     pd.testing.assert_frame_equal(read_predictions(tmp_path / "all.tsv"), read)
+
+
+CELLS = ("neutrophil", "monocyte", "blast")
+
+
+def test_two_classes_need_no_further_columns(tmp_path):
+    plain = table()
+    for positive in (None, ["blast"]):
+        pd.testing.assert_frame_equal(mark_positive(plain, positive), plain)
+    write_predictions(plain, tmp_path / "predictions.tsv")
+    read = read_predictions(tmp_path / "predictions.tsv")
+    assert read["label"].tolist() == read["class_label"].tolist() == [0, 1, 0]
+    assert class_pair(read) == ("normal", "blast")
+
+
+@pytest.mark.parametrize(
+    ("classes", "positive", "labels", "pair"),
+    [
+        (("normal", "blast"), ["normal"], [1, 0, 1], ("blast", "normal")),
+        (CELLS, ["blast"], [0, 0, 1], ("neutrophil + monocyte", "blast")),
+        (CELLS, ["blast", "neutrophil"], [1, 0, 1], ("monocyte", "neutrophil + blast")),
+        (("0", "1", "2", "3", "4"), ["1"], [0, 1, 0], ("4 other classes", "1")),
+    ],
+)
+def test_the_positive_classes_are_read_against_the_rest(tmp_path, classes, positive, labels, pair):
+    plain = table(classes=classes)
+    write_predictions(mark_positive(plain, positive), tmp_path / "predictions.tsv")
+    read = read_predictions(tmp_path / "predictions.tsv")
+    assert read["label"].tolist() == labels
+    assert read["class_label"].tolist() == plain["label"].tolist()
+    total = sum(plain[f"probability_{name}"] for name in positive)
+    np.testing.assert_allclose(read["probability"], total, rtol=1e-13)
+    assert predicted_classes(read) == classes
+    assert class_pair(read) == pair
+    assert positive_classes(read) == tuple(name for name in classes if name in positive)
+    write_predictions(read, tmp_path / "again.tsv")
+    pd.testing.assert_frame_equal(read_predictions(tmp_path / "again.tsv"), read)
+
+
+def test_without_a_word_of_them_the_last_class_is_positive(tmp_path):
+    write_predictions(table(classes=CELLS), tmp_path / "predictions.tsv")
+    read = read_predictions(tmp_path / "predictions.tsv")
+    assert read["label"].tolist() == [0, 0, 1]
+    assert read["class_label"].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("positive", "message"),
+    [
+        (None, r"There are 3 classes \(neutrophil, monocyte, blast\), and the key 'positive'"),
+        (["blasts"], r"'positive' of the data set names \['blasts'\]"),
+        (list(CELLS), "'positive' of the data set names all classes"),
+    ],
+)
+def test_more_classes_need_positive_ones_among_them(positive, message):
+    with pytest.raises(InputError, match=message):
+        mark_positive(table(classes=CELLS), positive)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"positive": [0, 1, 1]}, r"column positive holds 1 for image '002' .* expected 1 for"),
+        ({"probability": [0.1, 0.2, 2]}, "column probability holds .* expected the sum over"),
+        ({"positive_class": ["blast", "monocyte", "blast"]}, "expected one value in all rows"),
+    ],
+)
+def test_positive_classes_that_contradict_the_labels_are_refused(tmp_path, changes, message):
+    marked = mark_positive(table(classes=CELLS), ["blast"])
+    with pytest.raises(InputError, match=message):
+        read_predictions(raw(tmp_path, marked.assign(**changes)))
 
 
 def test_test_images_of_one_class_are_predictions(tmp_path):

@@ -58,8 +58,33 @@ def test_the_regression_maximises_the_penalised_likelihood():
     labels = random.integers(0, 2, 60)
     training = random.normal(size=(60, 3)) * [1, 50, 0.01] + labels[:, np.newaxis] * [1, 20, 0]
     tested = random.normal(size=(9, 3)) * [1, 50, 0.01]
-    found = baselines.positive_probability(training, labels, tested)
-    assert found == pytest.approx(maximised(training, labels, tested), abs=2e-4)
+    found = baselines.fitted_probabilities(training, labels, tested, 2)
+    assert found.sum(axis=1) == pytest.approx(np.ones(9), abs=1e-15)
+    assert found[:, 1] == pytest.approx(maximised(training, labels, tested), abs=2e-4)
+
+
+def test_three_classes_have_the_probabilities_of_the_penalised_softmax():
+    random = np.random.default_rng(8)
+    labels = np.repeat([0, 1, 2], 15)
+    training = random.normal(size=(45, 2)) + labels[:, np.newaxis] * [0.5, -1]
+    tested = random.normal(size=(6, 2))
+    mean, deviation = training.mean(axis=0), training.std(axis=0)
+    scaled, wanted = ((part - mean) / deviation for part in (training, tested))
+
+    def log_probabilities(weights, values):
+        scores = values @ weights[1:] + weights[0]
+        return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
+
+    def loss(flat):
+        weights = flat.reshape(3, 3)
+        given = log_probabilities(weights, scaled)[np.arange(45), labels]
+        return -given.sum() + 0.5 * (weights[1:] ** 2).sum()
+
+    best = minimize(loss, np.zeros(9), method="BFGS", options={"gtol": 1e-7}).x.reshape(3, 3)
+    found = baselines.fitted_probabilities(training, labels, tested, 4)
+    assert found[:, :3] == pytest.approx(np.exp(log_probabilities(best, wanted)), abs=2e-4)
+    # No training image is of the fourth class.
+    assert not found[:, 3].any()
 
 
 def test_every_image_is_predicted_by_what_was_fitted_on_the_other_images():

@@ -19,10 +19,15 @@ from blastfold.core.fold_table import ratio_of_test_to_train, read_folds, select
 from blastfold.core.group_table import note_unknown, read_groups
 from blastfold.core.image_measures import BY_GROUND, MEASURES_OF, NOT_FOUND, read_measures
 from blastfold.core.manifest import class_names, read_manifest
-from blastfold.core.names import BASELINES, FOLDS, METRICS, POOLED, TEST, THRESHOLD, TRAIN
+from blastfold.core.names import BASELINES, FOLDS, METRICS, POOLED, TEST, TRAIN
 from blastfold.core.noted_tables import write_noted
 from blastfold.core.notes import join_notes, make_note
-from blastfold.core.predictions import prediction_table, read_test_predictions, write_predictions
+from blastfold.core.predictions import (
+    mark_positive,
+    prediction_table,
+    read_test_predictions,
+    write_predictions,
+)
 from blastfold.core.tables import write_table
 from blastfold.evaluation.intervals import INTERVAL_COLUMNS, LEVEL
 from blastfold.evaluation.metrics import metrics_table
@@ -52,6 +57,7 @@ def estimate_baselines(
     networks: Mapping[str, Path],
     outputs: Mapping[str, Sequence[Path]],
     differences: Path,
+    positive: Sequence[str] | None = None,
 ) -> None:
     """Fit, test and compare the trivial baselines of one split.
 
@@ -64,9 +70,11 @@ def estimate_baselines(
         outputs: Paths to write by kind (:data:`PER_BASELINE`), one for each baseline in the order
             of :data:`blastfold.core.names.BASELINES`: tables as those of a model.
         differences: Table to write, see :func:`difference_table`.
+        positive: Names of the positive classes; None for the last of two classes.
 
     Raises:
-        InputError: A file lacks a column, or an image a leakage group.
+        InputError: A file lacks a column, or an image a leakage group; or there are more than two
+            classes and none is named positive.
     """
     images, measured, by_image = (
         read_manifest(manifest),
@@ -77,7 +85,7 @@ def estimate_baselines(
     tested = {}
     for place, baseline in enumerate(BASELINES):
         predictions = predict_baseline(baseline, images, measured, split)
-        write_predictions(predictions, outputs["predictions"][place])
+        write_predictions(mark_positive(predictions, positive), outputs["predictions"][place])
         tested[baseline] = read_test_predictions(outputs["predictions"][place])
         note = measures_note(baseline, measured.reindex(images["image_id"]))
         table = _annotated(metrics_table(tested[baseline]), note)
@@ -97,13 +105,14 @@ def predict_baseline(
 
     Args:
         baseline: A name of :data:`blastfold.core.names.BASELINES`.
-        images: Manifest: image_id, label (0 or 1) and class.
+        images: Manifest: image_id, label and class.
         measured: As :func:`blastfold.core.image_measures.read_measures` returns it.
         folds: image_id, repeat, fold and role.
 
     Returns:
         Predictions of the test images, see :mod:`blastfold.core.predictions`. Without measures, and
-        where training images are of one class, the majority class has probability 1.
+        where training images are of one class, the majority class has probability 1 (the last one
+        of equally frequent classes).
     """
     classes = class_names(images)
     values = measured.reindex(images["image_id"])[list(MEASURES_OF[baseline])].to_numpy()
@@ -111,37 +120,46 @@ def predict_baseline(
     for (repeat, fold), roles in folds.groupby(["repeat", "fold"], sort=True):
         parts = select_parts(images, roles)
         train, test = parts[TRAIN], parts[TEST]
-        positive = positive_probability(values[train.rows], train.labels, values[test.rows])
+        found = fitted_probabilities(
+            *(values[train.rows], train.labels, values[test.rows], len(classes))
+        )
         names = images["image_id"].to_numpy()[test.rows]
-        both = np.column_stack([1 - positive, positive])
-        tables.append(prediction_table(names, fold, TEST, test.labels, both, classes, repeat))
+        tables.append(prediction_table(names, fold, TEST, test.labels, found, classes, repeat))
     return pd.concat(tables, ignore_index=True)
 
 
-def positive_probability(
-    training: np.ndarray, labels: np.ndarray, tested: np.ndarray
+def fitted_probabilities(
+    training: np.ndarray, labels: np.ndarray, tested: np.ndarray, classes: int
 ) -> np.ndarray:
-    """Fit a logistic regression and predict the positive class.
+    """Fit a logistic regression and predict every class.
 
     Args:
         training: float64 (n, measures); NaN takes the mean of the training images.
-        labels: int64 (n,), 0 or 1.
+        labels: int64 (n,), index of the class.
         tested: float64 (m, measures).
+        classes: Number of classes; one without training images has probability 0.
 
     Returns:
-        float64 (m,). Measures are scaled by mean and standard deviation of the training images; the
-        regression is scikit-learn's with its default penalty (L2, C = 1). A measure that all
-        training images lack is left out.
+        float64 (m, classes). Measures are scaled by mean and standard deviation of the training
+        images; the regression is scikit-learn's with its default penalty (L2, C = 1), multinomial
+        from three classes on. A measure that all training images lack is left out.
     """
     known = ~np.isnan(training).all(axis=0)
-    if len(set(labels)) < 2 or not known.any():
-        return np.full(len(tested), float(labels.mean() >= THRESHOLD))
+    probabilities = np.zeros((len(tested), classes))
+    counts = np.bincount(labels, minlength=classes)
+    if (counts > 0).sum() < 2 or not known.any():
+        probabilities[:, classes - 1 - counts[::-1].argmax()] = 1
+        return probabilities
     mean = np.nanmean(training[:, known], axis=0)
     filled = [
         np.where(np.isnan(part[:, known]), mean, part[:, known]) for part in (training, tested)
     ]
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    return model.fit(filled[0], labels).predict_proba(filled[1])[:, 1]
+    model.fit(filled[0], labels)
+    probabilities[:, model.classes_] = model.predict_proba(filled[1])
+    if classes == 2:
+        probabilities[:, 0] = 1 - probabilities[:, 1]
+    return probabilities
 
 
 def measures_note(baseline: str, measured: pd.DataFrame) -> str:

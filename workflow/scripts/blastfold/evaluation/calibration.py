@@ -7,7 +7,7 @@ import pandas as pd
 
 from blastfold.core.names import POOLED
 from blastfold.core.notes import join_notes, make_note
-from blastfold.core.predictions import predicted_classes
+from blastfold.core.predictions import class_pair
 from blastfold.core.seeds import generator
 from blastfold.evaluation.metrics import scopes
 from blastfold.evaluation.validation_fits import AFTER, BEFORE, STATES, Fitted, notes_by_fold
@@ -91,7 +91,7 @@ def reliability_table(states: States) -> pd.DataFrame:
                 named = {"scope": scope, "state": state, "strategy": strategy}
                 tables.append(pd.DataFrame(named, index=bins.index).join(bins))
     table = pd.concat(tables, ignore_index=True)
-    return table.assign(positive_class=predicted_classes(states[BEFORE])[-1])
+    return table.assign(positive_class=class_pair(states[BEFORE])[1])
 
 
 def risk_coverage_table(states: States) -> pd.DataFrame:

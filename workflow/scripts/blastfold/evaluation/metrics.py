@@ -23,7 +23,7 @@ from blastfold.core.names import (
     repeat_scopes,
 )
 from blastfold.core.notes import make_note
-from blastfold.core.predictions import predicted_classes, read_test_predictions
+from blastfold.core.predictions import class_pair, mark_positive, read_test_predictions
 from blastfold.core.tables import read_text_table, write_table
 from blastfold.statistics.grouped import group_predictions, repeat_count
 from blastfold.statistics.metrics import metric_values, undefined_reason
@@ -74,19 +74,28 @@ def pool_folds(
     histories: Sequence[str | os.PathLike],
     layers: str | os.PathLike,
     outputs: Mapping[str, str | os.PathLike],
+    positive: Sequence[str] | None = None,
 ) -> None:
     """Collect what the trainings of all folds of one model wrote into one file of each kind.
 
     Args:
-        predictions: Tables of one fold or of several, whose rows are copied unchanged.
+        predictions: Tables of one fold or of several, whose rows are copied unchanged; the names
+            of the positive classes are added (:func:`blastfold.core.predictions.mark_positive`).
         runs: Records, JSON: that of one fold or a list of several.
         histories: Tables of one fold or of several.
         layers: Layers of the network, which are the same in every fold.
         outputs: Paths of predictions, runs (a list of all records), history and layers.
+        positive: Names of the positive classes; None for the last of two classes.
+
+    Raises:
+        InputError: There are more than two classes and none is named positive, or a name is not
+            that of a class.
     """
     tables = {"predictions": predictions, "history": histories, "layers": [layers]}
     for name, paths in tables.items():
-        write_table(pd.concat([read_text_table(path) for path in paths]), outputs[name])
+        table = pd.concat([read_text_table(path) for path in paths])
+        table = mark_positive(table, positive) if name == "predictions" else table
+        write_table(table, outputs[name])
     records = [json.loads(Path(path).read_text("utf-8")) for path in runs]
     lists = [record if isinstance(record, list) else [record] for record in records]
     write_json([record for records in lists for record in records], outputs["runs"])
@@ -176,7 +185,7 @@ def confusion_table(tested: pd.DataFrame) -> pd.DataFrame:
         scope, the cells of the confusion matrix, positive_share (share of the images that are of
         the positive class), negative_class and positive_class (names).
     """
-    negative, positive = predicted_classes(tested)
+    negative, positive = class_pair(tested)
     rows = []
     for scope, images in scopes(tested):
         totals = count_totals(images)[: len(CELLS)] * repeat_count(images)
@@ -283,7 +292,7 @@ def report_table(tested: pd.DataFrame) -> pd.DataFrame:
         totals = count_totals(images)
         # Exchanging the classes exchanges right with right and wrong with wrong predictions.
         of_class = (totals[[3, 2, 1, 0, 4]], totals)
-        for name, counts in zip(predicted_classes(tested), of_class, strict=True):
+        for name, counts in zip(class_pair(tested), of_class, strict=True):
             values = [float(metric_values(metric, counts)) for metric in REPORTED.values()]
             note = make_note("undefined") if np.isnan(values).any() else ""
             support = round(counts[2] + counts[3])

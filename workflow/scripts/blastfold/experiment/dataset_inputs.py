@@ -311,6 +311,17 @@ class DatasetInputs:
             entry = self.config["datasets"][entry["of"]]
         return bool(entry.get("independent_images")) or entry["format"] == "demo"
 
+    def positive_classes(self, wildcards) -> list[str] | None:
+        """Return the names of the positive classes of a data set; None for the last of two.
+
+        A data set that is made from another one has those of it.
+        """
+        entry = self.config["datasets"][wildcards.dataset]
+        while "of" in entry and not entry.get("positive"):
+            entry = self.config["datasets"][entry["of"]]
+        named = entry.get("positive")
+        return [named] if isinstance(named, str) else named
+
     def removed_duplicates(self, wildcards) -> str | list:
         """Return the duplicates that take no part in any split of a data set; none otherwise.
 

@@ -18,7 +18,7 @@ from blastfold.core.errors import InputError
 from blastfold.core.files import digest_file, digest_names, write_json
 from blastfold.core.manifest import read_classes, read_manifest
 from blastfold.core.names import TEST
-from blastfold.core.predictions import prediction_table, write_predictions
+from blastfold.core.predictions import mark_positive, prediction_table, write_predictions
 from blastfold.core.settings import JobSettings
 
 # Reading a stored network needs the classes of its layers.
@@ -46,6 +46,7 @@ def apply_models(
     compute: JobSettings,
     outputs: Mapping[str, str],
     repeats: int = 1,
+    positive: Sequence[str] | None = None,
 ) -> None:
     """Predict every image of a data set with the networks of all folds of a training.
 
@@ -58,9 +59,11 @@ def apply_models(
         outputs: Paths by name: predictions (role test, fold 0: the mean over the networks),
             networks (the same columns, one row per image and network) and record.
         repeats: Number of repeats of the protocol; each has as many networks.
+        positive: Names of the positive classes; None for the last of two classes.
 
     Raises:
-        InputError: A network takes images of another size.
+        InputError: A network takes images of another size; or there are more than two classes and
+            none is named positive.
         MissingDeviceError: A GPU is required and there is none.
     """
     device_name = set_up_device(compute.device, compute.threads, compute.gpu)
@@ -80,8 +83,9 @@ def apply_models(
         for fold, probabilities in enumerate(by_network)
     ]
     mean = prediction_table(names, 0, TEST, labels, np.mean(by_network, axis=0), classes)
-    write_predictions(pd.concat(tables, ignore_index=True), outputs["networks"])
-    write_predictions(mean, outputs["predictions"])
+    networks = pd.concat(tables, ignore_index=True)
+    write_predictions(mark_positive(networks, positive), outputs["networks"])
+    write_predictions(mark_positive(mean, positive), outputs["predictions"])
     summary = json.loads(Path(dataset).read_text("utf-8"))
     record = {
         "device": device_name,
