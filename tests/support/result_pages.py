@@ -81,6 +81,7 @@ def comparison(outcome, detectable=0.1, **names):
     row = {
         **{"first_model": "small", "second_model": "big", "view": "procedure", "metric": "auc"},
         **{"recommended": True, "minimum_detectable": detectable, "outcome": outcome},
+        "difference": -0.06,
     }
     return pd.DataFrame([row | names])
 

@@ -50,11 +50,33 @@ def test_the_answer_agrees_with_the_tables(tmp_path):
     )
 
 
+def test_images_are_counted_once_however_often_they_are_tested(tmp_path):
+    write_study(tmp_path)
+    study = read_study(tmp_path, about(repeats={"by_image": 4, "by_subject": 4}))
+    first, second = answer_sentences(study, "cells")
+    assert "none of the 2 test images (4 repeats) is related to a training image" in first
+    assert "where 2 of 2 test images (100 %) are related to training images" in second
+
+
+@pytest.mark.parametrize(("mean", "named"), [(0.95, True), (0.9, False), (float("nan"), False)])
+def test_a_pooled_result_unlike_its_folds_is_named(tmp_path, mean, named):
+    write_study(tmp_path)
+    rows = [
+        {"protocol": "by_subject", "model": "small", "view": "mean of folds", "auc": mean},
+        {"protocol": "by_subject", "model": "small", "view": "pooled folds", "auc": 0.85},
+    ]
+    (tmp_path / "tables" / "cells").mkdir(parents=True)
+    write_table(pd.DataFrame(rows), tmp_path / "tables" / "cells" / "results.tsv")
+    found = answer_sentences(read_study(tmp_path, about()), "cells")
+    expected = "the mean of the folds, which is 95.0 % for Small net, pooled 85.0 %:"
+    assert any(expected in text for text in found) == named
+
+
 @pytest.mark.parametrize(
     ("outcome", "words"),
     [
-        ("first_higher", "; differences are detected: Small net above Big net."),
-        ("second_higher", "; differences are detected: Big net above Small net."),
+        ("first_higher", "; differences are detected: Small net above Big net by 6.0 points."),
+        ("second_higher", "; differences are detected: Big net above Small net by 6.0 points."),
         ("no_verdict", "; one training each: no verdict on the procedures."),
     ],
 )
@@ -65,7 +87,10 @@ def test_the_verdict_is_the_stored_one(tmp_path, outcome, words):
 
 @pytest.mark.parametrize(
     ("untrained", "ending"),
-    [(["small", "big"], "not a property of the architectures)."), (["small"], "above Big net.")],
+    [
+        (["small", "big"], "not a property of the architectures)."),
+        (["small"], "above Big net by 6.0 points."),
+    ],
 )
 def test_a_difference_of_networks_that_learnt_nothing_is_named_as_one(tmp_path, untrained, ending):
     write_study(tmp_path)

@@ -17,6 +17,9 @@ from blastfold.reporting.tables.leak_contrast import LEAK
 from blastfold.reporting.tables.writing import MINUS
 from blastfold.reporting.verdicts import outcome_words
 
+POOLING_EFFECT = 0.05
+"""Where pooled images and the mean of the folds differ by more, the answer gives both."""
+
 ABOVE = "shown"
 """The word of the table of baselines for a network above one."""
 
@@ -42,7 +45,7 @@ def answer_sentences(study: Study, dataset: str) -> list[str]:
     """
     quoted = study.quoted(dataset)
     sentences = [_level_sentence(study, quoted) if quoted else NO_HONEST]
-    sentences += [baseline_sentence(study, quoted)] if quoted else []
+    sentences += [scale_sentence(study, quoted), baseline_sentence(study, quoted)] if quoted else []
     return [text for text in [*sentences, leak_sentence(study, dataset)] if text]
 
 
@@ -53,10 +56,41 @@ def _level_sentence(study: Study, split: Standing) -> str:
     protocol = QUOTED.format(study.title("protocol", split.protocol))
     where = (
         f"On {study.title('dataset', split.dataset)} under {protocol}, where none of the "
-        f"{split.tested:,} test images is related to a training image,"
+        f"{_images(study, split, split.tested)} test images{_repeats(study, split)} is related to "
+        "a training image,"
     )
     verdict = models_verdict(study, split)
     return f"{where} {_range(study, results)}{f'; {verdict}' if verdict else ''}."
+
+
+def _images(study: Study, split: Standing, predictions: int) -> str:
+    """Return how many images predictions are of: each repeat tests the same ones."""
+    return f"{round(predictions / study.repeats_of(split.protocol)):,}"
+
+
+def _repeats(study: Study, split: Standing) -> str:
+    repeats = study.repeats_of(split.protocol)
+    return f" ({repeats} repeats)" if repeats > 1 else ""
+
+
+def scale_sentence(study: Study, split: Standing) -> str:
+    """Name the models whose pooled result is not that of their folds; empty for none.
+
+    Networks of different folds have scales of their own, and a metric of the pooled images mixes
+    them (LeDell, Petersen and van der Laan 2015, section 2). Verdicts are about the folds.
+    """
+    texts = []
+    for row in study.results_of(split.dataset, split.protocol):
+        mean = study.fold_mean(split.dataset, split.protocol, row.model)
+        if abs(row.value - mean) > POOLING_EFFECT:
+            name = study.title("model", row.model)
+            texts.append(f"{percent_text(mean)} for {name}, pooled {percent_text(row.value)}")
+    if not texts:
+        return ""
+    return (
+        f"Verdicts are about the mean of the folds, which is {listing(texts)}: probabilities of "
+        "different folds have different scales there."
+    )
 
 
 def baseline_rows(study: Study, split: Standing) -> pd.DataFrame | None:
@@ -158,7 +192,8 @@ def _pair(study: Study, row: pd.Series) -> str:
     better = (first, second) if row["outcome"] == FIRST_HIGHER else (second, first)
     names = {row["first_model"], row["second_model"]}
     untrained = names <= set(study.about["random_backbones"])
-    return f"{better[0]} above {better[1]}{UNTRAINED if untrained else ''}"
+    points = f"{100 * abs(row['difference']):.1f} points"
+    return f"{better[0]} above {better[1]} by {points}{UNTRAINED if untrained else ''}"
 
 
 def _detectable(rows: Sequence[pd.Series]) -> str:
@@ -199,8 +234,8 @@ def _leaking_text(study: Study, split: Standing) -> str:
     share = percent(split.related / split.tested)
     return (
         f"under {QUOTED.format(study.title('protocol', split.protocol))}, where "
-        f"{split.related:,} of {split.tested:,} test images ({share}) "
-        f"are related to training images, {_range(study, results)}"
+        f"{_images(study, split, split.related)} of {_images(study, split, split.tested)} test "
+        f"images ({share}) are related to training images, {_range(study, results)}"
     )
 
 

@@ -12,6 +12,7 @@ from blastfold.core.names import GROUPINGS, POOLED, TRAIN, VALIDATION
 from blastfold.core.notes import note_codes, parse_notes
 from blastfold.leakage.summaries import crossings_of_split
 from blastfold.reporting.page.sources import Sources
+from blastfold.reporting.tables.results import MEAN_VIEW
 from blastfold.reporting.tables.writing import heading_of
 
 RELATIONS = ("copy", "subject", "picture", "parent", "leakage_group")
@@ -118,6 +119,19 @@ class Study:
             numbers = (float(row[name]) for name in ("value", "lower", "upper"))
             found.append(Result(model, *numbers, int(row["groups"]), row["note"]))
         return found
+
+    def repeats_of(self, protocol: str) -> int:
+        """Return how often a protocol is repeated; 1 for once."""
+        return self.about["repeats"].get(protocol, 1)
+
+    def fold_mean(self, dataset: str, protocol: str, model: str) -> float:
+        """Return the mean of the folds' primary metric; NaN without folds or a table of results."""
+        table = self.sources.table(f"tables/{dataset}/results")
+        if table is None:
+            return float("nan")
+        run = (table["protocol"] == protocol) & (table["model"] == model)
+        values = table.loc[run & (table["view"] == MEAN_VIEW), self.metric]
+        return float(values.iloc[0]) if len(values) else float("nan")
 
     @cached_property
     def standings(self) -> dict[tuple[str, str], Standing]:

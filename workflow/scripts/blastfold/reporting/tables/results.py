@@ -31,6 +31,7 @@ from blastfold.reporting.tables.writing import show_unknown, write_both, write_t
 
 Paths = Iterable[str | os.PathLike]
 
+MEAN_VIEW = "mean of folds"
 REPEATS_VIEW = "mean of repeats"
 """View of the mean of several repeats, each with its folds taken together."""
 
@@ -214,7 +215,7 @@ def tabulate_quoted(
         measured, quoted = read_metrics(path), read_intervals(limits, METRICS)
         table = result_rows(measured, quoted)
         shown = ["view", *(f"{name}{end}" for name in SHOWN_METRICS for end in QUOTED_ENDS), "note"]
-        row = table[table["view"] != "mean of folds"][shown].iloc[0].to_dict()
+        row = table[table["view"] != MEAN_VIEW][shown].iloc[0].to_dict()
         names = {key: run[key] for key in ("protocol", "protocol_title", "model", "model_title")}
         rows.append({**names, "kept_together": run["group_by"].replace("_", " "), **row})
         note = _limits_note(quoted.loc[POOLED], SHOWN_METRICS)
@@ -248,7 +249,7 @@ def result_rows(metrics: pd.DataFrame, intervals: pd.DataFrame | None = None) ->
     repeats = repeat_scopes(metrics.index)
     views = {"single test set": folds[0]}
     if len(folds) > 1:
-        views = {"mean of folds": MEAN, REPEATS_VIEW if repeats else "pooled folds": POOLED}
+        views = {MEAN_VIEW: MEAN, REPEATS_VIEW if repeats else "pooled folds": POOLED}
     rows = []
     for view, scope in views.items():
         row = {"view": view, "repeats": max(len(repeats), 1), "folds": len(folds)}
