@@ -69,7 +69,8 @@ def tabulate_calibration(
         f"Calibration on {title}: expected calibration error (15 bins of equal width) and Brier "
         "score of the pooled test images, as predicted, after temperature scaling and after Platt "
         "scaling, both fitted on the validation images of each fold. In brackets: 95 % interval "
-        "over groups. The error if calibrated is what perfect calibration would show with these "
+        "over groups; that of the error leaves out what chance adds and can end below the printed "
+        "value. The error if calibrated is what perfect calibration would show with these "
         "probabilities and independent images: mean, and 95th percentile in brackets."
     )
     _write(
