@@ -248,3 +248,24 @@ def test_an_experiment_without_results_has_no_answer(tmp_path):
     assert study.datasets == []
     assert [light.state for light in lights(study)] == [OPEN]
     assert banner(study) == {"facts": [], "warnings": []}
+
+
+def test_protocols_with_one_finding_about_identity_have_one_light(tmp_path):
+    write_study(tmp_path)
+    names = {"learnt_from_title": "weights/imagenet.h5", "tested_on_title": "Cells", "note": ""}
+    rows = [
+        names | {"protocol_title": "by image", "verdict": "unknown", "affected": None},
+        names | {"protocol_title": "by subject", "verdict": "unknown", "affected": None},
+        names | {"protocol_title": "in parts", "verdict": "nothing shared", "affected": 0},
+    ]
+    (tmp_path / "tables").mkdir()
+    write_table(pd.DataFrame(rows).assign(tested_images=8), tmp_path / "tables" / "identity.tsv")
+    found = [
+        (light.state, light.text)
+        for light in lights(read_study(tmp_path, about()))
+        if light.check == "Test images that are also in imagenet.h5, which is learnt from"
+    ]
+    assert found == [
+        (OPEN, "Under \u201cby image\u201d and \u201cby subject\u201d: unknown."),
+        (GOOD, "Under \u201cin parts\u201d: nothing shared, 0 of 8 test images affected."),
+    ]

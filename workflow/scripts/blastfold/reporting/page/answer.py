@@ -54,18 +54,14 @@ def _level_sentence(study: Study, split: Standing) -> str:
     if not results:
         return ""
     protocol = QUOTED.format(study.title("protocol", split.protocol))
+    tested = study.images_of(split, split.tested)
     where = (
         f"On {study.title('dataset', split.dataset)} under {protocol}, where none of the "
-        f"{_images(study, split, split.tested)} test images{_repeats(study, split)} is related to "
+        f"{tested:,} test images{_repeats(study, split)} is related to "
         "a training image,"
     )
     verdict = models_verdict(study, split)
     return f"{where} {_range(study, results)}{f'; {verdict}' if verdict else ''}."
-
-
-def _images(study: Study, split: Standing, predictions: int) -> str:
-    """Return how many images predictions are of: each repeat tests the same ones."""
-    return f"{round(predictions / study.repeats_of(split.protocol)):,}"
 
 
 def _repeats(study: Study, split: Standing) -> str:
@@ -232,9 +228,10 @@ def _leaking_text(study: Study, split: Standing) -> str:
     if not results:
         return ""
     share = percent(split.related / split.tested)
+    tested = study.images_of(split, split.tested)
     return (
         f"under {QUOTED.format(study.title('protocol', split.protocol))}, where "
-        f"{_images(study, split, split.related)} of {_images(study, split, split.tested)} test "
+        f"{study.images_of(split, split.related):,} of {tested:,} test "
         f"images ({share}) are related to training images, {_range(study, results)}"
     )
 

@@ -124,6 +124,15 @@ class Study:
         """Return how often a protocol is repeated; 1 for once."""
         return self.about["repeats"].get(protocol, 1)
 
+    def images_of(self, split: Standing, predictions: int) -> int:
+        """Return how many images the counted test images of all folds are: repeats test them again.
+
+        Args:
+            split: A split.
+            predictions: Test images of all folds of all repeats.
+        """
+        return round(predictions / self.repeats_of(split.protocol))
+
     def fold_mean(self, dataset: str, protocol: str, model: str) -> float:
         """Return the mean of the folds' primary metric; NaN without folds or a table of results."""
         table = self.sources.table(f"tables/{dataset}/results")

@@ -1,6 +1,7 @@
 """Can the results be trusted? Traffic lights that are computed from stored tables."""
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import pandas as pd
@@ -119,15 +120,18 @@ def _leakage(study: Study, dataset: str) -> Iterator[Light]:
 def _leakage_of(study: Study, split: Standing) -> Light:
     about = study.title("dataset", split.dataset)
     check = f"Leakage under {QUOTED.format(study.title('protocol', split.protocol))}"
-    of_all = f"of {count(split.tested, 'test image')}"
+    tested = study.images_of(split, split.tested)
+    of_all = f"of {count(tested, 'test image')}"
     if split.related is None:
         return Light(about, check, OPEN, sentence(sentences(split.note)), "leakage")
     if split.related:
-        text = f"{split.related:,} {of_all} ({percent(split.related / split.tested)}) "
+        related = study.images_of(split, split.related)
+        text = f"{related:,} {of_all} ({percent(split.related / split.tested)}) "
         return Light(about, check, BAD, f"{text}are related to training images.", "leakage")
     text = f"None {of_all} is related to a training image"
     if split.related_to_validation:
-        text += f", but {split.related_to_validation:,} are related to validation images"
+        related = study.images_of(split, split.related_to_validation)
+        text += f", but {related:,} are related to validation images"
     state = GOOD if not split.note and not split.related_to_validation else CAUTION
     if not split.subjects_known:
         state = BAD if "no_subject_named" in note_codes(split.note) else CAUTION
@@ -215,19 +219,27 @@ def _control(study: Study, dataset: str, entry: dict, row: pd.Series) -> Light:
 
 
 def _identity(study: Study) -> Iterator[Light]:
-    """Yield what test images share with what models learn from elsewhere."""
+    """Yield what test images share with what models learn from elsewhere.
+
+    Protocols with the same finding have one light.
+    """
     table = study.sources.table("tables/identity")
     states = {VERDICTS["nothing_shared"]: GOOD, VERDICTS["shared"]: BAD}
     states[VERDICTS["unknown"]] = OPEN
+    protocols = {}
     for _, row in () if table is None else table.iterrows():
-        check = f"Test images that are also in {row['learnt_from_title']}, which is learnt from"
-        protocol = QUOTED.format(row["protocol_title"])
-        text = f"Under {protocol}: {row['verdict']}"
+        learnt_from = PurePosixPath(row["learnt_from_title"]).name
+        check = f"Test images that are also in {learnt_from}, which is learnt from"
+        finding = row["verdict"]
         if row["affected"] == row["affected"]:
-            text += f", {row['affected']:.0f} of {row['tested_images']:.0f} test images affected"
+            finding += f", {row['affected']:.0f} of {row['tested_images']:.0f} test images affected"
         note = f" {sentence(row['note'])}" if row["note"] else ""
         state = states.get(row["verdict"], CAUTION)
-        yield Light(row["tested_on_title"], check, state, f"{text}.{note}", "identity")
+        key = row["tested_on_title"], check, state, finding, note
+        protocols.setdefault(key, []).append(QUOTED.format(row["protocol_title"]))
+    for (title, check, state, finding, note), found in protocols.items():
+        text = f"Under {listing(dict.fromkeys(found))}: {finding}.{note}"
+        yield Light(title, check, state, text, "identity")
 
 
 def _canaries(study: Study) -> Iterator[Light]:
