@@ -217,7 +217,8 @@ def difference_cells(
         adjusted_p_value, outcome and note (in words).
     """
     lower, upper = max(row["lower"], -1.0), min(row["upper"], 1.0)
-    codes = without_notes(row["note"], "one_training_each")
+    # The outcome says the same. Alone it stays, because a missing p value needs a note.
+    codes = without_notes(row["note"], "one_training_each") or row["note"]
     notes = [sentences(codes, short=True, names=names)]
     if (lower, upper) != (row["lower"], row["upper"]) and not math.isnan(row["lower"]):
         notes.insert(0, CUT)
