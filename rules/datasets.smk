@@ -19,7 +19,7 @@ rule generate_demo:
         "../workflow/scripts/generate_demo.py"
 
 
-# Leukocytes in photographs, by a detector without trained weights.
+# Leukocytes in photographs, by a detector without trained weights or one in an ONNX file.
 rule detect_cells:
     output:
         cells="<results>/cells/{dataset}/cells.tsv",
@@ -39,7 +39,8 @@ rule detect_cells:
         settings=experiment.inputs.detector_settings,
         raw=experiment.inputs.raw_digest,
         # A namespace is not compared: the same photographs at another place are not searched again.
-        place=experiment.inputs.raw_place,
+        place=experiment.inputs.detection_place,
+        packages=pinned("datasets", "numpy", "onnxruntime"),
         code=code_digest("detect_cells"),
     message:
         "Looking for leukocytes in the photographs of {wildcards.dataset}"

@@ -19,6 +19,7 @@ rule detect_smear_cells:
         raw=experiment.smears.raw_digest,
         # A namespace is not compared: the same photographs at another place are not searched again.
         place=experiment.smears.place,
+        packages=pinned("datasets", "numpy", "onnxruntime"),
         code=code_digest("detect_smear_cells"),
     message:
         "Looking for leukocytes in the photographs of {wildcards.smears}"

@@ -26,6 +26,7 @@ from support.trainings import (
 from blastfold.core.errors import InputError
 from blastfold.core.files import digest_file
 from blastfold.core.image_measures import MEASURES
+from blastfold.core.onnx_sessions import chained, open_session
 from blastfold.core.settings import Run
 from blastfold.images.decoding import decode_image, fit_image
 from blastfold.images.stain import fit_image as fit_image_statistics
@@ -35,7 +36,6 @@ from blastfold.networks.onnx_multiply_adds import count_parameters, onnx_multipl
 from blastfold.smears import exported
 from blastfold.training import fold_job, keras_to_onnx, network_export, onnx_graphs
 from blastfold.training.network_export import ExportFiles, export_network, export_networks
-from blastfold.training.onnx_sessions import chained, open_session
 from blastfold.training.trainer import whole_model
 
 RUN = Run("cells", "holdout", "model", image_source="cells")

@@ -7,8 +7,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from support.transformers import SIDE, draw_weights, tokens_of, write_transformer
 
+from blastfold.core.onnx_sessions import chained
 from blastfold.training.onnx_canonical import make_canonical
-from blastfold.training.onnx_sessions import chained
 
 
 def disguised(model, seed):

@@ -45,6 +45,10 @@ UNKNOWN_SCALE = (
     "no red cell was found, so that the scale is unknown; set red_cell_diameter (pixels) or "
     "micrometres_per_pixel"
 )
+WHOLE_ALONE = (
+    "the detector sees whole photographs; slides and photographs of this size need "
+    "detector.onnx.red_cell_diameter, at which it sees parts of them"
+)
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +94,23 @@ class Searched(NamedTuple):
     damaged: int = 0
 
 
+class Finder(NamedTuple):
+    """What finds cells.
+
+    Attributes:
+        find: Finds the cells of a picture; see :func:`blastfold.cells.detector.find_cells`.
+        red_cell: Diameter at which it sees red cells, pixels; None where it must be given whole
+            pictures.
+    """
+
+    find: Callable[..., list[Cell]]
+    red_cell: float | None
+
+
+CLASSICAL = Finder(find_cells, RED_CELL)
+"""The detector without trained weights."""
+
+
 def given_scale(settings: Mapping) -> Scale | None:
     """Return the scale that the settings give; None where it is to be found.
 
@@ -120,6 +141,7 @@ def search_files(
     settings: Mapping | None = None,
     threads: int = 1,
     report: Callable[[str], None] | None = logger.info,
+    finder: Finder = CLASSICAL,
 ) -> list[Searched]:
     """Find the leukocytes of photographs and slides. A file that cannot be used stops no other.
 
@@ -128,6 +150,7 @@ def search_files(
         settings: See :func:`given_scale`.
         threads: Threads; each holds one photograph. Slides are searched one after the other.
         report: Is given a line every few seconds.
+        finder: What finds the cells.
 
     Returns:
         What was found, in the order of the paths.
@@ -154,13 +177,13 @@ def search_files(
             scale = given or _common_scale(same, pool)
 
             def search(path: Path, scale: Scale = scale) -> Searched:
-                return _search_file(path, scale, 1)
+                return _search_file(path, scale, 1, finder)
 
             for path, searched in zip(same, pool.map(search, same), strict=True):
                 found[path] = searched
                 progress.advance(1)
     for path in alone:
-        found[path] = _search_file(path, given, threads)
+        found[path] = _search_file(path, given, threads, finder)
         progress.advance(1)
     return [found[path] for path in paths]
 
@@ -201,42 +224,44 @@ def _scale_of(pictures: Sequence[np.ndarray]) -> Scale:
     return Scale(*red_cell_diameter(np.concatenate(found or [np.zeros(0)]), widths))
 
 
-def _search_file(path: Path, scale: Scale | None, threads: int) -> Searched:
+def _search_file(path: Path, scale: Scale | None, threads: int, finder: Finder) -> Searched:
     try:
         with opened(path) as source:
             if isinstance(source, Slide):
-                return _search_slide(path, source, scale, threads)
-            return _search_picture(path, source, scale, threads)
+                return _search_levels(path, source.levels, scale, threads, finder)
+            return _search_picture(path, source, scale, threads, finder)
     except BlastfoldError as error:
         return Searched(path, problem=str(error))
 
 
-def _search_picture(path: Path, picture: np.ndarray, scale: Scale | None, threads: int) -> Searched:
+def _search_picture(
+    path: Path, picture: np.ndarray, scale: Scale | None, threads: int, finder: Finder
+) -> Searched:
     height, width = picture.shape[:2]
     scale = scale or _scale_of([picture])
     if scale.diameter is None:
         return Searched(path, width, height, scale, problem=UNKNOWN_SCALE)
     if height * width * (RED_CELL / scale.diameter) ** 2 <= LARGEST_AT_ONCE:
-        return Searched(path, width, height, scale, find_cells(picture, scale.diameter))
-    return _search_levels(path, [array_level(picture)], scale, threads)
+        return Searched(path, width, height, scale, finder.find(picture, scale.diameter))
+    return _search_levels(path, [array_level(picture)], scale, threads, finder)
 
 
-def _search_slide(path: Path, slide: Slide, scale: Scale | None, threads: int) -> Searched:
-    return _search_levels(path, slide.levels, scale, threads)
-
-
-def _search_levels(path: Path, levels: list[Level], scale: Scale | None, threads: int) -> Searched:
+def _search_levels(
+    path: Path, levels: list[Level], scale: Scale | None, threads: int, finder: Finder
+) -> Searched:
     finest = levels[0]
+    size = finest.width, finest.height
+    if finder.red_cell is None:
+        return Searched(path, *size, scale, problem=WHOLE_ALONE)
     sampled = sample_level(finest, threads)
     scale = scale or _scale_of(sampled)
-    size = finest.width, finest.height
     if scale.diameter is None:
         return Searched(path, *size, scale, problem=UNKNOWN_SCALE)
-    level = choose_level(levels, scale.diameter)
+    level = choose_level(levels, scale.diameter, finder.red_cell)
     light = light_of(sampled, scale.diameter)
     del sampled
     down = level.downsample
-    cells, damaged = search_level(level, scale.diameter / down, light, threads)
+    cells, damaged = search_level(level, scale.diameter / down, light, threads, find=finder.find)
     return Searched(path, *size, scale, [_enlarged(cell, down) for cell in cells], "", damaged)
 
 

@@ -117,11 +117,19 @@ def find_cells(
     )
     least = LEAST_SHOWN * AREA
     shown = [parts for parts in nuclei if sum(part.area for part in parts) >= least]
-    cells = [_cell(found, scale) for found in outline_cells(shown, bodies, small, purple)]
+    outlines = outline_cells(shown, bodies, small, purple)
+    cells = [make_cell(found, scale, _reason(found)) for found in outlines]
     return sorted(cells, key=lambda cell: (cell.y, cell.x))
 
 
-def _cell(found: Outline, scale: tuple[float, float]) -> Cell:
+def make_cell(found: Outline, scale: tuple[float, float], set_aside: str) -> Cell:
+    """Return a cell in pixels of the picture.
+
+    Args:
+        found: At the scale of detection.
+        scale: Pixels of the picture for one at that scale, across and down.
+        set_aside: Why it is not a whole leukocyte; empty for leukocytes.
+    """
     across, down = scale
     points = cv2.approxPolyDP(found.points.astype(np.int32), SIMPLER, True)[:, 0]
     # The middle of a pixel of the small picture is the middle of what it shows.
@@ -140,7 +148,7 @@ def _cell(found: Outline, scale: tuple[float, float]) -> Cell:
         lobes=found.lobes,
         colour=found.colour,
         purple=found.purple,
-        set_aside=_reason(found),
+        set_aside=set_aside,
     )
 
 

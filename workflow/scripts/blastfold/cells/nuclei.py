@@ -87,11 +87,24 @@ def find_nuclei(purple: np.ndarray, threshold: float) -> tuple[list[list[Part]],
         The parts of every nucleus; and int32 (height, width), the number of the cell body of each
         pixel, 0 outside.
     """
+    mask = nucleus_mask(purple, threshold)
+    bodies = find_bodies(purple, threshold, mask)
+    return group_parts([_in_body(part, bodies) for part in find_parts(mask)]), bodies
+
+
+def nucleus_mask(purple: np.ndarray, threshold: float) -> np.ndarray:
+    """Return what is purple enough for a nucleus, small holes filled; uint8 (height, width)."""
     mask = (purple > threshold).astype(np.uint8)
     mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     fill_holes(mask, LARGEST_HOLE * AREA)
-    bodies = find_bodies(purple, threshold, mask)
-    return group_parts([_in_body(part, bodies) for part in find_parts(mask)]), bodies
+    return mask
+
+
+def body_mask(purple: np.ndarray, threshold: float, nuclei: np.ndarray) -> np.ndarray:
+    """Return nuclei and the paler purple around them; uint8 (height, width)."""
+    mask = (purple > max(BODY, BODY_SHARE * threshold)).astype(np.uint8)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (BODY_OPENING, BODY_OPENING))
+    return cv2.morphologyEx(mask, cv2.MORPH_OPEN, kernel) | nuclei
 
 
 def find_bodies(purple: np.ndarray, threshold: float, nuclei: np.ndarray) -> np.ndarray:
@@ -105,9 +118,7 @@ def find_bodies(purple: np.ndarray, threshold: float, nuclei: np.ndarray) -> np.
     Returns:
         int32 (height, width): 0 outside, then 1, 2 ... in the bodies.
     """
-    mask = (purple > max(BODY, BODY_SHARE * threshold)).astype(np.uint8)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (BODY_OPENING, BODY_OPENING))
-    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, kernel) | nuclei
+    mask = body_mask(purple, threshold, nuclei)
     fill_holes(mask, LARGEST_BODY_HOLE * AREA)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
     bodies = np.zeros(mask.shape, np.int32)
@@ -148,17 +159,18 @@ def find_parts(mask: np.ndarray) -> list[Part]:
             continue
         piece = labels[top : top + height, left : left + width] == number
         if area < SPLIT_FROM * AREA:
-            parts.append(_part(piece.astype(np.uint8), top, left))
+            parts.append(make_part(piece.astype(np.uint8), top, left))
             continue
         basins = split(piece.astype(np.uint8))
         for basin in range(1, int(basins.max()) + 1):
             inside = (basins == basin).astype(np.uint8)
             if np.count_nonzero(inside) >= LEAST_PART * AREA:
-                parts.append(_part(inside, top, left))
+                parts.append(make_part(inside, top, left))
     return parts
 
 
-def _part(mask: np.ndarray, top: int, left: int) -> Part:
+def make_part(mask: np.ndarray, top: int, left: int) -> Part:
+    """Return a mask, uint8 (height, width), as a part with its upper left corner there."""
     outlines, _ = cv2.findContours(
         mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(left, top)
     )

@@ -87,14 +87,15 @@ def light_of(pictures: list[np.ndarray], diameter: float) -> Light:
     return Light(glass, nucleus_threshold(histogram))
 
 
-def choose_level(levels: list[Level], diameter: float) -> Level:
-    """Return the coarsest level whose red cells are no smaller than at the scale of detection.
+def choose_level(levels: list[Level], diameter: float, wanted: float = RED_CELL) -> Level:
+    """Return the coarsest level whose red cells are no smaller than a detector sees them.
 
     Args:
         levels: Of a slide, the finest first.
         diameter: Of its red cells on the finest level, pixels.
+        wanted: Diameter at which the detector sees red cells, pixels.
     """
-    fine = [level for level in levels if diameter / level.downsample >= RED_CELL]
+    fine = [level for level in levels if diameter / level.downsample >= max(wanted, RED_CELL)]
     return max(fine, key=lambda level: level.downsample, default=levels[0])
 
 
@@ -105,6 +106,7 @@ def search_level(
     threads: int = 1,
     report: Callable[[int, int], None] | None = None,
     core: int = CORE,
+    find: Callable[[np.ndarray, float, Light], list[Cell]] = find_cells,
 ) -> tuple[list[Cell], int]:
     """Find the leukocytes of a level.
 
@@ -115,6 +117,7 @@ def search_level(
         threads: Threads that decode and look for cells; each holds one tile.
         report: Is given the number of tiles that are done, and of all.
         core: Side of a tile's core, pixels at the scale of detection.
+        find: Finds the cells of a tile; see :func:`blastfold.cells.detector.find_cells`.
 
     Returns:
         The cells in pixels of this level, from the top to the bottom; and the number of tiles that
@@ -126,7 +129,7 @@ def search_level(
     boxes = _with_margins(cores, margin, level)
     overlap = ONE_CELL * diameter
     found: dict[int, list[Cell]] = {}
-    stream = stream_boxes(level, boxes, lambda tile: find_cells(tile, diameter, light), threads)
+    stream = stream_boxes(level, boxes, lambda tile: find(tile, diameter, light), threads)
     for done, (number, cells) in enumerate(stream, start=1):
         if cells is not None:
             corner = boxes[number, :2].tolist()

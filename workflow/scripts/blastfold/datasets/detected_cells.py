@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from blastfold.cells.detection import search_files
+from blastfold.cells.finders import open_finder
 from blastfold.cells.tables import cell_table, photograph_table
 from blastfold.core.errors import InputError
 from blastfold.core.files import written_together
@@ -25,27 +26,32 @@ def detect_cells(
     cells: str | os.PathLike,
     photographs: str | os.PathLike,
     threads: int = 1,
+    detector: str | os.PathLike | None = None,
 ) -> None:
     """Find the leukocytes of all photographs and slides of a folder.
 
     Args:
         folder: The folder.
-        settings: ``detector`` (see :func:`blastfold.cells.detection.given_scale`), ``ignore`` and
-            ``classes`` of the data set.
+        settings: ``detector`` (see :func:`blastfold.cells.detection.given_scale` and
+            :func:`blastfold.cells.finders.open_finder`), ``ignore`` and ``classes`` of the data
+            set.
         raw: What the folder held when the search was planned; None checks nothing.
         cells: Written: one row per cell, see :mod:`blastfold.cells.tables`.
         photographs: Written: one row per file.
         threads: Threads; each holds one photograph.
+        detector: ONNX file of the detector that the settings declare; None for the classical one.
 
     Raises:
-        InputError: The folder does not exist, has no photograph, or none of them can be used; or
-            it does not hold what it held when the search was planned.
+        InputError: The detector cannot be used; the folder does not exist, has no photograph, or
+            none of them can be used; or it does not hold what it held when the search was planned.
     """
     root = Path(folder)
     sheet = settings.get("sheet") or settings.get("boxes")
     require_content(folder, raw, sheet, "since this search was planned")
     names = photograph_files(root, settings)
-    searched = search_files([root / name for name in names], settings.get("detector"), threads)
+    asked = settings.get("detector") or {}
+    files = [root / name for name in names]
+    searched = search_files(files, asked, threads, finder=open_finder(asked, detector))
     if all(one.problem for one in searched):
         raise InputError(
             f"None of {len(searched)} photographs in '{root}' can be searched for cells. The first "

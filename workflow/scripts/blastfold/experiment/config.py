@@ -22,6 +22,7 @@ from blastfold.experiment.config_protocols import check_protocol, fold_origins
 from blastfold.experiment.config_schema import fill_defaults, schema_faults
 from blastfold.experiment.config_values import value_faults
 from blastfold.experiment.demo_settings import demo_faults
+from blastfold.experiment.detectors import detector_faults
 from blastfold.experiment.leak_contrasts import check_contrasts, expand_contrasts
 from blastfold.experiment.pretraining import (
     check_pretraining,
@@ -278,12 +279,7 @@ def _check_detector(name: str, dataset: dict) -> Iterator[str]:
                 f"received format {dataset['format']}"
             )
         return
-    detector = dataset.get("detector", {})
-    if detector.get("red_cell_diameter") and detector.get("micrometres_per_pixel"):
-        yield (
-            f"datasets.{name}.detector: received red_cell_diameter and micrometres_per_pixel, "
-            "expected one of them or none"
-        )
+    yield from detector_faults(dataset.get("detector", {}), f"datasets.{name}.detector")
     if not {"sheet", "boxes"} & set(dataset) and "{class}" not in dataset.get("pattern", ""):
         yield (
             f"datasets.{name}: format photographs needs the labels of its cells: expected one of "

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import yaml
 
 from blastfold.experiment.config_locked_tests import LOCKED, OPEN
+from blastfold.experiment.detectors import detector_file, without_file
 from blastfold.experiment.raw_data import RawData, file_megabytes
 from blastfold.experiment.slide_sheet import (
     check_chosen_slides,
@@ -145,7 +146,12 @@ class DatasetInputs:
     def detector_settings(self, wildcards) -> dict:
         """Return what of a data set's entry changes the detected cells."""
         entry = self.config["datasets"][wildcards.dataset]
-        return {key: entry[key] for key in DETECTED if key in entry}
+        return _of_entry(entry, DETECTED)
+
+    def detection_place(self, wildcards) -> SimpleNamespace:
+        """Return :meth:`raw_place` with the ONNX file of the detector, None for the classical."""
+        detector = self.config["datasets"][wildcards.dataset].get("detector") or {}
+        return SimpleNamespace(**vars(self.raw_place(wildcards)), detector=detector_file(detector))
 
     @cached_property
     def judged(self) -> list[str]:
@@ -197,7 +203,7 @@ class DatasetInputs:
     def import_settings(self, wildcards) -> dict:
         """Return what of a data set's entry changes its import."""
         entry = self.config["datasets"][wildcards.dataset]
-        return {key: entry[key] for key in IMPORTED if key in entry}
+        return _of_entry(entry, IMPORTED)
 
     def tiles_settings(self, wildcards) -> dict:
         """Return what of a data set of tiles, and of its slides' rows, changes its import."""
@@ -360,6 +366,14 @@ def has_positions(sheet: Path) -> bool:
         return False
     named = {column.strip(' "') for column in columns}
     return {"x", "y"} <= named and "origin" not in named
+
+
+def _of_entry(entry: Mapping, keys: tuple[str, ...]) -> dict:
+    """Return some keys of a data set's entry, without the place of its detector's file."""
+    chosen = {key: entry[key] for key in keys if key in entry}
+    return (
+        chosen | {"detector": without_file(entry["detector"])} if "detector" in chosen else chosen
+    )
 
 
 def demo_images(demo: Mapping) -> int:

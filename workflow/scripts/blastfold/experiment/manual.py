@@ -32,6 +32,8 @@ HEADINGS = {
     "experiment": "An entry of `experiments`",
     "export": "An entry of `exports`",
     "application": "An application to photographs (`applications.<name>`)",
+    "detector": "The detector of leukocytes (`detector` of data sets and applications)",
+    "onnx_detector": "A detector in an ONNX file (`detector.onnx`)",
 }
 
 

@@ -13,6 +13,14 @@ from blastfold.core.errors import InputError
 from blastfold.core.files import digest_file, exists, is_file
 from blastfold.core.names import THRESHOLD_POINT
 from blastfold.core.raw_files import digest_raw_folder, find_files
+from blastfold.experiment.detectors import (
+    NAMED,
+    SCALE,
+    detector_faults,
+    detector_file,
+    requested_detector,
+    without_file,
+)
 from blastfold.experiment.exports import APPLIED, REQUEST, Export, Exports
 from blastfold.experiment.raw_data import CACHE, file_megabytes
 
@@ -22,9 +30,9 @@ SMEARS = "smears"
 MODEL = "model"
 """The key of a command that names the folder of an export, or a model of the config."""
 
-DETECTOR = ("red_cell_diameter", "micrometres_per_pixel")
+OF_DETECTOR = (*SCALE, NAMED)
 OWN_KEYS = (
-    *(SMEARS, "smears_name", "threshold", "crop_micrometres", "pattern", "ignore", *DETECTOR),
+    *(SMEARS, "smears_name", "threshold", "crop_micrometres", "pattern", "ignore", *OF_DETECTOR),
     *("boxes", "leukocytes"),
 )
 """Keys of ``snakemake smears --config ...`` in addition to those of an export."""
@@ -168,12 +176,14 @@ class Smears:
 
         Returns:
             folder (None for generated smears), model (None for an export of this experiment),
-            cache (file of the digests of the photographs) and command (for the record).
+            detector (ONNX file; None for the classical one), cache (file of the digests of the
+            photographs) and command (for the record).
         """
         one = self.known[wildcards.smears]
         return SimpleNamespace(
             folder=one.folder,
             model=one.model,
+            detector=detector_file(one.settings.get("detector") or {}),
             cache=str(CACHE / f"smears.{one.name}.json"),
             command=self._command(one),
         )
@@ -213,7 +223,7 @@ class Smears:
         """Return what of an application changes its detected cells."""
         one = self.known[wildcards.smears]
         chosen = {key: one.settings[key] for key in LISTING if one.settings.get(key)}
-        chosen["detector"] = dict(one.settings.get("detector") or {})
+        chosen["detector"] = without_file(one.settings.get("detector") or {})
         return chosen | {"generated": True} if one.dataset else chosen
 
     def classification_settings(self, wildcards) -> dict:
@@ -223,7 +233,7 @@ class Smears:
             "threshold": settings.get("threshold") or THRESHOLD_POINT,
             "crop_micrometres": settings.get("crop_micrometres"),
             "sheet": settings.get("sheet"),
-            "detector": dict(settings.get("detector") or {}),
+            "detector": without_file(settings.get("detector") or {}),
         }
 
     def model_files(self, wildcards) -> list[str]:
@@ -250,6 +260,8 @@ class Smears:
         given = {**self.request, SMEARS: Path(self.request[SMEARS]).name}
         if one.model:
             given[MODEL] = Path(one.model).resolve().name
+        if given.get(NAMED):
+            given[NAMED] = Path(str(given[NAMED])).name
         return f"snakemake smears --config {' '.join(f'{key}={given[key]}' for key in given)}"
 
     # The two ways to ask for an application.
@@ -281,7 +293,8 @@ class Smears:
         folder = place.parent if sheet else place
         _require_folder(folder, SMEARS)
         settings: dict[str, Any] = {"sheet": sheet} if sheet else {}
-        settings["detector"] = {key: given.pop(key) for key in DETECTOR if key in given}
+        asked = {key: given.pop(key) for key in OF_DETECTOR if key in given}
+        settings["detector"] = requested_detector(asked)
         model, export = self._model(given)
         label = Path(model).name if model else "_".join(export[2:])
         if model and (named := require_export(model, MODEL).get("model")):
@@ -359,6 +372,7 @@ def application_faults(config: Mapping[str, Any]) -> Iterator[str]:
         key = f"applications.{name}"
         if ("path" in entry) == ("dataset" in entry):
             yield f"{key}: expected one of the keys path (a folder) and dataset (generated smears)"
+        yield from detector_faults(entry.get("detector", {}), f"{key}.detector")
         if "leukocytes" in entry and "boxes" not in entry:
             yield f"{key}.leukocytes: these are labels of boxes; expected the key boxes too"
         if ("export" in entry) == ("model" in entry):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from blastfold.cells.detection import Searched, search_files
+from blastfold.cells.finders import open_finder
 from blastfold.cells.tables import cell_table, photograph_table
 from blastfold.core.errors import InputError
 from blastfold.core.files import written_together
@@ -22,6 +23,7 @@ def detect_smear_cells(
     raw: RawContent | None,
     outputs: Mapping[str, str],
     threads: int = 1,
+    detector: str | os.PathLike | None = None,
 ) -> None:
     """Find the leukocytes of all photographs and slides of an application.
 
@@ -30,21 +32,24 @@ def detect_smear_cells(
     Args:
         folder: The folder of photographs.
         settings: See :func:`blastfold.smears.photographs.list_photographs`; and ``detector``, see
-            :func:`blastfold.cells.detection.given_scale`.
+            :func:`blastfold.cells.detection.given_scale` and
+            :func:`blastfold.cells.finders.open_finder`.
         raw: What the folder held when the search was planned; None checks nothing.
         outputs: Paths by name: cells and photographs (see :mod:`blastfold.cells.tables`) and listed
             (subject and picture of every photograph).
         threads: Threads; each holds one photograph.
+        detector: ONNX file of the detector that the settings declare; None for the classical one.
 
     Raises:
-        InputError: See :func:`list_photographs`; or no photograph can be used; or the folder does
-            not hold what it held when the search was planned.
+        InputError: See :func:`list_photographs`; the detector cannot be used; no photograph can be
+            used; or the folder does not hold what it held when the search was planned.
     """
     root, sheet = Path(folder), settings.get("sheet")
     require_content(folder, raw, sheet, "since this search was planned")
     listed = list_photographs(root, settings)
     there = listed[listed["problem"] == ""]["photograph"].tolist()
-    found = search_files([root / name for name in there], settings.get("detector"), threads)
+    asked, files = settings.get("detector") or {}, [root / name for name in there]
+    found = search_files(files, asked, threads, finder=open_finder(asked, detector))
     by_name = dict(zip(there, found, strict=True))
     searched = [
         by_name.get(row.photograph) or Searched(root / row.photograph, problem=row.problem)

@@ -12,6 +12,7 @@ import numpy as np
 from blastfold.core.errors import InputError
 from blastfold.core.files import digest_file, is_file
 from blastfold.core.names import THRESHOLD_POINT
+from blastfold.core.onnx_sessions import chained_outputs
 from blastfold.core.tables import read_text_table
 from blastfold.training.feature_domain import (
     Domain,
@@ -19,7 +20,6 @@ from blastfold.training.feature_domain import (
     relative_distances,
     unit_vectors,
 )
-from blastfold.training.onnx_sessions import chained_outputs
 
 DESCRIPTION, DOMAIN, TRAINING_IMAGES = "model.json", "domain.npz", "training_images.tsv"
 """Files of an export next to the folder of its networks."""

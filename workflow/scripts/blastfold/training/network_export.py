@@ -31,6 +31,7 @@ from blastfold.core.names import (
     VALIDATION,
 )
 from blastfold.core.notes import join_notes, make_note
+from blastfold.core.onnx_sessions import chained, chained_outputs
 from blastfold.core.predictions import PREFIX, read_predictions
 from blastfold.core.tables import write_table
 
@@ -53,7 +54,6 @@ from blastfold.training.feature_domain import (
 )
 from blastfold.training.files import NamedFiles, network_file, network_files
 from blastfold.training.onnx_graphs import convert, graph_files, split_model
-from blastfold.training.onnx_sessions import chained, chained_outputs
 from blastfold.training.run_record import versions
 
 logger = logging.getLogger(__name__)

@@ -16,6 +16,7 @@ import onnxruntime
 
 from blastfold.core.errors import InputError
 from blastfold.core.files import digest_file
+from blastfold.core.onnx_sessions import open_session
 from blastfold.core.settings import OnnxSettings, VectorSettings
 from blastfold.core.tables import read_text_table
 from blastfold.networks.onnx_multiply_adds import (
@@ -23,7 +24,6 @@ from blastfold.networks.onnx_multiply_adds import (
     count_parameters,
     onnx_multiply_adds,
 )
-from blastfold.training.onnx_sessions import open_session
 
 logger = logging.getLogger(__name__)
 

@@ -289,7 +289,9 @@ def dataset_lines(classes: Sequence[str], detector: Mapping) -> str:
     if tuple(classes) != LEUKAEMIA_CLASSES:
         pairs = zip(LEUKAEMIA_CLASSES, classes, strict=False)
         lines += ["    classes:", *(f"      {key}: [{json.dumps(name)}]" for key, name in pairs)]
-    if given := {key: value for key, value in detector.items() if value}:
-        settings = ", ".join(f"{key}: {value:g}" for key, value in given.items())
-        lines.append(f"    detector: {{{settings}}}")
-    return "\n".join(lines)
+    given = {key: value for key, value in detector.items() if value and key != "onnx"}
+    settings = [f"      {key}: {value:g}" for key, value in given.items()]
+    if declared := detector.get("onnx"):
+        settings += ["      onnx:", "        file: resources/detector.onnx    # its place"]
+        settings += [f"        {key}: {json.dumps(declared[key])}" for key in declared]
+    return "\n".join([*lines, *(["    detector:", *settings] if settings else [])])
