@@ -1,9 +1,11 @@
 """Photographs as a data set: detected cells become images with the labels of boxes or sheets."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
+from support.small_detectors import write_detector
 from support.smears import write_image
 from support.touching_smears import draw_smear
 
@@ -187,6 +189,18 @@ def test_tables_of_a_folder_name_every_photograph(folder):
     assert photographs["photograph"].tolist() == ["P1/one.png", "P2/two.png", "broken.png"]
     assert photographs["leukocytes"].tolist() == [4, 4, 0]
     assert not (read_cells(tables / "cells.tsv")["set_aside"] == CUT_BY_EDGE).any()
+
+
+def test_a_detector_in_a_file_takes_the_place_of_the_classical_one(folder, tmp_path):
+    root, _, _ = folder
+    # Nothing has this score: where the classical detector finds cells, this one finds none.
+    declared = write_detector(tmp_path / "small.onnx") | {"least_score": 1.0}
+    detector = str(shutil.move(tmp_path / "small.onnx", tmp_path / "moved.onnx"))
+    tables = [tmp_path / "cells.tsv", tmp_path / "photographs.tsv"]
+    detect_cells(root, {"detector": {"onnx": declared}}, None, *tables, detector=detector)
+    assert read_cells(tables[0]).empty
+    with pytest.raises(InputError, match=r"small\.onnx does not exist"):
+        detect_cells(root, {"detector": {"onnx": declared}}, None, *tables)
 
 
 def test_folders_without_usable_photographs_are_refused(tmp_path):

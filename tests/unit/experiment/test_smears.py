@@ -101,6 +101,10 @@ def test_the_config_applies_a_model_to_generated_smears():
         ({"smears": "Ward 3", "model": "cnn", "fold": 7}, "folds has 3 folds"),
         ({"smears": "Ward 3"}, r"smears\.model: is missing, expected one of cnn"),
         ({"smears": "Ward 3", "model": "cnn", "smears_name": "My ward"}, "received 'My ward'"),
+        (
+            {"smears": "Ward 3", "model": "cnn", "red_cell_diameter": "wide"},
+            "red_cell_diameter: received 'wide'",
+        ),
         ({}, r"no photographs are named\. Expected snakemake smears"),
     ],
 )
@@ -119,11 +123,59 @@ def test_a_command_that_names_nothing_usable_is_an_error(places, request_, messa
             r"applications\.other\.dataset: received 'cells', expected generated smears .*: drawn",
         ),
         ({"dataset": "drawn", "export": {"model": "cnn"}, "crop": 3}, "crop: unknown key"),
+        (
+            {
+                **{"dataset": "drawn", "export": {"model": "cnn"}},
+                "detector": {"red_cell_diameter": 30, "micrometres_per_pixel": 0.1},
+            },
+            r"applications\.other\.detector: received red_cell_diameter and micrometres_per_pixel",
+        ),
     ],
 )
 def test_applications_of_a_config_are_checked(entry, message):
     with pytest.raises(InputError, match=message):
         check_config(make_config(other=entry), SCHEMA)
+
+
+DETECTOR = {
+    **{"file": "found.onnx", "sha256": "0" * 64, "layout": "nchw", "size": [640, 640]},
+    **{"scale": 0.0039, "format": "yolo8"},
+}
+
+
+def test_a_command_names_a_detector_whose_place_changes_no_result(places):
+    (places / "elsewhere").mkdir()
+    (places / "elsewhere" / "found.onnx").write_bytes(b"1")
+    (places / "elsewhere" / "yolo.yaml").write_text(json.dumps({"onnx": DETECTOR}))
+    request = {"smears": "Ward 3", "model": "exported", "detector": "elsewhere/yolo.yaml"}
+    smears = make_smears(request | {"red_cell_diameter": 30})
+    name = of("ward_3_vgg19")
+    assert smears.place(name).detector == "elsewhere/found.onnx"
+    assert smears.place(name).command.endswith("detector=yolo.yaml red_cell_diameter=30")
+    settings = smears.detection_settings(name)["detector"]
+    assert settings == smears.classification_settings(name)["detector"]
+    assert settings["red_cell_diameter"] == 30
+    declared = {**DETECTOR, "fit": "pad", "least_score": 0.25}
+    del declared["file"]
+    assert settings["onnx"].items() >= declared.items()
+    assert "file" not in settings["onnx"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("onnx: {file: a.onnx}", r"yolo\.yaml: onnx: the key 'sha256'.* is missing"),
+        (json.dumps({"onnx": DETECTOR | {"layout": "hwc"}}), r"onnx\.layout: received 'hwc'"),
+        (json.dumps({"onnx": DETECTOR}), r"onnx\.file 'found\.onnx' does not exist"),
+        ("micrometres_per_pixel: 0.1\nred_cell_diameter: 9", "expected one of them or none"),
+        ("[1, 2]", "holds list, expected the keys of a detector"),
+        ("onnx: {", "cannot be read as YAML"),
+    ],
+)
+def test_a_detector_that_cannot_be_used_is_an_error(places, text, message):
+    (places / "yolo.yaml").write_text(text)
+    with pytest.raises(InputError, match=message):
+        make_smears({"smears": "Ward 3", "model": "exported", "detector": "yolo.yaml"}).of_request()
 
 
 def test_photographs_take_the_keys_of_an_export_along():
