@@ -56,6 +56,7 @@ rule describe_export:
             labels={"show": "Model card", "protocol": "{protocol}", "model": "{model}"},
         ),
         script="<results>/export/{dataset}/{protocol}/{model}/{networks}/blastfold_predict.py",
+        titles="<results>/export/{dataset}/{protocol}/{model}/{networks}/titles.json",
     log:
         "<logs>/describe_export/{dataset}/{protocol}/{model}/{networks}.log",
     conda:

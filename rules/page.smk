@@ -3,6 +3,7 @@
 PAGE_FILES = [
     *(f"workflow/page/{name}" for name in ("page.html.j2", "parts.html.j2", "page.css", "page.js")),
     *(f"workflow/page/gallery.{ending}" for ending in ("html.j2", "css", "js")),
+    "workflow/page/filters.js",
     "docs/glossary.md",
 ]
 

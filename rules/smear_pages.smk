@@ -2,7 +2,7 @@
 
 SMEARS_PAGE = [
     *("smears.html.j2", "viewer.html.j2", "parts.html.j2", "gallery.html.j2"),
-    *("page.css", "gallery.css", "smears.css", "page.js", "gallery.js", "smears.js"),
+    *("page.css", "gallery.css", "smears.css", "page.js", "filters.js", "gallery.js", "smears.js"),
 ]
 
 
@@ -119,6 +119,7 @@ rule write_smears_page:
         runtime=counted(30, 0.02, experiment.smears.megabytes, DAY),
     params:
         title=experiment.smears.title,
+        titles=experiment.smears.titles,
         raw=experiment.smears.raw_digest,
         # A namespace is not compared: the same photographs at another place are not shown again.
         place=experiment.smears.place,

@@ -11,7 +11,7 @@ class Gallery {
     this.root = root;
     this.name = root.dataset.gallery;
     this.data = JSON.parse(document.getElementById(`gallery-${this.name}`).textContent);
-    this.form = root.querySelector("form");
+    this.filters = new Filters(root.querySelector("form"));
     this.view = root.querySelector(".gallery-view");
     this.canvas = root.querySelector(".gallery-canvas");
     this.count = root.querySelector(".gallery-count");
@@ -45,67 +45,51 @@ class Gallery {
     return label >= 0 && (series.probability[place] >= this.data.threshold) !== (label === 1);
   }
 
-  field(name) { return this.form.elements[name]; }
-
-  option(parent, value, text) {
-    const option = document.createElement("option");
-    option.value = value;
-    option.textContent = text;
-    parent.append(option);
-  }
+  field(name) { return this.filters.field(name); }
 
   fillFilters() {
+    const {filters} = this;
     const datasets = this.data.columns[0];
-    datasets.values.forEach((title, code) => this.option(this.field("dataset"), code, title));
-    this.field("dataset").closest("label").hidden = datasets.values.length < 2;
-    this.field("verdict").closest("label").hidden = !this.labelled;
-    this.field("run").closest("label").hidden = this.data.series.length < 2;
+    datasets.values.forEach((title, code) => filters.option("dataset", code, title));
+    filters.show("dataset", datasets.values.length > 1);
+    filters.show("verdict", this.labelled);
+    filters.show("run", this.data.series.length > 1);
     this.root.querySelector("[data-heading]").textContent = this.data.heading;
-    for (const column of this.data.columns.slice(1).filter((column) => column.filter)) {
-      const label = document.createElement("label");
-      label.append(`${column.title} `);
-      const select = document.createElement("select");
-      select.name = `column-${column.key}`;
-      label.append(select);
-      this.root.querySelector(".filter-fields").append(label);
-    }
+    for (const column of this.filtered()) filters.add(this.root.querySelector(".filter-fields"), `column-${column.key}`, column.title);
     const orders = [["doubt", "most clearly wrong"], ["rising", "probability, rising"],
       ["falling", "probability, falling"], ["models", "wrong in most models"], ["uncertain", "least certain"], ["name", "name"]];
     for (const [value, text] of orders) {
-      if (this.labelled || !["doubt", "models"].includes(value)) this.option(this.field("order"), value, text);
+      if (this.labelled || !["doubt", "models"].includes(value)) filters.option("order", value, text);
     }
-    if (this.data.series.some((series) => series.maps)) this.option(this.field("order"), "map", "with attribution map first");
-    this.data.measures.forEach((measure, number) => this.option(this.field("order"), `measure-${number}`, `${measure.title}, falling`));
+    if (this.data.series.some((series) => series.maps)) filters.option("order", "map", "with attribution map first");
+    this.data.measures.forEach((measure, number) => filters.option("order", `measure-${number}`, `${measure.title}, falling`));
     const first = [...this.field("order").options].find((option) => option.value === this.data.order);
     if (first) first.selected = first.defaultSelected = true;
   }
 
+  // The columns that have a filter; the first one is the data set.
+  filtered() { return this.data.columns.slice(1).filter((column) => column.filter); }
+
   // Only the series and the names that the chosen data set has are offered.
   chooseDataset() {
     const dataset = Number(this.field("dataset").value);
-    const run = this.field("run");
-    run.replaceChildren();
+    this.field("run").replaceChildren();
     this.data.series.forEach((series, number) => {
-      if (series.dataset === dataset) this.option(run, number, series.title);
+      if (series.dataset === dataset) this.filters.option("run", number, series.title);
     });
     const codes = this.data.columns[0].codes;
-    for (const column of this.data.columns.slice(1).filter((column) => column.filter)) {
+    for (const column of this.filtered()) {
       const used = new Set();
       column.codes.forEach((code, cell) => { if (codes[cell] === dataset && code >= 0) used.add(code); });
-      const select = this.field(`column-${column.key}`);
-      select.replaceChildren();
-      this.option(select, "", "all");
-      [...used].sort((one, other) => column.values[one].localeCompare(column.values[other], "en", {numeric: true}))
-        .forEach((code) => this.option(select, code, column.values[code]));
-      select.closest("label").hidden = used.size < 2;
+      this.filters.choose(`column-${column.key}`, [...used].map((code) => [code, column.values[code]]));
     }
     this.select();
   }
 
   listen() {
-    this.form.addEventListener("submit", (event) => event.preventDefault());
-    this.form.addEventListener("input", (event) => (event.target.name === "dataset" ? this.chooseDataset() : this.select()));
-    this.form.addEventListener("reset", () => setTimeout(() => this.chooseDataset()));
+    const {form} = this.filters;
+    form.addEventListener("input", (event) => (event.target.name === "dataset" ? this.chooseDataset() : this.select()));
+    form.addEventListener("reset", () => setTimeout(() => this.chooseDataset()));
     this.view.addEventListener("scroll", () => this.plan());
     this.canvas.addEventListener("click", (event) => {
       const cell = event.target.closest(".gallery-cell");
@@ -134,7 +118,7 @@ class Gallery {
     const limits = ["lowest", "highest"].map((name) => this.field(name).valueAsNumber);
     const [lowest, highest] = [Number.isNaN(limits[0]) ? 0 : limits[0], Number.isNaN(limits[1]) ? 1 : limits[1]];
     const marked = this.field("marked").value;
-    const chosen = this.data.columns.slice(1).filter((column) => column.filter && this.field(`column-${column.key}`).value !== "")
+    const chosen = this.filtered().filter((column) => this.filters.value(`column-${column.key}`) !== "")
       .map((column) => [column.codes, Number(this.field(`column-${column.key}`).value)]);
     this.run = number;
     this.shown = [];

@@ -8,7 +8,7 @@ class Viewer {
     this.name = root.dataset.viewer;
     this.data = JSON.parse(document.getElementById(`viewer-${this.name}`).textContent);
     this.gallery = document.querySelector(`[data-gallery="${this.name}"]`)?.gallery ?? null;
-    this.form = root.querySelector("form");
+    this.filters = new Filters(root.querySelector("form"));
     this.svg = root.querySelector("svg");
     this.about = root.querySelector(".viewer-about");
     this.addresses = new Map();
@@ -17,23 +17,14 @@ class Viewer {
     this.order();
   }
 
-  field(name) { return this.form.elements[name]; }
-
-  option(parent, value, text) {
-    const option = document.createElement("option");
-    option.value = value;
-    option.textContent = text;
-    parent.append(option);
-  }
+  field(name) { return this.filters.field(name); }
 
   fill() {
     const {photographs, positive, colours, outside} = this.data;
-    const subjects = [...new Set(photographs.map((one) => one.subject).filter(Boolean))];
-    this.option(this.field("subject"), "", "all");
-    subjects.sort((one, other) => one.localeCompare(other, "en", {numeric: true})).forEach((name) => this.option(this.field("subject"), name, name));
-    this.root.querySelector(".filter-subject").hidden = subjects.length < 2;
+    const subjects = new Set(photographs.map((one) => one.subject).filter(Boolean));
+    this.filters.choose("subject", [...subjects].map((name) => [name, name]));
     for (const [value, text] of [["name", "name"], ["share", `share of ${positive}`], ["leukocytes", "number of leukocytes"], ["outside", `cells ${outside}`], ["aside", "number set aside"]]) {
-      this.option(this.field("order"), value, text);
+      this.filters.option("order", value, text);
     }
     const scale = this.root.querySelector(".viewer-scale");
     scale.querySelector(".words").textContent = `Probability of ${positive}`;
@@ -43,14 +34,14 @@ class Viewer {
   }
 
   listen() {
-    this.form.addEventListener("submit", (event) => event.preventDefault());
-    this.form.addEventListener("input", (event) => {
+    const {form} = this.filters;
+    form.addEventListener("input", (event) => {
       const {name} = event.target;
       if (name === "photograph") this.show();
       else if (["outlines", "aside"].includes(name)) this.toggle();
       else this.order();
     });
-    this.form.addEventListener("click", (event) => {
+    form.addEventListener("click", (event) => {
       const step = event.target.closest("[data-step]");
       if (step) this.step(Number(step.dataset.step));
     });
@@ -87,7 +78,7 @@ class Viewer {
     select.replaceChildren();
     for (const [one, number] of chosen) {
       const share = one.classified ? `, ${this.data.positive} ${one.positive} of ${one.classified}` : "";
-      this.option(select, number, `${one.name} (${one.leukocytes}${share})`);
+      this.filters.option("photograph", number, `${one.name} (${one.leukocytes}${share})`);
     }
     this.show();
   }

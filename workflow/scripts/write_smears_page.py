@@ -12,4 +12,5 @@ stored, given = dict(snakemake.input.items()), snakemake.params
 folder = stored.pop("generated", None) or given.place.folder
 templates, made = stored.pop("templates"), snakemake.output
 with log_to(snakemake.log[0]):
-    write_smears_page(given.title, stored, folder, templates, made.page, made.pictures)
+    names = (given.title, given.titles)
+    write_smears_page(names, stored, folder, templates, made.page, made.pictures)

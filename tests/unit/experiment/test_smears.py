@@ -59,6 +59,12 @@ def test_a_command_names_photographs_and_the_folder_of_an_export(places):
     assert smears.place(name).folder == "Ward 3"
     assert smears.model_files(name) == []
     assert list(smears.model_digests(name)) == ["model.json"]
+    assert smears.title(name) == "Ward 3, vgg19"
+    assert smears.titles(name) == {}
+    titles = {"model": "VGG19", "dataset": "Cells", "protocol": "By subject"}
+    (places / "exported" / "titles.json").write_text(json.dumps(titles))
+    assert make_smears(request).title(name) == "Ward 3, VGG19"
+    assert smears.titles(name) == titles
     assert smears.detection_settings(name) == {"detector": {"micrometres_per_pixel": 0.1}}
     first = smears.raw_digest(name)
     (places / "Ward 3" / "1.png").write_bytes(b"2")
@@ -89,6 +95,7 @@ def test_the_config_applies_a_model_to_generated_smears():
     assert smears.generated(of("other")) == "<results>/demo/drawn"
     assert smears.raw_digest(of("other")) is None
     assert smears.title(of("other")) == "Other"
+    assert smears.titles(of("other")) == {"dataset": "drawn", "protocol": "folds", "model": "cnn"}
     assert smears.detection_settings(of("other")) == {"detector": {}, "generated": True}
 
 

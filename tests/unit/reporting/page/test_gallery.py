@@ -122,7 +122,7 @@ def test_ten_thousand_cells_are_filtered_sorted_opened_and_reached_by_keys(tmp_p
     body = part.get_template("gallery.html.j2").render(gallery=shown)
     style = files["page.css"] + files["gallery.css"]
     page = tmp_path / "gallery.html"
-    script = TIMED_FRAMES + files["gallery.js"] + VISIT.read_text("utf-8")
+    script = TIMED_FRAMES + files["filters.js"] + files["gallery.js"] + VISIT.read_text("utf-8")
     page.write_text(f"<!doctype html><style>{style}</style>{body}<script>{script}</script>")
     text, messages = open_page(page, tmp_path / "profile")
     assert messages == []

@@ -68,7 +68,9 @@ def visited(page, profile):
 def write_page(folder, files):
     page = folder / "smears.html"
     pictures = folder / "smears_pictures"
-    write_smears_page("Smears", files, folder / "raw", TEMPLATES, page, pictures)
+    write_smears_page(
+        ("Smears", {"model": "Small network"}), files, folder / "raw", TEMPLATES, page, pictures
+    )
     return page, pictures
 
 
@@ -79,6 +81,7 @@ def test_ten_thousand_cells_are_looked_at_and_labelled_and_the_labels_are_a_data
     assert list(pictures.iterdir()) == []
     html = page.read_text("utf-8")
     assert "Research software, not a diagnosis." in html
+    assert "Small network, 3 networks, trained on cells, by_subject" in html
     assert re.findall(r'(?:src|href)="(?:https?:)?//', html) == []
     found = visited(page, tmp_path / "profile")
     cells = read_table(files["cells"], text=("photograph", "outline", "note", "predicted"))

@@ -20,7 +20,10 @@ ALL_FOLDS = "all_folds"
 APPLIED = ("networks", "model.json", "domain.npz", "training_images.tsv")
 """Files of an export that an application to photographs reads."""
 
-EXPORTED = (*APPLIED, "model_card.md", "blastfold_predict.py")
+TITLES = "titles.json"
+"""File of an export with the titles of its data set, protocol and model."""
+
+EXPORTED = (*APPLIED, "model_card.md", "blastfold_predict.py", TITLES)
 """All files of an export."""
 
 

@@ -21,7 +21,7 @@ from blastfold.experiment.detectors import (
     requested_detector,
     without_file,
 )
-from blastfold.experiment.exports import APPLIED, REQUEST, Export, Exports
+from blastfold.experiment.exports import APPLIED, REQUEST, TITLES, Export, Exports
 from blastfold.experiment.raw_data import CACHE, file_megabytes
 
 SMEARS = "smears"
@@ -171,6 +171,22 @@ class Smears:
         """Return the title of an application."""
         return self.known[wildcards.smears].title
 
+    def titles(self, wildcards) -> dict[str, str]:
+        """Return the titles of data set, protocol and model of an export, as far as known."""
+        return self._titles(self.known[wildcards.smears])
+
+    def _titles(self, one: Application) -> dict[str, str]:
+        if one.export:
+            titles = self.exports.runs.titles
+            names = zip(("dataset", "protocol", "model"), one.export, strict=False)
+            return {kind: titles[kind][name] for kind, name in names}
+        try:
+            stored = json.loads(Path(one.model, TITLES).read_text("utf-8"))
+        except (OSError, ValueError):
+            # Exports of earlier versions have none.
+            return {}
+        return {str(kind): str(title) for kind, title in dict(stored).items()}
+
     def place(self, wildcards) -> SimpleNamespace:
         """Return where photographs and an export from elsewhere are, which changes no result.
 
@@ -314,7 +330,11 @@ class Smears:
         for key in ("ignore", "leukocytes"):
             if key in settings and not isinstance(settings[key], list):
                 settings[key] = [str(settings[key])]
-        return Application(name, name, str(folder), None, export, model, settings)
+        asked = Application(name, name, str(folder), None, export, model, settings)
+        if default != name:
+            return asked
+        shown = self._titles(asked).get("model") or label
+        return asked._replace(title=f"{place.stem if sheet else place.name}, {shown}")
 
     def _model(self, given: Mapping[str, Any]) -> tuple[str | None, Export | None]:
         """Return the folder of an export, or an export of this experiment by its model's name."""

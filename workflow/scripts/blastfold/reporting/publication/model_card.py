@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from blastfold.core.files import written_whole
+from blastfold.core.files import write_json, written_whole
 from blastfold.core.interval_table import read_intervals
 from blastfold.core.names import METRIC_FACTS, POOLED, THRESHOLD_POINT, fold_scope
 from blastfold.core.tables import read_table
@@ -43,25 +43,26 @@ def write_export_documents(
     script: str | os.PathLike,
     outputs: Mapping[str, str],
 ) -> None:
-    """Write the model card, and copy the script that predicts.
+    """Write the model card and the titles of the run, and copy the script that predicts.
 
     Args:
         records: Records of the one run that is exported.
         description: ``model.json`` of the export.
         stored: Paths by name: intervals and metrics of the run.
         script: The script.
-        outputs: Paths by name: card and script.
+        outputs: Paths by name: card, script and titles.
     """
     model = json.loads(Path(description).read_text("utf-8"))
     with written_whole(outputs["card"]) as partial:
         partial.write_text(model_card(records, model, stored), "utf-8")
     with written_whole(outputs["script"]) as partial:
         shutil.copyfile(script, partial)
+    write_json(titles_of(records, model), outputs["titles"])
 
 
 def model_card(records: Records, model: Mapping, stored: Mapping[str, str]) -> str:
     """Return the model card in Markdown (see :func:`write_export_documents`)."""
-    titles = [records.title(kind, model[kind]) for kind in ("model", "dataset", "protocol")]
+    titles = list(titles_of(records, model).values())
     sections = {
         "Intended use": list(USE),
         "Images": [*_data(records, model["dataset"])],
@@ -88,6 +89,11 @@ def model_card(records: Records, model: Mapping, stored: Mapping[str, str]) -> s
             # Tables and lists come in one text with lines of their own.
             lines += ["", text, ""] if "\n" in text else [text]
     return "\n".join(lines) + "\n"
+
+
+def titles_of(records: Records, model: Mapping) -> dict[str, str]:
+    """Return the titles of model, data set and protocol of an export."""
+    return {kind: records.title(kind, model[kind]) for kind in ("model", "dataset", "protocol")}
 
 
 def _data(records: Records, dataset: str) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -28,6 +28,7 @@ class Application:
         photographs: One row per file, see ``photographs.tsv``.
         subjects: One row per subject, see ``subjects.tsv``.
         record: The model and how it was applied.
+        titles: Of the model, its data set and its protocol, as far as they are known.
     """
 
     title: str
@@ -35,14 +36,21 @@ class Application:
     photographs: pd.DataFrame
     subjects: pd.DataFrame
     record: Mapping
+    titles: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, title: str, files: Mapping[str, str | os.PathLike]) -> "Application":
+    def read(
+        cls,
+        title: str,
+        files: Mapping[str, str | os.PathLike],
+        titles: Mapping[str, str] | None = None,
+    ) -> "Application":
         """Read an application.
 
         Args:
             title: Its title.
             files: Paths by name: cells, photographs, subjects and record.
+            titles: Of the model, its data set and its protocol.
 
         Raises:
             InputError: A file is not as expected.
@@ -53,7 +61,20 @@ class Application:
             read_table(files["photographs"], PHOTOGRAPH_TEXT, PHOTOGRAPH_TEXT),
             read_table(files["subjects"], SUBJECT_TEXT, SUBJECT_TEXT),
             json.loads(Path(files["record"]).read_text("utf-8")),
+            titles or {},
         )
+
+    def name_of(self, kind: str) -> str:
+        """Return the title of the model, data set or protocol; its name where it has none.
+
+        Args:
+            kind: model, dataset or protocol.
+
+        Returns:
+            Empty where neither is known.
+        """
+        key = "name" if kind == "model" else kind
+        return str(self.titles.get(kind) or self.record["model"].get(key) or "")
 
     @property
     def positive(self) -> str:

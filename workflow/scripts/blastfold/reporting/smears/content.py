@@ -36,7 +36,7 @@ MEASURES = (
 
 def facts(application: Application) -> list[tuple[str, str]]:
     """Return the headings and texts of the page's head."""
-    photographs, model = application.photographs, application.record["model"]
+    photographs = application.photographs
     unusable = int((photographs["problem"] != "").sum())
     aside = application.cells["set_aside"].value_counts()
     whole = int(photographs["leukocytes"].sum())
@@ -49,16 +49,17 @@ def facts(application: Application) -> list[tuple[str, str]]:
         ("Photographs", f"{number}{f', {unusable} cannot be used' if unusable else ''}"),
         ("Subjects", f"{subjects:,}" if subjects else "not named"),
         ("Cells", f"{counted(whole, 'whole leukocyte')}; set aside: {reasons or 'nothing'}"),
-        ("Model", model_words(model)),
+        ("Model", model_words(application)),
         ("Scale", scale_words(photographs)),
     ]
 
 
-def model_words(model: Mapping) -> str:
-    """Return the model with what it was trained on, as far as its description has it."""
-    networks = counted(int(model["networks"]), "network")
-    trained = ", ".join(str(model[key]) for key in ("dataset", "protocol") if model.get(key))
-    return f"{model['name']}, {networks}{f', trained on {trained}' if trained else ''}"
+def model_words(application: Application) -> str:
+    """Return the model with what it was trained on, as far as it is known."""
+    networks = counted(int(application.record["model"]["networks"]), "network")
+    names = [name for kind in ("dataset", "protocol") if (name := application.name_of(kind))]
+    trained = f", trained on {', '.join(names)}" if names else ""
+    return f"{application.name_of('model')}, {networks}{trained}"
 
 
 def scale_words(photographs: pd.DataFrame) -> str:
@@ -162,14 +163,15 @@ def gallery_of(application: Application) -> Gallery:
         Column.of("photograph", "Photograph", cells["photograph"]),
         Column.of("flag", "Flag", flags),
     ]
-    model = application.record["model"]["name"]
     return Gallery(
         name="smears",
         names=[_name(cell) for cell in cells[["photograph", "cell"]].to_dict("records")],
         labels=[-1] * number,
         columns=columns,
         positive=[application.positive],
-        series=[Series(model, 0, range(number), cells["probability"].tolist())],
+        series=[
+            Series(application.name_of("model"), 0, range(number), cells["probability"].tolist())
+        ],
         measures=[
             Measure(title, cells[key].tolist(), decimals)
             for key, title, decimals in MEASURES

@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 
 def write_smears_page(
-    title: str,
+    names: tuple[str, Mapping[str, str]],
     files: Mapping[str, str | os.PathLike],
     folder: str | os.PathLike,
     templates: Iterable[str | os.PathLike],
@@ -53,7 +53,7 @@ def write_smears_page(
     """Write the page of an application.
 
     Args:
-        title: Its title.
+        names: Its title, and those of the model, its data set and its protocol.
         files: Paths by name: as for :meth:`Application.read`, and crops; where the leukocytes are
             known also measures, errors and error_pictures.
         folder: The photographs.
@@ -65,7 +65,8 @@ def write_smears_page(
     Raises:
         InputError: A stored file is not as expected.
     """
-    application = Application.read(title, files)
+    title, titles = names
+    application = Application.read(title, files, titles)
     place = Path(pictures)
     place.mkdir(parents=True, exist_ok=True)
     apart = (
