@@ -1,5 +1,6 @@
 """Import of crops with their photographs: manifest, rejected photographs, account, groups."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -72,7 +73,7 @@ def imported(cells, tmp_path_factory):
 
 
 def test_the_manifest_has_photograph_and_place(cells, imported):
-    _, places = cells
+    root, places = cells
     manifest = imported[0].set_index("image_id").sort_index()
     assert list(manifest.columns[-len(PHOTOGRAPH_COLUMNS) :]) == list(PHOTOGRAPH_COLUMNS)
     for (number, top, left), (_, row) in zip(places, manifest.iterrows(), strict=False):
@@ -80,9 +81,11 @@ def test_the_manifest_has_photograph_and_place(cells, imported):
         assert row["picture"] == f"Im00{number + 1}_1"
         assert (row["photograph_x"], row["photograph_y"]) == (str(left), str(top))
         assert 0.95 < float(row["photograph_correlation"]) <= 1
+        held = (root / "photographs" / row["photograph"]).read_bytes()
+        assert row["source_sha256"] == hashlib.sha256(held).hexdigest()
     assert manifest["photograph_correlation"].to_list()[:3] == ["1.0000"] * 3
     # The last crop is in no photograph, and gets none.
-    assert (manifest.iloc[4][["picture", *PHOTOGRAPH_COLUMNS]] == "").all()
+    assert (manifest.iloc[4][["picture", "source_sha256", *PHOTOGRAPH_COLUMNS]] == "").all()
 
 
 def test_photographs_that_overlap_are_in_one_leakage_group(imported):

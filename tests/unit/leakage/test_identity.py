@@ -1,6 +1,7 @@
 """Identity across data sets is content: four cases that names do not show, and their opposite."""
 
 import hashlib
+from types import SimpleNamespace
 
 import cv2
 import h5py
@@ -11,6 +12,7 @@ from support.schema_defaults import defaults_of
 
 from blastfold.core.errors import InputError
 from blastfold.core.tables import read_table
+from blastfold.datasets.importing import import_dataset
 from blastfold.leakage.identity import audit_identity
 from blastfold.leakage.learnt_images import RECORD, read_learnt, record_learnt
 from blastfold.leakage.shared_images import compare_datasets
@@ -32,7 +34,7 @@ def cells(seeds, size=64):
 class DataSet:
     """The files of an imported data set with these images."""
 
-    def __init__(self, folder, name, images, subjects=None):
+    def __init__(self, folder, name, images, subjects=None, photographs=None):
         self.name = name
         self.images, self.manifest = folder / f"{name}.npy", folder / f"{name}.tsv"
         np.save(self.images, np.stack(images))
@@ -40,6 +42,9 @@ class DataSet:
         self.digests = [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
         table = {"image_id": self.ids, "file": self.ids, "label": 0, "sha256": self.digests}
         table["subject"] = subjects or [""] * len(images)
+        if photographs:
+            digests = [name and hashlib.sha256(name.encode()).hexdigest() for name in photographs]
+            table["source_sha256"] = digests
         pd.DataFrame(table).to_csv(self.manifest, sep="\t", index=False)
 
     @property
@@ -198,9 +203,111 @@ def test_a_record_grows_and_stays_with_the_weights(tmp_path):
     digests = [hashlib.sha256(bytes([number])).hexdigest() for number in range(3)]
     record_learnt(weights, [digests[0], ""])
     record_learnt(weights, digests[1:])
-    assert read_learnt(weights) == {digest[:16] for digest in digests}
+    assert read_learnt(weights) == ({digest[:16] for digest in digests}, True)
     with h5py.File(weights) as file:
         np.testing.assert_array_equal(file["layers/a"][()], np.arange(3))
         assert set(file) == {"layers", RECORD}
     (tmp_path / "no.h5").write_bytes(b"no such file")
     assert read_learnt(tmp_path / "no.h5") is None
+
+
+def test_other_cells_of_a_photograph_that_was_learnt_from(tmp_path):
+    """Crops that have no pixel in common, and the photograph itself as an image."""
+    learnt = DataSet(tmp_path, "learnt", cells(range(3)), photographs=["im1", "im1", "im2"])
+    subjects = ["a", "b", "b", "c", ""]
+    tested = DataSet(
+        tmp_path, "tested", cells(range(10, 15)), subjects, ["im1", "im2", "", "im3", ""]
+    )
+    table = pd.read_csv(tested.manifest, sep="\t", dtype=str, keep_default_na=False)
+    table.loc[4, "sha256"] = hashlib.sha256(b"im2").hexdigest()
+    table.to_csv(tested.manifest, sep="\t", index=False)
+    row = audit(tmp_path, learnt, tested, split_of(tmp_path, tested.ids))
+    assert (row["same_files"], row["duplicates"], row["same_photographs"]) == (0, 0, 3)
+    # Subject b has another image, of no photograph.
+    assert (row["shared_subjects"], row["affected"], row["verdict"]) == (2, 4, "shared")
+    with pytest.raises(InputError, match="leakage is forbid"):
+        audit(tmp_path, learnt, tested, split_of(tmp_path, tested.ids), leakage="forbid")
+
+
+def test_an_image_that_is_not_tested_shows_that_its_subject_is_shared(tmp_path):
+    learnt = DataSet(tmp_path, "learnt", cells(range(4)), ["x", "x", "y", "z"])
+    tested = DataSet(tmp_path, "tested", cells([0, 10, 11, 12]), ["one", "one", "two", "z"])
+    folds = split_of(tmp_path, tested.ids[1:], tested.ids[:1])
+    row = audit(tmp_path, learnt, tested, folds)
+    # The shared image has two names of its subject, so that the name z says nothing.
+    assert (row["same_files"], row["shared_subjects"], row["affected"]) == (0, 1, 1)
+
+
+def test_shared_images_show_that_names_of_subjects_are_the_same(tmp_path):
+    learnt = DataSet(tmp_path, "learnt", cells(range(4)), ["01", "01", "02", "03"])
+    tested = DataSet(tmp_path, "tested", cells([0, 10, 11, 12]), ["01", "02", "02", "04"])
+    row = audit(tmp_path, learnt, tested, split_of(tmp_path, tested.ids))
+    assert (row["same_files"], row["shared_subjects"], row["affected"]) == (1, 2, 3)
+    # One shared image whose names differ, and "02" may be somebody else.
+    learnt = DataSet(tmp_path, "learnt", cells([0, 1, 2, 12]), ["01", "01", "02", "09"])
+    row = audit(tmp_path, learnt, tested, split_of(tmp_path, tested.ids))
+    assert (row["same_files"], row["shared_subjects"], row["affected"]) == (2, 2, 2)
+
+
+def test_weights_that_started_from_others_without_a_record(tmp_path):
+    target = DataSet(tmp_path, "target", cells(range(4)), photographs=["im1", "im2", "", ""])
+    other = hashlib.sha256(b"other").hexdigest()
+    start, weights = tmp_path / "start.h5", tmp_path / "w.h5"
+    with h5py.File(start, "w") as file:
+        file["layers"] = np.zeros(3)
+    record_learnt(weights, [other], start)
+    assert read_learnt(weights) == ({other[:16]}, False)
+    entry = {"learnt_from": "w.h5", "tested_on": "target", "kind": "weights", "part": "all"}
+    entry["formats"] = ",folder"
+    files = {"tested": [target.manifest], "learnt": [weights], "pairs": []}
+    folds = split_of(tmp_path, target.ids)
+    row = judged(tmp_path, entry, files, folds, "forbid")
+    assert (row["verdict"], pd.isna(row["affected"])) == ("unknown", True)
+    # What weights that go on from these learn is not all either.
+    later = tmp_path / "later.h5"
+    record_learnt(later, [hashlib.sha256(b"im2").hexdigest()], weights)
+    assert len(read_learnt(later).keys) == 2
+    assert not read_learnt(later).complete
+    row = judged(tmp_path, entry, files | {"learnt": [later]}, folds)
+    # A photograph that was learnt from is certain nevertheless.
+    assert (row["same_photographs"], row["affected"], row["verdict"]) == (1, 1, "shared")
+
+
+def folder_of(place, images, write):
+    place.mkdir()
+    for number, image in enumerate(images):
+        write(place / f"{'blast' if number % 2 else 'normal'}-{number}", image)
+    return place
+
+
+def imported(target, root):
+    """Import a folder whose names say the class, as the rules do."""
+    target.mkdir()
+    files = {name: target / name for name in ("images", "manifest", "rejected", "summary")}
+    files["images"] = target / "images.npy"
+    settings = {"format": "folder", "image_size": [64, 64], "pattern": "{class}-*"}
+    import_dataset(target.name, root, settings, None, None, **files)
+    data = SimpleNamespace(name=target.name, **files)
+    data.ids = pd.read_csv(data.manifest, sep="\t")["image_id"].tolist()
+    data.paths = {"images": data.images, "manifest": data.manifest}
+    return data
+
+
+def test_folders_that_are_the_same_by_a_link_by_other_names_or_stored_again(tmp_path):
+    images = cells(range(6))
+    png = folder_of(tmp_path / "png", images, lambda path, image: cv2.imwrite(f"{path}.png", image))
+    link = tmp_path / "link"
+    link.symlink_to(png, target_is_directory=True)
+    names = tmp_path / "names"
+    names.mkdir()
+    for number, file in enumerate(sorted(png.iterdir())):
+        (names / f"{file.stem.split('-')[0]}-scan{9 - number}.png").write_bytes(file.read_bytes())
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 85]
+    stored = folder_of(
+        tmp_path / "jpeg", images, lambda path, image: cv2.imwrite(f"{path}.jpg", image, quality)
+    )
+    learnt = imported(tmp_path / "learnt", png)
+    for root, same, near in ((link, 6, 0), (names, 6, 0), (stored, 0, 6)):
+        tested = imported(tmp_path / f"tested {root.name}", root)
+        row = audit(tmp_path, learnt, tested, split_of(tmp_path, tested.ids))
+        assert (row["same_files"], row["duplicates"], row["affected"]) == (same, near, 6), root

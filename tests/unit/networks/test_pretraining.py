@@ -203,7 +203,7 @@ def test_exported_backbone_makes_the_features_of_the_trained_network(exported):
 
 def test_exported_weights_record_what_they_learnt(exported):
     # Keras reads the same file in the test above.
-    assert read_learnt(exported[-1]["weights"]) == {"1" * 16, "2" * 16}
+    assert read_learnt(exported[-1]["weights"]) == ({"1" * 16, "2" * 16}, True)
 
 
 def test_exported_mean_image_is_what_was_subtracted(exported):

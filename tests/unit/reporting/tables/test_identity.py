@@ -8,10 +8,10 @@ from blastfold.reporting.tables.identity import VERDICTS, tabulate_identity
 
 def test_rows_of_all_splits_have_titles_and_words(tmp_path):
     rows = [
-        ("tiles", "cells", 40, 0, 0, 0, 0, 0, "nothing_shared"),
-        ("cells", "other", 30, 2, 3, 1, 7, 8, "shared"),
-        ("my/w.h5", "cells", 40, None, None, None, None, None, "unknown"),
-        ("my/v.h5", "cells", 40, 0, None, None, None, 0, "no_equal_file"),
+        ("tiles", "cells", 40, 0, 0, 0, 0, 0, 0, "nothing_shared"),
+        ("cells", "other", 30, 2, 3, 4, 1, 7, 8, "shared"),
+        ("my/w.h5", "cells", 40, None, None, None, None, None, None, "unknown"),
+        ("my/v.h5", "cells", 40, 0, None, 0, None, None, 0, "no_equal_file"),
     ]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     for name, part in (("one", table[:2]), ("two", table[2:])):

@@ -23,7 +23,7 @@ its upper left corner there; correlation, 1 for equal pixels; and a name that is
 photographs which overlap one another. All are empty for a crop that was not found."""
 
 SOURCE_DIGEST = "source_sha256"
-"""SHA-256 of the photograph that an image was cut out of; empty for other images."""
+"""SHA-256 of the photograph that an image was cut out of, or was found in; empty for others."""
 
 OPTIONAL_COLUMNS = ("mask", SOURCE_DIGEST, *PHOTOGRAPH_COLUMNS)
 """Columns that a manifest may have: paths of the image's mask and of its photograph, relative to

@@ -12,7 +12,8 @@ import pandas as pd
 from blastfold.cells.crops import Outcome
 from blastfold.cells.search import Search, find_crops
 from blastfold.core.errors import InputError
-from blastfold.core.manifest import PHOTOGRAPH_COLUMNS
+from blastfold.core.files import digest_file
+from blastfold.core.manifest import PHOTOGRAPH_COLUMNS, SOURCE_DIGEST
 from blastfold.core.raw_files import RawContent, find_files
 from blastfold.datasets.accounting import describe_unplaced
 from blastfold.datasets.formats.common import is_image
@@ -56,11 +57,12 @@ def locate_crops(
         threads: Threads; each holds one photograph.
 
     Returns:
-        The manifest with ``photograph`` (file, relative to the folder of photographs),
-        ``photograph_x``, ``photograph_y`` (column and row of the crop's upper left corner),
-        ``photograph_correlation`` and ``field`` (a name that overlapping photographs share), empty
-        for crops that were not found, and with ``picture`` where the source does not name one; the
-        photographs that cannot be read (file, reason); and the facts of the summary.
+        The manifest with ``source_sha256`` (digest of the photograph), ``photograph`` (file,
+        relative to the folder of photographs), ``photograph_x``, ``photograph_y`` (column and row
+        of the crop's upper left corner), ``photograph_correlation`` and ``field`` (a name that
+        overlapping photographs share), empty for crops that were not found, and with ``picture``
+        where the source does not name one; the photographs that cannot be read (file, reason); and
+        the facts of the summary.
 
     Raises:
         InputError: The folder does not exist or has no photograph.
@@ -72,8 +74,10 @@ def locate_crops(
     names = picture_names(read)
     rows = [_row(outcome, search, read, names) for outcome in search.outcomes]
     columns = pd.DataFrame(rows, columns=list(PHOTOGRAPH_COLUMNS), index=manifest.index)
-    located = manifest.assign(**columns)
-    picture = columns["photograph"].map(dict(zip(read, names, strict=True))).fillna("")
+    held = columns["photograph"]
+    digests = {file: digest_file(Path(folder.path, file)) for file in set(held) - {""}}
+    located = manifest.assign(**{SOURCE_DIGEST: held.map(digests).fillna("")}).assign(**columns)
+    picture = held.map(dict(zip(read, names, strict=True))).fillna("")
     located["picture"] = manifest["picture"].where(manifest["picture"] != "", picture)
     rejected = pd.DataFrame(
         [(f"{Path(folder.path).name}/{paths[path]}", why) for path, why in search.rejected.items()],

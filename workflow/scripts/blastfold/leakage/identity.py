@@ -4,24 +4,27 @@ Names in a config decide nothing: two entries may read one folder, crops of one 
 from the photographs of another, and start weights may have been learnt from the test data. What
 counts is content: digests of the files, and the duplicate audit over both data sets.
 
+A photograph counts as an image does: other cells of one photograph are of one subject.
+
 Subjects' names are compared within data sets whose source names subjects once and for all
-(:data:`NAMED_BY_SOURCE`). Elsewhere two data sets may both have a subject "01". There a subject is
-shared where one of its images is.
+(:data:`NAMED_BY_SOURCE`), and where images that two data sets share have the same names of subjects
+in both. Elsewhere two data sets may both have a subject "01". There a subject is shared where one
+of its images is.
 """
 
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from blastfold.core.errors import InputError
 from blastfold.core.fold_table import read_folds
-from blastfold.core.manifest import read_manifest
+from blastfold.core.manifest import SOURCE_DIGEST, read_manifest
 from blastfold.core.names import TEST
 from blastfold.core.tables import read_text_table, write_table
-from blastfold.leakage.learnt_images import UNRECORDED, digest_key, read_learnt
+from blastfold.leakage.learnt_images import digest_key, read_learnt
 
 logger = logging.getLogger(__name__)
 
@@ -35,14 +38,28 @@ NOTHING_SHARED, NO_EQUAL_FILE, SHARED, UNKNOWN = (
     *("nothing_shared", "no_equal_file", "shared", "unknown"),
 )
 """Verdicts. Start weights record the digests of files alone, so that only equal files can be found.
-Of weights without a record nothing is known."""
+Of weights without a record nothing is known, and of weights that started from such only a part."""
 
 FORBID = "forbid"
 
 COLUMNS = (
-    *("learnt_from", "tested_on", "tested_images", "same_files", "duplicates", "shared_subjects"),
-    *("images_of_shared_subjects", "affected", "verdict"),
+    *("learnt_from", "tested_on", "tested_images", "same_files", "duplicates"),
+    *("same_photographs", "shared_subjects", "images_of_shared_subjects", "affected", "verdict"),
 )
+
+
+class _Found(NamedTuple):
+    """What is known of every image of the data set that is tested on, as bool columns.
+
+    Attributes:
+        same: Read from a file that was learnt from.
+        near: Shows a cell that was learnt from.
+        photograph: Cut from a photograph that was learnt from, and neither of the others.
+    """
+
+    same: pd.Series
+    near: pd.Series
+    photograph: pd.Series
 
 
 def audit_identity(
@@ -104,53 +121,90 @@ def audit_identity(
 def _judge(entry: Mapping[str, str], split: pd.DataFrame) -> dict:
     """Count what the tested images of one comparison share with the learnt ones."""
     manifest = read_manifest(entry["tested"])
-    tested = manifest
-    if entry["part"] == TEST:
-        in_test = split.loc[split["role"] == TEST, "image_id"]
-        tested = manifest[manifest["image_id"].isin(in_test)]
+    in_test = split.loc[split["role"] == TEST, "image_id"]
+    tested = (
+        manifest["image_id"].isin(in_test)
+        if entry["part"] == TEST
+        else pd.Series(True, manifest.index)
+    )
     row = {key: entry[key] for key in ("learnt_from", "tested_on")}
-    row["tested_images"] = len(tested)
-    if tested.empty:
+    row["tested_images"] = int(tested.sum())
+    if not tested.any():
         return row | {"verdict": UNKNOWN}
     if entry["kind"] == "weights":
-        learnt = read_learnt(entry["learnt"])
-        if learnt is UNRECORDED or (tested["sha256"] == "").any():
-            return row | {"verdict": UNKNOWN}
-        same = tested["sha256"].map(digest_key).isin(learnt)
-        counts = _counts(tested, same, same & False, set())
-        # Other files of the same cells and other images of the same subjects have other digests.
-        unseen = dict.fromkeys(("duplicates", "shared_subjects", "images_of_shared_subjects"))
-        verdict = SHARED if counts["affected"] else NO_EQUAL_FILE
-        return row | counts | unseen | {"verdict": verdict}
-    pairs = read_text_table(entry["pairs"])
-    same = tested["image_id"].isin(pairs.loc[pairs["kind"] == SAME_FILE, "tested"])
-    near = tested["image_id"].isin(pairs.loc[pairs["kind"] != SAME_FILE, "tested"])
+        return row | _judge_weights(entry["learnt"], manifest, tested)
+    learnt, pairs = read_manifest(entry["learnt"]), read_text_table(entry["pairs"])
+    images = manifest["image_id"]
+    same = images.isin(pairs.loc[pairs["kind"] == SAME_FILE, "tested"])
+    near = images.isin(pairs.loc[pairs["kind"] != SAME_FILE, "tested"])
+    sources = _sources(learnt)
+    # A photograph may be an image of its own on either side.
+    photograph = _sources(manifest).isin({*sources, *learnt["sha256"]} - {""})
+    photograph |= manifest["sha256"].isin({*sources} - {""})
+    found = _Found(same, near, photograph & ~same & ~near)
     formats = entry["formats"].split(",")
-    subjects = set()
-    if formats[0] == formats[1] and formats[0] in NAMED_BY_SOURCE:
-        subjects = set(read_manifest(entry["learnt"])["subject"]) - {""}
-    return row | _counts(tested, same, near, subjects)
+    by_source = formats[0] == formats[1] and formats[0] in NAMED_BY_SOURCE
+    known = by_source or _agree_on_subjects(learnt, manifest, pairs)
+    subjects = set(learnt["subject"]) - {""} if known else set()
+    counts = _counts(manifest, tested, found, subjects)
+    return row | counts | {"verdict": SHARED if counts["affected"] else NOTHING_SHARED}
 
 
-def _counts(tested: pd.DataFrame, same: pd.Series, near: pd.Series, subjects: set[str]) -> dict:
-    """Return the counts of one comparison and its verdict.
+def _judge_weights(weights: str, manifest: pd.DataFrame, tested: pd.Series) -> dict:
+    """Count what tested images share with the record of a file of weights, and judge it."""
+    learnt = read_learnt(weights)
+    if learnt is None or (manifest.loc[tested, "sha256"] == "").any():
+        return {"verdict": UNKNOWN}
+    same = manifest["sha256"].map(digest_key).isin(learnt.keys)
+    sources = _sources(manifest)
+    photograph = sources.map(digest_key).isin(learnt.keys) & (sources != "") & ~same
+    counts = _counts(manifest, tested, _Found(same, same & False, photograph), set())
+    if not counts["affected"] and not learnt.complete:
+        return {"verdict": UNKNOWN}
+    verdict = SHARED if counts["affected"] else NO_EQUAL_FILE
+    # Other files of the same cells have other digests, and so have other images of a subject.
+    unseen = dict.fromkeys(("duplicates", "shared_subjects", "images_of_shared_subjects"))
+    return counts | unseen | {"verdict": verdict}
+
+
+def _sources(manifest: pd.DataFrame) -> pd.Series:
+    """Return the digest of the photograph that each image was cut from, empty without one."""
+    if SOURCE_DIGEST in manifest:
+        return manifest[SOURCE_DIGEST]
+    return pd.Series("", manifest.index)
+
+
+def _agree_on_subjects(learnt: pd.DataFrame, tested: pd.DataFrame, pairs: pd.DataFrame) -> bool:
+    """Return whether shared images show that both data sets have the same names of subjects."""
+    names = [
+        pairs[side].map(manifest.set_index("image_id")["subject"])
+        for side, manifest in (("learnt", learnt), ("tested", tested))
+    ]
+    named = (names[0] != "") & (names[1] != "")
+    return bool(named.any() and (names[0] == names[1])[named].all())
+
+
+def _counts(
+    manifest: pd.DataFrame, tested: pd.Series, found: _Found, subjects: set[str]
+) -> dict[str, int]:
+    """Return the counts of one comparison.
 
     Args:
-        tested: The tested rows of a manifest.
-        same: Whether each was read from the same file as a learnt image.
-        near: Whether each shows the same cell as a learnt image.
+        manifest: All images of the data set that is tested on.
+        tested: Which of them are tested, bool.
+        found: What is known of each.
         subjects: Names of learnt subjects that name the same person in both data sets.
     """
-    found = (same | near).to_numpy()
-    named = tested["subject"].fillna("").to_numpy()
-    common = ({*named[found]} | (subjects & {*named})) - {""}
-    of_subjects = np.isin(named.astype(str), sorted(common))
-    affected = int((found | of_subjects).sum())
+    shared = found.same | found.near | found.photograph
+    named = manifest["subject"].fillna("")
+    # An image that is not tested itself may show that a subject is shared.
+    common = ({*named[shared]} | (subjects & {*named})) - {""}
+    of_subjects = named.isin(common) & tested
     return {
-        "same_files": int(same.sum()),
-        "duplicates": int(near.sum()),
-        "shared_subjects": len(common),
+        "same_files": int((found.same & tested).sum()),
+        "duplicates": int((found.near & tested).sum()),
+        "same_photographs": int((found.photograph & tested).sum()),
+        "shared_subjects": named[of_subjects].nunique(),
         "images_of_shared_subjects": int(of_subjects.sum()),
-        "affected": affected,
-        "verdict": SHARED if affected else NOTHING_SHARED,
+        "affected": int((shared & tested | of_subjects).sum()),
     }

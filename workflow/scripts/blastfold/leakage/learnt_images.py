@@ -7,18 +7,32 @@ the groups that it knows and leaves the rest alone.
 
 import os
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import h5py
 import numpy as np
 
 RECORD = "blastfold_learnt_images"
-"""Name of the dataset in the file: the beginning of the SHA-256 of every image's file."""
+"""Name of the dataset in the file: the beginning of the SHA-256 of every image's file, and of every
+photograph that images were cut from."""
+
+COMPLETE = "complete"
+"""Its attribute: 0 where the weights started from others that record nothing."""
 
 KEY_LENGTH = 16
 """Hexadecimal digits of a digest that are stored: 64 bits, enough for a billion images."""
 
-UNRECORDED = None
-"""What :func:`read_learnt` returns of weights that say nothing of their images."""
+
+class Learnt(NamedTuple):
+    """What weights record.
+
+    Attributes:
+        keys: :func:`digest_key` of what they were learnt from.
+        complete: Whether that is all of it.
+    """
+
+    keys: frozenset[str]
+    complete: bool
 
 
 def digest_key(digest: str) -> str:
@@ -26,26 +40,34 @@ def digest_key(digest: str) -> str:
     return digest[:KEY_LENGTH]
 
 
-def record_learnt(weights: str | os.PathLike, digests: Iterable[str]) -> None:
+def record_learnt(
+    weights: str | os.PathLike, digests: Iterable[str], start: str | os.PathLike | None = None
+) -> None:
     """Write into a file of weights which images it was learnt from.
 
     Args:
-        weights: A Keras ``.weights.h5``, changed in place. What it recorded before is kept: weights
-            that start from others have learnt from the images of both.
-        digests: SHA-256 of the images' files, in hexadecimal digits; empty ones are left out.
+        weights: A Keras ``.weights.h5``, changed in place. What it recorded before is kept.
+        digests: SHA-256 of the images' files, and of the photographs that they were cut from, in
+            hexadecimal digits; empty ones are left out.
+        start: The file of weights that it started from, if any. It has learnt from the images of
+            both. Where that file has no record, this one is not complete.
     """
-    known = set(read_learnt(weights) or ()) | {digest_key(digest) for digest in digests if digest}
+    known = read_learnt(weights) or Learnt(frozenset(), True)
+    before = (read_learnt(start) if start else None) or Learnt(frozenset(), not start)
+    keys = known.keys | before.keys | {digest_key(digest) for digest in digests if digest}
     with h5py.File(weights, "a") as file:
         if RECORD in file:
             del file[RECORD]
-        file.create_dataset(RECORD, data=np.array(sorted(known), dtype=f"S{KEY_LENGTH}"))
+        record = file.create_dataset(RECORD, data=np.array(sorted(keys), dtype=f"S{KEY_LENGTH}"))
+        record.attrs[COMPLETE] = int(known.complete and before.complete)
 
 
-def read_learnt(weights: str | os.PathLike) -> frozenset[str] | None:
-    """Return the recorded digests' keys of a file of weights, or UNRECORDED."""
+def read_learnt(weights: str | os.PathLike) -> Learnt | None:
+    """Return what a file of weights records, None if it records nothing."""
     if not h5py.is_hdf5(weights):
-        return UNRECORDED
+        return None
     with h5py.File(weights, "r") as file:
         if RECORD not in file:
-            return UNRECORDED
-        return frozenset(key.decode("ascii") for key in file[RECORD][()])
+            return None
+        keys = frozenset(key.decode("ascii") for key in file[RECORD][()])
+        return Learnt(keys, bool(file[RECORD].attrs.get(COMPLETE, 1)))

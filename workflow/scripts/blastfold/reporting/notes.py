@@ -235,8 +235,8 @@ SENTENCES = {
     ),
     "no_picture_named": "the source does not name its pictures",
     "no_learnt_images_recorded": (
-        "the file of weights does not record its training images: whether test images are among "
-        "them is unknown"
+        "the file of weights does not record its training images, or not all of them: whether test "
+        "images are among them is unknown"
     ),
     "only_equal_files_found": (
         "the file of weights records the digests of its training files alone: only equal files "

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 
 from blastfold.core.arrays import write_array
 from blastfold.core.files import digest_file, write_json, written_whole
-from blastfold.core.manifest import read_manifest
+from blastfold.core.manifest import SOURCE_DIGEST, read_manifest
 from blastfold.core.settings import ModelSettings
-from blastfold.leakage.learnt_images import read_learnt, record_learnt
+from blastfold.leakage.learnt_images import record_learnt
 
 # Reading a stored network needs the classes of its layers.
 from blastfold.networks import (
@@ -53,8 +54,7 @@ def export_backbone(
     with written_whole(outputs["weights"]) as partial:
         rebuilt.backbone.save_weights(partial)
         if learnt:
-            before = (read_learnt(start) or ()) if start else ()
-            record_learnt(partial, [*read_manifest(learnt)["sha256"], *before])
+            record_learnt(partial, _digests(read_manifest(learnt)), start)
     write_array(mean_image_of(network), outputs["mean_image"])
     record = {
         "trained_as": trained,
@@ -62,6 +62,12 @@ def export_backbone(
         "weights_sha256": digest_file(outputs["weights"]),
     }
     write_json(record, outputs["record"])
+
+
+def _digests(manifest: pd.DataFrame) -> list[str]:
+    """Return the digests of images and of the photographs that they were cut from."""
+    columns = [column for column in ("sha256", SOURCE_DIGEST) if column in manifest]
+    return pd.unique(manifest[columns].to_numpy().ravel()).tolist()
 
 
 def mean_image_of(network: keras.Model) -> np.ndarray:

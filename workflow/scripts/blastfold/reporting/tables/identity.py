@@ -11,7 +11,7 @@ from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.writing import show_unknown, write_both
 
 COUNTS = (
-    *("tested_images", "same_files", "duplicates", "shared_subjects"),
+    *("tested_images", "same_files", "duplicates", "same_photographs", "shared_subjects"),
     *("images_of_shared_subjects", "affected"),
 )
 
@@ -54,7 +54,8 @@ def tabulate_identity(
         "Test images that models also learn from elsewhere: in the data sets behind their start "
         "weights, or in the training data of an external test. Data sets are compared by the "
         "content of files and of images, not by their names. Affected are images that were read "
-        "from an equal file, show the same cell, or are of a shared subject."
+        "from an equal file, show the same cell, were cut from the same photograph, or are of a "
+        "shared subject."
     )
     write_both(table, show_unknown(table, COUNTS[1:]), paths, caption, "tab:identity")
 
