@@ -263,7 +263,7 @@ def test_weights_that_started_from_others_without_a_record(tmp_path):
     folds = split_of(tmp_path, target.ids)
     row = judged(tmp_path, entry, files, folds, "forbid")
     assert (row["verdict"], pd.isna(row["affected"])) == ("unknown", True)
-    # What weights that go on from these learn is not all either.
+    # The record of weights that start from these is not complete either.
     later = tmp_path / "later.h5"
     record_learnt(later, [hashlib.sha256(b"im2").hexdigest()], weights)
     assert len(read_learnt(later).keys) == 2
