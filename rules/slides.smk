@@ -102,6 +102,8 @@ rule import_tiles:
         runtime=run_time(60, of_arrays=0.02),
     params:
         dataset=experiment.inputs.tiles_settings,
+        # A namespace is not compared: other positive classes change no import.
+        place=experiment.inputs.tiles_place,
         code=code_digest("import_tiles"),
     message:
         "Importing {wildcards.dataset} from the tiles of its slides"

@@ -25,5 +25,6 @@ with log_to(snakemake.log[0]):
         summary=snakemake.output.summary,
         threads=snakemake.threads,
         grown=place.grown,
+        positive=place.positive,
         photographs=PhotographFolder.planned(snakemake.params.photographs, place),
     )

@@ -21,4 +21,5 @@ with log_to(snakemake.log[0]):
         rejected=snakemake.output.rejected,
         summary=snakemake.output.summary,
         threads=snakemake.threads,
+        positive=snakemake.params.place.positive,
     )

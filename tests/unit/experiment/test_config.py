@@ -648,6 +648,47 @@ def with_training(training):
             with_entry("datasets", classes={"normal": [1, "cell"], "blast": ["L1"]}),
             "datasets.cells.classes.normal: received '1', which means blast in every sheet",
         ),
+        # More than two classes.
+        (
+            with_entry("datasets", classes={"a": ["x"], "b": ["y"], "c": ["z"]}),
+            "datasets.cells.positive: is missing, and there are 3 classes (a, b, c). Name the",
+        ),
+        (
+            with_entry("datasets", classes={"a": ["x"], "b": ["y"]}, positive="c"),
+            "datasets.cells.positive: received ['c'], expected some of the classes ['a', 'b']",
+        ),
+        (
+            with_entry("datasets", classes={"a": ["x"], "b": ["y"]}, positive=["b", "a"]),
+            "datasets.cells.positive: received all classes, expected at least one class less",
+        ),
+        (
+            with_entry("datasets", classes={"a": ["x"], "b": ["x"], "c": ["z"]}, positive=["a"]),
+            "datasets.cells.classes: 'x' is listed under the classes a and b, expected it under",
+        ),
+        (
+            with_entry("datasets", classes={"A": ["x"], "a": ["y"]}),
+            "datasets.cells.classes: 'a' names two classes, expected names that differ in more",
+        ),
+        (
+            with_entry("datasets", classes={"a + b": ["x"], "c": ["y"]}),
+            "datasets.cells.classes: received the name 'a + b', expected printable text without",
+        ),
+        (
+            with_entry("datasets", classes={"a": ["x"]}),
+            "datasets.cells.classes: received {'a': ['x']}, expected a number of entries of 2",
+        ),
+        (
+            with_entry("datasets", classes={str(n): [f"x{n}"] for n in range(101)}),
+            "expected 100 entries at most",
+        ),
+        (
+            with_entry("datasets", positive="Benign", ordered=True),
+            "datasets.cells.ordered: received true without the key classes. Folders and labels",
+        ),
+        (
+            with_entry("datasets", format="all-idb2", classes={"normal": ["a"], "blast": ["b"]}),
+            "datasets.cells.classes: belongs to the formats folder, photographs, tiles, demo",
+        ),
         # Parts of a predefined split.
         (
             with_entry("protocols", kind="predefined", test_parts=["test"], train_parts=["Test"]),

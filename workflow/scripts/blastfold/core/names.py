@@ -85,6 +85,9 @@ LEUKAEMIA_CLASSES = ("normal", "blast")
 """Classes of the leukaemia formats in the order of their labels, for the config's keys and for
 imports. Everything after the import takes its classes from the manifest."""
 
+JOINED = " + "
+"""Between the names of several classes; no name of a class contains it."""
+
 LEAK_CONTRAST = "leak_contrast"
 """Kind of a protocol that becomes two, with a leak and without it."""
 
@@ -167,6 +170,17 @@ OPERATING_METRICS = ("sensitivity", "specificity", "accuracy")
 SEEDS, SPLITS, TOGETHER, SUBJECTS = "seeds", "splits", "seeds and splits", "subjects"
 COMPONENTS = (SEEDS, SPLITS, TOGETHER, SUBJECTS)
 """What the variance of a result is taken apart by, in the order of tables."""
+
+
+def class_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Return names of classes in the order of their labels: as given, but normal before blast."""
+    given = tuple(names)
+    return LEUKAEMIA_CLASSES if set(given) == set(LEUKAEMIA_CLASSES) else given
+
+
+def is_class_name(name: str) -> bool:
+    """Return whether a text can be the name of a class: printable and unlike several names."""
+    return bool(name) and name == name.strip() and name.isprintable() and JOINED not in name
 
 
 def repeat_scope(repeat: int) -> str:

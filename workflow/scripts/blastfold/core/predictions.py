@@ -16,7 +16,7 @@ import pandas as pd
 
 from blastfold.core.errors import InputError
 from blastfold.core.fold_table import whole_numbers
-from blastfold.core.names import REPEAT, ROLES, TEST, VALIDATION
+from blastfold.core.names import JOINED, REPEAT, ROLES, TEST, VALIDATION
 from blastfold.core.tables import read_table, require_columns, shown, write_table
 
 PREFIX = "probability_"
@@ -28,9 +28,6 @@ COLUMNS = ("image_id", "repeat", "fold", "role", "label")
 POSITIVE_COLUMNS = ("positive", "probability", "positive_class")
 """Columns after the probabilities: whether the class is positive (0, 1), the sum of the
 probabilities of the positive classes, and their names."""
-
-JOINED = " + "
-"""Between the names of several classes; no name of a class contains it."""
 
 NAMED = 3
 """Up to so many classes are named one by one where they are taken together."""

@@ -18,21 +18,26 @@ def wanted_numbers(grow: Mapping, manifest: pd.DataFrame) -> dict[str, int]:
     """Return the wanted number of images by class, in the order of the labels.
 
     Args:
-        grow: The entry ``grow`` of a data set: ``times``, or the numbers ``normal`` (of the first
-            class, whatever its name is) and ``blast`` (of the second).
+        grow: The entry ``grow`` of a data set: ``times``, or a number by class; of two classes
+            also ``normal`` (of the first class, whatever its name is) and ``blast`` (of the
+            second).
         manifest: Columns class and label, one row per original.
 
     Raises:
-        InputError: There are numbers for two classes, but the originals have more.
+        InputError: The numbers are those of other classes.
     """
     classes = class_names(manifest)
     if "times" in grow:
         counts = manifest["class"].value_counts()
         return {name: int(counts[name]) * grow["times"] for name in classes}
-    if len(classes) != len(LEUKAEMIA_CLASSES):
+    given = {name for name in grow if name != "augmentation"}
+    if given == set(classes):
+        return {name: grow[name] for name in classes}
+    if given != set(LEUKAEMIA_CLASSES) or len(classes) != len(LEUKAEMIA_CLASSES):
         raise InputError(
-            f"grow: received numbers for {' and '.join(LEUKAEMIA_CLASSES)}, but the data set has "
-            f"the classes {', '.join(classes)}. Expected a factor, for instance times: 8"
+            f"grow: received numbers for {' and '.join(sorted(given))}, but the data set has the "
+            f"classes {', '.join(classes)}. Expected a number for each of them, or a factor, for "
+            "instance times: 8"
         )
     return {name: grow[name] for name in LEUKAEMIA_CLASSES}
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,8 +20,8 @@ import pandas as pd
 
 from blastfold.core.errors import InputError
 from blastfold.core.files import written_together
-from blastfold.core.manifest import COLUMNS, OPTIONAL_COLUMNS, SOURCE_DIGEST
-from blastfold.core.names import LEUKAEMIA_CLASSES
+from blastfold.core.manifest import COLUMNS, OPTIONAL_COLUMNS, SOURCE_DIGEST, class_names
+from blastfold.core.predictions import require_positive
 from blastfold.core.progress import Progress
 from blastfold.core.raw_files import RawContent, find_files, find_ignored, require_content
 from blastfold.core.tables import write_table
@@ -75,6 +75,7 @@ def import_dataset(
     threads: int = 1,
     grown: Mapping[str, Mapping] | None = None,
     photographs: PhotographFolder | None = None,
+    positive: Sequence[str] | None = None,
 ) -> None:
     """Import a data set into the image store.
 
@@ -98,13 +99,14 @@ def import_dataset(
         threads: Threads that decode.
         grown: The entry ``grow`` of each data set that is grown from this one, by its name.
         photographs: Where to look for the photographs of the crops; None looks for none.
+        positive: Names of the positive classes; None for the last of two.
 
     Raises:
         InputError: See :func:`datasets.formats.list_files`; or no image of a class is left; or
             the folder does not hold what it held when the import was planned; or two images with
             equal pixels have different labels and ``conflicts`` is not ``report``; or something
             looks like a mistake and ``suspicious`` is ``error``; or a data set that is grown from
-            this one is to have fewer images than it.
+            this one is to have fewer images than it; or the positive classes are not known.
     """
     sheet = settings.get("sheet") or settings.get("boxes")
     require_content(path, raw, sheet, "since this import was planned")
@@ -112,6 +114,7 @@ def import_dataset(
         require_content(*photographs, None, "since this import was planned")
     listing = list_files(settings["format"], path, settings)
     records = listing.records
+    _require_positive(name, listing.classes, positive)
     logger.info("%s: %d images found in '%s'", name, len(records), path)
     with written_together(images, manifest, rejected, summary) as (store, table, bad, digest):
         outcomes, images_digest = _fill_store(name, Path(path), records, settings, store, threads)
@@ -362,10 +365,19 @@ def _require_no_mistake(name: str, listing: Listing, settings: Mapping) -> None:
         )
 
 
+def _require_positive(name: str, classes: Sequence[str], positive: Sequence[str] | None) -> None:
+    """Stop here what would fail after the trainings."""
+    if not classes:
+        return
+    try:
+        require_positive(classes, positive)
+    except InputError as error:
+        raise InputError(f"Data set '{name}': {error}") from None
+
+
 def _require_growth(kept: pd.DataFrame, grown: Mapping[str, Mapping]) -> None:
     """Stop here what would fail after the first trainings."""
-    labels = kept["label"].astype(int)
-    counts = {name: int((labels == label).sum()) for label, name in enumerate(LEUKAEMIA_CLASSES)}
+    counts = {name: int((kept["class"] == name).sum()) for name in class_names(kept)}
     for name, grow in grown.items():
         for problem in growth_problems(f"datasets.{name}.grow", grow, counts):
             raise InputError(problem)

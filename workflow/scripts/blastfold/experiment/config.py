@@ -8,13 +8,18 @@ from pathlib import Path
 import yaml
 
 from blastfold.core.errors import InputError
-from blastfold.core.names import LEUKAEMIA_CLASSES
 from blastfold.core.path_patterns import PathPattern
 from blastfold.experiment.ablations import check_ablations, expand_ablations
 from blastfold.experiment.attributions import check_attribution
 from blastfold.experiment.canaries import check_canaries, check_permutations, expand_canaries
 from blastfold.experiment.combinations import combinations
 from blastfold.experiment.config_backbones import check_backbones
+from blastfold.experiment.config_classes import (
+    class_faults,
+    external_faults,
+    growth_faults,
+    settle_classes,
+)
 from blastfold.experiment.config_locked_tests import check_locked_tests, expand_locked_tests
 from blastfold.experiment.config_names import check_names
 from blastfold.experiment.config_networks import check_networks, image_size
@@ -78,6 +83,7 @@ def check_config(config: dict, schema_path: str | Path, source: str = "config") 
     for kind in ("datasets", "protocols", "models", "ablations"):
         for name, entry in filled[kind].items():
             entry.setdefault("title", name)
+    settle_classes(filled["datasets"])
     for name, dataset in filled["datasets"].items():
         if dataset["format"] in DERIVED:
             base = filled["datasets"][dataset["of"]]
@@ -145,7 +151,7 @@ def _cross_check(config: dict, given: dict) -> Iterator[str]:
     yield from application_faults(config)
     for name, dataset in config["datasets"].items():
         yield from _check_derived(name, given["datasets"])
-        yield from _check_classes(f"datasets.{name}.classes", dataset.get("classes", {}))
+        yield from class_faults(name, dataset)
         if dataset["format"] == "demo":
             yield from demo_faults(f"datasets.{name}.demo", dataset["demo"])
         yield from _check_folder(name, dataset)
@@ -185,6 +191,7 @@ def _check_external(key: str, experiment: dict, config: dict) -> Iterator[str]:
                     f"{key}: received {name!r}, expected images other than those of {trained}, "
                     "which the entry trains on"
                 )
+            yield from external_faults(key, (trained, entry), (name, datasets[name]))
             # A derived data set takes its size from the one it is made from.
             sizes = [image_size(datasets, other) for other in (trained, name)]
             if sizes[0] != sizes[1]:
@@ -192,22 +199,6 @@ def _check_external(key: str, experiment: dict, config: dict) -> Iterator[str]:
                     f"{key}: received {name!r} of image_size {sizes[1]}, expected that of "
                     f"{trained}, {sizes[0]}"
                 )
-
-
-def _check_classes(key: str, classes: dict) -> Iterator[str]:
-    """Check that no name means both classes; case and spaces around it do not matter."""
-    names = [
-        {str(name).strip().casefold() for name in classes.get(word, ())}
-        for word in LEUKAEMIA_CLASSES
-    ]
-    for name in sorted(set.intersection(*names)):
-        yield f"{key}: {name!r} is listed under both classes, expected it under one of them"
-    for label, other in ((0, 1), (1, 0)):
-        if str(other) in names[label] - names[other]:
-            yield (
-                f"{key}.{LEUKAEMIA_CLASSES[label]}: received {str(other)!r}, which means "
-                f"{LEUKAEMIA_CLASSES[other]} in every sheet, expected another name"
-            )
 
 
 def _check_derived(name: str, datasets: dict) -> Iterator[str]:
@@ -229,13 +220,8 @@ def _check_derived(name: str, datasets: dict) -> Iterator[str]:
             f"{key}.{unused}: format {dataset['format']} takes this from the data set named under "
             f"of, expected no more than {sorted(known)}"
         )
-    grow = dataset.get("grow") if own == "grow" else None
-    given = {*(grow or {})} - {"augmentation"}
-    if grow is not None and given not in ({"times"}, {*LEUKAEMIA_CLASSES}):
-        yield (
-            f"{key}.grow: received {', '.join(sorted(given)) or 'neither'}, expected times (for "
-            f"instance 8) or the numbers {' and '.join(LEUKAEMIA_CLASSES)}"
-        )
+    if own == "grow" and "grow" in dataset:
+        yield from growth_faults(f"{key}.grow", dataset["grow"], datasets.get(dataset.get("of")))
     for missing in sorted({"of", own} - set(dataset)):
         yield f"{key}.{missing}: is missing, format {dataset['format']} needs it"
     bases = sorted(other for other, entry in datasets.items() if entry["format"] not in DERIVED)

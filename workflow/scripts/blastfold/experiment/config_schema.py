@@ -106,7 +106,8 @@ LIMITS = {
     "maxItems": "expected a list of {} at most",
     "minLength": "expected text of {} characters or more",
     "maxLength": "expected text of {} characters at most",
-    "minProperties": "expected {} entry or more",
+    "minProperties": "expected a number of entries of {} or more",
+    "maxProperties": "expected {} entries at most",
     "uniqueItems": "expected every value once",
 }
 """What is expected where the own words of jsonschema do not name it."""

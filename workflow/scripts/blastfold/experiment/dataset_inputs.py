@@ -25,11 +25,11 @@ from blastfold.experiment.slide_sheet import (
 
 IMPORTED = (
     *("format", "image_size", "crop", "parts", "classes", "sheet", "boxes", "pattern", "ignore"),
-    *("conflicts", "suspicious", "detector"),
+    *("conflicts", "suspicious", "detector", "own_classes"),
 )
 """Keys of a data set that change its import."""
 
-DETECTED = ("detector", "classes", "sheet", "boxes", "ignore")
+DETECTED = ("detector", "classes", "own_classes", "sheet", "boxes", "ignore")
 """Keys of a data set that change which cells are detected, or what is a photograph."""
 
 TISSUE = ("pcam", "tiles")
@@ -38,7 +38,7 @@ TISSUE = ("pcam", "tiles")
 NOT_TILED = ("sheet", "demo", "regions")
 """Keys of ``slides`` that change nothing about the tiles of one slide."""
 
-JUDGED = ("sheet", "boxes", "ignore", "classes")
+JUDGED = ("sheet", "boxes", "ignore", "classes", "own_classes")
 """Keys of a data set of photographs that change which of its leukocytes are known."""
 
 NOT_SPLIT = ("title", "leakage", "same_folds_as", "contrast")
@@ -181,7 +181,12 @@ class DatasetInputs:
     def raw_place(self, wildcards) -> SimpleNamespace:
         """Return what the import must know of raw files and what changes no image."""
         name = self._imported_as(wildcards.dataset)
-        return self.raw.dataset_place(name, self.expected.get(name))
+        place = self.raw.dataset_place(name, self.expected.get(name))
+        return SimpleNamespace(**vars(place), positive=self.positive_classes(wildcards))
+
+    def tiles_place(self, wildcards) -> SimpleNamespace:
+        """Return what the import of tiles must know and what changes no image."""
+        return SimpleNamespace(positive=self.positive_classes(wildcards))
 
     def raw_megabytes(self, wildcards) -> float:
         """Return the size of what an import reads in MB."""
@@ -325,8 +330,14 @@ class DatasetInputs:
         entry = self.config["datasets"][wildcards.dataset]
         while "of" in entry and not entry.get("positive"):
             entry = self.config["datasets"][entry["of"]]
-        named = entry.get("positive")
-        return [named] if isinstance(named, str) else named
+        return entry.get("positive")
+
+    def ordered(self, wildcards) -> bool:
+        """Return whether the classes of a data set, or of what it is made from, are grades."""
+        entry = self.config["datasets"][wildcards.dataset]
+        while "of" in entry:
+            entry = self.config["datasets"][entry["of"]]
+        return entry["ordered"]
 
     def removed_duplicates(self, wildcards) -> str | list:
         """Return the duplicates that take no part in any split of a data set; none otherwise.

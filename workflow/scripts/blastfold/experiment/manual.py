@@ -71,7 +71,8 @@ def _values(described: dict) -> str:
     if "enum" in described:
         return ", ".join(f"`{json.dumps(value).strip(chr(34))}`" for value in described["enum"])
     if "oneOf" in described:
-        return "see meaning, or `null`"
+        null = any(choice.get("type") == "null" for choice in described["oneOf"])
+        return "see meaning" + ", or `null`" * null
     names = {"object": "entries", "array": "list", "boolean": "`true`, `false`"}
     text = names.get(described["type"], described["type"])
     if described["type"] in ("integer", "number"):

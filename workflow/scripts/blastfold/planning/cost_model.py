@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from blastfold.core.names import LEUKAEMIA_CLASSES
 from blastfold.core.parts import parts_of_fold
 from blastfold.experiment.combinations import (
     combinations,
@@ -99,7 +98,8 @@ def _expected_parts(entry: Mapping, expected: Mapping) -> dict[str, int] | None:
     if entry["format"] == "demo":
         return {"": demo_images(entry["demo"])}
     if entry["format"] == "grown" and "times" not in entry["grow"]:
-        return {"": sum(entry["grow"][name] for name in LEUKAEMIA_CLASSES)}
+        numbers = entry["grow"].items()
+        return {"": sum(number for name, number in numbers if name != "augmentation")}
     known = expected.get(entry["format"], {})
     if "parts" in known:
         wanted = entry.get("parts", known["parts"])

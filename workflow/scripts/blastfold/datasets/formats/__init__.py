@@ -28,7 +28,7 @@ class Format(NamedTuple):
     Attributes:
         list_images: Lists the images of a folder, with their labels: the table of images, or a
             listing of all files.
-        classes: Names of the classes in the order of the labels; the positive one is last.
+        classes: Names of the classes in the order of the labels, unless the listing names them.
     """
 
     list_images: Callable[[Path, Mapping], pd.DataFrame | Listing]
@@ -59,8 +59,8 @@ def list_files(format_name: str, path: str | os.PathLike, settings: Mapping) -> 
         format_name: A key of ``FORMATS``.
         path: The data set's folder, or a link to it.
         settings: The data set's entry in the config; each format reads some of ``crop``,
-            ``sheet``, ``boxes``, ``pattern``, ``ignore``, ``conflicts``, ``classes``, ``parts`` and
-            ``detected``.
+            ``sheet``, ``boxes``, ``pattern``, ``ignore``, ``conflicts``, ``classes``,
+            ``own_classes`` (labels or folders are the classes), ``parts`` and ``detected``.
 
     Returns:
         Ignored files, what looks like a mistake, and the table of images. It has one row per
@@ -92,6 +92,7 @@ def list_files(format_name: str, path: str | os.PathLike, settings: Mapping) -> 
             f"No image of format '{format_name}' was found in '{path}'{_left_out(listing)}. "
             "The expected layout is described in resources/README.md"
         )
+    classes = listing.classes or classes
     records["class"] = np.array(classes, dtype=object)[records["label"]]
     usable = records[records["problem"] == ""] if "problem" in records else records
     _check_image_ids(usable, root)

@@ -80,6 +80,7 @@ def list_boxes(source: "Source", settings: Mapping) -> tuple[list[dict], dict]:
     if not boxes and not problems:
         raise InputError(f"'{source.root / settings['boxes']}' has no box (key 'boxes').")
     boxes = [box for box in boxes if not source.ignore.rule_for(box.label)]
+    source.take_classes(box.label for box in boxes)
     require_known_labels(source, settings["boxes"], boxes)
     records = _records(source, index, boxes, settings.get("crop"))
     if settings.get("conflicts") != "report":
@@ -221,7 +222,7 @@ def require_known_labels(source: "Source", name: str, boxes: list[Box]) -> None:
         listing = "\n".join(f"  {label}: {number} boxes" for label, number in unknown.most_common())
         raise InputError(
             f"'{source.root / name}': {unknown.total()} boxes have labels that are not classes:\n"
-            f"{listing}\nExpected {expected_names(source.labels)}. Enter each label under the key "
+            f"{listing}\nExpected {expected_names(source.classes)}. Enter each label under the key "
             "'classes', or under 'ignore' to leave its boxes out."
         )
 

@@ -87,6 +87,26 @@ class ClassFolders:
             )
 
 
+def folder_classes(source: "Source", images: list[str]) -> list[str]:
+    """Return the classes of images where the config names none, of those that have one.
+
+    A class is what the pattern reads, or the outermost folder that differs between images and is
+    no official part.
+    """
+    if source.names_class:
+        return [(source.pattern.read(file) or {}).get("class", "") for file in images]
+    paths = [
+        [name for name in PurePosixPath(file).parts[:-1] if name.casefold() not in PART_WORDS]
+        for file in images
+    ]
+    place = 0
+    while len({path[place].casefold() if len(path) > place else "" for path in paths}) == 1:
+        if any(len(path) <= place for path in paths):
+            break
+        place += 1
+    return [path[place] for path in paths if len(path) > place]
+
+
 def _class_words(source: "Source", images: list[str]) -> Mapping[str, int]:
     """Return the names of class folders; 0 and 1 only where no folder has another class name."""
     named = any(

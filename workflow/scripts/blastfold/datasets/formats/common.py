@@ -4,11 +4,12 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import pandas as pd
 
 from blastfold.core.errors import InputError
-from blastfold.core.names import LEUKAEMIA_CLASSES
+from blastfold.core.names import LEUKAEMIA_CLASSES, class_order, is_class_name
 from blastfold.core.raw_files import DOCUMENTS, NOT_A_FILE, is_special
 from blastfold.images.signatures import HEADER_SIZE, format_of
 
@@ -17,6 +18,9 @@ TABLES = (".csv", ".tsv", ".json", ".xml", ".xyc", ".xls", ".xlsx", ".ods", ".ya
 DOCUMENT_NAMES = ("authors", "changelog", "citation", "copying", "license", "licence", "readme")
 IMAGE, DOCUMENT, TABLE, OTHER = "image", "document", "table", "other"
 """Kinds of files."""
+
+MOST_CLASSES = 100
+"""More folders or labels are no classes."""
 
 TEXT_COLUMNS = ("image_id", "file", "subject", "picture", "parent", "part")
 
@@ -71,27 +75,82 @@ def plain_value(text: str) -> str:
     return text
 
 
-def class_labels(classes: Mapping | None, defaults: Mapping) -> dict[str, int]:
-    """Map the class names of a source to labels.
+class Classes(NamedTuple):
+    """The classes of a data set.
+
+    Attributes:
+        names: In the order of the labels.
+        labels: Name of a folder, of a sheet or of a box, in lower case -> label.
+    """
+
+    names: tuple[str, ...]
+    labels: Mapping[str, int]
+
+
+def named_classes(classes: Mapping | None, defaults: Mapping) -> Classes:
+    """Return the classes that the config names, or normal and blast.
 
     Args:
-        classes: The config's ``classes``: lists of names under ``normal`` and ``blast``.
-        defaults: The same, for the keys that the config leaves out.
+        classes: The config's ``classes``: lists of names by class.
+        defaults: The same for normal and blast, where the config leaves them out.
 
     Returns:
-        Name in lower case -> 0 (normal) or 1 (blast); always with "0" and "1".
+        The classes in the order of the config. Those of leukaemia have the labels "0" and "1" too;
+        all others have their own name in addition, unless another class lists it.
 
     Raises:
-        InputError: A name is listed under both classes.
+        InputError: A name is listed under two classes.
     """
-    labels = {"0": 0, "1": 1}
-    for label, class_name in enumerate(LEUKAEMIA_CLASSES):
-        for name in (classes or {}).get(class_name) or defaults[class_name]:
-            key = str(name).strip().casefold()
-            if labels.setdefault(key, label) != label:
-                both = " and ".join(LEUKAEMIA_CLASSES)
+    order = class_order(classes or LEUKAEMIA_CLASSES)
+    labels = {"0": 0, "1": 1} if order == LEUKAEMIA_CLASSES else {}
+    for label, class_name in enumerate(order):
+        listed = (classes or {}).get(class_name) or defaults.get(class_name, ())
+        for name in listed:
+            known = labels.setdefault(plain_value(str(name)).casefold(), label)
+            if known != label:
+                both = " and ".join(order[number] for number in sorted((known, label)))
                 raise InputError(f"Key 'classes': '{name}' is listed under both {both}.")
-    return labels
+    if order != LEUKAEMIA_CLASSES:
+        for label, class_name in enumerate(order):
+            labels.setdefault(class_name.casefold(), label)
+    return Classes(order, labels)
+
+
+def classes_of(texts: Iterable[str], root: Path) -> Classes:
+    """Return the classes that labels or folders are by themselves, in natural order.
+
+    Args:
+        texts: Names of folders or labels, of which an empty one is no class. Those that differ in
+            case alone are one.
+        root: The data set's folder, for messages.
+
+    Raises:
+        InputError: There is no second class, or a text cannot be the name of a class.
+    """
+    spelled: dict[str, str] = {}
+    for text in texts:
+        if name := plain_value(text):
+            spelled.setdefault(name.casefold(), name)
+    names = sorted(spelled.values(), key=_natural)
+    if len(names) < 2 or len(names) > MOST_CLASSES:
+        raise InputError(
+            f"'{root}': {len(names)} folders or labels were found"
+            f"{' (' + names[0] + ')' if names else ''}. Without the key 'classes' each of them is "
+            f"a class; expected from 2 to {MOST_CLASSES}. Name the classes with the key 'classes', "
+            "or their place with the key 'pattern', for instance pattern: '{class}/*/*'."
+        )
+    if unfit := [name for name in names if not is_class_name(name)]:
+        raise InputError(
+            f"'{root}': {unfit[0]!r} cannot be the name of a class. Give it another name with the "
+            "key 'classes'."
+        )
+    return Classes(tuple(names), {name.casefold(): label for label, name in enumerate(names)})
+
+
+def _natural(name: str) -> tuple:
+    """Return a key of words and numbers: grade 2 is before grade 10, and marks do not matter."""
+    pieces = re.findall(r"[0-9]+|[^\W0-9_]+", name.casefold())
+    return tuple((piece.isdecimal(), piece.zfill(40)) for piece in pieces), name
 
 
 def records_table(records: Iterable[Mapping], **empty: object) -> pd.DataFrame:
@@ -112,12 +171,22 @@ def records_table(records: Iterable[Mapping], **empty: object) -> pd.DataFrame:
     return pd.DataFrame(columns, dtype=object).astype(dict.fromkeys(numbers, "int64"))
 
 
-def expected_names(labels: Mapping[str, int]) -> str:
+def expected_names(classes: Classes) -> str:
     """Return the names of every class, for messages."""
     return "; ".join(
         f"{class_name}: "
-        + ", ".join(_quoted(name) for name, value in labels.items() if value == label)
-        for label, class_name in enumerate(LEUKAEMIA_CLASSES)
+        + ", ".join(_quoted(name) for name, value in classes.labels.items() if value == label)
+        for label, class_name in enumerate(classes.names)
+    )
+
+
+def advice_on_classes(classes: Classes) -> str:
+    """Return how each label can be a class of its own, for messages; empty where classes are."""
+    if classes.names != LEUKAEMIA_CLASSES:
+        return ""
+    return (
+        " To make each of them a class of its own, name the positive ones with the key 'positive' "
+        "and leave 'classes' out."
     )
 
 

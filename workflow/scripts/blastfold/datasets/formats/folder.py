@@ -4,7 +4,7 @@ The generated demo data set has the same form, with the sheet ``cells.tsv``.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from blastfold.core.errors import InputError
@@ -14,16 +14,19 @@ from blastfold.core.path_patterns import IgnoreRules, PathPattern
 from blastfold.core.raw_files import find_files
 from blastfold.datasets.accounting import shorten
 from blastfold.datasets.formats.boxes import list_boxes
-from blastfold.datasets.formats.class_folders import ClassFolders, class_place
+from blastfold.datasets.formats.class_folders import ClassFolders, class_place, folder_classes
 from blastfold.datasets.formats.common import (
     DOCUMENT,
     IMAGE,
     OTHER,
     TABLE,
-    class_labels,
+    Classes,
+    advice_on_classes,
+    classes_of,
     expected_names,
     is_image,
     kind_of_file,
+    named_classes,
     plain_value,
     records_table,
 )
@@ -61,6 +64,7 @@ class Source:
 
     Attributes:
         root: The data set's folder.
+        classes: The classes.
         labels: Name of a class in lower case -> label.
         words: The same without numbers that the config does not name.
         ignore: Globs to leave out.
@@ -72,24 +76,46 @@ class Source:
 
     def __init__(self, root: Path, settings: Mapping):
         self.root = root
-        self.labels = class_labels(settings.get("classes"), DEFAULT_CLASSES)
         self.ignore = IgnoreRules(settings.get("ignore"))
-        given = settings.get("pattern")
-        self.pattern = PathPattern(given, self.labels) if given else None
-        named = [str(name) for names in (settings.get("classes") or {}).values() for name in names]
-        self.names_class = bool(self.pattern) and "class" in self.pattern.fields
-        self.words = {
-            name: label
-            for name, label in self.labels.items()
-            if name not in NUMBERS or name in named
-        }
         self.listing = Listing(records_table([]))
+        self._own_classes = bool(settings.get("own_classes"))
+        given = settings.get("classes") or {}
+        self._template = settings.get("pattern")
+        self._set_classes(
+            Classes((), {}) if self._own_classes else named_classes(given, DEFAULT_CLASSES)
+        )
+        self.names_class = bool(self.pattern) and "class" in self.pattern.fields
+        if self.classes.names == LEUKAEMIA_CLASSES:
+            named = {str(name) for names in given.values() for name in names}
+            numbers = set(NUMBERS) - named
+            self.words = {name: label for name, label in self.labels.items() if name not in numbers}
         self.files = []
         for file in find_files(root):
             if rule := self.ignore.rule_for(file):
                 self.listing.ignored[file] = f"ignore:{rule}"
             else:
                 self.files.append(file)
+
+    @property
+    def labels(self) -> Mapping[str, int]:
+        """Name of a class in lower case -> label."""
+        return self.classes.labels
+
+    def _set_classes(self, classes: Classes) -> None:
+        self.classes = classes
+        self.listing.classes = classes.names
+        self.words = dict(classes.labels)
+        # Where a template fits in several ways, the classes decide.
+        self.pattern = PathPattern(self._template, classes.labels) if self._template else None
+
+    def take_classes(self, texts: Iterable[str]) -> None:
+        """Take labels or folders as the classes, where the settings say that they are.
+
+        Raises:
+            InputError: See :func:`blastfold.datasets.formats.common.classes_of`.
+        """
+        if self._own_classes:
+            self._set_classes(classes_of(texts, self.root))
 
     def require_listed(self, name: str, key: str) -> None:
         """Refuse a file of the config whose changes no plan would see.
@@ -143,7 +169,8 @@ def list_images(root: Path, settings: Mapping) -> Listing:
             of boxes, see :mod:`blastfold.datasets.formats.boxes`. Without them the nearest folder
             with a class name gives the label. ``classes``: the source's names of the classes.
             ``pattern``: what is read from paths. ``ignore``: globs of files and labels to leave
-            out. ``conflicts``: ``report`` allows two labels for one file.
+            out. ``conflicts``: ``report`` allows two labels for one file. ``own_classes``: the
+            labels or the outermost folders are the classes.
 
     Returns:
         The images with ``problem``. Without image_id it is the path without ending.
@@ -177,6 +204,7 @@ def _from_folders(source: Source) -> Listing:
     images, problems = _images_of(source)
     if not images:
         return source.listing
+    source.take_classes(folder_classes(source, images))
     folders = ClassFolders(source, images)
     records, class_folders, unknown = [], [], Counter()
     for file in images:
@@ -231,18 +259,20 @@ def _unknown_folders(source: Source, unknown: Counter) -> str:
         f"  {name}: {number} image{'s' * (number != 1)}" for name, number in unknown.most_common()
     )
     first = unknown.most_common(1)[0][0]
+    names = source.classes.names
     return (
         f"'{source.root}': {unknown.total()} images are in folders that are not classes:\n"
         f"{listing}\n"
-        f"Expected {expected_names(source.labels)}. Enter each folder under the key 'classes', for "
-        f"instance classes: {{{LEUKAEMIA_CLASSES[0]}: ['{first}'], {LEUKAEMIA_CLASSES[1]}: [...]}},"
+        f"Expected {expected_names(source.classes)}. Enter each folder under the key 'classes', "
+        f"for instance classes: {{{names[0]}: ['{first}'], {names[1]}: [...]}},"
         f" or leave its images out with ignore: ['{first}']. If a folder above them is the class, "
         "give its place with the key 'pattern', for instance pattern: '{class}/*/*/*'."
+        + advice_on_classes(source.classes)
     )
 
 
 def _no_class_folders(source: Source, images: int) -> str:
-    normal, blast = LEUKAEMIA_CLASSES
+    normal, blast = (source.classes.names or LEUKAEMIA_CLASSES)[:2]
     return (
         f"'{source.root}': {images} images are directly in this folder and none is in a class "
         f"folder. Put them into one folder per class, for instance {normal}/ and {blast}/, or "
@@ -266,7 +296,8 @@ def _from_sheet(source: Source, settings: Mapping) -> Listing:
     source.require_listed(settings["sheet"], "sheet")
     sheet = Sheet(source.root / settings["sheet"])
     index = FileIndex(source.root, [*source.files, *source.listing.ignored])
-    rows = list(read_records(sheet, index, source.labels, source.ignore))
+    source.take_classes(sheet.labels(source.ignore))
+    rows = list(read_records(sheet, index, source.classes, source.ignore))
     if settings.get("conflicts") != "report":
         require_one_label(sheet, rows)
     records = [source.read_names(record) for _, record in rows]
@@ -318,7 +349,8 @@ def _note_columns(source: Source, sheet: Sheet, records: list[dict]) -> None:
     for name in sheet.unread:
         values = {row[name] for row in rows}
         numbered = sum(any(map(str.isdigit, value)) for value in values)
-        if len(LEUKAEMIA_CLASSES) < len(values) <= len(rows) / 2 and numbered > len(values) / 2:
+        several = len(source.classes.names) < len(values) <= len(rows) / 2
+        if several and numbered > len(values) / 2:
             source.listing.doubt(
                 "subject_like_column", name=name, values=len(values), images=len(rows)
             )

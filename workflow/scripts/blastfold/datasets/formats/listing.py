@@ -15,11 +15,13 @@ class Listing:
             :data:`blastfold.datasets.accounting.RULES`.
         odd: What looks like a mistake: ``code`` of :data:`blastfold.datasets.accounting.ODD` with
             its values.
+        classes: Names of the classes in the order of the labels; empty for those of the format.
     """
 
     records: pd.DataFrame
     ignored: dict[str, str] = dataclasses.field(default_factory=dict)
     odd: list[dict] = dataclasses.field(default_factory=list)
+    classes: tuple[str, ...] = ()
 
     def doubt(self, code: str, **values: object) -> None:
         """Add something that looks like a mistake."""

@@ -152,6 +152,8 @@ def known_cells(source: Source, settings: Mapping) -> tuple[dict[str, Known], se
             f"'{source.root}': nothing gives the labels of the cells. Expected one of the keys "
             "'boxes', 'sheet', or 'pattern' with {class}."
         )
+    searched = [file for file in source.files if is_searched(source.root, file)]
+    source.take_classes((source.pattern.read(file) or {}).get("class", "") for file in searched)
     return {}, set()
 
 
@@ -174,6 +176,7 @@ def _from_boxes(
         for box, label in zip(boxes, named, strict=True)
     ]
     if leukocytes is None:
+        source.take_classes(box.label for box in itertools.compress(boxes, kept))
         require_known_labels(source, name, list(itertools.compress(boxes, kept)))
     index = FileIndex(source.root, [file for file in source.files if file not in files])
     # A photograph whose boxes are all left out is known to have no leukocyte.
@@ -202,8 +205,10 @@ def _from_sheet(source: Source, name: str) -> tuple[dict[str, Known], set[str]]:
     of_files: dict[str, int] = {}
     names: dict[str, dict[str, str]] = {}
     detected: set[str] = set()
+    source.take_classes(label for label in sheet.labels(source.ignore) if label != NOT_A_LEUKOCYTE)
     labels = {NOT_A_LEUKOCYTE: NOTHING, **source.labels}
-    for number, record in read_records(sheet, index, labels, source.ignore):
+    classes = source.classes._replace(labels=labels)
+    for number, record in read_records(sheet, index, classes, source.ignore):
         file, label = record["file"], record["label"]
         place = _position(sheet, number, rows[number])
         if place is not None:

@@ -11,7 +11,12 @@ from blastfold.core.names import plain_name
 from blastfold.core.path_patterns import IgnoreRules
 from blastfold.core.raw_files import refuse_special
 from blastfold.datasets.accounting import shorten
-from blastfold.datasets.formats.common import expected_names, plain_value
+from blastfold.datasets.formats.common import (
+    Classes,
+    advice_on_classes,
+    expected_names,
+    plain_value,
+)
 from blastfold.datasets.formats.file_index import FileIndex
 
 REQUIRED_COLUMNS = ("path", "label")
@@ -74,6 +79,12 @@ class Sheet:
         """The columns that are not read."""
         read = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS, *FILE_COLUMNS, self.named_by)
         return [name for name in self.columns if name not in read and name]
+
+    def labels(self, ignore: IgnoreRules) -> Iterator[str]:
+        """Yield the label of every row that is not left out."""
+        for _, row in self.named_rows():
+            if not ignore.rule_for(row["label"]) and not ignore.rule_for(row["path"].strip()):
+                yield row["label"]
 
     def named_rows(self) -> Iterator[tuple[int, dict[str, str]]]:
         """Yield the number of every row (the header is row 1) and its cells by column."""
@@ -152,20 +163,21 @@ def read_cells(sheet: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
 
 
 def read_records(
-    sheet: Sheet, index: FileIndex, labels: Mapping[str, int], ignore: IgnoreRules
+    sheet: Sheet, index: FileIndex, classes: Classes, ignore: IgnoreRules
 ) -> Iterator[tuple[int, dict]]:
     """Yield the number of every row that is not ignored, and its image.
 
     Args:
         sheet: The sheet.
         index: The files of the data set.
-        labels: Name of a class in lower case -> label.
+        classes: The classes of the data set.
         ignore: Globs of files and labels to leave out.
 
     Raises:
         InputError: A label is unknown, or a file does not exist; the message names the row.
     """
-    _require_known_labels(sheet, labels, ignore)
+    labels = classes.labels
+    _require_known_labels(sheet, classes, ignore)
     for number, row in sheet.named_rows():
         if ignore.rule_for(row["label"]) or ignore.rule_for(row["path"].strip()):
             continue
@@ -181,13 +193,13 @@ def read_records(
         yield number, record
 
 
-def _require_known_labels(sheet: Sheet, labels: Mapping[str, int], ignore: IgnoreRules) -> None:
+def _require_known_labels(sheet: Sheet, classes: Classes, ignore: IgnoreRules) -> None:
     """Raise an error that lists all unknown labels with their numbers of rows."""
     rows = {}
     counts: Counter = Counter()
     for number, row in sheet.named_rows():
         text = row["label"]
-        if plain_value(text).casefold() in labels or ignore.rule_for(text):
+        if plain_value(text).casefold() in classes.labels or ignore.rule_for(text):
             continue
         if not ignore.rule_for(row["path"].strip()):
             counts[text] += 1
@@ -203,8 +215,8 @@ def _require_known_labels(sheet: Sheet, labels: Mapping[str, int], ignore: Ignor
     )
     raise InputError(
         f"'{sheet.path}', row {rows[text]}, column label: {found}; expected "
-        f"{expected_names(labels)}. All unknown labels: {listing}. Enter each under the key "
-        "'classes', or under 'ignore' to leave its images out."
+        f"{expected_names(classes)}. All unknown labels: {listing}. Enter each under the key "
+        "'classes', or under 'ignore' to leave its images out." + advice_on_classes(classes)
     )
 
 

@@ -5,28 +5,28 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import pandas as pd
 
 from blastfold.core.errors import InputError
 from blastfold.core.names import LEUKAEMIA_CLASSES
 from blastfold.core.tables import read_text_table
-from blastfold.datasets.formats.common import class_labels, records_table
+from blastfold.datasets.formats.common import classes_of, named_classes, records_table
 from blastfold.datasets.formats.folder import DEFAULT_CLASSES
 from blastfold.datasets.formats.hdf5 import opened_hdf5
+from blastfold.datasets.formats.listing import Listing
 
 POSITIVE = LEUKAEMIA_CLASSES[-1]
 CLASSES = DEFAULT_CLASSES | {POSITIVE: (*DEFAULT_CLASSES[POSITIVE], "tumor", "tumour", "cancer")}
 PLACE = ["x", "y", "width", "height"]
 
 
-def list_tiles(root: Path, settings: Mapping) -> pd.DataFrame:
+def list_tiles(root: Path, settings: Mapping) -> Listing:
     """List the kept tiles of slides (see :func:`blastfold.datasets.formats.list_records`).
 
     Args:
         root: Folder with one sub-folder per slide, each with ``tiles.h5`` and ``tiles.tsv``.
         settings: ``slides``: slide -> its ``subject``, ``picture`` and ``label``, and its
             ``regions`` (label, x, y, width, height in pixels of level 0). ``classes``: the source's
-            names of the classes.
+            names of the classes. ``own_classes``: the labels of slides and regions are the classes.
 
     Returns:
         The table of tiles with ``row`` and ``problem``; the image_id is
@@ -36,11 +36,17 @@ def list_tiles(root: Path, settings: Mapping) -> pd.DataFrame:
     Raises:
         InputError: A label is not a class, or regions of different labels overlap.
     """
-    labels = class_labels(settings.get("classes"), CLASSES)
+    slides = settings.get("slides", {})
+    if settings.get("own_classes"):
+        labels = [facts["label"] for facts in slides.values()]
+        regions = [region for facts in slides.values() for region in facts.get("regions", ())]
+        classes = classes_of([*labels, *(region["label"] for region in regions)], root)
+    else:
+        classes = named_classes(settings.get("classes"), CLASSES)
     records = []
-    for slide, facts in settings.get("slides", {}).items():
-        records += _list_slide(root, slide, facts, labels)
-    return records_table(records, problem="", row=-1)
+    for slide, facts in slides.items():
+        records += _list_slide(root, slide, facts, classes.labels)
+    return Listing(records_table(records, problem="", row=-1), classes=classes.names)
 
 
 def read_tiles(path: Path, start: int, stop: int) -> np.ndarray:
