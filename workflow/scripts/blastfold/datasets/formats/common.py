@@ -150,7 +150,11 @@ def classes_of(texts: Iterable[str], root: Path) -> Classes:
 def _natural(name: str) -> tuple:
     """Return a key of words and numbers: grade 2 is before grade 10, and marks do not matter."""
     pieces = re.findall(r"[0-9]+|[^\W0-9_]+", name.casefold())
-    return tuple((piece.isdecimal(), piece.zfill(40)) for piece in pieces), name
+    numbers = (int(piece) if piece.isdecimal() else 0 for piece in pieces)
+    return [
+        (number, "" if piece.isdecimal() else piece)
+        for number, piece in zip(numbers, pieces, strict=True)
+    ], name
 
 
 def records_table(records: Iterable[Mapping], **empty: object) -> pd.DataFrame:
