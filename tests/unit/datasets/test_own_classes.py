@@ -48,7 +48,7 @@ def test_official_parts_and_a_folder_of_all_images_are_no_classes(tmp_path):
     assert by_file == {file: file.split("/")[2] for file in files}
 
 
-def test_the_pattern_says_which_folder_is_the_class(tmp_path):
+def test_the_pattern_names_the_folder_of_the_class(tmp_path):
     files = [f"S{subject}/{name}/1.png" for subject in range(3) for name in ("NEU", "MON")]
     images(tmp_path, files)
     classes, by_file = classes_by_file(tmp_path, own_classes=True, pattern="{subject}/{class}/*")

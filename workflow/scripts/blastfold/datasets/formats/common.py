@@ -120,7 +120,7 @@ def classes_of(texts: Iterable[str], root: Path) -> Classes:
     """Return the classes that labels or folders are by themselves, in natural order.
 
     Args:
-        texts: Names of folders or labels, of which an empty one is no class. Those that differ in
+        texts: Names of folders or labels; empty ones are left out. Those that differ in
             case alone are one.
         root: The data set's folder, for messages.
 
