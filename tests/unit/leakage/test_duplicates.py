@@ -11,7 +11,12 @@ from blastfold.core.errors import InputError
 from blastfold.leakage.duplicate_features import Features, describe_image, mirror
 from blastfold.leakage.duplicate_images import ORIENTATION_NAMES, orient
 from blastfold.leakage.duplicate_maps import MAP, Matches, find_maps
-from blastfold.leakage.duplicate_verification import name_transform, place
+from blastfold.leakage.duplicate_verification import (
+    compare_views,
+    name_transform,
+    place,
+    view_image,
+)
 from blastfold.leakage.duplicates import DuplicateSettings, audit_dataset, find_duplicates
 
 DEFAULTS = DuplicateSettings(**defaults_of("duplicates"))
@@ -181,6 +186,36 @@ def test_a_mirrored_crop_that_is_stretched_and_stained(make):
 def test_stain_shifts_alone():
     found = find(cell(1), stain_shift(cell(1), [0.9, 1.1, 0.9]), cell(2))
     assert found[["first", "second"]].to_numpy().tolist() == [["i0", "i1"]]
+
+
+def disc(textures, weights, radius, scale=1.0, size=128):
+    """Draw a disc whose texture is a weighted sum, scaled about the centre of the image."""
+    texture = sum(weight * textures[name] for name, weight in weights.items())
+    rows, columns = np.mgrid[:size, :size] - (size - 1) / 2
+    value = np.where(np.hypot(rows, columns) < radius, 110 + 18 * texture, 0)
+    image = np.clip(value[..., None] * [1.0, 0.7, 1.1], 0, 255).astype(np.uint8)
+    return rotate_and_scale(image, 0, scale)
+
+
+@pytest.mark.parametrize(
+    ("radius", "votes", "passes"),
+    [(20, 5.0, False), (20, 9.0, True), (45, 5.0, True), (45, 3.0, False)],
+)
+def test_a_small_cell_needs_more_agreement_than_a_large_one(radius, votes, passes):
+    """Two cells whose detail has a correlation of 0.85, under a map that scales by 0.9."""
+    random = np.random.default_rng(0)
+    noise = random.normal(size=(2, 128, 128)).astype(np.float32)
+    smooth = [cv2.GaussianBlur(each, (0, 0), 3) for each in noise]
+    textures = {name: each / each.std() for name, each in zip("ab", smooth, strict=True)}
+    first = disc(textures, {"a": 1.0}, radius)
+    second = disc(textures, {"a": 0.85, "b": 0.53}, radius, 0.9)
+    shares = np.array([[0.9, 0, 0.05], [0, 0.9, 0.05]])
+    views = view_image(first), view_image(second)
+    limits = DEFAULTS.minimum_similarity, DEFAULTS.minimum_overlap
+    at_most = compare_views(*views, shares, 100.0, 0.0, limits[1])
+    assert 0.8 < at_most.similarity < 0.9
+    assert (at_most.common < 0.06) == (radius == 20)
+    assert (compare_views(*views, shares, votes, *limits) is not None) == passes
 
 
 def test_a_mark_that_all_images_share_does_not_pair_them():

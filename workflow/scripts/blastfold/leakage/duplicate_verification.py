@@ -37,9 +37,11 @@ ANGLE_TOLERANCE = 2.0
 # With as many agreeing blobs this share of the smallest similarity is enough: the corners of a
 # turned or shrunken copy are filled with what the original does not show.
 MANY_VOTES, SHARE_WITH_MANY = 8.0, 0.7
-# With fewer agreeing blobs a map that scales or turns must fit better: it has more freedom to make
-# two plain cells look alike.
+# A map that scales or turns has more freedom to make two plain cells look alike. It must fit better
+# with few agreeing blobs, and without many of them where the common foreground is this share of the
+# image or less: a small cell has few places that differ from one another.
 FEW_VOTES, SIMILARITY_WITH_FEW = 4.0, 0.9
+LITTLE_FOREGROUND = 0.06
 REFINED_FROM = 0.55
 REFINEMENT = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 12, 1e-3)
 REFINEMENT_BLUR = 3
@@ -53,9 +55,17 @@ class View(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """A pair under one map: where the first image is put, correlation, change of intensities."""
+    """A pair under one map.
+
+    Attributes:
+        placement: Where the first image is put.
+        common: Share of the image that is foreground of both.
+        similarity: Correlation there.
+        gain, level_change: Change of intensities.
+    """
 
     placement: "Placement"
+    common: float
     similarity: float
     gain: float
     level_change: float
@@ -132,7 +142,9 @@ def _passes(evidence: Evidence, votes: float, minimum_similarity: float) -> bool
     bar = minimum_similarity
     if votes >= MANY_VOTES:
         bar *= SHARE_WITH_MANY
-    elif votes < FEW_VOTES and not evidence.placement.is_rigid:
+    elif not evidence.placement.is_rigid and (
+        votes < FEW_VOTES or evidence.common <= LITTLE_FOREGROUND
+    ):
         bar = max(bar, SIMILARITY_WITH_FEW)
     return evidence.similarity >= bar
 
@@ -170,7 +182,8 @@ def _correlate_at(
     after = second.grey[common]
     gain = float(after.std() / max(before.std(), 1e-6))
     placement = place(pixels, height, width)
-    return Evidence(placement, similarity, gain, float(after.mean() - before.mean()))
+    level_change = float(after.mean() - before.mean())
+    return Evidence(placement, float(common.mean()), similarity, gain, level_change)
 
 
 def _refine(first: View, second: View, pixels: np.ndarray) -> np.ndarray | None:
