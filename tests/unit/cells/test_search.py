@@ -197,13 +197,14 @@ def test_photographs_of_other_kinds_and_damaged_ones(smears, tmp_path):
     (kinds / "damaged.jpg").write_bytes(files[0].read_bytes()[:2000])
     (kinds / "empty.png").touch()
     write_image(kinds / "tiny.png", pictures[0][:30, :30])
-    names = ["grey.png", "deep.png", "large.bmp", "damaged.jpg", "empty.png", "tiny.png"]
+    write_image(kinds / "dot.png", pictures[0][:1, :1])
+    names = ["grey.png", "deep.png", "large.bmp", "damaged.jpg", "empty.png", "tiny.png", "dot.png"]
     places = [(0, 20, 30), (1, 200, 300), (2, 90, 260)]
     crops = [cut(pictures, place) for place in [(3, 20, 30), (4, 200, 300), (5, 90, 60)]]
     result = search(tmp_path, [kinds / name for name in names], crops)
     assert [found(outcome) for outcome in result.outcomes] == places
     assert {path.name for path in result.rejected} == {"damaged.jpg", "empty.png"}
-    assert [p.path.name for p in result.photographs] == [*names[:3], "tiny.png"]
+    assert [p.path.name for p in result.photographs] == [*names[:3], *names[5:]]
 
 
 @pytest.mark.parametrize("threads", [1, 3])

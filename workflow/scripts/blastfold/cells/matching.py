@@ -46,9 +46,14 @@ def fine_factor(coarse: int) -> int:
 
 
 def shrink(picture: np.ndarray, factor: int) -> np.ndarray:
-    """Return the means of squares of pixels, uint8; what is left at the end is cut off."""
+    """Return the means of squares of pixels, uint8; what is left at the end is cut off.
+
+    A picture that is smaller than one square gives no pixel.
+    """
     height, width = (length // factor for length in picture.shape[:2])
     whole = picture[: height * factor, : width * factor]
+    if not whole.size:
+        return whole
     return cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
 
 
