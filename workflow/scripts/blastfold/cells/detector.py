@@ -2,7 +2,8 @@
 
 Nuclei are purple. What is purple is compared with red cells, whose size is known: smaller things
 are platelets or pieces, several small ones close together are the lobes of one nucleus, large ones
-with a neck are two cells that touch.
+with a neck are two cells that touch. What has the colour, texture or shape of no cell is an
+artefact.
 """
 
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from blastfold.cells.artefacts import is_artefact
 from blastfold.cells.nuclei import AREA, RED_CELL, find_nuclei
 from blastfold.cells.optics import (
     GREEN,
@@ -20,7 +22,7 @@ from blastfold.cells.optics import (
     purple_of,
 )
 from blastfold.cells.outlines import Outline, outline_cells
-from blastfold.core.names import CUT_BY_EDGE, PIECE_AT_EDGE, PLATELET, TOO_LARGE
+from blastfold.core.names import ARTEFACT, CUT_BY_EDGE, PIECE_AT_EDGE, PLATELET, TOO_LARGE
 
 LEAST_AREA, LEAST_AT_EDGE, LARGEST_AREA = 0.33, 0.12, 8.0
 """Areas of a red cell; least area of a whole nucleus and of one cut by the edge of the photograph,
@@ -118,7 +120,7 @@ def find_cells(
     least = LEAST_SHOWN * AREA
     shown = [parts for parts in nuclei if sum(part.area for part in parts) >= least]
     outlines = outline_cells(shown, bodies, small, purple)
-    cells = [make_cell(found, scale, _reason(found)) for found in outlines]
+    cells = [make_cell(found, scale, _reason(found, light)) for found in outlines]
     return sorted(cells, key=lambda cell: (cell.y, cell.x))
 
 
@@ -152,10 +154,12 @@ def make_cell(found: Outline, scale: tuple[float, float], set_aside: str) -> Cel
     )
 
 
-def _reason(found: Outline) -> str:
+def _reason(found: Outline, light: Light) -> str:
     areas = found.nucleus_area / AREA
     if areas > LARGEST_AREA:
         return TOO_LARGE
-    if found.at_edge:
-        return CUT_BY_EDGE if areas >= LEAST_AT_EDGE else PIECE_AT_EDGE
-    return "" if areas >= LEAST_AREA else PLATELET
+    if areas < (LEAST_AT_EDGE if found.at_edge else LEAST_AREA):
+        return PIECE_AT_EDGE if found.at_edge else PLATELET
+    if is_artefact(found, light.glass):
+        return ARTEFACT
+    return CUT_BY_EDGE if found.at_edge else ""

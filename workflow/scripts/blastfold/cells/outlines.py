@@ -7,9 +7,14 @@ import cv2
 import numpy as np
 
 from blastfold.cells.nuclei import RED_CELL, Part
+from blastfold.cells.optics import GREEN
 
 REACH = 0.8
 """Diameters of a red cell; the body of a cell ends at this distance from its nucleus."""
+
+RIM, LEAST_INSIDE = 5, 30
+"""Side of the square that takes off the rim of a nucleus, and least number of pixels that are left
+for a measure of its inside."""
 
 
 class Outline(NamedTuple):
@@ -26,6 +31,12 @@ class Outline(NamedTuple):
         colour: Mean grey levels of red, green and blue over the cell.
         purple: Mean purple of the nucleus.
         at_edge: Whether it touches the edge of the map.
+        solidity: Area as a share of that of the convex hull.
+        stretch: Ratio of the sides of the narrowest rectangle around it.
+        thinness: Area as a share of that of the largest disc in it, 1 for a disc.
+        nucleus_colour: Mean grey levels of red, green and blue over the nucleus.
+        contrast: Standard deviation of green inside the nucleus, grey levels; NaN for small ones.
+        texture: Standard deviation of purple inside the nucleus as a share of its mean; NaN too.
     """
 
     points: np.ndarray
@@ -37,6 +48,12 @@ class Outline(NamedTuple):
     colour: tuple[float, float, float]
     purple: float
     at_edge: bool
+    solidity: float
+    stretch: float
+    thinness: float
+    nucleus_colour: tuple[float, float, float]
+    contrast: float
+    texture: float
 
 
 def outline_cells(
@@ -99,14 +116,6 @@ def _outline(
     area, nucleus_area = int(np.count_nonzero(shape)), sum(part.area for part in parts)
     rows, columns = np.nonzero(shape)
     around = cv2.arcLength(points, True)
-    density = sum(
-        float(
-            purple[p.top : p.top + p.mask.shape[0], p.left : p.left + p.mask.shape[1]][
-                p.mask > 0
-            ].sum()
-        )
-        for p in parts
-    )
     last_row, last_column = (length - 1 for length in owners.shape)
     first = min(top + rows.min(), left + columns.min())
     at_edge = first <= 0 or top + rows.max() >= last_row or left + columns.max() >= last_column
@@ -119,6 +128,45 @@ def _outline(
         roundness=min(1.0, 4 * math.pi * area / (around + math.pi) ** 2) if around else 1.0,
         lobes=len(parts),
         colour=tuple(picture[window][shape].mean(axis=0).tolist()),
-        purple=density / nucleus_area,
         at_edge=bool(at_edge),
+        **_shape(points, mask, area),
+        **_nucleus(_nucleus_mask(parts, mask.shape, top, left), picture[window], purple[window]),
     )
+
+
+def _shape(points: np.ndarray, mask: np.ndarray, area: int) -> dict[str, float]:
+    """Return solidity, stretch and thinness."""
+    # The outline runs through the middles of the pixels at the edge.
+    hull = cv2.convexHull(points)
+    within = cv2.contourArea(hull) + cv2.arcLength(hull, True) / 2 + 1
+    sides = [side + 1 for side in cv2.minAreaRect(points)[1]]
+    padded = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    radius = float(cv2.distanceTransform(padded, cv2.DIST_L2, 5).max())
+    return {
+        "solidity": min(1.0, area / within),
+        "stretch": max(sides) / min(sides),
+        "thinness": area / (math.pi * radius**2),
+    }
+
+
+def _nucleus_mask(parts: list[Part], shape: tuple[int, int], top: int, left: int) -> np.ndarray:
+    """Return the parts of a nucleus in a window of the map, uint8 (height, width)."""
+    nucleus = np.zeros(shape, np.uint8)
+    for part in parts:
+        height, width = part.mask.shape
+        row, column = part.top - top, part.left - left
+        nucleus[row : row + height, column : column + width] |= part.mask
+    return nucleus
+
+
+def _nucleus(nucleus: np.ndarray, picture: np.ndarray, purple: np.ndarray) -> dict:
+    """Return mean purple, mean colour, contrast and texture of a nucleus."""
+    whole = nucleus > 0
+    mean = float(purple[whole].mean())
+    found = {"purple": mean, "nucleus_colour": tuple(picture[whole].mean(axis=0).tolist())}
+    edged = cv2.copyMakeBorder(nucleus, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    inside = cv2.erode(edged, np.ones((RIM, RIM), np.uint8))[1:-1, 1:-1] > 0
+    if np.count_nonzero(inside) < LEAST_INSIDE:
+        return found | {"contrast": math.nan, "texture": math.nan}
+    contrast = float(picture[..., GREEN][inside].std())
+    return found | {"contrast": contrast, "texture": float(purple[inside].std()) / abs(mean)}

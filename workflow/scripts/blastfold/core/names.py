@@ -62,8 +62,8 @@ CROP_OUTCOMES = (IDENTICAL, FOUND, AMBIGUOUS, NOT_FOUND, TOO_SMALL, NO_TEXTURE)
 """What becomes of a crop that is looked for in photographs; the first two have a photograph."""
 
 CUT_BY_EDGE, PIECE_AT_EDGE = "cut_by_edge", "piece_at_edge"
-PLATELET, TOO_LARGE = "platelet", "too_large"
-SET_ASIDE = (CUT_BY_EDGE, PIECE_AT_EDGE, PLATELET, TOO_LARGE)
+PLATELET, TOO_LARGE, ARTEFACT = "platelet", "too_large", "artefact"
+SET_ASIDE = (CUT_BY_EDGE, PIECE_AT_EDGE, PLATELET, TOO_LARGE, ARTEFACT)
 """Why something purple in a photograph is not a whole leukocyte."""
 
 GIVEN_SCALE, BY_ROUND_CELLS, BY_WIDEST_PLACES = "given", "round_cells", "widest_places"

@@ -1,6 +1,7 @@
 """Words of codes in the tables of cells."""
 
 from blastfold.core.names import (
+    ARTEFACT,
     BY_ROUND_CELLS,
     BY_WIDEST_PLACES,
     CUT_BY_EDGE,
@@ -17,6 +18,7 @@ REASONS = {
     PIECE_AT_EDGE: "piece at the edge",
     PLATELET: "platelet or fragment",
     TOO_LARGE: "clump or no cell",
+    ARTEFACT: "no cell (ink, fibre or lettering)",
 }
 """Why something purple is not a whole leukocyte."""
 
