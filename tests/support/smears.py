@@ -96,3 +96,9 @@ def write_image(path, image, *options):
     stored = image[..., ::-1] if image.ndim == 3 else image
     path.write_bytes(cv2.imencode(path.suffix, np.ascontiguousarray(stored), options)[1].tobytes())
     return cv2.imread(str(path), cv2.IMREAD_COLOR)[..., ::-1]
+
+
+def grainy(picture, noise=4.0):
+    """Return a drawn picture with the grain of a camera: no nucleus is as even as a drawing."""
+    grain = np.random.default_rng(7).normal(0, noise, picture.shape)
+    return np.clip(picture + grain, 0, 255).astype(np.uint8)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from support.smears import write_image
+from support.smears import grainy, write_image
 from support.touching_smears import draw_smear
 
 from blastfold.cells import tables
@@ -59,7 +59,9 @@ def test_scale_is_common_to_photographs_of_one_size_and_can_be_given(tmp_path, s
     empty = np.full_like(picture, 225)
     cv2.circle(empty, (100, 100), 20, (100, 70, 160), -1)
     files = [tmp_path / name for name in ("1.png", "2.png", "3.png")]
-    for file, shown in zip(files, (picture, empty, picture.transpose(1, 0, 2)), strict=True):
+    for file, shown in zip(
+        files, (picture, grainy(empty), picture.transpose(1, 0, 2)), strict=True
+    ):
         write_image(file, shown)
     found = search_files(files, report=None)
     assert len({one.scale for one in found}) == 1

@@ -1,17 +1,26 @@
 """Leukocytes of generated smears and of real photographs, and pictures that show none."""
 
+import itertools
 import xml.etree.ElementTree as ElementTree
 
 import cv2
 import numpy as np
 import pytest
+from support.smears import grainy
 from support.touching_smears import draw_smear
 
 from blastfold.cells.detection import search_files
 from blastfold.cells.detector import find_cells
 from blastfold.cells.red_cells import red_cell_diameter, round_red_cells, widest_places
 from blastfold.cells.truth import compare_with_boxes, compare_with_positions
-from blastfold.core.names import CUT_BY_EDGE, LEUKOCYTES, PIECE_AT_EDGE, PLATELET, TOO_LARGE
+from blastfold.core.names import (
+    ARTEFACT,
+    CUT_BY_EDGE,
+    LEUKOCYTES,
+    PIECE_AT_EDGE,
+    PLATELET,
+    TOO_LARGE,
+)
 
 MICROMETRES = 7.4
 
@@ -40,7 +49,7 @@ def test_measures_are_those_of_a_drawn_cell():
     picture = np.full((200, 240, 3), (230, 228, 222), np.uint8)
     cv2.circle(picture, (100, 90), 30, (200, 185, 215), -1)
     cv2.circle(picture, (104, 90), 20, (100, 70, 160), -1)
-    (cell,) = find_cells(picture, 32)
+    (cell,) = find_cells(grainy(picture), 32)
     assert (cell.x, cell.y) == pytest.approx((100, 90), abs=1)
     assert cell.area == pytest.approx(np.pi * 30**2, rel=0.1)
     assert cell.nucleus_area == pytest.approx(np.pi * 20**2, rel=0.1)
@@ -77,11 +86,48 @@ def test_what_is_small_cut_or_large_is_set_aside_by_name():
     cv2.circle(picture, (399, 40), 4, purple, -1)
     cv2.circle(picture, (220, 60), 21, purple, -1)
     cv2.rectangle(picture, (180, 180), (340, 340), purple, -1)
-    found = {cell.set_aside: (round(cell.x), round(cell.y)) for cell in find_cells(picture, 32)}
+    found = {
+        cell.set_aside: (round(cell.x), round(cell.y)) for cell in find_cells(grainy(picture), 32)
+    }
     assert set(found) == {"", PLATELET, CUT_BY_EDGE, PIECE_AT_EDGE, TOO_LARGE}
     assert found[PLATELET] == (100, 100)
     assert found[""] == (220, 60)
     assert found[TOO_LARGE] == (260, 260)
+
+
+INKS = {
+    **{"blue": (0, 0, 255), "navy": (20, 20, 120), "magenta": (255, 0, 255)},
+    **{"black": (25, 20, 38), "marker": (90, 40, 140)},
+}
+
+
+# A letter in the colour of a nucleus, the marker, may pass for one.
+@pytest.mark.parametrize(
+    ("kind", "ink"),
+    [
+        *itertools.product(("bar", "hair", "ring", "blot"), INKS),
+        *itertools.product(("letters",), list(INKS)[:4]),
+    ],
+)
+def test_what_is_drawn_over_a_smear_is_no_leukocyte(kind, ink):
+    colour = INKS[ink]
+    picture, centres = draw_smear(5, 4.4, (70, 93), alone=2, pairs=0)
+    along = np.linspace(0, 2, 40)
+    curve = np.stack([40 + 110 * along, 170 + 14 * np.sin(3 * along)], 1).round().astype(np.int32)
+    blot = np.array([(60, 160), (120, 150), (110, 200), (150, 215), (80, 210)], np.int32)
+    draw = {
+        "letters": lambda p: cv2.putText(p, "HEM 20", (20, 190), 2, 1.6, colour, 4, cv2.LINE_AA),
+        "bar": lambda p: cv2.rectangle(p, (30, 170), (190, 188), colour, -1),
+        "hair": lambda p: cv2.polylines(p, [curve], False, colour, 7, cv2.LINE_AA),
+        "ring": lambda p: cv2.circle(p, (110, 180), 34, colour, 6, cv2.LINE_AA),
+        "blot": lambda p: cv2.fillPoly(p, [blot], colour, cv2.LINE_AA),
+    }[kind]
+    draw(picture)
+    cells = find_cells(grainy(picture, 1.0), 32)
+    compared = compare_with_positions(leukocytes(cells), centres, 12)
+    assert len(compared.found) == 2
+    assert not len(compared.false)
+    assert ARTEFACT in [cell.set_aside for cell in cells]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,9 @@ from blastfold.cells.optics import GREEN
 REACH = 0.8
 """Diameters of a red cell; the body of a cell ends at this distance from its nucleus."""
 
+FAINT = 1e-6
+"""Purple below which a texture has no meaning."""
+
 RIM, LEAST_INSIDE = 5, 30
 """Side of the square that takes off the rim of a nucleus, and least number of pixels that are left
 for a measure of its inside."""
@@ -168,5 +171,5 @@ def _nucleus(nucleus: np.ndarray, picture: np.ndarray, purple: np.ndarray) -> di
     inside = cv2.erode(edged, np.ones((RIM, RIM), np.uint8))[1:-1, 1:-1] > 0
     if np.count_nonzero(inside) < LEAST_INSIDE:
         return found | {"contrast": math.nan, "texture": math.nan}
-    contrast = float(picture[..., GREEN][inside].std())
-    return found | {"contrast": contrast, "texture": float(purple[inside].std()) / abs(mean)}
+    contrast, texture = float(picture[..., GREEN][inside].std()), float(purple[inside].std())
+    return found | {"contrast": contrast, "texture": texture / max(abs(mean), FAINT)}
