@@ -2,6 +2,9 @@
 // Photographs with the outlines of their cells. The data are one JSON object (see reporting/smears/
 // content.py); what is known of a classified cell is in the gallery's data, which is shown here too.
 
+// In photographs with more cells the numbers would cover one another: only that of one cell is shown.
+const MOST_NAMED = 60;
+
 class Viewer {
   constructor(root) {
     this.root = root;
@@ -121,6 +124,7 @@ class Viewer {
     }
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.svg.replaceChildren(...Array.from({length: one.cells}, (_, place) => this.cell(one.first + place, height)));
+    this.svg.classList.toggle("crowded", one.cells > MOST_NAMED);
     this.svg.firstElementChild?.setAttribute("tabindex", "0");
     this.measure();
     this.root.dataset.shown = one.name;

@@ -79,3 +79,12 @@ def test_folders_without_photographs_are_refused(tmp_path):
         list_photographs(tmp_path, {})
     with pytest.raises(InputError, match="does not exist"):
         list_photographs(tmp_path / "absent", {})
+
+
+def test_a_pattern_that_fits_nothing_is_an_error_and_a_partial_one_is_reported(folder, caplog):
+    with pytest.raises(InputError, match=r"'\{subject\}-' fits none of 3 photographs"):
+        list_photographs(folder, {"pattern": "{subject}-"})
+    caplog.set_level("WARNING")
+    listed = list_photographs(folder, {"pattern": "anna/{subject}.png"})
+    assert (listed["subject"] == "").any()
+    assert "The pattern fits 2 of 3 photographs, but not 'ben/1.png'" in caplog.text

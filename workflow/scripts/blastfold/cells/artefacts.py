@@ -23,8 +23,8 @@ LEAST_CONTRAST, LEAST_TEXTURE = 2.5, 0.05
 mean. Cells have at least 2.7 and 0.044, and none is below both. Drawings are even."""
 
 THINNEST = 7.0
-"""Area of a cell as a share of the largest disc in it; cells have at most 6.3, and lines 15 and more.
-A cell that the edge of the photograph cuts may be a thin piece."""
+"""Area over that of the largest disc inside; cells have at most 6.3, and lines 15 and more. A cell
+that the edge of the photograph cuts may be a thin piece."""
 
 LONGEST = 3.0
 """Ratio of the sides; cells have at most 2.8. Cells that the edge cuts may be longer."""

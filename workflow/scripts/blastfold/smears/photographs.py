@@ -1,5 +1,6 @@
 """The photographs of a smear application, with the subject and the picture of each."""
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -19,6 +20,8 @@ LISTED_COLUMNS = ("photograph", "subject", "picture", "problem")
 
 NAMED_BY = ("photograph", "path", "file", "image")
 """Columns of a sheet that may name the photographs; the first that is there does."""
+
+logger = logging.getLogger(__name__)
 
 MISSING = "the sheet lists it, but the folder has no such photograph"
 
@@ -88,7 +91,12 @@ def _from_sheet(folder: Path, name: str, files: list[str]) -> pd.DataFrame:
 
 
 def _named(table: pd.DataFrame, source: Source) -> pd.DataFrame:
-    """Add what the pattern says of the paths; a picture without a name has that of its file."""
+    """Add what the pattern says of the paths; a picture without a name has that of its file.
+
+    Raises:
+        InputError: The pattern fits no path.
+    """
+    _check_pattern(table["photograph"].tolist(), source)
     records = [
         source.read_names({**record, "file": record["photograph"]})
         for record in table.to_dict("records")
@@ -97,6 +105,23 @@ def _named(table: pd.DataFrame, source: Source) -> pd.DataFrame:
         stem = str(PurePosixPath(record["photograph"]).with_suffix(""))
         record["picture"] = record["picture"] or stem
     return pd.DataFrame(records)[list(LISTED_COLUMNS)]
+
+
+def _check_pattern(files: list[str], source: Source) -> None:
+    if source.pattern is None:
+        return
+    unfit = [file for file in files if source.pattern.read(file) is None]
+    if len(unfit) == len(files):
+        raise InputError(
+            f"'{source.root}': the pattern {source.pattern.pattern!r} fits none of {len(files)} "
+            f"photographs, for instance '{unfit[0]}'. It is compared with the end of the path, the "
+            "ending of the file included; correct the key 'pattern'."
+        )
+    if unfit:
+        logger.warning(
+            "The pattern fits %d of %d photographs, but not '%s': their subject is not known",
+            *(len(files) - len(unfit), len(files), unfit[0]),
+        )
 
 
 def read_listed(path: str | os.PathLike) -> pd.DataFrame:

@@ -48,7 +48,11 @@ DASHED, DOTTED = (0, (2.2, 1.2)), (0, (1.2, 1.2))
 """Lines of cells unlike the training images, and of what was set aside."""
 
 MOST_NAMED = 60
-"""Cells of one photograph that have their probability, or their reason, next to them."""
+"""Photographs with more cells have no probabilities and reasons next to them."""
+
+USUAL_CELL, THINNEST = 64.0, 0.3
+"""Pixels of a cell whose contour has the width :data:`LINE`, in a picture that is :data:`SHORTEST`
+wide; those of smaller cells are narrower, down to this share."""
 
 logger = logging.getLogger(__name__)
 
@@ -178,20 +182,34 @@ def _draw_cells(canvas: Canvas, cells: pd.DataFrame, shown: Shown) -> None:
     rows = cells.to_dict("records")
     contours = [(contour(cell) + 0.5) * shown.factor for cell in rows]
     aside = [one for one, known in zip(contours, classified, strict=True) if not known]
-    canvas.lines(aside, width=LINE, colors=CASING, alpha=0.7)
-    canvas.lines(aside, width=0.6 * LINE, colors=ASIDE, linestyles=[DOTTED])
+    line = line_width(cells[classified], shown.factor / canvas.unit)
+    canvas.lines(aside, width=line, colors=CASING, alpha=0.7)
+    canvas.lines(aside, width=0.6 * line, colors=ASIDE, linestyles=[DOTTED])
     for far, dashes in ((False, "solid"), (True, DASHED)):
         chosen = np.flatnonzero(classified & (outside == far))
         drawn = [contours[number] for number in chosen]
-        canvas.lines(drawn, width=1.6 * LINE, colors=casings[chosen])
-        canvas.lines(drawn, width=LINE, colors=colours[chosen], linestyles=[dashes])
-    for number in np.flatnonzero(classified)[:MOST_NAMED]:
+        canvas.lines(drawn, width=1.6 * line, colors=casings[chosen])
+        canvas.lines(drawn, width=line, colors=colours[chosen], linestyles=[dashes])
+    if len(rows) > MOST_NAMED:
+        return
+    for number in np.flatnonzero(classified):
         words = f"{probabilities[number]:.2f}"
         _name(canvas, rows[number], words, shown, size=15, color="black", fontweight="bold")
-    if sum(~classified) <= MOST_NAMED:
-        for number in np.flatnonzero(~classified):
-            words = REASONS.get(rows[number]["set_aside"], rows[number]["set_aside"])
-            _name(canvas, rows[number], words, shown, size=13, color="#3d3d3d")
+    for number in np.flatnonzero(~classified):
+        words = REASONS.get(rows[number]["set_aside"], rows[number]["set_aside"])
+        _name(canvas, rows[number], words, shown, size=13, color="#3d3d3d")
+
+
+def line_width(cells: pd.DataFrame, factor: float) -> float:
+    """Return the width of contours, in pixels of a picture that is :data:`SHORTEST` wide.
+
+    Args:
+        cells: The classified cells.
+        factor: Such pixels for one of the photograph.
+    """
+    across = cells[["width", "height"]].to_numpy(float)
+    usual = float(np.median(across)) * factor if len(across) else USUAL_CELL
+    return LINE * float(np.clip(usual / USUAL_CELL, THINNEST, 1))
 
 
 def casings_of(probabilities: np.ndarray) -> np.ndarray:
@@ -260,7 +278,14 @@ def strip_lines(application: Application, row: Mapping) -> list[str]:
         lines.append("No cell was classified")
     if row["out_of_domain"] > 0:
         lines.append(f"{int(row['out_of_domain'])} {OUTSIDE}")
+    if counts_of(row) > MOST_NAMED:
+        lines[0] += "; too many for numbers next to them, see smears.html"
     return lines
+
+
+def counts_of(row: Mapping) -> int:
+    """Return the number of contours of a photograph."""
+    return int(row["leukocytes"] + sum(row[reason] for reason in REASONS))
 
 
 def _draw_scale(canvas: Canvas, positive: str, left: float, top: float) -> None:

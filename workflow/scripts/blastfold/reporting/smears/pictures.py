@@ -39,7 +39,9 @@ def show(path: Path, shortest: int, longest: int) -> Shown:
             side = max(source.width, source.height)
             step = side / min(side, longest)
             picture, covered = make_thumbnail(source, step * PIXELS_ACROSS_A_TILE)
-            return Shown(picture, 1 / covered)
+            # The slide was shrunk by a whole factor, perhaps by too little.
+            smaller = resized(picture, 1, longest)
+            return Shown(smaller.picture, smaller.factor / covered)
         return resized(source, shortest, longest)
 
 
