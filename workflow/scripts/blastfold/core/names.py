@@ -158,8 +158,37 @@ BOTH_CLASSES = tuple(name for name, metric in METRIC_FACTS.items() if metric.bot
 RATES = ("accuracy", "sensitivity", "specificity")
 """The metrics of one threshold that a study prints."""
 
+MACRO_AUC, TOP_TWO, CLASSWISE_ECE = "macro_auc", "top2_accuracy", "classwise_ece"
+QUADRATIC_KAPPA = "quadratic_kappa"
+CLASS_METRIC_FACTS = {
+    "accuracy": METRIC_FACTS["accuracy"],
+    "balanced_accuracy": METRIC_FACTS["balanced_accuracy"],
+    "macro_f1": Metric("Macro F1 (%)", both_classes=True),
+    "weighted_f1": METRIC_FACTS["weighted_f1"],
+    "kappa": Metric("Cohen's kappa", lower=-1.0, percent=False),
+    QUADRATIC_KAPPA: Metric("Quadratic kappa", lower=-1.0, percent=False),
+    "mcc": METRIC_FACTS["mcc"],
+    MACRO_AUC: Metric("Macro AUC (%)", both_classes=True),
+    TOP_TWO: Metric("Top-2 accuracy (%)", proportion=True),
+    CLASSWISE_ECE: Metric("Classwise calibration error (%)"),
+}
+"""Metrics over all classes of a data set with more than two, in the order of its tables; the
+predicted class is the most probable one. ``both_classes``: whether it needs images of every class.
+Other tables read the same predictions as positive classes against the rest."""
+
+OF_EACH_CLASS = ("auc", "sensitivity", "specificity", "precision", "f1")
+"""Metrics of one class against the rest in the table of classes."""
+
+FEWEST_FOR_TOP_TWO = 5
+"""The two most probable classes are reported from this number of classes on."""
+
+PRIMARY_METRICS = (*METRICS, MACRO_AUC, "macro_f1", "kappa")
+"""Metrics that an experiment may declare as its primary one. Those of :data:`METRICS` are about the
+positive classes against the rest, the others about all classes."""
+
 PRIMARY_METRIC = "auc"
-"""The metric of verdicts, unless the config names another one."""
+"""The metric of verdicts on two classes, unless the config names another one; on more it is
+:data:`MACRO_AUC`."""
 
 SHOWN_METRICS = ("auc", *RATES)
 """The metrics of tables that have no room for all."""

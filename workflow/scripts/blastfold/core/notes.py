@@ -23,6 +23,7 @@ NOTES: dict[str, tuple[str, ...]] = {
     "none_predicted_positive": (),
     "no_positive_image_and_none_predicted": (),
     "one_class_predicted": (),
+    "classes_without_images": ("absent", "classes"),
     # Detected cells.
     "no_known_leukocyte": (),
     "no_detected_leukocyte": (),

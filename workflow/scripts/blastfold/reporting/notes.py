@@ -26,6 +26,9 @@ SENTENCES = {
         "undefined: no image is of the positive class and none is predicted as positive"
     ),
     "one_class_predicted": "undefined: all images are predicted as one class",
+    "classes_without_images": (
+        "undefined: {absent:.0f} of the {classes:.0f} classes have no test image"
+    ),
     "no_known_leukocyte": "undefined: no photograph is known to have a leukocyte",
     "no_detected_leukocyte": "undefined: no leukocyte was detected",
     "research_software_not_a_diagnosis": "Research software, not a diagnosis",

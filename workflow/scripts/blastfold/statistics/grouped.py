@@ -198,9 +198,7 @@ def group_predictions(
     """
     label, probability = checked_columns(predictions)
     several = repeat_count(predictions) > 1
-    if groups is None and several and "image_id" in predictions:
-        groups = predictions["image_id"]
-    index, number = _group_index(predictions, groups)
+    index, number = group_index(predictions, groups)
     thresholds = np.broadcast_to(threshold, probability.shape)
     if not several:
         return condense(label, probability, index, number, thresholds)
@@ -230,11 +228,31 @@ def condense(
         number: Number of groups; some may have no image.
         thresholds: float64 (images,).
     """
-    predicted = probability >= thresholds
+    return condense_predicted(label, probability, probability >= thresholds, index, number)
+
+
+def condense_predicted(
+    label: np.ndarray,
+    probability: np.ndarray,
+    predicted: np.ndarray,
+    index: np.ndarray,
+    number: int,
+    tables: int = 1,
+) -> GroupedPredictions:
+    """Condense checked predictions of one repeat, of which it is known what is predicted.
+
+    Args:
+        label: int64 (images,), 0 or 1.
+        probability: float64 (images,), of the positive class.
+        predicted: bool (images,), whether the positive class is predicted.
+        index: int64 (images,), position of the image's group.
+        number: Number of groups; some may have no image.
+        tables: How many of these are held at once, which share the memory for tables of pairs.
+    """
     cell = 2 * label + predicted
     counts = np.bincount(4 * index + cell, minlength=4 * number).reshape(number, 4)
     pairs = None
-    if number * (np.count_nonzero(label == 0) + np.count_nonzero(label)) <= _PAIR_TABLE_LIMIT:
+    if number * len(label) <= _PAIR_TABLE_LIMIT // tables:
         pairs = _pair_table(label, probability, index, number)
     return GroupedPredictions(
         label, probability, predicted, index, number, counts.astype(np.float64), pairs
@@ -256,11 +274,11 @@ def checked_columns(predictions: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     if len(predictions) == 0:
         raise InputError("predictions: no rows, expected one row per image")
     label = pd.to_numeric(predictions["label"], errors="coerce").to_numpy(np.float64)
-    _reject(predictions, ~np.isin(label, (0, 1)), "label", "0 (negative) or 1 (positive)")
+    reject(predictions, ~np.isin(label, (0, 1)), "label", "0 (negative) or 1 (positive)")
     probability = pd.to_numeric(predictions["probability"], errors="coerce")
     probability = probability.to_numpy(np.float64)
     invalid = ~((probability >= 0) & (probability <= 1))
-    _reject(predictions, invalid, "probability", "a number from 0 to 1")
+    reject(predictions, invalid, "probability", "a number from 0 to 1")
     return label.astype(np.int64), probability
 
 
@@ -301,19 +319,35 @@ def bootstrap_weights(
     return weights
 
 
-def _group_index(predictions: pd.DataFrame, groups: Sequence | None) -> tuple[np.ndarray, int]:
+def group_index(predictions: pd.DataFrame, groups: Sequence | None) -> tuple[np.ndarray, int]:
+    """Return the position of every row's group, int64 (rows,), and the number of groups.
+
+    Args:
+        predictions: One row per image, or per image and repeat.
+        groups: See :func:`group_predictions`.
+
+    Raises:
+        InputError: A row has no group, or there are fewer groups than rows.
+    """
+    if groups is None and repeat_count(predictions) > 1 and "image_id" in predictions:
+        groups = predictions["image_id"]
     if groups is None:
         return np.arange(len(predictions)), len(predictions)
     groups = pd.Series(np.asarray(groups))
     if len(groups) != len(predictions):
         raise InputError(f"groups: {len(groups)} values for {len(predictions)} predictions")
     missing = (groups.isna() | (groups.astype(str) == "")).to_numpy()
-    _reject(predictions.assign(group=groups.to_numpy()), missing, "group", "a group of its own")
+    reject(predictions.assign(group=groups.to_numpy()), missing, "group", "a group of its own")
     index, names = pd.factorize(groups)
     return index.astype(np.int64), len(names)
 
 
-def _reject(predictions: pd.DataFrame, invalid: np.ndarray, column: str, expected: str) -> None:
+def reject(predictions: pd.DataFrame, invalid: np.ndarray, column: str, expected: str) -> None:
+    """Refuse predictions with invalid rows.
+
+    Raises:
+        InputError: Names the column, what is expected, and some of the images.
+    """
     if not invalid.any():
         return
     rows = predictions[invalid]

@@ -18,6 +18,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from blastfold.core.names import BOTH_CLASSES
 from blastfold.core.notes import join_notes, make_note
+from blastfold.statistics.class_formulas import EVERY_CLASS
 from blastfold.statistics.grouped import GroupedPredictions
 from blastfold.statistics.metrics import metric_bounds, metric_values
 
@@ -78,13 +79,13 @@ def spread(changes: np.ndarray, parts: list[np.ndarray], size_power: float = VAL
 
     The variance of a group's sum grows with its images to a power between 1 (independent
     images; Kish 1965) and 2 (identical ones; Carter, Schnepel and Steigerwald 2017). Where a
-    metric has a part from positives and one from negatives, the parts are joined as by Welch (1947)
-    and Satterthwaite (1946).
+    metric has a part from positives and one from negatives, or one from each class, the parts are
+    joined as by Welch (1947) and Satterthwaite (1946).
 
     Args:
         changes: float64 (groups,), the value without a group minus the full value; NaN (the
             metric is undefined without the group) counts as no change.
-        parts: One or two arrays (groups,) of how many images each group contributes, see
+        parts: One or more arrays (groups,) of how many images each group contributes, see
             :func:`contributions`.
         size_power: The power by which the degrees of freedom weigh the sizes of groups,
             :data:`VALUE_POWER` or :data:`DIFFERENCE_POWER`.
@@ -99,7 +100,7 @@ def spread(changes: np.ndarray, parts: list[np.ndarray], size_power: float = VAL
         return Spread(np.nan, np.nan, min(_effective_groups(part, size_power) for part in parts))
     standard_error = float(np.sqrt((contributing - 1) / contributing * squares.sum()))
     effective = _effective_groups(together, size_power)
-    if len(parts) == 2 and squares.any():
+    if len(parts) > 1 and squares.any():
         shares = np.array([part / part.sum() for part in parts])
         variances = (shares / np.maximum(shares.sum(axis=0), 1e-300) * squares).sum(axis=1)
         freedom = [max(_effective_groups(part, size_power) - 1, 1.0) for part in parts]
@@ -114,12 +115,16 @@ def contributions(metric: str, counts: np.ndarray) -> list[np.ndarray]:
 
     Args:
         metric: A name of ``metrics.METRICS``.
-        counts: (groups, 4) cells of the confusion matrix of every group.
+        counts: (groups, 4) cells of the confusion matrix of every group, or (groups, n, 4) of n
+            classes, each against the rest.
 
     Returns:
         Arrays (groups,): one, or one of the positives and one of the negatives where the metric
-        needs both classes.
+        needs both classes; of n classes one of each class where it needs every class.
     """
+    if counts.ndim == 3:
+        of_class = counts[:, :, 2:].sum(axis=2).T
+        return list(of_class) if metric in EVERY_CLASS else [of_class.sum(axis=0)]
     negatives, positives = counts[:, :2].sum(axis=1), counts[:, 2:].sum(axis=1)
     if metric in BOTH_CLASSES:
         return [positives, negatives]

@@ -4,7 +4,8 @@ Every metric is a function of five totals: the four cells of the confusion matri
 number of (positive, negative) pairs of images that the probability puts in the right order.
 Totals add up over groups of images, so that a bootstrap of whole groups is one matrix product.
 
-The positive class is the last one of a data set. A metric without a value is undefined, with a
+These are the metrics of two classes, or of the positive classes of more against the rest. Totals of
+more than two classes go to :mod:`blastfold.statistics.class_formulas`. A metric without a value is undefined, with a
 reason (:func:`undefined_reason`); no value is put in its place.
 """
 
@@ -12,8 +13,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from blastfold.core.names import BOTH_CLASSES, CELLS, METRIC_FACTS
+from blastfold.core.names import BOTH_CLASSES, CELLS, CLASS_METRIC_FACTS, METRIC_FACTS
 from blastfold.core.notes import make_note
+from blastfold.statistics.class_formulas import (
+    CLASS_TOTALS,
+    class_metric_values,
+    undefined_class_reason,
+)
 
 TOTALS = (*CELLS, "ordered_pairs")
 """Names of the last axis of a totals array."""
@@ -27,19 +33,22 @@ def metric_values(metric: str, totals: np.ndarray) -> np.ndarray:
             of both classes weighted by their images (the ranking of the C-NMC challenge); ``auc``
             counts a tie as half a pair (Mann-Whitney).
         totals: Numbers of shape (..., 5) in the order of :data:`TOTALS`; weighted counts are
-            allowed.
+            allowed. Of n classes (..., n, 7), see
+            :func:`blastfold.statistics.class_formulas.class_metric_values`.
 
     Returns:
         float64 of shape (...), a fraction (mcc: -1 to 1); NaN where the metric is undefined,
         see :func:`undefined_reason`.
     """
     totals = np.asarray(totals, dtype=np.float64)
+    if totals.shape[-1] == len(CLASS_TOTALS):
+        return class_metric_values(metric, totals)
     return _FORMULAS[metric](*np.moveaxis(totals, -1, 0))
 
 
 def metric_bounds(metric: str) -> tuple[float, float]:
     """Return the smallest and the largest value a metric can take."""
-    return METRIC_FACTS[metric].lower, 1.0
+    return (CLASS_METRIC_FACTS | METRIC_FACTS)[metric].lower, 1.0
 
 
 def undefined_reason(metric: str, totals: np.ndarray) -> str:
@@ -47,11 +56,13 @@ def undefined_reason(metric: str, totals: np.ndarray) -> str:
 
     Args:
         metric: One of :data:`blastfold.core.names.METRICS`.
-        totals: Shape (5,), see :data:`TOTALS`.
+        totals: Shape (5,), see :data:`TOTALS`, or (n, 7) of n classes.
 
     Returns:
         A stored note (see :mod:`blastfold.core.notes`), empty where the metric is defined.
     """
+    if np.ndim(totals) == 2:
+        return undefined_class_reason(metric, totals)
     if not np.isnan(metric_values(metric, totals)):
         return ""
     true_negative, false_positive, false_negative, true_positive = totals[:4]
@@ -74,8 +85,11 @@ def proportion_counts(metric: str, totals: np.ndarray) -> tuple[float, float]:
 
     Args:
         metric: One of :data:`blastfold.core.names.PROPORTIONS`.
-        totals: Shape (5,), see :data:`TOTALS`.
+        totals: Shape (5,), see :data:`TOTALS`, or (n, 7) of n classes.
     """
+    if np.ndim(totals) == 2:
+        images = float(totals[0, :4].sum())
+        return float(metric_values(metric, totals)) * images, images
     true_negative, false_positive, false_negative, true_positive = totals[:4]
     return {
         "accuracy": (true_positive + true_negative, totals[:4].sum()),
