@@ -167,7 +167,7 @@ CLASS_METRIC_FACTS = {
     "weighted_f1": METRIC_FACTS["weighted_f1"],
     "kappa": Metric("Cohen's kappa", lower=-1.0, percent=False),
     QUADRATIC_KAPPA: Metric("Quadratic kappa", lower=-1.0, percent=False),
-    "mcc": METRIC_FACTS["mcc"],
+    "mcc": METRIC_FACTS["mcc"]._replace(both_classes=False),
     MACRO_AUC: Metric("Macro AUC (%)", both_classes=True),
     TOP_TWO: Metric("Top-2 accuracy (%)", proportion=True),
     CLASSWISE_ECE: Metric("Classwise calibration error (%)"),
@@ -182,9 +182,11 @@ OF_EACH_CLASS = ("auc", "sensitivity", "specificity", "precision", "f1")
 FEWEST_FOR_TOP_TWO = 5
 """The two most probable classes are reported from this number of classes on."""
 
-PRIMARY_METRICS = (*METRICS, MACRO_AUC, "macro_f1", "kappa")
+OVER_CLASSES = (MACRO_AUC, "macro_f1", "kappa")
+PRIMARY_METRICS = (*METRICS, *OVER_CLASSES)
 """Metrics that an experiment may declare as its primary one. Those of :data:`METRICS` are about the
-positive classes against the rest, the others about all classes."""
+positive classes against the rest, those of :data:`OVER_CLASSES` about all classes of more than
+two."""
 
 PRIMARY_METRIC = "auc"
 """The metric of verdicts on two classes, unless the config names another one; on more it is

@@ -14,7 +14,14 @@ import pandas as pd
 
 from blastfold.core.fold_table import ratio_of_test_to_train
 from blastfold.core.group_table import note_unknown, read_groups
-from blastfold.core.names import FOLDS, METRICS, POOLED, PRIMARY_METRIC, PROCEDURE
+from blastfold.core.names import (
+    FOLDS,
+    METRICS,
+    POOLED,
+    PRIMARY_METRIC,
+    PRIMARY_METRICS,
+    PROCEDURE,
+)
 from blastfold.core.noted_tables import write_noted
 from blastfold.core.notes import join_notes, make_note
 from blastfold.core.predictions import read_test_predictions
@@ -158,7 +165,7 @@ def comparison_table(
     table.loc[equal, "note"] = [
         join_notes(note, make_note("no_odds_ratio")) for note in table.loc[equal, "note"]
     ]
-    order = table["metric"].map(METRICS.index)
+    order = table["metric"].map(PRIMARY_METRICS.index)
     return table.iloc[np.argsort(order, kind="stable")].reset_index(drop=True)[
         list(COMPARISON_COLUMNS)
     ]

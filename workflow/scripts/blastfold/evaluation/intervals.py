@@ -19,7 +19,14 @@ from blastfold.core.noted_tables import write_noted
 from blastfold.core.notes import join_notes, make_note
 from blastfold.core.predictions import read_test_predictions
 from blastfold.core.seeds import generator
-from blastfold.statistics.grouped import bootstrap_weights, group_predictions, repeat_count
+from blastfold.evaluation.metrics import measured_metrics
+from blastfold.statistics.class_grouped import group_classes
+from blastfold.statistics.grouped import (
+    GroupedPredictions,
+    bootstrap_weights,
+    group_predictions,
+    repeat_count,
+)
 from blastfold.statistics.intervals import RESAMPLES, Interval, confidence_limits, interval
 from blastfold.statistics.metrics import metric_values, undefined_reason
 from blastfold.statistics.pairing import pair_groups
@@ -85,7 +92,8 @@ def interval_table(
     several: the corrected resampled t interval.
 
     Args:
-        tested: Test predictions: image_id, fold, label, probability.
+        tested: Test predictions: image_id, fold, label, probability; of more than two classes also
+            class_label and the probability of each, for the metrics over all classes.
         groups: Leakage group by image_id.
         ratio: Test images per training image of a fold.
         random_generator: For the bootstrap.
@@ -103,7 +111,9 @@ def interval_table(
     images = round(len(tested) / repeats)
     quoted = CROSSED if tested["fold"].nunique() > 1 else BY_GROUP
     rows = []
-    for metric in METRICS:
+    for metric in measured_metrics(tested):
+        if metric not in METRICS and isinstance(grouped, GroupedPredictions):
+            grouped = group_classes(tested, group)
         value = float(metric_values(metric, grouped.totals()))
         reason = undefined_reason(metric, grouped.totals())
         size = (LEVEL, images, grouped.groups)

@@ -15,6 +15,7 @@ from blastfold.core.names import (
     CELLS,
     MEAN,
     METRICS,
+    OVER_CLASSES,
     POOLED,
     SD,
     fold_scope,
@@ -23,8 +24,14 @@ from blastfold.core.names import (
     repeat_scopes,
 )
 from blastfold.core.notes import make_note
-from blastfold.core.predictions import class_pair, mark_positive, read_test_predictions
+from blastfold.core.predictions import (
+    class_pair,
+    mark_positive,
+    predicted_classes,
+    read_test_predictions,
+)
 from blastfold.core.tables import read_text_table, write_table
+from blastfold.statistics.class_grouped import group_classes
 from blastfold.statistics.grouped import group_predictions, repeat_count
 from blastfold.statistics.metrics import metric_values, undefined_reason
 
@@ -128,19 +135,28 @@ def count_totals(images: pd.DataFrame) -> np.ndarray:
     return group_predictions(images, np.zeros(len(images))).totals()
 
 
+def measured_metrics(images: pd.DataFrame) -> tuple[str, ...]:
+    """Return the metrics of predictions; of more than two classes also those over all classes."""
+    return (*METRICS, *OVER_CLASSES) if len(predicted_classes(images)) > 2 else METRICS
+
+
 def compute_metrics(images: pd.DataFrame) -> dict[str, tuple[float, str]]:
-    """Compute every metric at the threshold 0.5.
+    """Compute every metric at the threshold 0.5, or of the most probable class.
 
     Args:
-        images: label (0 negative, 1 positive) and probability (of the positive class).
+        images: label (0 negative, 1 positive) and probability (of the positive class); of more than
+            two classes class_label and the probability of each.
 
     Returns:
-        Value and note by metric. A value that is not defined is NaN, and the note gives the reason.
+        Value and note by metric of :func:`measured_metrics`. A value that is not defined is NaN,
+        and the note gives the reason.
     """
-    totals = count_totals(images)
+    totals = dict.fromkeys(METRICS, count_totals(images))
+    if over := measured_metrics(images)[len(METRICS) :]:
+        totals |= dict.fromkeys(over, group_classes(images, np.zeros(len(images))).totals())
     return {
-        metric: (float(metric_values(metric, totals)), undefined_reason(metric, totals))
-        for metric in METRICS
+        metric: (float(metric_values(metric, own)), undefined_reason(metric, own))
+        for metric, own in totals.items()
     }
 
 
@@ -156,7 +172,7 @@ def metrics_table(tested: pd.DataFrame) -> pd.DataFrame:
         rows += [(scope, metric, value, note) for metric, (value, note) in values.items()]
     table = pd.DataFrame(rows, columns=["scope", "metric", "value", "note"])
     folds = table[table["scope"].isin(fold_scopes(table["scope"]))]
-    summary = [_summarise(folds, metric) for metric in METRICS]
+    summary = [_summarise(folds, metric) for metric in measured_metrics(tested)]
     summary = pd.DataFrame([row for pair in summary for row in pair], columns=table.columns)
     summary = summary.sort_values("scope", kind="stable")
     repeats = table[table["scope"].isin(repeat_scopes(table["scope"]))]
@@ -165,7 +181,19 @@ def metrics_table(tested: pd.DataFrame) -> pd.DataFrame:
 
 
 def _summarise(folds: pd.DataFrame, metric: str) -> list[tuple[str, str, float, str]]:
-    rows = folds[folds["metric"] == metric]
+    return summarise_folds(folds[folds["metric"] == metric], metric)
+
+
+def summarise_folds(rows: pd.DataFrame, metric: str) -> list[tuple[str, str, float, str]]:
+    """Return the mean and the standard deviation of one metric over folds.
+
+    Args:
+        rows: value and note of every fold.
+        metric: Name of the metric.
+
+    Returns:
+        Two tuples of scope, metric, value and note.
+    """
     values, note = rows["value"].dropna(), ""
     if 0 < len(values) < len(rows):
         note = make_note("defined_folds", len(values), len(rows))

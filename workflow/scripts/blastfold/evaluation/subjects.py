@@ -22,7 +22,7 @@ from blastfold.core.names import (
 )
 from blastfold.core.noted_tables import require_notes, write_noted
 from blastfold.core.notes import join_notes, make_note
-from blastfold.core.predictions import predicted_classes, read_test_predictions
+from blastfold.core.predictions import class_pair, read_test_predictions
 from blastfold.core.tables import write_table
 from blastfold.core.units import BOTH_CLASSES, SCORES, units_of
 from blastfold.statistics.units import (
@@ -69,7 +69,7 @@ def evaluate_units(
             measured = note_unknown(measured, [groups], tested["image_id"])
         units.append(of_level.assign(level=level))
         results.append(measured.assign(level=level))
-    listed = with_classes(pd.concat(units, ignore_index=True), predicted_classes(tested))
+    listed = with_classes(pd.concat(units, ignore_index=True), class_pair(tested))
     require_notes(listed)
     write_table(listed, outputs[UNITS])
     table = pd.concat(results, ignore_index=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from blastfold.core.group_table import note_unknown, read_groups
-from blastfold.core.names import SHOWN_METRICS
+from blastfold.core.names import MACRO_AUC, SHOWN_METRICS
 from blastfold.core.noted_tables import write_noted
 from blastfold.core.predictions import read_test_predictions
 from blastfold.evaluation.intervals import LEVEL
@@ -68,7 +68,7 @@ def component_table(runs: Sequence[Mapping], scores: Sequence[RepeatedScores]) -
         main = runs[twin if run is None else run]
         names = {"model": main["model"], "protocol": main["protocol"]}
         names["seeds_protocol"] = "" if twin is None or run is None else runs[twin]["protocol"]
-        for metric in SHOWN_METRICS:
+        for metric in (*SHOWN_METRICS, *over_classes(scores[twin if run is None else run])):
             pair = [None if one is None else summarise(metric, one) for one in (drawn, same)]
             quoted = pair[0] or pair[1]
             facts = {"metric": metric, "value": quoted.value}
@@ -80,6 +80,12 @@ def component_table(runs: Sequence[Mapping], scores: Sequence[RepeatedScores]) -
                 row |= {"component": part.component, "degrees_of_freedom": part.freedom}
                 rows.append({**names, **facts, **row, "note": part.note})
     return pd.DataFrame(rows, columns=list(COMPONENT_COLUMNS))
+
+
+def over_classes(scores: RepeatedScores) -> tuple[str, ...]:
+    """Return the metrics over all classes of which the variance is taken apart; none of two."""
+    probability = scores.class_probability
+    return (MACRO_AUC,) if probability is not None and probability.shape[1] > 2 else ()
 
 
 def _joined(runs: Sequence[Mapping]) -> list[tuple[int | None, int | None]]:

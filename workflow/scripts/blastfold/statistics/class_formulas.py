@@ -53,7 +53,7 @@ def undefined_class_reason(metric: str, totals: np.ndarray) -> str:
     """
     if not np.isnan(class_metric_values(metric, totals)):
         return ""
-    true, called, images = _margins(np.asarray(totals, dtype=np.float64))
+    true, _, images = _margins(np.asarray(totals, dtype=np.float64))
     if images == 0:
         return make_note("no_images")
     if metric in EVERY_CLASS:

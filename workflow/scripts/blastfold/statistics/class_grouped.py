@@ -6,19 +6,21 @@ the same totals.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from blastfold.core.errors import InputError
+from blastfold.core.names import METRICS, THRESHOLD
 from blastfold.core.predictions import PREFIX, predicted_classes
 from blastfold.statistics.grouped import (
     GroupedPredictions,
     RepeatedPredictions,
     condense_predicted,
     group_index,
+    group_predictions,
     reject,
     repeat_count,
 )
@@ -48,6 +50,7 @@ class GroupedClasses:
     groups: int
     of_class: tuple[GroupedPredictions, ...]
     sums: np.ndarray
+    _resampled: list = field(default_factory=list, repr=False, compare=False)
 
     @cached_property
     def counts(self) -> np.ndarray:
@@ -64,9 +67,15 @@ class GroupedClasses:
             float64 (resamples, n, 7), or (n, 7) without weights; see
             :data:`blastfold.statistics.class_formulas.CLASS_TOTALS`.
         """
+        # Many metrics and methods ask for the totals of the same resamples.
+        if self._resampled and self._resampled[0] is weights:
+            return self._resampled[1]
         pairs = np.stack([one.totals(weights) for one in self.of_class], axis=-2)
         given = np.ones(self.groups) if weights is None else np.asarray(weights, np.float64)
-        return np.concatenate([pairs, np.tensordot(given, self.sums, axes=1)], axis=-1)
+        totals = np.concatenate([pairs, np.tensordot(given, self.sums, axes=1)], axis=-1)
+        if weights is not None:
+            self._resampled[:] = weights, totals
+        return totals
 
     def totals_without_one(self, weights: np.ndarray | None = None) -> np.ndarray:
         """Sum the totals with one copy of each group left out in turn.
@@ -110,6 +119,29 @@ def group_classes(predictions: pd.DataFrame, groups: Sequence | None = None) -> 
     held = np.zeros((number, probability.shape[1], 2))
     np.add.at(held, (index, label), sums)
     return GroupedClasses(label, predicted, index, number, of_class, held / len(repeats))
+
+
+def condense_for(
+    metric: str,
+    predictions: pd.DataFrame,
+    groups: Sequence | None = None,
+    threshold: float | np.ndarray = THRESHOLD,
+) -> GroupedPredictions | GroupedClasses:
+    """Condense predictions in the way that a metric needs.
+
+    Args:
+        metric: One of :data:`blastfold.core.names.PRIMARY_METRICS`.
+        predictions: See :func:`blastfold.statistics.grouped.group_predictions` and, for
+            :data:`blastfold.core.names.OVER_CLASSES`, :func:`group_classes`.
+        groups: The group of every row; every image is its own group when None.
+        threshold: For metrics of two sides.
+
+    Raises:
+        InputError: As these functions.
+    """
+    if metric in METRICS:
+        return group_predictions(predictions, groups, threshold)
+    return group_classes(predictions, groups)
 
 
 def checked_classes(predictions: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ from scipy import stats
 from blastfold.core.errors import InputError
 from blastfold.core.names import THRESHOLD
 from blastfold.core.notes import join_notes, make_note
-from blastfold.statistics.grouped import group_predictions
+from blastfold.statistics.class_grouped import condense_for
 from blastfold.statistics.metrics import metric_values, undefined_reason
 
 
@@ -42,7 +42,7 @@ def fold_values(
     """Compute a metric in every fold.
 
     Args:
-        metric: A name of ``metrics.METRICS``.
+        metric: A name of :data:`blastfold.core.names.PRIMARY_METRICS`.
         predictions: Columns ``fold``, ``label``, ``probability`` (and ``image_id``).
         threshold: A number, or one for every row.
 
@@ -59,7 +59,7 @@ def fold_values(
     for fold, part in predictions.groupby("fold", sort=True).indices.items():
         # One group holds the whole fold: its totals are all that a value needs.
         whole = np.zeros(len(part))
-        totals = group_predictions(predictions.iloc[part], whole, thresholds[part]).totals()
+        totals = condense_for(metric, predictions.iloc[part], whole, thresholds[part]).totals()
         value = float(metric_values(metric, totals))
         rows.append((fold, len(part), value, undefined_reason(metric, totals)))
     return pd.DataFrame(rows, columns=["fold", "images", "value", "note"])

@@ -14,14 +14,14 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from blastfold.core.errors import InputError
-from blastfold.core.names import METRICS, PROPORTIONS, THRESHOLD
+from blastfold.core.names import PRIMARY_METRICS, PROPORTIONS, THRESHOLD, TOP_TWO
 from blastfold.core.notes import join_notes, make_note
+from blastfold.statistics.class_grouped import GroupedClasses, condense_for
 from blastfold.statistics.delong import estimate_areas
 from blastfold.statistics.folds import corrected_resampled_t, fold_values
 from blastfold.statistics.grouped import (
     GroupedPredictions,
     bootstrap_weights,
-    group_predictions,
     repeat_count,
 )
 from blastfold.statistics.jackknife import (
@@ -85,8 +85,9 @@ def interval(
     """Compute a metric of pooled predictions with its confidence interval.
 
     Args:
-        metric: A name of ``metrics.METRICS``.
-        predictions: One row per image: ``label``, ``probability`` (``image_id``, ``fold``).
+        metric: A name of :data:`blastfold.core.names.PRIMARY_METRICS`.
+        predictions: One row per image: ``label``, ``probability`` (``image_id``, ``fold``); for
+            metrics over classes see :func:`blastfold.statistics.class_grouped.group_classes`.
         groups: The group of every row, for instance its subject; None when every image is
             independent of the others.
         method: One of :data:`METHODS` or ``auto``: without groups Wilson for proportions,
@@ -104,9 +105,9 @@ def interval(
         InputError: For an unknown metric or method, one that does not fit the metric, or
             invalid predictions.
     """
-    if metric not in METRICS:
-        raise InputError(f"metric: got '{metric}', expected one of {', '.join(METRICS)}")
-    grouped = group_predictions(predictions, groups, threshold)
+    if metric not in PRIMARY_METRICS:
+        raise InputError(f"metric: got '{metric}', expected one of {', '.join(PRIMARY_METRICS)}")
+    grouped = condense_for(metric, predictions, groups, threshold)
     if method == "auto":
         independent = grouped.groups == len(predictions)
         method = "wilson" if independent and metric in PROPORTIONS else "jackknife-t"
@@ -130,7 +131,7 @@ def interval(
 
 def confidence_limits(
     metric: str,
-    grouped: GroupedPredictions,
+    grouped: GroupedPredictions | GroupedClasses,
     method: str,
     level: float = 0.95,
     weights: np.ndarray | None = None,
@@ -139,7 +140,8 @@ def confidence_limits(
 
     Args:
         metric: A name of ``metrics.METRICS``.
-        grouped: From ``grouped.group_predictions``; may serve many metrics and methods.
+        grouped: From ``grouped.group_predictions``, or ``class_grouped.group_classes`` for metrics
+            over all classes; may serve many metrics and methods.
         method: One of :data:`METHODS` but ``corrected-t``.
         level: Confidence level.
         weights: From ``grouped.bootstrap_weights``, for the bootstrap methods.
@@ -158,7 +160,7 @@ def confidence_limits(
 
 
 def _wilson(metric: str, grouped: GroupedPredictions, level: float) -> Limits:
-    if metric not in PROPORTIONS:
+    if metric not in (*PROPORTIONS, TOP_TWO):
         raise InputError(f"method 'wilson' is for {', '.join(PROPORTIONS)}, got '{metric}'")
     hits, trials = proportion_counts(metric, grouped.totals())
     lower, upper = proportion_confint(hits, trials, alpha=1 - level, method="wilson")

@@ -5,8 +5,8 @@ number of (positive, negative) pairs of images that the probability puts in the 
 Totals add up over groups of images, so that a bootstrap of whole groups is one matrix product.
 
 These are the metrics of two classes, or of the positive classes of more against the rest. Totals of
-more than two classes go to :mod:`blastfold.statistics.class_formulas`. A metric without a value is undefined, with a
-reason (:func:`undefined_reason`); no value is put in its place.
+more than two classes go to :mod:`blastfold.statistics.class_formulas`. A metric without a value is
+undefined, with a reason (:func:`undefined_reason`); no value is put in its place.
 """
 
 from collections.abc import Callable

@@ -26,7 +26,7 @@ class Estimate:
     """A metric of a training procedure with an interval for each target.
 
     Attributes:
-        metric: A name of :data:`blastfold.core.names.METRICS`.
+        metric: A name of :data:`blastfold.core.names.PRIMARY_METRICS`.
         value: Mean over repeats.
         networks_lower: Lower end of the interval for these networks on new subjects.
         networks_upper: Its upper end.
@@ -57,7 +57,7 @@ class Verdict:
     """The difference of a metric between two training procedures.
 
     Attributes:
-        metric: A name of :data:`blastfold.core.names.METRICS`.
+        metric: A name of :data:`blastfold.core.names.PRIMARY_METRICS`.
         first: The first procedure's value.
         second: The second procedure's value.
         difference: First minus second.
@@ -98,7 +98,7 @@ def estimate_procedure(
     """Estimate a metric of a training procedure with both intervals.
 
     Args:
-        metric: A name of :data:`blastfold.core.names.METRICS`.
+        metric: A name of :data:`blastfold.core.names.PRIMARY_METRICS`.
         predictions: Test predictions, see :func:`blastfold.statistics.repeated.repeated_scores`.
         groups: The group of every image, indexed by image_id, or None.
         test_to_train: Test images per training image of a fold; that of folds without a
@@ -150,7 +150,7 @@ def compare_procedures(
     """Test whether two training procedures differ in a metric.
 
     Args:
-        metric: A name of :data:`blastfold.core.names.METRICS`.
+        metric: A name of :data:`blastfold.core.names.PRIMARY_METRICS`.
         first: Test predictions of one, see
             :func:`blastfold.statistics.repeated.repeated_scores`.
         second: Those of the other. Repeats of the same folds are paired; repeats of other

@@ -39,7 +39,7 @@ from blastfold.statistics.jackknife import (
     few_groups_note,
     spread,
 )
-from blastfold.statistics.repeated import Summary
+from blastfold.statistics.repeated import RANKED, Summary
 
 FEWEST_FOLDS = 3
 """A verdict from the folds of one training each needs at least this many."""
@@ -105,7 +105,7 @@ def variance(
     ratio = test_to_train or 1 / max(summary.folds - 1, 1)
     if summary.complete and summary.repeats > 1:
         stable, overlap, between = _with_repeats(summary, groups, ratio)
-        if not difference and summary.metric != "auc":
+        if not difference and summary.metric not in RANKED:
             overlap /= 2
         total, freedom = satterthwaite(
             (stable + overlap, measured.degrees_of_freedom), (between, summary.repeats - 1)

@@ -5,16 +5,21 @@ of the repeat moves with the images of the group. Influences of one repeat sum t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from blastfold.core.errors import InputError
-from blastfold.core.names import CELLS, THRESHOLD
+from blastfold.core.names import CELLS, MACRO_AUC, METRICS, THRESHOLD
+from blastfold.core.predictions import PREFIX, predicted_classes
+from blastfold.statistics.class_formulas import CLASS_TOTALS
 from blastfold.statistics.grouped import placements
 from blastfold.statistics.jackknife import contributions
 from blastfold.statistics.metrics import metric_values
+
+RANKED = ("auc", MACRO_AUC)
+"""Metrics of the order of probabilities, which have no threshold and predict no class."""
 
 _STEP = 1e-6
 """Relative step of the derivative of a metric by its totals."""
@@ -33,6 +38,8 @@ class RepeatedScores:
         repeat: int64 (rows,), 0 to repeats - 1.
         fold: int64 (rows,), number of the fold among all folds of all repeats.
         left_out: Number of rows without a valid probability, which are not in the arrays.
+        class_label: int64 (rows,), index of the class; None where classes are not known.
+        class_probability: float64 (rows, classes), or None.
     """
 
     label: np.ndarray
@@ -43,6 +50,8 @@ class RepeatedScores:
     repeat: np.ndarray
     fold: np.ndarray
     left_out: int = 0
+    class_label: np.ndarray | None = None
+    class_probability: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -50,13 +59,13 @@ class Summary:
     """A metric of a procedure, or a difference of two, by repeat, fold and group.
 
     Attributes:
-        metric: A name of :data:`blastfold.core.names.METRICS`.
+        metric: A name of :data:`blastfold.core.names.PRIMARY_METRICS`.
         value: Mean over repeats.
         values: float64 (repeats,), NaN where undefined.
         fold_values: float64 (folds of all repeats,), NaN where undefined.
         influence: float64 (repeats, groups), 0 for a group that a repeat does not test.
         names: (groups,) names of the groups.
-        parts: One or two arrays (groups,) of images, see
+        parts: One or more arrays (groups,) of images, see
             :func:`blastfold.statistics.jackknife.contributions`.
         folds: Number of folds per repeat.
         complete: Whether every repeat tests the same images, each once.
@@ -91,8 +100,9 @@ def repeated_scores(
 
     Args:
         predictions: Columns ``image_id``, ``label`` (0 or 1), ``probability`` and, where there are
-            several, ``repeat``, ``fold`` and ``group``. Rows without a probability from 0 to 1 are
-            left out and counted.
+            several, ``repeat``, ``fold`` and ``group``; for metrics over all classes
+            ``class_label`` and ``probability_<class>`` of every class. Rows without a probability
+            from 0 to 1 are left out and counted.
         groups: The group of every image, indexed by image_id, or one value per row; the column
             ``group`` when None; every image is its own group without it.
 
@@ -119,6 +129,7 @@ def repeated_scores(
     if table.duplicated(["repeat", "fold", "image_id"]).any():
         raise InputError("predictions: an image is twice in a fold, expected one row per image")
     group, names = pd.factorize(table["group"], sort=True)
+    classes = [PREFIX + name for name in predicted_classes(table)] if "class_label" in table else []
     return RepeatedScores(
         table["label"].to_numpy(np.int64),
         table["probability"].to_numpy(np.float64),
@@ -128,6 +139,8 @@ def repeated_scores(
         pd.factorize(table["repeat"])[0],
         table.groupby(["repeat", "fold"], sort=True).ngroup().to_numpy(),
         int((~valid).sum()),
+        table["class_label"].to_numpy(np.int64) if classes else None,
+        table[classes].to_numpy(np.float64) if classes else None,
     )
 
 
@@ -137,17 +150,22 @@ def summarise(metric: str, scores: RepeatedScores) -> Summary:
     The value of a repeat is the metric of its test images. The AUC is the mean of the folds: the
     networks of different folds have scales of their own, and an AUC over all of them mixes these
     (LeDell, Petersen and van der Laan 2015, section 2). Influences are of the pooled images of a
-    repeat, where each group meets all images of the other class.
+    repeat, where each group meets all images of the other class. The macro AUC is the mean of the
+    classes' AUCs, each against the rest.
 
     Args:
-        metric: A name of :data:`blastfold.core.names.METRICS`.
+        metric: A name of :data:`blastfold.core.names.PRIMARY_METRICS`.
         scores: From :func:`repeated_scores`.
 
     Returns:
         The summary; values are NaN where the metric is undefined.
+
+    Raises:
+        InputError: For a metric over all classes of scores without classes.
     """
-    repeats = _count(scores.repeat)
-    folds = _count(scores.fold)
+    if metric not in METRICS:
+        return _summarise_classes(metric, scores)
+    repeats, folds = _count(scores.repeat), _count(scores.fold)
     repeat_of_fold = np.zeros(folds, dtype=np.int64)
     repeat_of_fold[scores.fold] = scores.repeat
     fold_totals = _totals(scores, scores.fold, folds, ordered=metric == "auc")
@@ -218,6 +236,53 @@ def mean_of(summaries: Sequence[Summary]) -> Summary:
     )
 
 
+def _summarise_classes(metric: str, scores: RepeatedScores) -> Summary:
+    """Compute a metric over all classes by repeat and fold, see :func:`summarise`."""
+    label, probability = scores.class_label, scores.class_probability
+    if label is None or probability is None:
+        raise InputError(f"predictions: '{metric}' needs the column 'class_label' and classes")
+    counts = _class_totals(scores, scores.group, len(scores.names))[..., : len(CELLS)]
+    parts = contributions(metric, counts)
+    if metric == MACRO_AUC:
+        sides = [
+            replace(scores, label=(label == place).astype(np.int64), probability=of_class)
+            for place, of_class in enumerate(probability.T)
+        ]
+        return replace(
+            mean_of([summarise("auc", side) for side in sides]), metric=metric, parts=parts
+        )
+    repeats, folds = _count(scores.repeat), _count(scores.fold)
+    values, influence = np.full(repeats, np.nan), np.zeros((repeats, len(scores.names)))
+    for repeat in range(repeats):
+        totals = _class_totals(scores, scores.group, len(scores.names), scores.repeat == repeat)
+        whole = totals.sum(axis=0)
+        values[repeat] = metric_values(metric, whole)
+        gradient = _gradient(metric, whole)
+        influence[repeat] = np.nan_to_num(totals.reshape(len(totals), -1) @ gradient)
+    fold_values = np.empty(0)
+    if folds:
+        fold_values = metric_values(metric, _class_totals(scores, scores.fold, folds))
+    complete, same = _layout(scores, repeats)
+    sizes = (folds / repeats if repeats else 0.0, complete, same, _count(scores.image))
+    return Summary(
+        *(metric, _mean(values), values, fold_values, influence, scores.names, parts, *sizes),
+        scores.left_out,
+    )
+
+
+def _class_totals(
+    scores: RepeatedScores, part: np.ndarray, number: int, rows: np.ndarray | slice = slice(None)
+) -> np.ndarray:
+    """Return the confusion cells of every part and class, as totals without the other sums."""
+    label, called = scores.class_label[rows], scores.class_probability[rows].argmax(axis=1)
+    classes = scores.class_probability.shape[1]
+    totals = np.zeros((number, classes, len(CLASS_TOTALS)))
+    for place in range(classes):
+        cell = 4 * part[rows] + 2 * (label == place) + (called == place)
+        totals[:, place, :4] = np.bincount(cell, minlength=4 * number).reshape(number, 4)
+    return totals
+
+
 def _repeat(metric: str, scores: RepeatedScores, rows: np.ndarray) -> tuple[float, np.ndarray]:
     """Return the metric of the pooled images of a repeat and the influence of every group."""
     number = len(scores.names)
@@ -238,10 +303,12 @@ def _repeat(metric: str, scores: RepeatedScores, rows: np.ndarray) -> tuple[floa
 
 
 def _gradient(metric: str, totals: np.ndarray) -> np.ndarray:
-    """Return the derivative of a metric by its totals, by central differences."""
-    steps = _STEP * np.maximum(totals, 1.0)
-    up, down = totals + np.diag(steps), totals - np.diag(np.minimum(steps, totals))
-    width = steps + np.minimum(steps, totals)
+    """Return the derivative of a metric by all its totals, 1-D, by central differences."""
+    flat = totals.ravel()
+    steps = _STEP * np.maximum(flat, 1.0)
+    up, down = flat + np.diag(steps), flat - np.diag(np.minimum(steps, flat))
+    up, down = (moved.reshape(len(flat), *totals.shape) for moved in (up, down))
+    width = steps + np.minimum(steps, flat)
     return (metric_values(metric, up) - metric_values(metric, down)) / width
 
 
