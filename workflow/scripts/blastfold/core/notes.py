@@ -70,6 +70,7 @@ NOTES: dict[str, tuple[str, ...]] = {
     "no_unit_known": (),
     "images_of_unknown_units": ("missing", "images"),
     "units_of_both_classes": ("units", "all_units"),
+    "units_of_several_classes": ("units", "all_units"),
     "units_in_training": ("units", "all_units"),
     # Tests of paired accuracies.
     "right_on_the_same_images": (),
@@ -79,6 +80,9 @@ NOTES: dict[str, tuple[str, ...]] = {
     "p_value_of_independent_images": (),
     "test_needs_two_groups": (),
     "test_without_interval": (),
+    "test_needs_more_groups": ("groups", "needed"),
+    "test_of_independent_images": (),
+    "same_marginals": (),
     # Protocols and cells of an ablation.
     "unpaired": (),
     "common_images": ("images",),
@@ -94,6 +98,10 @@ NOTES: dict[str, tuple[str, ...]] = {
     "temperature_of_one_sided_images": (),
     "temperature_without_maximum": (),
     "few_validation_groups": ("negative_groups", "positive_groups", "fewest"),
+    "few_groups_of_a_class": ("groups", "fewest"),
+    "vector_of_missing_classes": (),
+    "vector_without_maximum": (),
+    "vector_changes_classes": ("images", "all_images"),
     "platt_of_one_class": (),
     "platt_of_equal_probabilities": (),
     "platt_of_separated_classes": (),

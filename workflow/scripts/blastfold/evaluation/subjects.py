@@ -97,13 +97,8 @@ def evaluate_level(
     Raises:
         InputError: A predicted image has no row in the manifest or no group.
     """
-    unit = tested["image_id"].map(unit_of)
+    unit, known = known_units(tested, unit_of, group_of)
     group = tested["image_id"].map(group_of)
-    for column, what in ((unit, "manifest"), (group, "groups")):
-        if column.isna().any():
-            name = tested.loc[column.isna(), "image_id"].iloc[0]
-            raise InputError(f"{what}: image {name!r} is predicted and has no row, expected one")
-    known = (unit != "").to_numpy()
     missing, images = tested.loc[~known, "image_id"].nunique(), tested["image_id"].nunique()
     units = summarise_units(tested[known], unit[known]) if known.any() else _no_units(tested, unit)
     if not known.any():
@@ -116,6 +111,27 @@ def evaluate_level(
         make_note("units_in_training", crossing, len(units)) if crossing else "",
     ]
     return units, results.assign(note=[join_notes(note, *notes) for note in results["note"]])
+
+
+def known_units(
+    tested: pd.DataFrame, unit_of: pd.Series, group_of: pd.Series
+) -> tuple[pd.Series, np.ndarray]:
+    """Return the unit of every prediction, and whether it is known, bool (rows,).
+
+    Args:
+        tested: Test predictions.
+        unit_of: Name of the unit by image_id, empty where unknown.
+        group_of: Leakage group by image_id.
+
+    Raises:
+        InputError: A predicted image has no row in the manifest or no group.
+    """
+    unit = tested["image_id"].map(unit_of)
+    for column, what in ((unit, "manifest"), (tested["image_id"].map(group_of), "groups")):
+        if column.isna().any():
+            name = tested.loc[column.isna(), "image_id"].iloc[0]
+            raise InputError(f"{what}: image {name!r} is predicted and has no row, expected one")
+    return unit, (unit != "").to_numpy()
 
 
 def units_in_training(folds: pd.DataFrame, unit_of: pd.Series) -> int:

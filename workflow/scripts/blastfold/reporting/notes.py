@@ -120,6 +120,9 @@ SENTENCES = {
         "{missing:.0f} of {images:.0f} test images are left out: it is not known to which one they "
         "belong"
     ),
+    "units_of_several_classes": (
+        "{units:.0f} of {all_units:.0f} are left out, which have images of several classes"
+    ),
     "units_of_both_classes": (
         "{units:.0f} of {all_units:.0f} are left out, which have images of both classes"
     ),
@@ -136,6 +139,11 @@ SENTENCES = {
     "p_value_of_independent_images": ("McNemar's p value takes images of one group as independent"),
     "test_needs_two_groups": "the test needs at least two groups",
     "test_without_interval": "this test has no interval",
+    "test_needs_more_groups": (
+        "{groups:.0f} groups are too few for this test, which needs at least {needed:.0f}"
+    ),
+    "test_of_independent_images": "this test takes images of one group as independent",
+    "same_marginals": "both models predict every class equally often",
     "unpaired": "no image is tested under both protocols: unpaired",
     "common_images": "{images:.0f} images are tested under both protocols",
     "no_common_image": "undefined: no image is tested by every combination",
@@ -162,6 +170,18 @@ SENTENCES = {
         "the validation images are of {negative_groups:.0f} groups of the negative and "
         "{positive_groups:.0f} of the positive class, fewer than {fewest:.0f}: no calibration is "
         "fitted"
+    ),
+    "few_groups_of_a_class": (
+        "a class has validation images of {groups:.0f} groups, fewer than {fewest:.0f}: no "
+        "calibration is fitted"
+    ),
+    "vector_of_missing_classes": ("a class has no validation images: no vector scaling is fitted"),
+    "vector_without_maximum": (
+        "vector scaling separates the validation images completely: it is not fitted"
+    ),
+    "vector_changes_classes": (
+        "vector scaling changes the predicted class of {images:.0f} of {all_images:.0f} images; "
+        "all other results are without it"
     ),
     "platt_of_one_class": "the validation images are of one class: no Platt scaling is fitted",
     "platt_of_equal_probabilities": (

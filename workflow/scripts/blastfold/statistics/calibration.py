@@ -1,5 +1,6 @@
 """Calibration of probabilities: ECE, Brier score, reliability bins and temperature."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -151,14 +152,26 @@ def fit_temperature(validation: pd.DataFrame) -> Temperature:
         scaled = logits * np.exp(-log_temperature)
         return float(np.mean(np.logaddexp(0, scaled) - label * scaled))
 
-    value, note = 1.0, ""
+    note = ""
     if len(np.unique(label)) < 2:
         note = make_note("temperature_of_one_class")
     elif np.ptp(logits) == 0:
         note = make_note("temperature_of_equal_probabilities")
     elif is_one_sided(label, logits):
         note = make_note("temperature_of_one_sided_images")
-    else:
+    return bounded_temperature(loss, len(label), note)
+
+
+def bounded_temperature(loss: Callable[[float], float], images: int, note: str) -> Temperature:
+    """Minimise the loss over the logarithm of the temperature.
+
+    Args:
+        loss: Negative log likelihood per image.
+        images: Number of validation images.
+        note: Why nothing can be fitted; empty otherwise.
+    """
+    value = 1.0
+    if not note:
         bounds = tuple(np.log(_TEMPERATURES))
         found = optimize.minimize_scalar(
             loss, bounds=bounds, method="bounded", options={"xatol": 1e-10}
@@ -166,7 +179,7 @@ def fit_temperature(validation: pd.DataFrame) -> Temperature:
         value = float(np.exp(found.x))
         if min(abs(found.x - bound) for bound in bounds) < 1e-3:
             value, note = 1.0, make_note("temperature_without_maximum")
-    return Temperature(value, len(label), loss(0.0), loss(np.log(value)), note)
+    return Temperature(value, images, loss(0.0), loss(np.log(value)), note)
 
 
 def apply_temperature(probability: np.ndarray, temperature: float) -> np.ndarray:

@@ -53,7 +53,7 @@ def brier_interval(
         level: Confidence level.
     """
     label, probability = checked_columns(predictions)
-    group, number = _numbered(groups, len(label))
+    group, number = numbered_groups(groups, len(label))
     sizes = np.bincount(group, minlength=number).astype(np.float64)
     sums = np.bincount(group, (probability - label) ** 2, number)
     if number < 2:
@@ -103,12 +103,31 @@ def calibration_error_interval(
         The limits. The lower one is 0 where the groups do not show any miscalibration.
     """
     label, probability = checked_columns(predictions)
-    group, number = _numbered(groups, len(label))
+    group, number = numbered_groups(groups, len(label))
     if number < 2:
         return Limits(np.nan, np.nan, make_note("fewer_than_two_groups"))
     edges = bin_edges(probability, bins, strategy)
     index = bin_index(probability, edges)
-    distances, covariance, measured = _bin_distances(label, probability, group, index, len(edges))
+    found = _bin_distances(label, probability, group, index, len(edges))
+    return error_limits(*found, random_generator, level)
+
+
+def error_limits(
+    distances: np.ndarray,
+    covariance: np.ndarray,
+    measured: Spread,
+    random_generator: np.random.Generator,
+    level: float,
+) -> Limits:
+    """Return the limits of a sum of absolute distances, see :func:`calibration_error_interval`.
+
+    Args:
+        distances: float64 (bins,).
+        covariance: Their covariance over groups, (bins, bins).
+        measured: With the degrees of freedom of the groups.
+        random_generator: For the draws.
+        level: Confidence level.
+    """
     error = float(np.abs(distances).sum())
     note = few_groups_note(measured.effective_groups)
     noise, scale = _draw_noise(covariance, measured, random_generator)
@@ -182,7 +201,7 @@ def grouped_bins(
         with images of one group has no interval.
     """
     label, probability = checked_columns(predictions)
-    group, _ = _numbered(groups, len(label))
+    group, _ = numbered_groups(groups, len(label))
     index = bin_index(probability, bin_edges(probability, bins, strategy))
     rows = []
     for place in np.unique(index):
@@ -206,7 +225,8 @@ def _share_interval(
     return number, *limits
 
 
-def _numbered(groups: Sequence | None, rows: int) -> tuple[np.ndarray, int]:
+def numbered_groups(groups: Sequence | None, rows: int) -> tuple[np.ndarray, int]:
+    """Return the number of every row's group, int64 (rows,), and how many groups there are."""
     if groups is None:
         return np.arange(rows), rows
     index, names = pd.factorize(np.asarray(groups))
@@ -216,14 +236,25 @@ def _numbered(groups: Sequence | None, rows: int) -> tuple[np.ndarray, int]:
 def _bin_distances(
     label: np.ndarray, probability: np.ndarray, group: np.ndarray, index: np.ndarray, edges: int
 ) -> tuple[np.ndarray, np.ndarray, Spread]:
+    """Return what :func:`sums_with_covariance` does of the bins of one probability."""
+    number, bins = group.max() + 1, edges - 1
+    sums = np.bincount(group * bins + index, probability - label, number * bins)
+    return sums_with_covariance(sums.reshape(number, bins), group)
+
+
+def sums_with_covariance(
+    sums: np.ndarray, group: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, Spread]:
     """Return each bin's distance, the covariance of the distances over groups, and its freedom.
 
     The residual of a group is divided by one minus its share of the images, as in the jackknife
     (CR3; Bell and McCaffrey 2002).
+
+    Args:
+        sums: float64 (groups, bins), summed probabilities minus summed labels.
+        group: int64 (images,), number of the group.
     """
-    number, bins, images = group.max() + 1, edges - 1, len(label)
-    sums = np.bincount(group * bins + index, probability - label, number * bins)
-    sums = sums.reshape(number, bins)
+    number, images = len(sums), len(group)
     sizes = np.bincount(group, minlength=number).astype(np.float64)
     distances = sums.sum(axis=0) / images
     residuals = (sums - np.outer(sizes, distances)) / (1 - sizes / images)[:, np.newaxis]

@@ -106,13 +106,26 @@ def risk_coverage(
     label, probability = checked_columns(predictions)
     thresholds = np.broadcast_to(threshold, label.shape)
     wrong = (probability >= thresholds) != (label == 1)
+    return risk_curve(wrong, np.abs(probability - thresholds))
+
+
+def risk_curve(wrong: np.ndarray, confidence: np.ndarray) -> tuple[pd.DataFrame, float]:
+    """Compute the error rate by share of the images, the most certain ones first.
+
+    Args:
+        wrong: bool (images,), whether the prediction is wrong.
+        confidence: float64 (images,), larger for more certain predictions.
+
+    Returns:
+        See :func:`risk_coverage`.
+    """
     # Rounded, because equal distances on both sides of the threshold differ in the last bit.
-    confidence = np.round(np.abs(probability - thresholds), 12)
+    confidence = np.round(confidence, 12)
     _, tie = np.unique(-confidence, return_inverse=True)
     mean_error = (np.bincount(tie, wrong) / np.bincount(tie))[np.sort(tie)]
-    images = np.arange(1, len(label) + 1)
+    images = np.arange(1, len(wrong) + 1)
     risk = np.cumsum(mean_error) / images
-    curve = pd.DataFrame({"coverage": images / len(label), "risk": risk, "images": images})
+    curve = pd.DataFrame({"coverage": images / len(wrong), "risk": risk, "images": images})
     return curve, float(risk.mean())
 
 

@@ -83,7 +83,7 @@ def summarise_units(
             "errors": of_unit["wrong"].sum(),
             "repeats": repeats.size(),
             "repeat_sd": repeats.std(ddof=1),
-            "folds": _folds_of(rows),
+            "folds": folds_of(rows),
         }
     )
     return table.rename_axis("unit").reset_index()
@@ -187,7 +187,7 @@ def _result(metric: str, grouped: GroupedPredictions | None, level: float) -> di
     return row | {"lower": float(lower), "upper": float(upper), "method": method, "note": ""}
 
 
-def _folds_of(rows: pd.DataFrame) -> pd.Series:
+def folds_of(rows: pd.DataFrame) -> pd.Series:
     """Return the folds that tested each unit: joined by + within a repeat, by commas between."""
     of_repeat = rows.groupby(["unit", "repeat"])["fold"].agg(
         lambda folds: "+".join(map(str, sorted(set(folds))))
