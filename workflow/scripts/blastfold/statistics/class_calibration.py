@@ -161,8 +161,9 @@ def fit_vector_scaling(validation: pd.DataFrame) -> VectorScaling:
     note = "" if len(np.unique(label)) == classes else make_note("vector_of_missing_classes")
     if not note:
         found = optimize.minimize(loss, unchanged, jac=slope_of_loss, method="BFGS", tol=1e-6).x
-        weight = found[:classes]
-        if np.all(np.abs(found) < LARGEST_SLOPE) and np.all(weight > -LARGEST_SLOPE):
+        scaled = found[:classes] * logits + found[classes:]
+        # Where all images are right, larger weights are always more likely.
+        if np.all(np.abs(found) < LARGEST_SLOPE) and (scaled.argmax(axis=1) != label).any():
             line = found - np.repeat([0.0, found[classes:].mean()], classes)
         else:
             note = make_note("vector_without_maximum")
