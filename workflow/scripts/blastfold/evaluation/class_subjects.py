@@ -82,9 +82,9 @@ def evaluate_class_level(
     :mod:`blastfold.statistics.class_units`.
     """
     unit, known = known_units(tested, unit_of, group_of)
-    units = summarise_class_units(tested[known], unit[known])
     if not known.any():
-        return units, _undefined_results()
+        return summarise_class_units(tested, unit).head(0), _undefined_results()
+    units = summarise_class_units(tested[known], unit[known])
     members = tested.loc[known, "image_id"].map(group_of).to_numpy()
     group_of_unit = pd.Series(members, index=unit[known]).groupby(level=0).first()
     members = group_of_unit[units["unit"]].to_numpy()
