@@ -355,8 +355,8 @@ def test_invalid_requests_are_refused():
         interval("accuracy", table, [1, 2, 3])
     with pytest.raises(InputError, match=r"'group' .* 1 of 240 .*image_3"):
         interval("accuracy", table, np.where(np.arange(240) == 3, "", "a"))
-    with pytest.raises(InputError, match="got 'kappa', expected one of accuracy"):
-        interval("kappa", table)
+    with pytest.raises(InputError, match="got 'lift', expected one of accuracy"):
+        interval("lift", table)
     with pytest.raises(InputError, match="got 'wald', expected one of wilson"):
         interval("f1", table, method="wald")
     with pytest.raises(InputError, match="'wilson' is for accuracy"):
