@@ -147,9 +147,11 @@ def class_metrics_table(
     pooled = pd.DataFrame(_with_limits(pooled, tested, groups, random_generator))
     parts = [folds, summary, repeats, pooled]
     whole = pd.concat(parts, ignore_index=True).reindex(columns=list(METRIC_COLUMNS))
-    beside = make_note("limits_of_pooled_images_only")
+    pooled_only = make_note("limits_of_pooled_images_only")
     notes = zip(whole["scope"], whole["note"], strict=True)
-    whole["note"] = [note if scope == POOLED else join_notes(note, beside) for scope, note in notes]
+    whole["note"] = [
+        note if scope == POOLED else join_notes(note, pooled_only) for scope, note in notes
+    ]
     for place, column in enumerate(("images", "groups")):
         whole[column] = [sizes.get(scope, sizes[POOLED])[place] for scope in whole["scope"]]
     return whole.fillna({"method": ""})
