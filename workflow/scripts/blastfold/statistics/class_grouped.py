@@ -102,8 +102,8 @@ def group_classes(predictions: pd.DataFrame, groups: Sequence | None = None) -> 
         groups: The group of every row; every image is its own group when None.
 
     Raises:
-        InputError: For no rows, labels that are not the index of a class, probabilities that are missing
-            or outside 0 to 1, and missing groups.
+        InputError: For no rows, labels that are not the index of a class, probabilities that are
+            missing or outside 0 to 1, and missing groups.
     """
     label, probability = checked_classes(predictions)
     index, number = group_index(predictions, groups)
