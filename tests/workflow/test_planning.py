@@ -1,5 +1,6 @@
 """What the workflow plans, and what it says before anything is computed."""
 
+import re
 import shutil
 
 import numpy as np
@@ -28,6 +29,7 @@ from blastfold.reporting.tables.reproduction import printed_values, read_publish
 
 DEFAULT = REPOSITORY / "config.yaml"
 THESIS = REPOSITORY / "config" / "thesis.yaml"
+README = REPOSITORY / "README.md"
 
 
 def test_default_experiment_is_planned(tmp_path):
@@ -108,6 +110,9 @@ def test_thesis_experiment_is_planned_when_the_data_are_there(tmp_path):
     # ALL-IDB2: 1 + 10 folds of the thesis, and 10 by group; C-NMC: 1 + 10, and 3 by subject. Three
     # models of the thesis, three others without its ten folds, three with more epochs, two sources.
     assert jobs["train_model"] == 3 * (21 + 14) + 3 * (11 + 4) + 3 + 2
+    said = re.search(r"about (\d+) jobs, of which (\d+) are trainings", README.read_text("utf-8"))
+    assert int(said[2]) == jobs["train_model"]
+    assert int(said[1]) == pytest.approx(jobs["total"], rel=0.05)
     assert not {"train_heads", "extract_features"} & set(jobs)
     assert jobs["export_backbone"] == jobs["download_weights"] == 2
     assert jobs["import_dataset"] == 3
