@@ -20,7 +20,7 @@ rule estimate_efficiency:
     params:
         networks=experiment.costs.networks,
         runs=experiment.costs.ranked_runs,
-        primary=config["primary_metric"],
+        primary=experiment.shown.primary_metrics,
         code=code_digest("estimate_efficiency"),
     message:
         "Counting what networks cost, and comparing models with costlier ones"

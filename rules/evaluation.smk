@@ -57,6 +57,63 @@ rule evaluate_model:
         "../workflow/scripts/evaluate_model.py"
 
 
+# All classes at once, where a data set has more than two.
+rule evaluate_classes:
+    input:
+        predictions="<results>/evaluation/{dataset}/{protocol}/{model}/predictions.tsv",
+        manifest="<results>/datasets/{dataset}/manifest.tsv",
+        groups="<results>/datasets/{dataset}/groups.tsv",
+        folds="<results>/folds/{dataset}/{protocol}.tsv",
+    output:
+        class_metrics="<results>/evaluation/{dataset}/{protocol}/{model}/class_metrics.tsv",
+        class_confusion="<results>/evaluation/{dataset}/{protocol}/{model}/class_confusion.tsv",
+        class_curves="<results>/evaluation/{dataset}/{protocol}/{model}/class_curves.tsv",
+        class_calibration="<results>/evaluation/{dataset}/{protocol}/{model}/class_calibration.tsv",
+        class_risk_coverage="<results>/evaluation/{dataset}/{protocol}/{model}/class_risk_coverage.tsv",
+        class_subjects="<results>/evaluation/{dataset}/{protocol}/{model}/class_subjects.tsv",
+        class_subject_metrics="<results>/evaluation/{dataset}/{protocol}/{model}/class_subject_metrics.tsv",
+    log:
+        "<logs>/evaluate_classes/{dataset}/{protocol}/{model}.log",
+    conda:
+        "../envs/evaluation.yaml"
+    resources:
+        mem_mb=memory(3000, of_tables=300),
+        runtime=run_time(60, of_tables=5),
+    params:
+        seed=config["seed"],
+        ordered=experiment.shown.ordered,
+        packages=pinned("evaluation", "numpy", "scikit-learn", "scipy", "statsmodels"),
+        code=code_digest("evaluate_classes"),
+    message:
+        "Evaluating all classes by {wildcards.model} on {wildcards.dataset}, {wildcards.protocol}"
+    script:
+        "../workflow/scripts/evaluate_classes.py"
+
+
+rule compare_classes:
+    input:
+        predictions=experiment.files.of_models("predictions.tsv"),
+        groups="<results>/datasets/{dataset}/groups.tsv",
+    output:
+        comparisons="<results>/evaluation/{dataset}/{protocol}/class_comparisons.tsv",
+    log:
+        "<logs>/compare_classes/{dataset}/{protocol}.log",
+    conda:
+        "../envs/evaluation.yaml"
+    resources:
+        mem_mb=memory(3000, of_tables=300),
+        runtime=run_time(60, of_tables=5),
+    params:
+        models=experiment.shown.models,
+        ordered=experiment.shown.ordered,
+        packages=pinned("evaluation", "numpy", "scipy", "statsmodels"),
+        code=code_digest("compare_classes"),
+    message:
+        "Comparing all classes by the models on {wildcards.dataset}, {wildcards.protocol}"
+    script:
+        "../workflow/scripts/compare_classes.py"
+
+
 rule estimate_leak_contrast:
     input:
         predictions=experiment.files.of_arms(
@@ -74,7 +131,7 @@ rule estimate_leak_contrast:
         runtime=run_time(30, of_tables=5),
     params:
         contrasts=experiment.shown.contrasts,
-        primary=config["primary_metric"],
+        primary=experiment.shown.primary,
         family=experiment.runs.declared,
         packages=pinned("evaluation", "numpy", "scipy", "statsmodels"),
         code=code_digest("estimate_leak_contrast"),
@@ -132,7 +189,7 @@ rule compare_models:
     params:
         models=experiment.shown.models,
         seed=config["seed"],
-        primary=config["primary_metric"],
+        primary=experiment.shown.primary,
         family=experiment.runs.declared,
         packages=pinned("evaluation", "numpy", "scipy", "statsmodels"),
         code=code_digest("compare_models"),
@@ -157,7 +214,7 @@ rule estimate_protocol_gap:
         runtime=run_time(30, of_tables=5),
     params:
         runs=experiment.shown.grouped(experiment.runs.gap_of),
-        primary=config["primary_metric"],
+        primary=experiment.shown.primary,
         family=experiment.runs.declared,
         packages=pinned("evaluation", "numpy", "scikit-learn", "scipy", "statsmodels"),
         code=code_digest("estimate_protocol_gap"),

@@ -6,7 +6,15 @@ import pytest
 import yaml
 from support.repository import REPOSITORY, SCHEMA
 
-from blastfold.core.names import CELLS, GROUPINGS, LEUKAEMIA_CLASSES, METRICS, POOLED, ROLES
+from blastfold.core.names import (
+    CELLS,
+    GROUPINGS,
+    LEUKAEMIA_CLASSES,
+    METRICS,
+    POOLED,
+    PRIMARY_METRICS,
+    ROLES,
+)
 
 SCRIPTS = REPOSITORY / "workflow" / "scripts"
 NAMES = "blastfold/core/names.py"
@@ -211,4 +219,4 @@ def test_what_only_looks_similar_is_not_found():
 
 def test_every_metric_can_be_the_primary_one():
     schema = yaml.safe_load(SCHEMA.read_text("utf-8"))
-    assert schema["properties"]["primary_metric"]["enum"] == list(METRICS)
+    assert schema["properties"]["primary_metric"]["enum"] == [*PRIMARY_METRICS, None]

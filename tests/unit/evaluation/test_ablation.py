@@ -336,7 +336,7 @@ def test_files_become_tables(tmp_path):
     }
     outputs = {name: tmp_path / f"{name}.out" for name in ("effects", "cells", "learning_curve")}
     settings = {"cells": plan, "curve": [], "datasets": ["cells"]}
-    settings |= {"primary": "auc", "family": 1}
+    settings |= {"primary": {"cells": "auc"}, "family": 1}
     settings["contrasts"] = [("train", "all", "head")]
     estimate_ablation(inputs, settings, outputs)
     written = pd.read_csv(outputs["effects"], sep="\t")

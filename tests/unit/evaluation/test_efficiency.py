@@ -169,7 +169,7 @@ def written(tmp_path, evaluated):
 
     def write(**changes):
         outputs = {"counts": tmp_path / "networks.tsv", "efficiency": tmp_path / "efficiency.tsv"}
-        given = {**paths, "networks": networks, "runs": runs, "primary": "auc"}
+        given = {**paths, "networks": networks, "runs": runs, "primary": {"cells": "auc"}}
         estimate_efficiency(**{**given, **changes}, **outputs)
         return [read_table(path) for path in outputs.values()]
 

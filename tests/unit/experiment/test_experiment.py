@@ -81,7 +81,40 @@ def test_declared_comparisons_are_one_family():
     plan = experiment.shown.ablation_plan(wildcards(ablation="choice"))
     pairs = 1  # Of the model that is asked for and the reference of the ablation.
     assert experiment.runs.declared == pairs + len(plan["contrasts"])
-    assert (plan["primary"], plan["family"]) == ("auc", experiment.runs.declared)
+    assert set(plan["primary"].values()) == {"auc"}
+    assert plan["family"] == experiment.runs.declared
+
+
+@pytest.mark.parametrize(
+    ("classes", "declared", "primary"),
+    [
+        (None, None, "auc"),
+        (2, None, "auc"),
+        (2, "macro_auc", "auc"),
+        (2, "mcc", "mcc"),
+        (3, None, "macro_auc"),
+        (3, "kappa", "kappa"),
+        (3, "auc", "auc"),
+    ],
+)
+def test_the_primary_metric_is_declared_or_that_of_the_classes(classes, declared, primary):
+    config = make(experiments=asked()).config
+    entry = config["datasets"]["cells"]
+    if classes:
+        entry = {**entry, "classes": {f"k{place}": [place] for place in range(classes)}}
+    datasets = {**config["datasets"], "cells": entry, "derived": {"of": "cells"}}
+    runs = Runs({**config, "datasets": datasets, "primary_metric": declared})
+    assert runs.primary_of("cells") == runs.primary_of("derived") == primary
+    assert runs.has_many_classes("derived") == ((classes or 2) > 2)
+    assert bool(runs.classed) == runs.has_many_classes("cells")
+
+
+def test_classes_that_the_import_finds_are_evaluated_one_by_one_too():
+    config = make(experiments=asked()).config
+    entry = {**config["datasets"]["cells"], "own_classes": True}
+    runs = Runs({**config, "datasets": {**config["datasets"], "cells": entry}})
+    assert runs.has_many_classes("cells")
+    assert runs.primary_of("cells") == "auc"
 
 
 def test_a_split_with_one_model_compares_nothing():

@@ -62,8 +62,8 @@ def estimate_ablation(inputs: Mapping[str, Paths], plan: Mapping, outputs: Mappi
             curve_intervals and curve_folds.
         plan: cells (dicts with dataset, protocol, model and levels), contrasts (factor, level
             and what it is compared with), datasets (names, as groups), curve (dicts with
-            dataset, protocol, model and share), primary (the primary metric) and family (the number
-            of comparisons that the experiment declares).
+            dataset, protocol, model and share), primary (the primary metric by data set) and
+            family (the number of comparisons that the experiment declares).
         outputs: Paths of effects, cells and learning_curve; see :func:`effect_table`,
             :func:`cell_table` and :func:`learning_curve_table`.
 
@@ -115,7 +115,7 @@ def effect_table(
     factors: Mapping[str, Sequence[str]],
     groups: Mapping[str, pd.Series],
     contrasts: Sequence[tuple[str, str, str]],
-    primary: str = PRIMARY_METRIC,
+    primary: Mapping[str, str] | None = None,
     family: int | None = None,
 ) -> pd.DataFrame:
     """Measure the effect of levels against the reference, or against another level.
@@ -129,7 +129,8 @@ def effect_table(
         factors: Levels by factor, the reference first.
         groups: Leakage group by image_id, by data set.
         contrasts: What is compared: factor, level and reference.
-        primary: The primary metric, the only one that is tested.
+        primary: The primary metric of every data set, the only one that is tested; the AUC when
+            None.
         family: Number of comparisons that the experiment declares; that of these contrasts when
             None.
 
@@ -153,7 +154,8 @@ def effect_table(
             row = {**place, **names, "view": POOLED, "metric": metric, **found, "note": notes}
             rows.append(row)
             if metric == SHOWN_METRICS[0]:
-                verdict = _verdict(primary, contrast, factors, cells, groups[dataset], family)
+                declared = primary[dataset] if primary else PRIMARY_METRIC
+                verdict = _verdict(declared, contrast, factors, cells, groups[dataset], family)
                 notes = join_notes(verdict.pop("note"), note, absent)
                 judged.append(row | verdict | {"note": notes})
     if not rows:

@@ -62,16 +62,16 @@ class FittedClasses:
 
 def calibrate_classes(
     predictions: str | os.PathLike,
-    folds: str | os.PathLike,
     groups: str | os.PathLike,
+    folds: str | os.PathLike,
     outputs: Mapping[str, str | os.PathLike],
 ) -> None:
     """Write how reliable the probabilities of all classes are, and errors by certainty.
 
     Args:
         predictions: Predictions of all folds.
-        folds: Table of folds of the protocol.
         groups: Leakage groups of the data set.
+        folds: Table of folds of the protocol.
         outputs: Paths by name: class_calibration (:func:`class_calibration_table`) and
             class_risk_coverage (:func:`class_risk_table`).
 

@@ -35,18 +35,18 @@ SEVERAL = "several"
 
 def evaluate_class_units(
     predictions: str | os.PathLike,
-    manifest: str | os.PathLike,
     groups: str | os.PathLike,
     folds: str | os.PathLike,
+    manifest: str | os.PathLike,
     outputs: Mapping[str, str | os.PathLike],
 ) -> None:
     """Write the shares of classes of every subject and picture, and how well units are predicted.
 
     Args:
         predictions: Predictions of all folds.
-        manifest: Manifest of the data set, which names subjects and pictures.
         groups: Leakage groups of the data set.
         folds: Table of folds of the protocol.
+        manifest: Manifest of the data set, which names subjects and pictures.
         outputs: Paths by name: class_subjects (level, unit, class and the columns of
             :func:`blastfold.statistics.class_units.summarise_class_units`, classes by name) and
             class_subject_metrics (level and

@@ -40,7 +40,7 @@ def estimate_efficiency(
     intervals: Paths,
     comparisons: Paths,
     runs: Sequence[Mapping],
-    primary: str,
+    primary: Mapping[str, str],
     counts: str | os.PathLike,
     efficiency: str | os.PathLike,
 ) -> None:
@@ -53,7 +53,7 @@ def estimate_efficiency(
         intervals: ``intervals.tsv`` of each run.
         comparisons: ``comparisons.tsv`` of each split of the runs, in their order.
         runs: For each run, in the same order, dataset, protocol, model and random_backbone.
-        primary: The primary metric.
+        primary: The primary metric of every data set.
         counts: Table to write, see :func:`count_network`.
         efficiency: Table to write, see :func:`rank_split`.
 
@@ -68,14 +68,15 @@ def estimate_efficiency(
     costs = {(row["dataset"], row["model"]): row for row in counted}
     splits: dict[tuple[str, str], list[dict]] = {}
     for path, run in zip(intervals, runs, strict=True):
-        found = read_intervals(path, [primary]).loc[(POOLED, primary)]
-        row = {**run, "metric": primary, **found[["value", "lower", "upper", "note"]]}
+        metric = primary[run["dataset"]]
+        found = read_intervals(path, [metric]).loc[(POOLED, metric)]
+        row = {**run, "metric": metric, **found[["value", "lower", "upper", "note"]]}
         cost = costs[run["dataset"], run["model"]]
         row |= {name: cost[name] for name in RANKED_BY}
         row["note"] = join_notes(row["note"], cost["note"])
         splits.setdefault((run["dataset"], run["protocol"]), []).append(row)
     ranked = [
-        rank_split(rows, read_verdicts(path, primary))
+        rank_split(rows, read_verdicts(path, rows[0]["metric"]))
         for rows, path in zip(splits.values(), comparisons, strict=True)
     ]
     write_noted(pd.concat(ranked, ignore_index=True) if ranked else _no_ranking(), efficiency)

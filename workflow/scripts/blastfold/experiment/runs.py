@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from blastfold.core.names import GROUPINGS, REDRAW_SEEDS
+from blastfold.core.names import GROUPINGS, MACRO_AUC, METRICS, PRIMARY_METRIC, REDRAW_SEEDS
 from blastfold.core.settings import OWN_BACKBONES
 from blastfold.experiment.ablations import (
     ablation_cells,
@@ -266,6 +266,40 @@ class Runs:
         )
         return max(pairs + gaps + choices + len(self.contrasts), 1)
 
+    @cached_property
+    def classed(self) -> list[Run]:
+        """The shown runs whose results are also shown by class."""
+        return [run for run in self.shown if self.has_many_classes(run.dataset)]
+
+    def has_many_classes(self, dataset: str) -> bool:
+        """Return whether the results of a data set are also shown by class.
+
+        It has more than two classes, or its labels or folders are the classes, which the import
+        finds. A data set that is made from another one has the classes of it.
+        """
+        entry = self.origin_of(dataset)
+        return bool(entry.get("own_classes")) or len(entry.get("classes") or ()) > 2
+
+    def origin_of(self, dataset: str) -> Mapping:
+        """Return the entry of a data set, or of the one that it is made from in the end."""
+        entry = self.config["datasets"][dataset]
+        while "of" in entry:
+            entry = self.config["datasets"][entry["of"]]
+        return entry
+
+    def primary_of(self, dataset: str) -> str:
+        """Return the primary metric of a data set: the declared one, or that of its classes.
+
+        Without a declaration it is the AUC of two classes and the macro AUC of more. A metric over
+        all classes has no place where there are two, or where only the import finds how many there
+        are and none is declared: these have the AUC of the positive classes against the rest.
+        """
+        declared = self.config["primary_metric"]
+        many = len(self.origin_of(dataset).get("classes") or ()) > 2
+        if declared in METRICS or (declared and self.has_many_classes(dataset)):
+            return declared
+        return (declared or MACRO_AUC) if many else PRIMARY_METRIC
+
     def models_of(self, dataset: str, protocol: str | None = None) -> list[str]:
         """Return the shown models of a data set under one protocol, or under any."""
         return self._models.get((dataset, protocol), [])
@@ -374,7 +408,7 @@ class Runs:
             "contrasts": ablation_contrasts(entry),
             "curve": self.curve_of(ablation),
             "datasets": entry["datasets"],
-            "primary": self.config["primary_metric"],
+            "primary": {name: self.primary_of(name) for name in entry["datasets"]},
             "family": self.declared,
         }
 

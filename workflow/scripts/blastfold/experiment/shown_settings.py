@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from blastfold.core.names import BASELINES, GROUPINGS
+from blastfold.core.names import BASELINES, GROUPINGS, PRIMARY_METRIC
 from blastfold.experiment.cost_inputs import has_random_backbone
 from blastfold.experiment.leak_contrasts import ARMS
 from blastfold.experiment.pretraining import source_of
@@ -55,6 +55,18 @@ class ShownSettings:
     def models(self, wildcards) -> list[str]:
         """Return the names of the shown models of a split."""
         return self.runs.models_of(wildcards.dataset, wildcards.protocol)
+
+    def primary(self, wildcards) -> str:
+        """Return the primary metric of a data set."""
+        return self.runs.primary_of(wildcards.dataset)
+
+    def primary_metrics(self, wildcards) -> dict[str, str]:
+        """Return the primary metric of every data set with networks."""
+        return {name: self.runs.primary_of(name) for name in self.runs.datasets}
+
+    def ordered(self, wildcards) -> bool:
+        """Return whether the classes of a data set are grades."""
+        return bool(self.runs.origin_of(wildcards.dataset).get("ordered"))
 
     def controls(self, wildcards) -> list[list[str]]:
         """Return the pairs of shown models of a split that are one model under two names."""
@@ -238,17 +250,19 @@ class ShownSettings:
         """Return what the results page is about in addition to its files.
 
         Returns:
-            title, metric (the primary one), titles (kind -> name -> title), runs (dicts with
-            dataset, protocol, model and group_by), sources (data sets of source tasks), generated
-            (data sets of generated images), controls (dicts with dataset, protocol and models: one
-            model under two names), external (dicts with dataset, protocol, model and external),
-            repeats (by protocol) and random_backbones (models whose backbone is never trained).
+            title, metric (the primary one), metrics (the same by data set), titles (kind -> name ->
+            title), runs (dicts with dataset, protocol, model and group_by), sources (data sets of
+            source tasks), generated (data sets of generated images), controls (dicts with dataset,
+            protocol and models: one model under two names), external (dicts with dataset, protocol,
+            model and external), repeats (by protocol) and random_backbones (models whose backbone
+            is never trained).
         """
         runs, config = self.runs, self.runs.config
         names = ("dataset", "protocol", "model")
         return {
             "title": config["title"],
-            "metric": config["primary_metric"],
+            "metric": config["primary_metric"] or PRIMARY_METRIC,
+            "metrics": {name: runs.primary_of(name) for name in runs.described_datasets},
             "titles": runs.titles,
             "runs": [
                 {key: run[key] for key in (*names, "group_by")}

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from blastfold.core.files import digest_settings
+from blastfold.core.names import PRIMARY_METRIC
 from blastfold.core.settings import is_simple_cnn
 from blastfold.core.tuning_settings import BY_LOSS, TUNABLE, configuration_name
 from blastfold.experiment.combinations import combinations
@@ -65,11 +66,12 @@ def expand_tuning(config: dict) -> None:
     Args:
         config: A valid config with all defaults.
     """
+    primary = config["primary_metric"] or PRIMARY_METRIC
     for model in config["models"].values():
         if tune := model.get("tune"):
             criterion = tune["criterion"]
             model["tune"] = {
-                "criterion": criterion if criterion == BY_LOSS else config["primary_metric"],
+                "criterion": criterion if criterion == BY_LOSS else primary,
                 "possible": possible_count(tune),
                 "configurations": drawn_configurations(tune, config["seed"]),
             }

@@ -18,7 +18,7 @@ import pandas as pd
 
 from blastfold.core.errors import BlastfoldError, InputError
 from blastfold.core.group_table import read_groups
-from blastfold.core.names import METRICS
+from blastfold.core.names import PRIMARY_METRICS
 from blastfold.core.predictions import read_test_predictions
 from blastfold.experiment.config import check_config
 from blastfold.experiment.config_file import read_config_file
@@ -132,7 +132,7 @@ def plan_subjects(
     Args:
         tested: Model -> test predictions (image_id, repeat, fold, label, probability).
         groups: Leakage group by image_id.
-        metric: A name of :data:`blastfold.core.names.METRICS`.
+        metric: A name of :data:`blastfold.core.names.PRIMARY_METRICS`.
         difference: Wanted, as a fraction.
         family: Number of comparisons that are declared together.
 
@@ -161,9 +161,11 @@ def plan_subjects(
 
 
 def plans(
-    config: Mapping, results: str | Path, metric: str, difference: float
+    config: Mapping, results: str | Path, metric: str | None, difference: float
 ) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield the title of every split with two models or more, and its plan.
+    """Yield title and metric of every split with two models or more, and its plan.
+
+    The metric is the primary one of the data set when None.
 
     Raises:
         InputError: Predictions are missing; names the file.
@@ -179,7 +181,9 @@ def plans(
             tested[model] = read_test_predictions(path)
         groups = read_groups(Path(results) / "datasets" / split.dataset / "groups.tsv")
         title = ", ".join(runs.titles[kind][name] for kind, name in split._asdict().items())
-        yield title, plan_subjects(tested, groups, metric, difference, runs.declared)
+        used = metric or runs.primary_of(split.dataset)
+        plan = plan_subjects(tested, groups, used, difference, runs.declared)
+        yield f"{title}: {used}", plan
 
 
 def main(arguments: list[str]) -> None:
@@ -187,7 +191,7 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", help="config file of a finished experiment")
     parser.add_argument("--difference", type=float, required=True, help="wanted, in points")
-    parser.add_argument("--metric", choices=METRICS, help="in place of the primary metric")
+    parser.add_argument("--metric", choices=PRIMARY_METRICS, help="in place of the primary metric")
     parser.add_argument("--results", help="folder of results, in place of the config's")
     chosen = parser.parse_args(arguments)
     if not 0 < chosen.difference < 100:
@@ -195,9 +199,8 @@ def main(arguments: list[str]) -> None:
     schema = ROOT / "workflow" / "schemas" / "config.schema.yaml"
     config = check_config(read_config_file(chosen.config), schema, chosen.config)
     results = chosen.results or experiment_folders(config.get("name"))["results"]
-    metric = chosen.metric or config["primary_metric"]
-    print(f"Subjects for a difference of {chosen.difference:g} points in {metric}, by repeats:")
-    for title, plan in plans(config, results, metric, chosen.difference / 100):
+    print(f"Subjects for a difference of {chosen.difference:g} points, by repeats:")
+    for title, plan in plans(config, results, chosen.metric, chosen.difference / 100):
         shown = plan.assign(detectable=(100 * plan["detectable"]).map("{:.1f} points".format))
         print(f"\n{title}\n{shown.to_string(index=False)}")
     print("\n" + EXPLAINED.format(family=Runs(config).declared))
