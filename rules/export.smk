@@ -9,6 +9,7 @@ rule export_networks:
         predictions="<results>/evaluation/{dataset}/{protocol}/{model}/predictions.tsv",
         fitted="<results>/evaluation/{dataset}/{protocol}/{model}/fitted.json",
         measures="<results>/datasets/{dataset}/measures.tsv",
+        sources=experiment.exports.sources,
     output:
         networks=directory("<results>/export/{dataset}/{protocol}/{model}/{networks}/networks"),
         description="<results>/export/{dataset}/{protocol}/{model}/{networks}/model.json",

@@ -1,5 +1,7 @@
 """Which networks are exported, and which backbones that are files a config may have."""
 
+from types import SimpleNamespace
+
 import pytest
 from support.repository import SCHEMA
 
@@ -131,3 +133,24 @@ def test_vectors_have_no_changed_images_and_no_external_test():
     config["datasets"]["third"] = dict(config["datasets"]["cells"])
     with pytest.raises(InputError, match="so no Keras network, which this key needs"):
         check_config(config, SCHEMA)
+
+
+def test_what_start_weights_were_learnt_from_is_read_too():
+    """The network of the last source task starts from that of the first."""
+    start = {"weights": {"pretrained_on": "last"}, "preprocessing": "none"}
+    config = make_config(models={"cnn": {"architecture": "simple_cnn", **start}})
+    source = {"format": "folder", "image_size": [64, 64]}
+    config["datasets"] |= {"tiles": source, "tissue": source}
+    training = {"weights": {"pretrained_on": "first"}, "preprocessing": "none"}
+    config["pretraining"] = {
+        "first": {"dataset": "tiles", "protocol": "holdout", "training": {}},
+        "last": {"dataset": "tissue", "protocol": "holdout", "training": training},
+    }
+    runs = Runs(check_config(config, SCHEMA))
+    exports = Exports(runs, StoredFiles(runs), {})
+    named = {model: exports.sources(SimpleNamespace(model=model)) for model in ("cnn", "other")}
+    place = "<results>/datasets"
+    assert named == {
+        "cnn": [f"{place}/tissue/manifest.tsv", f"{place}/tiles/manifest.tsv"],
+        "other": [],
+    }

@@ -67,6 +67,10 @@ def trained(tmp_path_factory):
     measures[list(MEASURES)] = 0.25
     measures.to_csv(folder / "measures.tsv", sep="\t", index=False)
     (folder / "fitted.json").write_text(json.dumps([{"fold": fold, **FITTED} for fold in (0, 1)]))
+    # Two cells of one photograph, which the start weights were learnt from.
+    source = {"image_id": ["a", "b"], "label": 0, "sha256": ["a" * 64, "b" * 64]}
+    source = pd.DataFrame(source).assign(source_sha256="c" * 64)
+    source.to_csv(folder / "source.tsv", sep="\t", index=False)
     (folder / "cells").mkdir()
     for name, image in zip(manifest["image_id"], images, strict=True):
         cv2.imwrite(str(folder / "cells" / f"{name}.png"), image[..., ::-1])
@@ -83,6 +87,7 @@ def export(folder, fold, out):
             dataset=folder / "dataset.json",
             predictions=folder / "out" / "predictions.tsv",
             fitted=folder / "fitted.json",
+            sources=[folder / "source.tsv"],
             **files,
         ),
         fold,
@@ -140,9 +145,13 @@ def test_the_script_gives_the_stored_predictions_and_the_chosen_class(trained, o
     assert model["image"]["micrometres"] == [14.5, 14.5]
     table = pd.read_csv(place / "training_images.tsv", sep="\t", dtype=str)
     folds = pd.read_csv(trained / "folds.tsv", sep="\t").query("fold == 1 and role != 'test'")
-    assert sorted(table["sha256"]) == sorted(
+    learnt, source = (table[table["roles"].eq("source_task") == which] for which in (False, True))
+    assert sorted(learnt["sha256"]) == sorted(
         f"{int(name.split()[1]):064x}" for name in folds["image_id"]
     )
+    assert dict(zip(source["sha256"].str[0], source["kind"], strict=True)) == {
+        **{"a": "image", "b": "image", "c": "photograph"}
+    }
 
 
 def test_all_folds_predict_by_their_mean_and_have_no_chosen_threshold(trained, one_fold):

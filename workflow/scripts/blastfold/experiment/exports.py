@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from blastfold.core.errors import InputError
 from blastfold.core.names import GROUPINGS, fold_scope
 from blastfold.core.smear_scale import CROP, MICROMETRES
+from blastfold.experiment.pretraining import sources_behind
 from blastfold.experiment.runs import Run, Runs
 from blastfold.experiment.stored_files import StoredFiles
 
@@ -129,6 +130,13 @@ class Exports:
         stored = self.files.networks([run])
         fold = fold_number(wildcards.networks)
         return stored if fold is None or len(stored) == 1 else [stored[fold]]
+
+    def sources(self, wildcards) -> list[str]:
+        """Return the manifests of the data sets that the start weights were learnt from."""
+        config = self.runs.config
+        behind = sources_behind(config["models"][wildcards.model], config)
+        datasets = dict.fromkeys(config["pretraining"][source]["dataset"] for source in behind)
+        return [f"<results>/datasets/{dataset}/manifest.tsv" for dataset in datasets]
 
     def fold(self, wildcards) -> int | None:
         """Return the number of the fold that is exported; None for all folds."""

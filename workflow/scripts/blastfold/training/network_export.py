@@ -67,6 +67,9 @@ DESCRIBED = 2000
 PARITY = 1e-4
 """Largest difference of a probability between the ONNX files and Keras."""
 
+SOURCE = "source_task"
+"""Role of an image that the start weights were learnt from."""
+
 DECODER = "OpenCV, cv2.imdecode, RGB"
 """What the exported script decodes image files with."""
 
@@ -84,6 +87,7 @@ class ExportFiles(NamedFiles):
         predictions: Predictions of all folds.
         fitted: What was fitted on the validation part of each fold (``fitted.json``).
         measures: Table of plain measures of the images, which has the size of their cells.
+        sources: Manifests of the data sets that the start weights were learnt from.
     """
 
     networks: list
@@ -94,6 +98,7 @@ class ExportFiles(NamedFiles):
     predictions: os.PathLike | str
     fitted: os.PathLike | str
     measures: os.PathLike | str
+    sources: Sequence[os.PathLike | str] = ()
 
 
 def export_networks(
@@ -311,19 +316,37 @@ def _words_of(texts: pd.Series) -> str:
 def _write_training_images(files: ExportFiles, folds: pd.DataFrame, path: str) -> None:
     """Write the digests of the images that the networks learnt from or were chosen by.
 
-    Those of the photographs that such images were cut out of are there too, of another kind.
-    Without names of images, which may contain those of subjects.
+    Those of the photographs that such images were cut out of are there too, of another kind, and
+    so is what the source tasks of the start weights learnt from. Without names of images, which may
+    contain those of subjects.
     """
     manifest = read_manifest(files.manifest).set_index("image_id")
     used = folds[folds["role"].isin((TRAIN, VALIDATION))]
     by_image = used.groupby("image_id", sort=True)
     roles = by_image["role"].agg(lambda values: " ".join(sorted(set(values))))
     numbers = by_image["fold"].agg(lambda values: " ".join(map(str, sorted(values))))
-    table = pd.DataFrame({"sha256": manifest["sha256"].reindex(roles.index), "roles": roles})
-    table["folds"] = numbers
-    table["kind"] = "image"
-    if SOURCE_DIGEST in manifest:
-        sources = table.assign(sha256=manifest[SOURCE_DIGEST], kind="photograph")
-        sources = sources[sources["sha256"] != ""].groupby(["sha256", "kind"], as_index=False)
-        table = pd.concat([table, sources[["roles", "folds"]].agg(_words_of)])
-    write_table(table.sort_values("sha256").reset_index(drop=True), path)
+    tables = [_digests(manifest, pd.DataFrame({"roles": roles, "folds": numbers}))]
+    for source in files.sources:
+        images = read_manifest(source).set_index("image_id")
+        tables.append(_digests(images, pd.DataFrame({"roles": SOURCE, "folds": ""}, images.index)))
+    table = pd.concat(tables).sort_values("sha256", kind="stable")
+    write_table(table.reset_index(drop=True), path)
+
+
+def _digests(manifest: pd.DataFrame, used: pd.DataFrame) -> pd.DataFrame:
+    """Return the digests of images, and of the photographs that they were cut out of.
+
+    Args:
+        manifest: With image_id as index.
+        used: roles and folds of each image that was used, with image_id as index.
+
+    Returns:
+        Columns sha256, roles, folds and kind.
+    """
+    table = used.assign(kind="image")
+    table.insert(0, "sha256", manifest["sha256"].reindex(used.index))
+    if SOURCE_DIGEST not in manifest:
+        return table
+    sources = table.assign(sha256=manifest[SOURCE_DIGEST], kind="photograph")
+    sources = sources[sources["sha256"] != ""].groupby(["sha256", "kind"], as_index=False)
+    return pd.concat([table, sources[["roles", "folds"]].agg(_words_of)])

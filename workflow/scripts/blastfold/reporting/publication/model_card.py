@@ -102,9 +102,10 @@ def _data(records: Records, dataset: str) -> Iterator[str]:
     licence = LICENCES.get(kind)
     yield f"Licence of the images: {licence or 'not recorded; ask whoever provided them'}."
     yield (
-        "`training_images.tsv` has the SHA-256 of every image file that the networks learnt from, "
-        "or that epoch, temperature and threshold were chosen by. An image of this list is not a "
-        "test of these networks."
+        "`training_images.tsv` has the SHA-256 of every image file that the networks and the "
+        "source tasks of their start weights learnt from, or that epoch, temperature and threshold "
+        "were chosen by. An image of this list is not a test of these networks. What weights of "
+        "others, such as ImageNet's, were learnt from is not in it."
     )
 
 
