@@ -27,6 +27,7 @@ rule export_networks:
     params:
         fold=experiment.exports.fold,
         about=experiment.exports.about,
+        positive=experiment.inputs.positive_classes,
         crop=experiment.exports.crop,
         micrometres=experiment.exports.micrometres,
         packages=pinned("training", "keras", "numpy", "onnx", "onnxruntime", "tensorflow"),

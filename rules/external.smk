@@ -4,6 +4,7 @@ rule apply_models:
         images="<results>/datasets/{external}/images.npy",
         manifest="<results>/datasets/{external}/manifest.tsv",
         dataset="<results>/datasets/{external}/dataset.json",
+        trained="<results>/datasets/{dataset}/dataset.json",
     output:
         predictions="<results>/external/{dataset}/{protocol}/{model}/{external}/predictions.tsv",
         networks="<results>/external/{dataset}/{protocol}/{model}/{external}/networks.tsv",
@@ -88,6 +89,7 @@ rule describe_external_test:
         ),
         single=experiment.targets.external("network_intervals.tsv"),
         external=experiment.targets.external("intervals.tsv"),
+        records=experiment.targets.external("record.json"),
     output:
         table=table_files(
             "external_test",

@@ -115,6 +115,7 @@ rule assemble_networks:
     input:
         unpack(experiment.training.start),
         images="<results>/datasets/{dataset}/images.npy",
+        dataset="<results>/datasets/{dataset}/dataset.json",
         heads="<results>/training/{dataset}/{protocol}/{model}/heads",
         # Its settings, which a tuned model has chosen in every fold.
         runs="<results>/training/{dataset}/{protocol}/{model}/runs.json",

@@ -4,7 +4,7 @@
     python blastfold_predict.py IMAGES > predictions.csv
 
 Reads model.json and the ONNX files next to this script, and runs no code from any file. A row has
-the probabilities (mean over the networks), that of the positive class after temperature scaling,
+the probabilities (mean over the networks), that of the positive classes after temperature scaling,
 and the class at the threshold. model_card.md describes data and limits.
 """
 
@@ -55,8 +55,8 @@ def open_graph(name, digest):
     return onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
 
 
-def predict(networks, image):
-    """Return probabilities of the classes, and the same after temperature scaling, (classes,)."""
+def predict(networks, image, positive):
+    """Return probabilities of the classes, (classes,), and that of the positive ones, scaled."""
     plain, scaled = [], []
     for network in networks:
         values = image[None]
@@ -64,9 +64,11 @@ def predict(networks, image):
             values = session.run(None, {session.get_inputs()[0].name: values})[0]
         values = values[0].astype(np.float64)
         plain.append(np.array([1 - values[0], values[0]]) if len(values) == 1 else values)
-        power = np.clip(plain[-1], 1e-300, 1) ** (1 / network["temperature"])
-        scaled.append(power / power.sum())
-    return np.mean(plain, axis=0), np.mean(scaled, axis=0)
+        # The positive classes against the rest; of two classes these are the classes themselves.
+        together = np.array([plain[-1][~positive].sum(), plain[-1][positive].sum()])
+        power = np.clip(together, 1e-300, 1) ** (1 / network["temperature"])
+        scaled.append(power[1] / power.sum())
+    return np.mean(plain, axis=0), np.mean(scaled)
 
 
 def main():
@@ -82,17 +84,20 @@ def main():
         network["sessions"] = [open_graph(*graph) for graph in network["graphs"].items()]
     classes, threshold = model["classes"], model["thresholds"][options.threshold]
     table, names = csv.writer(sys.stdout), [f"probability_{name}" for name in classes]
-    table.writerow(["file", *names, f"scaled_{names[-1]}", "predicted"])
+    named = model.get("positive", classes[-1:])
+    positive = np.isin(classes, named)
+    table.writerow(["file", *names, f"scaled_probability_{' + '.join(named)}", "predicted"])
     for path in sorted(options.images.rglob("*")):
         if path.suffix.lower() not in ENDINGS:
             continue
         try:
-            plain, scaled = predict(networks, read_image(path, model["image"]))
+            plain, scaled = predict(networks, read_image(path, model["image"]), positive)
         except ValueError as error:
             print(f"{path}: left out: {error}", file=sys.stderr)
             continue
-        label = -1 if plain[-1] >= threshold else plain[:-1].argmax()
-        table.writerow([path.relative_to(options.images), *plain, scaled[-1], classes[label]])
+        called = plain[positive].sum() >= threshold
+        label = np.where(positive == called, plain, -1).argmax()
+        table.writerow([path.relative_to(options.images), *plain, scaled, classes[label]])
 
 
 if __name__ == "__main__":

@@ -54,14 +54,14 @@ def feature_settings(entry):
     return FeatureSettings.read(settings)
 
 
-def blobs(count=60, seed=0, size=SIZE):
-    """Blasts have a large dark nucleus, normal cells a small one."""
+def blobs(count=60, seed=0, size=SIZE, classes=2):
+    """Blasts have a large dark nucleus, normal cells a small one, others one between them."""
     random = np.random.default_rng(seed)
-    labels = np.arange(count) % 2
+    labels = np.arange(count) % classes
     rows, columns = np.mgrid[:size, :size]
     images = np.empty((count, size, size, 3), dtype=np.uint8)
     for index, label in enumerate(labels):
-        radius = size * (0.36 if label else 0.2)
+        radius = size * (0.2, 0.36, 0.28)[label]
         centre = size / 2 + random.uniform(-2, 2, 2)
         inside = (rows - centre[0]) ** 2 + (columns - centre[1]) ** 2 < radius**2
         image = np.where(inside[..., None], [90, 60, 140], [230, 200, 210])
@@ -93,11 +93,11 @@ def without_test(parts):
     return {role: part for role, part in parts.items() if role != "test"}
 
 
-def write_job(folder, images, labels, validation=10):
+def write_job(folder, images, labels, validation=10, classes=CLASSES):
     np.save(folder / "images.npy", images)
     manifest = pd.DataFrame(
         {"image_id": [f"cell {number}" for number in range(len(labels))], "label": labels}
-    ).assign(**{"class": np.array(CLASSES)[labels]})
+    ).assign(**{"class": np.array(classes)[labels]})
     manifest.to_csv(folder / "manifest.tsv", sep="\t", index=False)
     roles = np.array(["train"] * len(labels), dtype=object)
     roles[30 : 30 + validation] = "validation"
@@ -107,7 +107,7 @@ def write_job(folder, images, labels, validation=10):
     folds.to_csv(folder / "folds.tsv", sep="\t", index=False)
     np.save(folder / "mean.npy", images[:30].mean(axis=0, keepdims=True).astype("float32"))
     summary = {"images_sha256": "of images", "manifest_sha256": "of manifest"}
-    summary["classes"] = list(CLASSES)
+    summary["classes"] = list(classes)
     (folder / "dataset.json").write_text(json.dumps(summary))
 
 

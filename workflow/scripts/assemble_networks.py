@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 with log_to(snakemake.log[0]):
     # Imported here so that whatever TensorFlow prints lands in the log.
+    from blastfold.core.manifest import read_classes
     from blastfold.core.settings import JobSettings, Run
     from blastfold.training.files import StartFiles
     from blastfold.training.heads_job import assemble_networks
@@ -21,4 +22,5 @@ with log_to(snakemake.log[0]):
         JobSettings(**params.job, **vars(params.place), code=params.code, gpu=0),
         Run(names.dataset, names.protocol, names.model, params.image_source),
         snakemake.output.networks,
+        len(read_classes(snakemake.input.dataset)),
     )

@@ -12,5 +12,5 @@ if TYPE_CHECKING:
 stored, runs = snakemake.input, snakemake.params.runs
 files = stored.internal, stored.single, stored.external
 with log_to(snakemake.log[0]):
-    tabulate_external_test(*files, runs, snakemake.output.table)
+    tabulate_external_test(*files, runs, snakemake.output.table, stored.records)
     plot_external_test(*files, runs, snakemake.output.figure)

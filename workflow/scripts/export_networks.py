@@ -21,4 +21,5 @@ with log_to(snakemake.log[0]):
         params.crop,
         params.micrometres,
         dict(snakemake.output.items()),
+        params.positive,
     )

@@ -43,13 +43,15 @@ def test_a_sheet_gives_subjects_and_folds_by_subject(tmp_path):
 
 
 def test_labels_of_a_sheet_that_are_no_default_words_are_named(tmp_path):
-    write_images(tmp_path, ["a.png", "b.png", "c.png", "d.png"])
-    sheet = "image,label\na.png,Lymphocyte\nb.png,Lymphoblast L1\nc.png,Monocyte\n"
-    sheet += "d.png,Lymphoblast L1\n"
-    (tmp_path / "cells.csv").write_text(sheet)
+    labels = ["Lymphocyte", "Lymphoblast L1", "Monocyte"] * 2
+    write_images(tmp_path, [f"{number}.png" for number in range(6)])
+    rows = [f"{number}.png,{label}\n" for number, label in enumerate(labels)]
+    (tmp_path / "cells.csv").write_text("image,label\n" + "".join(rows))
     _, entry, records = read(tmp_path)
-    assert entry["classes"] == {"normal": ["Lymphocyte", "Monocyte"], "blast": ["Lymphoblast L1"]}
-    assert records["label"].tolist() == [0, 1, 0, 1]
+    names = ["Lymphocyte", "Monocyte", "Lymphoblast L1"]
+    assert entry["classes"] == {name: [name] for name in names}
+    assert entry["positive"] == names[2:]
+    assert records["label"].tolist() == [0, 2, 1] * 2
 
 
 def test_names_of_files_give_the_pattern_of_the_subjects(tmp_path):
@@ -68,14 +70,15 @@ def test_names_of_files_give_the_pattern_of_the_subjects(tmp_path):
     assert config["protocols"]["by_subject"]["folds"] == 2
 
 
-def test_four_classes_as_kaggle_has_them_are_two_with_a_word_to_check(tmp_path):
+def test_four_classes_as_kaggle_has_them_are_four_with_a_word_to_check(tmp_path):
     kinds = ["Benign", "[Malignant] Early Pre-B", "[Malignant] Pre-B", "[Malignant] Pro-B"]
     write_images(tmp_path, [f"{kind}/WBC {kind[:3]} {n}.jpg" for kind in kinds for n in range(3)])
     text = write_config(tmp_path, "mine")
     assert "Guessed from the names: check which are positive." in text
     config, entry, records = read(tmp_path)
-    assert entry["classes"] == {"normal": kinds[:1], "blast": kinds[1:]}
-    assert records["label"].sum() == 9
+    assert entry["classes"] == {kind: [kind] for kind in kinds}
+    assert entry["positive"] == kinds[1:]
+    assert records["class"].tolist() == [file.split("/")[0] for file in records["file"]]
     # Nobody knows whose cells these are.
     assert list(config["protocols"]) == ["by_duplicates"]
     assert "Subjects are unknown" in text

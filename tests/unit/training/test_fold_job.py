@@ -9,6 +9,7 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 from support.interruptions import stop_after
 from support.trainings import (
+    CLASSES,
     NOT_AUGMENTED,
     RUN,
     add_turned_fold,
@@ -26,7 +27,7 @@ from support.trainings import (
 
 from blastfold.core import fold_table
 from blastfold.core.errors import OutOfMemoryError
-from blastfold.core.predictions import read_predictions
+from blastfold.core.predictions import predicted_classes, read_predictions
 from blastfold.core.settings import AugmentationSettings
 from blastfold.networks.unfreezing import Stage
 from blastfold.training import batches, epochs, fold_job, start
@@ -50,6 +51,10 @@ def test_class_weights_make_both_classes_count_the_same():
     assert weights[labels == 1].sum() == pytest.approx(weights[labels == 0].sum())
     assert weights.mean() == pytest.approx(1.0)
     assert (batches.class_weights(labels, balanced=False) == 1).all()
+    # A class that does not occur, as permuted labels may lack one, weighs nothing.
+    labels = np.array([3] * 6 + [0] * 3 + [1] * 9)
+    weights = batches.class_weights(labels, balanced=True)
+    assert [weights[labels == label].sum() for label in (0, 1, 3)] == pytest.approx([6] * 3)
 
 
 def test_the_simple_cnn_learns_and_its_history_is_true():
@@ -243,15 +248,16 @@ def test_deterministic_jobs_are_bit_equal(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("classes", "changes"),
     [
-        {"early_stopping": 1, "class_weights": True},
-        {"train": "staged", "stages": 2, "epochs": 4, "schedule": "one_cycle"},
+        (CLASSES, {"early_stopping": 1, "class_weights": True}),
+        (CLASSES, {"train": "staged", "stages": 2, "epochs": 4, "schedule": "one_cycle"}),
+        (("large", "small", "middle"), {"early_stopping": 1, "class_weights": True}),
     ],
 )
-def test_folds_in_one_job_are_those_of_single_jobs(tmp_path, changes):
-    images, labels = blobs()
-    write_job(tmp_path, images, labels)
+def test_folds_in_one_job_are_those_of_single_jobs(tmp_path, classes, changes):
+    images, labels = blobs(classes=len(classes))
+    write_job(tmp_path, images, labels, classes=classes)
     add_turned_fold(tmp_path)
     settings = model_settings(**changes)
     compute = job_settings(states=tmp_path / "states")
@@ -271,6 +277,8 @@ def test_folds_in_one_job_are_those_of_single_jobs(tmp_path, changes):
         single = single.drop(columns="seconds", errors="ignore").reset_index(drop=True)
         pd.testing.assert_frame_equal(together, single, check_exact=True)
     assert outputs.layers.read_bytes() == alone[0].layers.read_bytes()
+    predicted = read_predictions(outputs.predictions)
+    assert predicted_classes(predicted) == classes
     networks = network_files([outputs.networks])
     assert [path.name for path in networks] == ["fold-0.keras", "fold-1.keras"]
     for path, job in zip(networks, alone, strict=True):

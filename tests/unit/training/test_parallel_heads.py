@@ -26,12 +26,11 @@ def made(shape=(6,), seed=0):
     return features, labels.astype("int64")
 
 
-def alone(settings, features, labels, kernels, seed):
+def alone(settings, features, labels, kernels, seed, classes=2):
     """The probabilities of one head that the ordinary trainer trains from given weights."""
     backbone = keras.Sequential([keras.Input(features.shape[2:]), keras.layers.Identity()])
-    head = architectures.build_head(
-        features.shape[2:], settings.architecture, settings.dense_units, settings.dropout, 1
-    )
+    options = settings.dense_units, settings.dropout, 1, classes
+    head = architectures.build_head(features.shape[2:], settings.architecture, *options)
     head.set_weights(kernels)
     network = architectures.Network(backbone, head, None)
     trainer = head_trainer(network, FeatureInputs(features), settings, seed)
@@ -40,7 +39,35 @@ def alone(settings, features, labels, kernels, seed):
         for role, rows in zip(("train", "validation"), ROWS, strict=False)
     }
     epochs.train(trainer, parts)
-    return trainer.predict(Part(ROWS[2], labels[ROWS[2]]))[:, -1]
+    found = trainer.predict(Part(ROWS[2], labels[ROWS[2]]))
+    return found[:, -1] if classes == 2 else found
+
+
+def test_heads_of_three_classes_predict_what_each_predicts_alone():
+    settings = model_settings(
+        architecture="simple_cnn", train="head", epochs=5, batch_size=10, early_stopping=3
+    )
+    features, _ = made()
+    random = np.random.default_rng(2)
+    truth = np.arange(60) % 3
+    features[0, :, 0] += truth
+    labels = np.stack([truth, random.permutation(truth), np.where(truth == 2, 0, truth)])
+    heads = ParallelHeads(6, 3, settings, 4, classes=3)
+    start = []
+    restart = heads._restart
+    heads._restart = lambda *given: (restart(*given), start.extend(heads.model.get_weights()))
+    found = heads.train(FeatureInputs(features), ROWS, labels, 9)
+    assert found.sum(axis=2) == pytest.approx(np.ones((3, len(ROWS[2]))), abs=1e-6)
+    for place in range(3):
+        own = [value[place] for value in start]
+        kernels = [value.reshape(-1) if value.shape[0] == 1 else value for value in own]
+        expected = alone(settings, features, labels[place], kernels, 9, classes=3)
+        assert found[place] == pytest.approx(expected, abs=2e-4)
+    areas = areas_under_curve(labels[:, ROWS[2]], found)
+    expected = roc_auc_score(labels[0, ROWS[2]], found[0], multi_class="ovr")
+    assert areas[0] == pytest.approx(expected)
+    # The labels of the last head lack a class.
+    assert np.isnan(areas[2])
 
 
 @pytest.mark.parametrize(

@@ -212,4 +212,19 @@ def test_metrics_of_the_choice_are_those_of_the_evaluation(metric):
     ordered = (pairs > 0).sum() + (pairs == 0).sum() / 2
     totals = np.array([*(cell.sum() for cell in cells), ordered])
     expected = metric_values(metric, totals)
-    assert metric_of(metric, labels, probability) == pytest.approx(float(expected))
+    both = np.column_stack([1 - probability, probability])
+    assert metric_of(metric, labels, both) == pytest.approx(float(expected))
+
+
+def test_a_choice_among_more_classes_is_by_metrics_of_all_of_them():
+    random = np.random.default_rng(4)
+    labels, probabilities = np.arange(42) % 3, random.dirichlet(np.ones(3), 42)
+    areas = []
+    for label in range(3):
+        own, other = probabilities[labels == label, label], probabilities[labels != label, label]
+        areas.append(np.mean(own[:, np.newaxis] > other))
+    assert metric_of("macro_auc", labels, probabilities) == pytest.approx(np.mean(areas))
+    recalls = [np.mean(probabilities[labels == k].argmax(axis=1) == k) for k in range(3)]
+    assert metric_of("balanced_accuracy", labels, probabilities) == pytest.approx(np.mean(recalls))
+    with pytest.raises(InputError, match="'sensitivity' is about one positive class"):
+        metric_of("sensitivity", labels, probabilities)

@@ -11,7 +11,8 @@ TRUE, BY_SUBJECT, BY_IMAGE = "true", "subject", "image"
 
 COLUMNS = ("labels", "permutation", "repeat", "fold", "auc", "negatives", "positives")
 """labels; permutation (from 0; the true labels have number 0 alone); repeat and fold; AUC of the
-fold's test images against these labels, empty where they are of one class; their numbers."""
+fold's test images against these labels, empty where a class is absent (of more than two classes the
+mean of each against the rest); numbers of images of the first class and of all others."""
 
 
 def read_permutations(path: str | os.PathLike) -> pd.DataFrame:

@@ -12,7 +12,6 @@ import math
 from collections.abc import Mapping
 from itertools import cycle, product
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -22,8 +21,14 @@ from numpy.random import Generator
 from blastfold.core.errors import InputError
 from blastfold.core.seeds import generator
 from blastfold.core.tables import write_table
+from blastfold.datasets.generated_cells import (
+    Appearance,
+    Leukocyte,
+    sample_kind,
+    sample_leukocyte,
+)
 from blastfold.datasets.generated_copies import DUPLICATE_KINDS, change_crop, change_mask
-from blastfold.experiment.demo_settings import MAXIMAL_SHIFT, demo_faults
+from blastfold.experiment.demo_settings import BLASTS, MAXIMAL_SHIFT, demo_faults
 
 logger = logging.getLogger(__name__)
 
@@ -31,30 +36,6 @@ SUPERSAMPLING = 2
 # Red, green and blue absorbance of one unit of each dye, chosen after Wright-stained smears.
 EOSIN, CHROMATIN, BASOPHILIC = 0, 1, 2
 ABSORBANCE = np.array([[0.13, 0.45, 0.41], [0.95, 1.35, 0.45], [0.55, 0.36, 0.08]])
-
-
-class Appearance(NamedTuple):
-    """What one subject's photographs have in common."""
-
-    absorbance: np.ndarray  # (3 dyes, 3 colours)
-    light: np.ndarray  # (3,) grey levels of empty background
-    immaturity: float  # added to every lymphoid cell's own
-    red_cell_radius: float  # in micrometres
-    pallor: float  # of the red cells, 0 to 1
-
-
-class Leukocyte(NamedTuple):
-    """One leukocyte before it is drawn; lengths in micrometres from its centre."""
-
-    label: int
-    radius: float
-    lobes: np.ndarray  # (n, 3): x, y, radius of the discs whose union is the nucleus
-    density: float  # of the chromatin
-    clumping: float  # contrast of the coarse chromatin pattern
-    eosin: float  # amounts in the cytoplasm
-    basophilic: float
-    granularity: float
-    nucleoli: np.ndarray = np.empty((0, 3))  # as lobes
 
 
 class Canvas:
@@ -115,6 +96,9 @@ def draw_leukocyte(canvas: Canvas, cell: Leukocyte, x: float, y: float) -> tuple
         distance = np.hypot(right - a, down - b) - 0.1 * coarse
         chromatin = chromatin * (1 - 0.38 * soft_step(radius - distance, 0.15))
     cytoplasm = 1 + 0.15 * coarse + cell.granularity * fine
+    for a, b, radius in cell.vacuoles.tolist():
+        distance = np.hypot(right - a, down - b)
+        cytoplasm = cytoplasm * (1 - 0.85 * soft_step(radius - distance, 0.12))
     dyes = canvas.dyes[window]
     dyes *= 1 - 0.95 * body[..., None]
     dyes[..., EOSIN] += cell.eosin * cytoplasm * body
@@ -138,60 +122,6 @@ def draw_red_cell(canvas: Canvas, x: float, y: float) -> None:
     rim = 0.12 * np.exp(-np.square((radius - 0.35 - distance) / 0.35))
     amount = rng.normal(0.95, 0.08) * (thickness + rim) * soft_step(radius - distance, 0.13)
     canvas.dyes[window][..., EOSIN] += amount
-
-
-def arc_of_lobes(rng: Generator, count: int, bend: float, span: float, size: float) -> np.ndarray:
-    """Return (count, 3) discs (x, y, radius) on an arc of radius `bend` and `span` radians."""
-    angles = rng.uniform(0, 2 * np.pi) + np.linspace(-span / 2, span / 2, count)
-    centres = bend * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    return np.column_stack([centres, size * rng.normal(1, 0.06, count)])
-
-
-def sample_granulocyte(rng: Generator) -> Leukocyte:
-    """Return a segmented neutrophil: a lobed dense nucleus, pale pink granular cytoplasm."""
-    radius, count = rng.normal(6.1, 0.3), int(rng.integers(3, 6))
-    span = (count - 1) * rng.uniform(0.95, 1.25)
-    lobes = arc_of_lobes(rng, count, 0.46 * radius, span, (0.36 - 0.02 * count) * radius)
-    lobes[:, :2] -= 0.6 * lobes[:, :2].mean(axis=0)
-    steps = np.linspace(0, count - 1, 3 * count - 2)
-    bridges = np.stack([np.interp(steps, range(count), column) for column in lobes.T], axis=1)
-    bridges[:, 2] = 0.15 * radius
-    nucleus = np.vstack([lobes, bridges])
-    return Leukocyte(0, radius, nucleus, rng.normal(1.2, 0.08), 0.2, 0.3, 0.1, 0.3)
-
-
-def sample_lymphoid(rng: Generator, label: int, immaturity: float) -> Leukocyte:
-    """Return a cell between lymphocyte (immaturity 0) and lymphoblast (1)."""
-    # A blast is larger, its nucleus fills nearly all of it, its chromatin is fine and paler with
-    # visible nucleoli, and the little cytoplasm that is left is deeply blue.
-    radius = float(np.clip(4.7 + 1.3 * immaturity + rng.normal(0, 0.4), 3.9, 6.9))
-    ratio = np.clip(0.8 + 0.09 * immaturity + rng.normal(0, 0.035), 0.7, 0.93)
-    bend = rng.uniform(0.1, 0.28) * radius
-    lobes = arc_of_lobes(rng, 3, bend, rng.uniform(1.2, 2.6), ratio * radius - 0.8 * bend)
-    offset = arc_of_lobes(rng, 1, 0.7 * (1 - ratio) * radius, 0, 0)[:, :2]
-    lobes[:, :2] += offset - lobes[:, :2].mean(axis=0)
-    count = min(rng.poisson(2.4 * max(immaturity - 0.15, 0)), 4)
-    places = rng.uniform(-0.5, 0.5, (count, 2)) * radius
-    nucleoli = np.column_stack([places, rng.uniform(0.55, 0.95, count)])
-    density = max(1.12 - 0.22 * immaturity + rng.normal(0, 0.09), 0.5)
-    clumping = max(0.3 - 0.22 * immaturity + rng.normal(0, 0.05), 0.02)
-    blue = max(0.42 + 0.25 * immaturity + rng.normal(0, 0.1), 0.15)
-    return Leukocyte(label, radius, lobes, density, clumping, 0.04, blue, 0.08, nucleoli)
-
-
-def sample_leukocyte(rng: Generator, blast: bool, person: Appearance, settings: dict) -> Leukocyte:
-    """Return a blast, or one of the normal kinds: most are lymphocytes, as in C-NMC."""
-    kind = 1 if blast else rng.random()
-    if kind < 0.12:
-        return sample_granulocyte(rng)
-    if kind < 0.2:
-        # A monocyte: large, with a pale kidney-shaped nucleus and grey-blue cytoplasm.
-        radius = rng.normal(6.4, 0.25)
-        lobes = arc_of_lobes(rng, 5, 0.33 * radius, rng.uniform(1.8, 3.0), 0.42 * radius)
-        return Leukocyte(0, radius, lobes, rng.normal(0.88, 0.06), 0.16, 0.12, 0.34, 0.1)
-    middle = 0.5 + (0.5 if blast else -0.5) * (1 - settings["difficulty"])
-    immaturity = np.clip(rng.normal(middle + person.immaturity, 0.2), -0.2, 1.2)
-    return sample_lymphoid(rng, int(blast), immaturity)
 
 
 def sample_appearance(rng: Generator, effect: float) -> Appearance:
@@ -255,14 +185,15 @@ def expose(canvas: Canvas) -> np.ndarray:
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
 
 
-def draw_photograph(rng: Generator, person: Appearance, blasts: list, settings: dict) -> tuple:
+def draw_photograph(
+    rng: Generator, person: Appearance, cells: list[Leukocyte], settings: dict
+) -> tuple:
     """Draw a photograph of leukocytes.
 
     Returns:
-        The photograph (uint8 RGB), its leukocytes, the pixel (x, y) of each centre, and for every
+        The photograph (uint8 RGB), the pixel (x, y) of each leukocyte's centre, and for every
         pixel the number of its leukocyte, counted from 1 (int32), 0 outside.
     """
-    cells = [sample_leukocyte(rng, blast, person, settings) for blast in blasts]
     places = place_leukocytes(rng, cells, settings)
     centres = (places + 0.5) / settings["pixels_per_micrometre"]
     canvas = Canvas(rng, person, settings)
@@ -274,7 +205,7 @@ def draw_photograph(rng: Generator, person: Appearance, blasts: list, settings: 
     numbers = np.zeros(canvas.dyes.shape[:2], np.int32)
     for number, (cell, centre) in enumerate(zip(cells, centres, strict=True), start=1):
         numbers[draw_leukocyte(canvas, cell, *centre)] = number
-    return expose(canvas), cells, places, numbers[::SUPERSAMPLING, ::SUPERSAMPLING]
+    return expose(canvas), places, numbers[::SUPERSAMPLING, ::SUPERSAMPLING]
 
 
 def crop_cell(photograph: np.ndarray, row: dict, size: tuple[int, int]) -> np.ndarray:
@@ -298,6 +229,24 @@ def write_png(path: Path, image: np.ndarray) -> None:
     path.write_bytes(cv2.imencode(".png", np.ascontiguousarray(image))[1].tobytes())
 
 
+def draw_kinds(rng: Generator, blasts: np.ndarray, subject: str, kinds: list[str]) -> list[str]:
+    """Draw the kind of every cell of a photograph.
+
+    Args:
+        rng: Draws.
+        blasts: bool (n,).
+        subject: Its number decides which type all of its blasts are of, in turn.
+        kinds: The kinds of the data set, see :data:`blastfold.experiment.demo_settings.KINDS`.
+
+    Returns:
+        A kind for every cell; normal ones are equally probable.
+    """
+    of_blasts = [kind for kind in kinds if kind in BLASTS]
+    normal = [kind for kind in kinds if kind not in BLASTS]
+    own = of_blasts[(int(subject.rpartition("-")[2]) - 1) % len(of_blasts)]
+    return [own if blast else normal[rng.integers(len(normal))] for blast in blasts]
+
+
 def write_picture(
     folder: Path, subject: str, number: int, settings: dict, stream: tuple[int, str]
 ) -> list[dict]:
@@ -309,13 +258,20 @@ def write_picture(
     rng = generator(*stream, picture)
     share = 1 if subject.startswith("healthy") else settings["normal_cells_in_patients"]
     blasts = rng.random(settings["cells_per_picture"]) >= share
-    photograph, cells, places, numbers = draw_photograph(rng, person, blasts, settings)
+    kinds = settings.get("kinds")
+    if kinds:
+        drawn = draw_kinds(rng, blasts, subject, kinds)
+        cells = [sample_kind(rng, kind, person, settings) for kind in drawn]
+    else:
+        cells = [sample_leukocyte(rng, blast, person, settings) for blast in blasts]
+    photograph, places, numbers = draw_photograph(rng, person, cells, settings)
     photograph = photograph[..., ::-1]
     write_png(folder / "photographs" / f"{picture}.png", photograph)
     rows = []
     for index, (cell, (x, y)) in enumerate(zip(cells, places.tolist(), strict=True), start=1):
         radius = round(float(cell.radius * settings["pixels_per_micrometre"]), 1)
-        row = {"image_id": f"{picture}-{index:02d}", "label": cell.label, "subject": subject}
+        label = kinds[cell.label] if kinds else cell.label
+        row = {"image_id": f"{picture}-{index:02d}", "label": label, "subject": subject}
         row |= {"picture": picture, "x": x, "y": y, "radius": radius}
         rows.append(row | {"duplicate_of": "", "duplicate_kind": ""})
         name = f"{row['image_id']}.png"
@@ -350,10 +306,10 @@ def generate_demo(folder: str | Path, settings: dict, seed: int, name: str = "de
     `photographs/<picture>.png` are the smears, `cells/<image_id>.png` the crops round every
     leukocyte. `masks/<image_id>.png` are 255 on the leukocyte of the crop and 0 elsewhere.
     `cells.tsv`, written last, has one row per crop: path, mask (both files), image_id, label
-    (0 normal, 1 blast), subject, picture, x, y (the photograph's pixel at the crop's row
-    height // 2 and column width // 2), radius (pixels), duplicate_of (image_id) and
-    duplicate_kind (one of `DUPLICATE_KINDS`). Rows where these two are empty are the leukocytes,
-    each once.
+    (0 normal, 1 blast, or the kind where the settings name kinds), subject, picture, x, y (the
+    photograph's pixel at the crop's row height // 2 and column width // 2), radius (pixels),
+    duplicate_of (image_id) and duplicate_kind (one of `DUPLICATE_KINDS`). Rows where these two are
+    empty are the leukocytes, each once.
 
     Args:
         folder: Where to write; made when it does not exist.

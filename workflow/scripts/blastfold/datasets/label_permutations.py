@@ -32,7 +32,7 @@ def permuted(manifest: pd.DataFrame, among: str, count: int, seed: int, *names: 
     """Draw free permutations of the labels.
 
     Args:
-        manifest: image_id, label (0 or 1) and, for subjects, subject; see
+        manifest: image_id, label and, for subjects, subject; see
             :func:`subjects_have_labels`.
         among: ``subject`` or ``image``.
         count: Number of permutations.

@@ -64,23 +64,39 @@ def permute(labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Permute labels so that new and old ones agree no more often than by chance.
 
     Among few subjects, a permutation drawn from all may keep most labels, and with them the
-    disease. The permutation is drawn from those that give the same share of ones to both old
-    classes, as nearly as whole numbers allow.
+    disease. The permutation is drawn from those that give the same share of every new class to all
+    old classes, as nearly as whole numbers allow; of more than two classes to within one of each.
 
     Args:
-        labels: 0 and 1, one for each subject or image, shape (n,).
+        labels: Index of the class of each subject or image, shape (n,).
         random: Generator that draws.
 
     Returns:
-        Labels with the same number of ones, shape (n,). They differ from the old ones unless all
-        old ones are equal.
+        Labels of which each is as frequent as before, shape (n,). Of two classes they differ from
+        the old ones unless all old ones are equal.
     """
+    if labels.max(initial=0) > 1:
+        return _permute_classes(labels, random)
     ones = random.permutation(np.flatnonzero(labels == 1))
     zeros = random.permutation(np.flatnonzero(labels == 0))
     kept = round(len(ones) ** 2 / len(labels))
     permuted = np.zeros_like(labels)
     permuted[ones[:kept]] = 1
     permuted[zeros[: len(ones) - kept]] = 1
+    return permuted
+
+
+def _permute_classes(labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Spread every new class evenly over the old classes, which are laid out one after another."""
+    counts = np.bincount(labels)
+    # New labels in a sequence in which each of them recurs at equal distances.
+    places = np.concatenate([(np.arange(n) + random.random()) / n for n in counts if n])
+    spread = np.repeat(np.arange(len(counts)), counts)[np.argsort(places, kind="stable")]
+    order = np.concatenate(
+        [random.permutation(np.flatnonzero(labels == label)) for label in range(len(counts))]
+    )
+    permuted = np.empty_like(labels)
+    permuted[order] = spread
     return permuted
 
 

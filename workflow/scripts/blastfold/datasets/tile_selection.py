@@ -94,11 +94,11 @@ def select_tiles(
         labels = manifest["label"].astype(int).to_numpy()
         folds = assign_probe_folds(manifest, derive_seed(seed, "select_tiles", of))
         scores = score_tiles(read_features(features, len(manifest)), labels, folds.number)
-        blast = np.where(labels == 1, scores, 1 - scores)
         record |= {"architecture": select["architecture"], "weights": select["weights"]}
         record |= {"kept_apart": folds.unit, "folds": len(np.unique(folds.number))}
-        record |= {"auc": float(roc_auc_score(labels, blast)), "note": folds.note}
-        logger.info("%s: out-of-fold AUC %.3f by %s %s", name, record["auc"], *folds[1:])
+        record |= {"auc": probe_auc(labels, scores), "note": folds.note}
+        shown = "of two classes only" if record["auc"] is None else f"{record['auc']:.3f}"
+        logger.info("%s: out-of-fold AUC %s by %s %s", name, shown, *folds[1:])
     order = -scores if method == "discriminative" else random_order(manifest, method, of, seed)
     table = rank_tiles(manifest, order, share).assign(score=scores)
     columns = ["image_id", "picture", "label", "class", "score", "rank", "kept"]
@@ -192,12 +192,24 @@ def cut_slides(manifest: pd.DataFrame) -> np.ndarray:
     return folds
 
 
+def probe_auc(labels: np.ndarray, scores: np.ndarray) -> float | None:
+    """Return the AUC of the probe's scores; None for more than two classes.
+
+    Args:
+        labels: Index of the class, shape (n,).
+        scores: Probability of the image's own label, shape (n,).
+    """
+    if labels.max() > 1:
+        return None
+    return float(roc_auc_score(labels, np.where(labels == 1, scores, 1 - scores)))
+
+
 def score_tiles(features: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> np.ndarray:
     """Score each image by a linear probe that was fitted on the other folds.
 
     Args:
         features: Shape (n, d).
-        labels: 0 or 1, shape (n,).
+        labels: Index of the class, shape (n,).
         folds: Fold of each image, shape (n,).
 
     Returns:
@@ -211,7 +223,12 @@ def score_tiles(features: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> 
         probe = make_pipeline(StandardScaler(), regression)
         probe.fit(features[~scored].astype(np.float64), labels[~scored])
         probabilities = probe.predict_proba(features[scored].astype(np.float64))
-        scores[scored] = probabilities[np.arange(scored.sum()), labels[scored]]
+        columns = np.searchsorted(probe.classes_, labels[scored])
+        # A class that the other folds lack is one that the probe finds impossible.
+        known = np.isin(labels[scored], probe.classes_)
+        columns = np.minimum(columns, len(probe.classes_) - 1)
+        found = probabilities[np.arange(scored.sum()), columns]
+        scores[scored] = np.where(known, found, 0)
     return scores
 
 

@@ -12,6 +12,10 @@ MAXIMAL_SHIFT = 4
 SMALLEST_MARGIN = 2 * MAXIMAL_SHIFT + 3
 """Pixels of a photograph beyond the crop."""
 
+BLASTS = ("blast_l1", "blast_l2", "blast_l3")
+KINDS = ("neutrophil", "lymphocyte", "monocyte", *BLASTS)
+"""Kinds of generated leukocytes."""
+
 COUNTS = ("subjects_per_class", "pictures_per_subject", "cells_per_picture")
 
 
@@ -31,6 +35,14 @@ def demo_faults(key: str, settings: Mapping) -> Iterator[str]:
     if any(length > most for length, most in zip(crop, largest, strict=True)):
         expected = f"at most {largest}, to be cut from photograph_size"
         yield f"{key}: crop_size is {crop}; expected {expected}"
+    kinds = settings.get("kinds")
+    if kinds and len({kind in BLASTS for kind in kinds}) < 2:
+        expected = f"at least one of {', '.join(BLASTS)} and one other"
+        yield f"{key}: kinds is {kinds}; expected {expected}"
+    blasts = [kind for kind in kinds or () if kind in BLASTS]
+    if settings["subjects_per_class"] < len(blasts):
+        expected = f"at least {len(blasts)}, a patient for each of {', '.join(blasts)}"
+        yield f"{key}: subjects_per_class is {settings['subjects_per_class']}; expected {expected}"
     cells = 2 * math.prod(settings[name] for name in COUNTS)
     if settings["duplicates"] > cells:
         expected = f"at most {cells}, one of each cell"

@@ -74,7 +74,7 @@ def split(images: pd.DataFrame, protocol: dict, seed: int) -> pd.DataFrame:
     """Split images by a protocol.
 
     Args:
-        images: image_id, label (0 or 1), class, subject, picture, group and part, one row per
+        images: image_id, label, class, subject, picture, group and part, one row per
             image.
         protocol: The protocol entry of the config, with its ``name``.
         seed: The experiment's seed.
@@ -248,7 +248,7 @@ def choose_images(rows, labels, groups, size, protocol, seed, name) -> np.ndarra
 
     Args:
         rows: Rows to choose from.
-        labels: 0 or 1 of all images, int (n,).
+        labels: Index of the class of all images, int (n,).
         groups: What stays together, of all images, (n,).
         size: Wanted number of images.
         protocol: Its ``name`` seeds the draw.
@@ -256,12 +256,19 @@ def choose_images(rows, labels, groups, size, protocol, seed, name) -> np.ndarra
         name: Names the draw too.
 
     Returns:
-        Rows in ascending order; none where no choice leaves every class on both sides.
+        Rows in ascending order; none where no choice leaves every class on both sides. A class
+        with a single image that is drawn by itself has none to choose.
     """
     random_names = ("assign_folds", protocol["name"], name)
     if len(set(groups[rows])) == len(rows):
+        # A class with a single image has none to choose.
+        counts = np.bincount(labels[rows])
+        rows = rows[counts[labels[rows]] > 1]
+        classes = np.count_nonzero(counts > 1)
+        if len(rows) < 2 * classes or not classes:
+            return rows[:0]
         state = derive_seed(seed, *random_names)
-        size = min(max(size, 2), len(rows) - 2)
+        size = min(max(size, classes), len(rows) - classes)
         chosen = train_test_split(rows, test_size=size, stratify=labels[rows], random_state=state)
         return np.sort(chosen[1])
     codes, inverse = np.unique(groups[rows].astype(str), return_inverse=True)

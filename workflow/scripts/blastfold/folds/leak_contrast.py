@@ -89,9 +89,9 @@ def contrast_folds(
     """Yield the folds of one repeat.
 
     Args:
-        labels: int64 (n,), 0 or 1.
-        subjects: (n,) subject or leakage group of every image, as text. The class of a subject is 1
-            where any of its images is.
+        labels: int64 (n,), index of the class.
+        subjects: (n,) subject or leakage group of every image, as text. The class of a subject is
+            the last one among its images.
         choice: From :func:`tested_images`.
         protocol: ``folds`` and ``name``.
         seed: Seed of the repeat.
@@ -104,7 +104,7 @@ def contrast_folds(
     classes = pd.Series(labels).groupby(names).max()
     able = pd.Series(tested).groupby(names).any()
     order = {}
-    for label in (0, 1):
+    for label in (0, 1) if labels.max() < 2 else sorted(set(classes)):
         of_class = classes.index[classes == label].to_numpy(dtype=object)
         _require_subjects(of_class, able, label, protocol)
         order[label] = generator(seed, "leak_contrast", protocol["name"], label).permutation(
@@ -135,7 +135,7 @@ def _paired(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw the same number of images of each class from two sets, as many as both have."""
     drawn = [], []
-    for label in (0, 1):
+    for label in range(labels.max() + 1):
         rows = [np.flatnonzero(side & (labels == label)) for side in (first, second)]
         size = min(map(len, rows))
         for side, own in zip(drawn, rows, strict=True):

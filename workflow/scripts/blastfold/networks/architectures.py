@@ -26,8 +26,8 @@ class Network(NamedTuple):
     Attributes:
         backbone: From pre-processed images (h, w, 3) to features: averaged (channels,) or whole
             maps (rows, columns, channels), as the simple CNN has them.
-        head: From features to the output: one sigmoid neuron with the probability of the last
-            class for the simple CNN, or one softmax neuron per class.
+        head: From features to the output: one softmax neuron per class, or for the simple CNN and
+            two classes one sigmoid neuron with the probability of the last one.
         application: Module of keras.applications that the backbone comes from, or None.
     """
 
@@ -71,6 +71,7 @@ def build_network(
     shape: tuple[int, int, int],
     backbone_seed: int | None = None,
     head_seed: int | None = None,
+    classes: int = 2,
 ) -> Network:
     """Build a network with random start weights.
 
@@ -81,6 +82,7 @@ def build_network(
         head_seed: Seed of the head's start weights and of its dropout; None continues Keras' own
             stream. With its own seed a head starts with the same weights whether or not a backbone
             was built before it.
+        classes: Number of classes.
 
     Returns:
         The network; the backbone is frozen when ``train`` is ``head``.
@@ -98,6 +100,7 @@ def build_network(
         settings.dense_units,
         settings.dropout,
         head_seed,
+        classes,
     )
     return Network(backbone, head, application)
 
@@ -228,6 +231,7 @@ def build_head(
     dense_units: Sequence[int],
     dropout: float,
     seed: int | None = None,
+    classes: int = 2,
 ) -> keras.Model:
     """Build the classifier of a network: the new top of a backbone (thesis 4.7).
 
@@ -237,9 +241,11 @@ def build_head(
         dense_units: Widths of the hidden layers.
         dropout: Share of dropped inputs of the last layer; 0 for no dropout.
         seed: Seed of start weights and dropout; None continues Keras' own stream.
+        classes: Number of classes.
 
     Returns:
-        A model that ends in two softmax neurons, or in one sigmoid neuron for the simple CNN.
+        A model that ends in one softmax neuron per class. For two classes the simple CNN ends in
+        one sigmoid neuron.
     """
     if seed is not None:
         keras.utils.set_random_seed(seed)
@@ -251,7 +257,8 @@ def build_head(
         layers.append(keras.layers.Dense(width, activation="relu", name=name))
     if dropout:
         layers.append(keras.layers.Dropout(dropout, name="dropout"))
-    neurons, activation = (1, "sigmoid") if is_simple_cnn(architecture) else (2, "softmax")
+    one_neuron = classes == 2 and is_simple_cnn(architecture)
+    neurons, activation = (1, "sigmoid") if one_neuron else (classes, "softmax")
     # Probabilities are float32 in mixed precision too: half precision rounds 0.9998 to 1.
     classifier = keras.layers.Dense(
         neurons, activation=activation, dtype="float32", name="classifier"

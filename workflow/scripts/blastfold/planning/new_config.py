@@ -123,10 +123,8 @@ def _by_sheets(
 def _by_sheet(folder: Path, file: str, positive: Sequence[str]) -> Found:
     sheet = Sheet(folder / file)
     labels = sorted({row["label"] for _, row in sheet.named_rows()} - {""})
-    settings = {"format": "folder", "sheet": file}
-    classes, comment = guess_classes(labels, positive)
-    settings |= {"classes": classes} if classes else {}
-    comments = {"classes": comment} if classes else {}
+    classes, comments = name_classes(labels, positive)
+    settings = {"format": "folder", "sheet": file, **classes}
     return Found(settings, comments, list_files("folder", folder, settings))
 
 
@@ -143,10 +141,10 @@ def _by_folders(folder: Path, files: Iterable[str], positive: Sequence[str]) -> 
             raise InputError("asked for")
         listing = list_files("folder", folder, settings)
     except InputError as error:
-        classes, comment = guess_classes(names, positive)
+        classes, comments = name_classes(names, positive)
         if not classes:
             raise InputError(f"{error}") from None
-        settings["classes"], comments["classes"] = classes, comment
+        settings |= classes
         listing = list_files("folder", folder, settings)
     for doubt in listing.odd:
         if doubt["code"] in ("pattern_proposed", "names_with_subjects"):
@@ -158,6 +156,29 @@ def _by_folders(folder: Path, files: Iterable[str], positive: Sequence[str]) -> 
             listing = list_files("folder", folder, settings)
             break
     return Found(settings, comments, listing)
+
+
+def name_classes(names: list[str], positive: Sequence[str] = ()) -> tuple[dict, dict[str, str]]:
+    """Return the keys of a data set that name its classes, and their comments.
+
+    Two names become normal and blast; of more each is a class, and ``positive`` names some. Both
+    are empty where the default words say it.
+
+    Args:
+        names: Names of folders or labels.
+        positive: Those that are positive; empty to guess.
+
+    Raises:
+        InputError: See :func:`guess_classes`.
+    """
+    classes, comment = guess_classes(names, positive)
+    if not classes or len(names) == len(LEUKAEMIA_CLASSES):
+        return ({"classes": classes}, {"classes": comment}) if classes else ({}, {})
+    rest, chosen = (classes[name] for name in LEUKAEMIA_CLASSES)
+    return {
+        "classes": {name: [name] for name in [*rest, *chosen]},
+        "positive": chosen,
+    }, {"classes": "Several names in one list make one class.", "positive": comment}
 
 
 def guess_classes(
@@ -239,14 +260,15 @@ def protocol_for(records: pd.DataFrame) -> tuple[str, dict, str]:
     """
     named = records[records["subject"] != ""]
     subjects = named.groupby("class")["subject"].nunique()
-    fewest = int(subjects.min()) if len(subjects) == len(LEUKAEMIA_CLASSES) else 0
+    fewest = int(subjects.min()) if len(subjects) == records["class"].nunique() else 0
     entry = {"kind": "kfold", "group_by": "subject", "validation_fraction": 0.1}
     if fewest >= 2:
         folds = {"folds": min(MOST_FOLDS, fewest)}
         if fewest <= MOST_FOLDS:
             # A validation part by subject would take the only subject of a class.
             folds["validation_group_by"] = "image"
-        comment = f"{named['subject'].nunique()} subjects, {fewest} in the smaller class."
+        smaller = "smaller" if len(subjects) == len(LEUKAEMIA_CLASSES) else "smallest"
+        comment = f"{named['subject'].nunique()} subjects, {fewest} in the {smaller} class."
         if "validation_group_by" in folds:
             comment += " Too few to validate on subjects of their own."
         return "by_subject", entry | folds, comment
@@ -315,7 +337,8 @@ def write_config(folder: Path, name: str, positive: Sequence[str] = ()) -> str:
 
 def _flow(value: str | list | Mapping) -> str:
     """Return a value as YAML on one line."""
-    text = yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True)
+    options = {"default_flow_style": True, "width": 10_000, "allow_unicode": True}
+    text = yaml.safe_dump(value, sort_keys=False, **options)
     return text.removesuffix("\n...\n").strip()
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 import blastfold
 from blastfold.cells.tables import read_cells, read_photographs
 from blastfold.core.files import digest_file, write_json, written_together
-from blastfold.core.names import SET_ASIDE
+from blastfold.core.names import JOINED, SET_ASIDE
 from blastfold.core.notes import join_notes, make_note
 from blastfold.core.raw_files import RawContent, require_content
 from blastfold.core.tables import write_table
@@ -103,7 +103,7 @@ def classify_cells(
         classified = fill_cells(cells, cut, problems, predicted, model)
         digests = photograph_digests(root, photographs["photograph"].tolist(), threads)
         photographs = _describe_photographs(photographs, digests, problems, classified, model)
-        subjects = count_subjects(photographs, classified, model.classes[-1])
+        subjects = count_subjects(photographs, classified, model.positive)
         for name, table in zip(TABLES, (classified, photographs, subjects), strict=True):
             write_table(table.assign(notice=NOTICE), written[name])
         record = _record(model, files, settings, size, photographs)
@@ -163,11 +163,15 @@ def fill_cells(
 
 
 def _names(probabilities: np.ndarray, model: ExportedModel) -> list[str]:
-    """Return the class of every cell: the positive one from the threshold, else the likeliest."""
-    others = probabilities[:, :-1].argmax(axis=1)
-    called = probabilities[:, -1] >= model.threshold
-    numbers = np.where(called, len(model.classes) - 1, others)
-    return [model.classes[number] for number in numbers.tolist()]
+    """Return the class of every cell.
+
+    Of the positive classes, taken together from the threshold on, or else of the others the most
+    probable one.
+    """
+    positive = np.isin(model.classes, model.positive)
+    called = probabilities[:, positive].sum(axis=1) >= model.threshold
+    own = np.where(positive == called[:, np.newaxis], probabilities, -1).argmax(axis=1)
+    return [model.classes[number] for number in own.tolist()]
 
 
 def _cell_notes(
@@ -215,7 +219,7 @@ def _describe_photographs(
         cells.loc[cells["note"].str.contains("training_cell"), "photograph"]
     )
     table["note"] = ["" if not known else make_note("training_photograph") for known in learnt]
-    return count_photographs(table, cells, model.classes[-1])
+    return count_photographs(table, cells, model.positive)
 
 
 def _record(
@@ -241,7 +245,7 @@ def _record(
             "versions": description.get("versions"),
         },
         "classes": model.classes,
-        "positive": model.classes[-1],
+        "positive": JOINED.join(model.positive),
         "threshold": model.threshold,
         "threshold_name": settings["threshold"],
         "calibration_note": join_notes(*(entry["temperature_note"] for entry in networks)),
@@ -282,6 +286,6 @@ def _summary(photographs: pd.DataFrame, model: ExportedModel) -> str:
     unlike = "" if pd.isna(beyond) else f", {int(beyond)} unlike the training images"
     return (
         f"Research software, not a diagnosis: {classified} cells of {len(photographs) - unusable} "
-        f"photographs classified, {positive} as {model.classes[-1]}{unlike}; {unusable} "
+        f"photographs classified, {positive} as {JOINED.join(model.positive)}{unlike}; {unusable} "
         "photographs could not be used"
     )

@@ -54,7 +54,7 @@ class ExportedModel(NamedTuple):
         description: Content of ``model.json``.
         digest: SHA-256 of that file.
         networks: Its networks.
-        threshold: Probability from which a cell is of the positive class.
+        threshold: Probability from which a cell is of a positive class.
         training_images: SHA-256 of what the networks learnt from or were chosen by.
     """
 
@@ -66,8 +66,26 @@ class ExportedModel(NamedTuple):
 
     @property
     def classes(self) -> list[str]:
-        """Names of the classes; the last one is the positive one."""
+        """Names of the classes."""
         return list(self.description["classes"])
+
+    @property
+    def positive(self) -> list[str]:
+        """Names of the positive classes."""
+        return list(self.description.get("positive") or self.classes[-1:])
+
+    def of_positive(self, probabilities: np.ndarray, temperature: float) -> np.ndarray:
+        """Return the probability of the positive classes together, float64 (n,).
+
+        Args:
+            probabilities: float64 (n, classes).
+            temperature: What their logit against the rest is divided by.
+        """
+        if len(self.classes) > 2 or self.positive != self.classes[-1:]:
+            columns = [self.classes.index(name) for name in self.positive]
+            together = probabilities[:, columns].sum(axis=1).clip(max=1)
+            probabilities = np.column_stack([1 - together, together])
+        return scaled(probabilities, temperature)[:, -1]
 
     @property
     def size(self) -> tuple[int, int]:
@@ -81,7 +99,7 @@ class Predicted(NamedTuple):
 
     Attributes:
         probabilities: float64 (n, classes), mean over the networks.
-        calibrated: float64 (networks, n), of the positive class after temperature scaling.
+        calibrated: float64 (networks, n), of the positive classes after temperature scaling.
         distances: float64 (networks, n), from the training images, 1 at the threshold; NaN for a
             network without a description of them.
     """
@@ -193,7 +211,7 @@ def predict(model: ExportedModel, images: np.ndarray) -> Predicted:
             outputs = network.run(batch)
             probabilities = class_probabilities(outputs[0])
             plain[rows] += probabilities / networks
-            calibrated[number, rows] = scaled(probabilities, network.temperature)[:, -1]
+            calibrated[number, rows] = model.of_positive(probabilities, network.temperature)
             if network.domain is not None and len(outputs) > 1:
                 features = unit_vectors(outputs[1])
                 distances[number, rows] = relative_distances(network.domain, features)

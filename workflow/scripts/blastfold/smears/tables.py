@@ -3,7 +3,7 @@
 ``cells.tsv`` has all columns of :mod:`blastfold.cells.tables` and, for cells that were classified,
 ``crop_x``, ``crop_y``, ``crop_width`` and ``crop_height`` (pixels of the photograph), ``crop`` (row
 of ``crops.npy``), ``probability_<class>`` (mean over the networks, as the networks give it),
-``probability`` (of the positive class after temperature scaling, mean over the networks),
+``probability`` (of the positive classes after temperature scaling, mean over the networks),
 ``predicted`` (class at the threshold), ``spread`` (standard deviation of ``probability`` over the
 networks), ``distance`` (of the cell's features from the training images', mean over the networks;
 1 is the 99th percentile of the training images) and ``out_of_domain`` (1 where it is larger).
@@ -81,14 +81,14 @@ def probability_columns(classes: Sequence[str]) -> list[str]:
 
 
 def count_photographs(
-    photographs: pd.DataFrame, cells: pd.DataFrame, positive: str
+    photographs: pd.DataFrame, cells: pd.DataFrame, positive: Sequence[str]
 ) -> pd.DataFrame:
     """Return ``photographs.tsv``.
 
     Args:
         photographs: The detector's table with subject, picture, sha256 and note.
         cells: ``cells.tsv``.
-        positive: Name of the positive class.
+        positive: Names of the positive classes.
     """
     by_photograph = dict(iter(cells.groupby("photograph")))
     none = cells[:0]
@@ -100,13 +100,15 @@ def count_photographs(
     return pd.DataFrame(rows, columns=list(PHOTOGRAPH_COLUMNS))
 
 
-def count_subjects(photographs: pd.DataFrame, cells: pd.DataFrame, positive: str) -> pd.DataFrame:
+def count_subjects(
+    photographs: pd.DataFrame, cells: pd.DataFrame, positive: Sequence[str]
+) -> pd.DataFrame:
     """Return ``subjects.tsv``.
 
     Args:
         photographs: ``photographs.tsv``.
         cells: ``cells.tsv``.
-        positive: Name of the positive class.
+        positive: Names of the positive classes.
     """
     rows = []
     for subject, own in photographs.groupby("subject", sort=True):
@@ -114,7 +116,7 @@ def count_subjects(photographs: pd.DataFrame, cells: pd.DataFrame, positive: str
         classified = found[found["crop"].notna()]
         counted = count_cells(found, positive)
         interval = share_interval(
-            (classified["predicted"] == positive).to_numpy(), classified["photograph"].to_numpy()
+            classified["predicted"].isin(positive).to_numpy(), classified["photograph"].to_numpy()
         )
         unknown = make_note("subject_not_named") if subject == "" else ""
         row = {"subject": subject, "photographs": len(own)}
@@ -126,7 +128,7 @@ def count_subjects(photographs: pd.DataFrame, cells: pd.DataFrame, positive: str
     return pd.DataFrame(rows, columns=list(SUBJECT_COLUMNS))
 
 
-def count_cells(cells: pd.DataFrame, positive: str) -> dict:
+def count_cells(cells: pd.DataFrame, positive: Sequence[str]) -> dict:
     """Count the classified cells of a photograph or of a subject.
 
     Returns:
@@ -134,7 +136,7 @@ def count_cells(cells: pd.DataFrame, positive: str) -> dict:
     """
     classified = cells[cells["crop"].notna()]
     number = len(classified)
-    called = int((classified["predicted"] == positive).sum())
+    called = int(classified["predicted"].isin(positive).sum())
     beyond = classified["out_of_domain"]
     return {
         "classified": number,

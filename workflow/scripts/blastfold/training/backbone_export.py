@@ -49,7 +49,9 @@ def export_backbone(
     network = keras.saving.load_model(model, compile=False)
     facts = json.loads(Path(run).read_text("utf-8"))
     shape = network.input_shape[1:]
-    rebuilt = architectures.build_network(ModelSettings.read(facts["settings"]), shape)
+    rebuilt = architectures.build_network(
+        ModelSettings.read(facts["settings"]), shape, classes=max(2, network.output_shape[-1])
+    )
     rebuilt.whole.set_weights(network.get_layer("network").get_weights())
     with written_whole(outputs["weights"]) as partial:
         rebuilt.backbone.save_weights(partial)

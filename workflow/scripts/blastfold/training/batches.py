@@ -116,14 +116,15 @@ def class_weights(labels: np.ndarray, balanced: bool) -> np.ndarray:
     """Return weights of the loss, float32 (n,), that average to 1.
 
     Args:
-        labels: int64 (n,) index of the class, 0 or 1; both occur.
-        balanced: Whether both classes have the same total weight; otherwise all images have the
-            same weight.
+        labels: int64 (n,) index of the class.
+        balanced: Whether all classes that occur have the same total weight; otherwise all images
+            have the same weight.
     """
     if not balanced:
         return np.ones(len(labels), dtype="float32")
-    counts = np.bincount(labels, minlength=2)
-    return (len(labels) / (2.0 * counts))[labels].astype("float32")
+    counts = np.bincount(labels)
+    occurring = float(np.count_nonzero(counts))
+    return (len(labels) / (occurring * np.maximum(counts, 1)))[labels].astype("float32")
 
 
 def prepared_ahead(items: Iterable[Item], ahead: int = 2) -> Iterator[Item]:

@@ -224,39 +224,60 @@ def predict(trainer: Trainer, fold: Fold) -> pd.DataFrame:
 def _validate(trainer: Trainer, part: Part | None) -> dict[str, float]:
     if part is None:
         return {}
-    probability = trainer.predict(part)[:, -1]
-    predicted = (probability >= THRESHOLD).astype(int)
+    probabilities = trainer.predict(part)
+    predicted = predicted_labels(probabilities)
     return {
-        "val_loss": log_loss(part.labels, probability),
+        "val_loss": log_loss(part.labels, probabilities),
         "val_accuracy": float(np.mean(predicted == part.labels)),
-        "val_f1": f1_score(part.labels, predicted),
+        "val_f1": f1_score(part.labels, predicted, probabilities.shape[1]),
     }
 
 
-def log_loss(labels: np.ndarray, probability: np.ndarray) -> float:
+def predicted_labels(probabilities: np.ndarray) -> np.ndarray:
+    """Return the predicted label of each image, int64 (n,).
+
+    Args:
+        probabilities: (n, classes). Of two classes the last one is predicted at the threshold of
+            all tables, of more the most probable one.
+    """
+    if probabilities.shape[1] == 2:
+        return (probabilities[:, -1] >= THRESHOLD).astype(int)
+    return probabilities.argmax(axis=1)
+
+
+def log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """Return the mean of minus the logarithm of the probability of the true class.
 
     A probability is kept away from 0 and 1 by the precision of its type. Written here because
     scikit-learn takes a second to start, as long as many trainings take for an epoch.
 
     Args:
-        labels: 0 or 1, shape (n,).
-        probability: Of class 1, shape (n,).
+        labels: Index of the class, shape (n,).
+        probabilities: Of every class, shape (n, classes).
     """
-    given = np.where(labels == 1, probability, 1 - probability)
+    if probabilities.shape[1] == 2:
+        # Rows of softmax neurons sum to 1 but for rounding.
+        probabilities = np.column_stack([1 - probabilities[:, 1], probabilities[:, 1]])
+    given = probabilities[np.arange(len(labels)), labels]
     least = np.finfo(given.dtype).eps
     return float(-np.log(np.clip(given, least, 1 - least).astype(np.float64)).mean())
 
 
-def f1_score(labels: np.ndarray, predicted: np.ndarray) -> float:
-    """Return the F1 score of class 1; 0 where it is neither present nor predicted.
+def f1_score(labels: np.ndarray, predicted: np.ndarray, classes: int = 2) -> float:
+    """Return the F1 score of the last of two classes, or the mean over more classes (macro F1).
+
+    A class that is neither present nor predicted has 0.
 
     Args:
-        labels: 0 or 1, shape (n,).
-        predicted: 0 or 1, shape (n,).
+        labels: Index of the class, shape (n,).
+        predicted: The same as predicted, shape (n,).
+        classes: Number of classes.
     """
-    present_and_predicted = int(labels.sum() + predicted.sum())
-    return 2 * int((labels * predicted).sum()) / max(present_and_predicted, 1)
+    scores = []
+    for label in [1] if classes == 2 else range(classes):
+        present, called = labels == label, predicted == label
+        scores.append(2 * int((present & called).sum()) / max(int(present.sum() + called.sum()), 1))
+    return float(np.mean(scores))
 
 
 def _describe(history: list[dict], epochs: int) -> str:

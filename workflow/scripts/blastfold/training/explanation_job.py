@@ -174,13 +174,14 @@ def draw_cells(predictions: pd.DataFrame, rows: dict[str, int], sample: Sample) 
     classes = [PREFIX + name for name in predicted_classes(predictions)]
     predicted = predictions[classes].to_numpy().argmax(axis=1)
     if len(classes) == 2:
-        predicted = (predictions["probability"] >= THRESHOLD).to_numpy().astype(int)
+        predicted = (predictions[classes[1]] >= THRESHOLD).to_numpy().astype(int)
     keys = [
         derive_seed(sample.seed, "attribution", *sample.place, str(repeat), name)
         for repeat, name in zip(predictions["repeat"], predictions["image_id"], strict=True)
     ]
-    table = predictions[["repeat", "fold", "image_id", "label"]].assign(
-        predicted=predicted, right=predicted == predictions["label"], key=keys
+    labels = predictions["class_label"]
+    table = predictions[["repeat", "fold", "image_id"]].assign(
+        label=labels, predicted=predicted, right=predicted == labels, key=keys
     )
     table["row"] = table["image_id"].map(rows)
     strata = table.sort_values(["fold", "label", "right", "key"]).groupby(

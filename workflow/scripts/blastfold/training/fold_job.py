@@ -195,7 +195,8 @@ class ImageTraining:
         if last and (last.pieces, last.settings) != (pieces, settings):
             self.trainer = None
         network, preparation = start_network(
-            settings, self.files, self.compute.seed, fold.number, fold.seed
+            *(settings, self.files, self.compute.seed, fold.number, fold.seed),
+            classes=len(fold.classes),
         )
         trainer = image_trainer(
             *(network, preparation, inputs, settings, fold.seed),

@@ -171,6 +171,7 @@ class HeadTraining:
             settings.dense_units,
             settings.dropout,
             derive_seed(fold.seed, "head"),
+            len(fold.classes),
         )
         # Every configuration of a tuned model is traced once for all folds.
         self.trainer = self.trainers.get(settings.digest())
@@ -190,6 +191,7 @@ def assemble_networks(
     compute: JobSettings,
     run: Run,
     networks: str | Path,
+    classes: int = 2,
 ) -> None:
     """Combine the trained head of every fold and its frozen backbone into one network.
 
@@ -202,12 +204,13 @@ def assemble_networks(
         run: Data set, protocol and model by name.
         networks: The folder to write, see
             :class:`blastfold.training.files.NetworkOutputs`; the networks take stored images.
+        classes: Number of classes.
     """
     set_up(compute.on_cpu(), 0)
     for record in json.loads(Path(runs).read_text("utf-8")):
         number, settings = record["fold"], ModelSettings.read(record["settings"])
         seed = fold_seed(compute.seed, run, number)
-        network, preparation = start_network(settings, files, compute.seed, number, seed)
+        network, preparation = start_network(settings, files, compute.seed, number, seed, classes)
         network.head.load_weights(head_file(heads, number))
         with written_whole(network_file(networks, number)) as partial:
             whole_model(network, preparation).save(partial)

@@ -32,7 +32,7 @@ from blastfold.core.names import (
 )
 from blastfold.core.notes import join_notes, make_note
 from blastfold.core.onnx_sessions import chained, chained_outputs
-from blastfold.core.predictions import PREFIX, read_predictions
+from blastfold.core.predictions import PREFIX, read_predictions, require_positive
 from blastfold.core.tables import write_table
 
 # Reading a stored network needs the classes of its layers.
@@ -108,6 +108,7 @@ def export_networks(
     crop: tuple[int, int] | None,
     micrometres: Sequence[float] | None,
     outputs: Mapping[str, str],
+    positive: Sequence[str] | None = None,
 ) -> None:
     """Export the network of one fold, or those of all folds as an ensemble.
 
@@ -120,9 +121,10 @@ def export_networks(
         outputs: Paths by name: networks (folder with ``fold-0.keras``, ``fold-0.onnx`` and so on),
             description (``model.json``), domain (features of the training images) and
             training_images (digests of the images).
+        positive: Names of the positive classes; None for the last of two.
 
     Raises:
-        InputError: There is no network of the fold.
+        InputError: There is no network of the fold, or the positive classes are not known.
     """
     if keras.backend.backend() != "tensorflow":
         raise BlastfoldError(
@@ -152,10 +154,14 @@ def export_networks(
             domains |= {number: domain} if domain else {}
         networks.append({**exported, **_fitted(fitted[number])})
     write_domains(domains, outputs["domain"])
+    classes = read_classes(files.dataset)
+    chosen = require_positive(classes, positive)
     description = {
         **about,
         "format": 1,
-        "classes": list(read_classes(files.dataset)),
+        "classes": list(classes),
+        # When absent, the last of two classes is the positive one.
+        **({} if len(classes) == 2 and chosen == classes[1:] else {"positive": list(chosen)}),
         "image": {
             "size": list(images.shape[1:3]),
             "crop": crop,

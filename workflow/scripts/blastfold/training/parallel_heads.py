@@ -55,15 +55,16 @@ class ParallelDense(keras.layers.Layer):
         return self.activation(ops.matmul(inputs, self.kernel) + self.bias)
 
 
-def heads_at_once(inputs: int, settings: ModelSettings, wanted: int) -> int:
+def heads_at_once(inputs: int, settings: ModelSettings, wanted: int, classes: int = 2) -> int:
     """Return how many heads are trained at the same time, so that memory suffices.
 
     Args:
         inputs: Features of an image.
         settings: The model.
         wanted: Number of heads.
+        classes: Number of classes.
     """
-    widths = [inputs, *settings.dense_units, 2]
+    widths = [inputs, *settings.dense_units, classes]
     weights = sum(one * (other + 1) for one, other in itertools.pairwise(widths))
     groups = math.ceil(wanted / max(MOST_WEIGHTS // weights, 1))
     return math.ceil(wanted / groups)
@@ -77,10 +78,13 @@ class ParallelHeads:
         heads: Number of heads.
         settings: The model.
         seed: Seed of dropout.
+        classes: Number of classes.
     """
 
-    def __init__(self, inputs: int, heads: int, settings: ModelSettings, seed: int):
-        self.heads, self.settings = heads, settings
+    def __init__(
+        self, inputs: int, heads: int, settings: ModelSettings, seed: int, classes: int = 2
+    ):
+        self.heads, self.settings, self.classes = heads, settings, classes
         features = keras.Input((inputs,), name="features")
         # The same images for every head.
         layer = ops.expand_dims(features, 0)
@@ -91,9 +95,13 @@ class ParallelHeads:
                 # Every head drops other features.
                 layer = ops.repeat(layer, heads, axis=0)
             layer = keras.layers.Dropout(settings.dropout, seed=seed)(layer)
-        sigmoid = is_simple_cnn(settings.architecture)
-        last = ParallelDense(heads, 1 if sigmoid else 2, "sigmoid" if sigmoid else "softmax")
-        self.model = keras.Model(features, ops.transpose(last(layer)[..., -1]))
+        sigmoid = classes == 2 and is_simple_cnn(settings.architecture)
+        last = ParallelDense(heads, 1 if sigmoid else classes, "sigmoid" if sigmoid else "softmax")
+        output = last(layer)
+        self.model = keras.Model(
+            features,
+            ops.transpose(output[..., -1]) if classes == 2 else ops.transpose(output, (1, 0, 2)),
+        )
         self.model.jit_compile = ALWAYS_COMPILED
         self.compiled_for: int | None = None
         self.fresh_optimizer: list[np.ndarray] = []
@@ -110,7 +118,8 @@ class ParallelHeads:
             seed: Seed of start weights and of the order of the images.
 
         Returns:
-            float64 (heads, tested images), the probability of the positive class.
+            float64 (heads, tested images), the probability of the last of two classes; of more
+            classes (heads, tested images, classes).
         """
         train, validation, tested = rows
         self._restart(seed, len(train))
@@ -163,15 +172,19 @@ class ParallelHeads:
             self.model.predict_on_batch(np.asarray(features[chosen]).reshape(len(chosen), -1))
             for chosen in batches(rows, self.settings.batch_size)
         ]
-        return np.concatenate(outputs)[: len(rows)].T.astype("float64")
+        return np.concatenate(outputs)[: len(rows)].swapaxes(0, 1).astype("float64")
 
     def _loss(
         self, inputs: FeatureInputs, validation: np.ndarray, labels: np.ndarray
     ) -> np.ndarray:
         """Return the log loss of the validation images of each head, without class weights."""
         probability = np.clip(self._predict(inputs, validation), 1e-15, 1 - 1e-15)
-        positive = labels[:, validation] == 1
-        return -np.log(np.where(positive, probability, 1 - probability)).mean(axis=1)
+        truth = labels[:, validation]
+        if self.classes > 2:
+            given = np.take_along_axis(probability, truth[..., np.newaxis], axis=2)[..., 0]
+        else:
+            given = np.where(truth == 1, probability, 1 - probability)
+        return -np.log(given).mean(axis=1)
 
 
 def summed_loss(targets, probability):
@@ -179,10 +192,13 @@ def summed_loss(targets, probability):
 
     Args:
         targets: float32 (n, heads, 2), label and weight.
-        probability: float32 (n, heads), of the positive class.
+        probability: float32 (n, heads), of the last of two classes; or (n, heads, classes).
     """
     labels, weights = targets[..., 0], targets[..., 1]
     kept = ops.clip(probability, SMALLEST, 1 - SMALLEST)
+    if len(probability.shape) == 3:
+        truth = ops.one_hot(ops.cast(labels, "int32"), probability.shape[-1])
+        return ops.sum(-weights * ops.sum(truth * ops.log(kept), axis=-1), axis=-1)
     entropy = -labels * ops.log(kept) - (1 - labels) * ops.log(1 - kept)
     return ops.sum(weights * entropy, axis=-1)
 
@@ -222,5 +238,4 @@ class _KeptWeights:
 
 def _weights(labels: np.ndarray, settings: ModelSettings) -> np.ndarray:
     """Return class weights; labels of one class, as a permutation may give, weigh the same."""
-    both = 0 < labels.sum() < len(labels)
-    return class_weights(labels, settings.class_weights and both)
+    return class_weights(labels, settings.class_weights and len(set(labels.tolist())) > 1)

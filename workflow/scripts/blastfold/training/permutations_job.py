@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from blastfold.core.fold_table import read_folds, select_parts
-from blastfold.core.manifest import read_manifest
+from blastfold.core.manifest import class_names, read_manifest
 from blastfold.core.names import REPEAT, TEST, TRAIN, VALIDATION
 from blastfold.core.permutation_table import BY_IMAGE, BY_SUBJECT, COLUMNS, TRUE
 from blastfold.core.seeds import derive_seed
@@ -53,6 +53,7 @@ def train_on_permutations(
     set_up(compute, seed)
     images = read_manifest(manifest)
     names, labels = draw_labels(images, count, compute.seed, run.dataset)
+    classes = len(class_names(images))
     heads: ParallelHeads | None = None
     tables = []
     table = read_folds(folds)
@@ -66,9 +67,8 @@ def train_on_permutations(
         views, _ = features_of_fold(Path(features), fold)
         if heads is None:
             inputs = int(np.prod(views.shape[2:]))
-            heads = ParallelHeads(
-                inputs, heads_at_once(inputs, settings, len(labels)), settings, seed
-            )
+            together = heads_at_once(inputs, settings, len(labels), classes)
+            heads = ParallelHeads(inputs, together, settings, seed, classes)
         areas = []
         for start in range(0, len(labels), heads.heads):
             # The last group is filled up with labels from the start.
@@ -79,7 +79,7 @@ def train_on_permutations(
         logger.info("%s fold %d: %d heads", "/".join(run.names), fold, len(labels))
         tested = labels[:, rows[2]]
         numbers = {"repeat": repeat, "fold": fold, "auc": np.concatenate(areas)[: len(labels)]}
-        numbers |= {"negatives": (tested == 0).sum(axis=1), "positives": tested.sum(axis=1)}
+        numbers |= {"negatives": (tested == 0).sum(axis=1), "positives": (tested > 0).sum(axis=1)}
         tables.append(names.assign(**numbers))
     write_table(pd.concat(tables, ignore_index=True)[list(COLUMNS)], output)
 
@@ -109,12 +109,19 @@ def draw_labels(
 
 
 def areas_under_curve(labels: np.ndarray, probability: np.ndarray) -> np.ndarray:
-    """Return the AUC of each row, a tie counting half; NaN where a row has one class.
+    """Return the AUC of each row, a tie counting half; NaN where a row lacks a class.
 
     Args:
-        labels: int64 (rows, images), 0 or 1.
-        probability: float64 (rows, images).
+        labels: int64 (rows, images), index of the class.
+        probability: float64 (rows, images), of the last of two classes. Of more classes
+            (rows, images, classes): the mean of the AUCs of each class against all others.
     """
+    if probability.ndim == 3:
+        single = [
+            areas_under_curve((labels == label).astype(int), probability[..., label])
+            for label in range(probability.shape[2])
+        ]
+        return np.mean(single, axis=0)
     areas = np.full(len(labels), np.nan)
     for row, (truth, value) in enumerate(zip(labels == 1, probability, strict=True)):
         positive, negative = value[truth], np.sort(value[~truth])

@@ -110,7 +110,12 @@ def frozen_backbone(
 
 
 def start_network(
-    settings: ModelSettings, files: StartFiles, seed: int, fold: int, fold_seed: int
+    settings: ModelSettings,
+    files: StartFiles,
+    seed: int,
+    fold: int,
+    fold_seed: int,
+    classes: int = 2,
 ) -> tuple[architectures.Network, Preparation]:
     """Build the network of a fold with its start weights, and its pre-processing.
 
@@ -120,12 +125,15 @@ def start_network(
         seed: The seed of the experiment.
         fold: Number of the fold.
         fold_seed: Seed of the training of this fold.
+        classes: Number of classes.
     """
     shape = image_shape(files)
     draw = derive_seed(fold_seed, "backbone")
     if settings.train == "head":
         draw = backbone_seed(seed, settings.architecture, fold)
-    network = architectures.build_network(settings, shape, draw, derive_seed(fold_seed, "head"))
+    network = architectures.build_network(
+        settings, shape, draw, derive_seed(fold_seed, "head"), classes
+    )
     if files.weights:
         architectures.load_backbone_weights(network.backbone, files.weights)
     described = settings.preprocessing, network.application, network.backbone

@@ -11,7 +11,6 @@ import keras
 import numpy as np
 
 from blastfold.core.fold_table import Part
-from blastfold.core.names import CELLS
 from blastfold.core.progress import Progress
 from blastfold.core.seeds import generator
 from blastfold.core.settings import ModelSettings
@@ -29,7 +28,12 @@ from blastfold.training.batches import (
     prepared_ahead,
 )
 from blastfold.training.device import ALWAYS_COMPILED
-from blastfold.training.epoch_metrics import ConfusionCounts, EpochModel
+from blastfold.training.epoch_metrics import (
+    ConfusionCounts,
+    EpochModel,
+    accuracy_and_f1,
+    count_names,
+)
 from blastfold.training.state import InterruptedTrainingError
 
 logger = logging.getLogger(__name__)
@@ -105,14 +109,14 @@ class Trainer:
             return
         self.compiled_for = stage, steps
         freeze(self.network, stage, self.settings.batch_normalisation == "frozen")
-        one_neuron = self.trained.outputs[0].shape[-1] == 1
+        one_neuron = self.neurons == 1
         self.trained.compile(
             optimizer=keras.optimizers.Adam(
                 learning_rate,
                 gradient_accumulation_steps=self.pieces if self.pieces > 1 else None,
             ),
             loss="binary_crossentropy" if one_neuron else "sparse_categorical_crossentropy",
-            metrics=[ConfusionCounts()],
+            metrics=[ConfusionCounts(neurons=self.neurons)],
             jit_compile=self.jit_compile,
         )
         self.trained.optimizer.build(self.trained.trainable_variables)
@@ -179,21 +183,22 @@ class Trainer:
             self.batches_done += 1
             progress.advance(size, f"epoch {epoch}: ")
         sums = self.epoch_sums()
-        images = sum(sums[name] for name in CELLS)
-        wrong = sums["false_positive"] + sums["false_negative"]
-        return {
-            "loss": sums["loss"] / images,
-            "accuracy": 1 - wrong / images,
-            "f1": 2 * sums["true_positive"] / max(2 * sums["true_positive"] + wrong, 1),
-        }
+        images, accuracy, f1 = accuracy_and_f1(sums, self.neurons)
+        return {"loss": sums["loss"] / images, "accuracy": accuracy, "f1": f1}
+
+    @property
+    def neurons(self) -> int:
+        """Number of outputs of the network."""
+        return self.trained.outputs[0].shape[-1]
 
     def epoch_sums(self) -> Counter[str]:
-        """Return the cells of the confusion matrix and the sum of losses of the epoch so far."""
+        """Return the counts of predictions and the sum of losses of the epoch so far."""
         sums = Counter(self.sums_before)
         if self.metrics:
-            cells = {name: float(self.metrics[name]) for name in CELLS}
-            sums.update(cells)
-            sums["loss"] += float(self.metrics["loss"]) * sum(cells.values())
+            counts = {name: float(self.metrics[name]) for name in count_names(self.neurons)}
+            sums.update(counts)
+            images, _, _ = accuracy_and_f1(counts, self.neurons)
+            sums["loss"] += float(self.metrics["loss"]) * images
         return sums
 
     def _batches(self, part: Part, epoch: int) -> Iterator[list[tuple]]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from blastfold.core.errors import InputError
 from blastfold.core.files import digest_names
-from blastfold.core.names import THRESHOLD, VALIDATION
+from blastfold.core.names import MACRO_AUC, OF_EACH_CLASS, QUADRATIC_KAPPA, VALIDATION
 from blastfold.core.settings import ModelSettings
 from blastfold.core.tuning_settings import BY_LOSS, configuration_name
 from blastfold.training import epochs
@@ -122,34 +122,47 @@ def try_fold(
     start = time.monotonic()
     history = epochs.train(trainer, fold.without_test, state)
     part = fold.parts[VALIDATION]
-    probability = trainer.predict(part)[:, -1]
+    probabilities = trainer.predict(part)
     score = None
-    if criterion != BY_LOSS and len(set(part.labels.tolist())) > 1:
-        score = metric_of(criterion, part.labels, probability)
+    if criterion != BY_LOSS and len(set(part.labels.tolist())) == probabilities.shape[1]:
+        score = metric_of(criterion, part.labels, probabilities)
     return Trial(
-        epochs.log_loss(part.labels, probability),
+        epochs.log_loss(part.labels, probabilities),
         score,
         describe_epochs(history, trainer),
         time.monotonic() - start,
     )
 
 
-def metric_of(metric: str, labels: np.ndarray, probability: np.ndarray) -> float:
-    """Return a metric of predictions of both classes, by scikit-learn.
+def metric_of(metric: str, labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Return a metric of predictions of all classes, by scikit-learn.
 
     The metrics of the evaluation are in a room above this one, where a new metric must not train
     every network again; tests compare the two.
 
     Args:
-        metric: One of :data:`blastfold.core.names.METRICS`.
-        labels: 0 or 1, both among them, shape (n,).
-        probability: Of class 1, shape (n,).
+        metric: Its name. ``auc`` of more than two classes is the mean of each against the rest.
+        labels: Index of the class, all of them among them, shape (n,).
+        probabilities: Of every class, shape (n, classes).
+
+    Raises:
+        InputError: The metric is about one positive class, and there are more than two classes.
     """
     # Imported here because it takes a second to start, and most trainings choose nothing.
     from sklearn import metrics
 
-    if metric == "auc":
-        return float(metrics.roc_auc_score(labels, probability))
+    classes = probabilities.shape[1]
+    if metric in ("auc", MACRO_AUC):
+        areas = [
+            metrics.roc_auc_score(labels == label, probabilities[:, label])
+            for label in ([1] if classes == 2 else range(classes))
+        ]
+        return float(np.mean(areas))
+    if metric in OF_EACH_CLASS and classes > 2:
+        raise InputError(
+            f"tune: choose by {metric!r} is about one positive class, and the training knows "
+            f"{classes} classes. Expected macro_auc, balanced_accuracy, macro_f1, accuracy or loss"
+        )
     undefined = {"zero_division": 0}
     score, options = {
         "accuracy": (metrics.accuracy_score, {}),
@@ -158,10 +171,13 @@ def metric_of(metric: str, labels: np.ndarray, probability: np.ndarray) -> float
         "precision": (metrics.precision_score, undefined),
         "f1": (metrics.f1_score, undefined),
         "weighted_f1": (metrics.f1_score, {"average": "weighted", **undefined}),
+        "macro_f1": (metrics.f1_score, {"average": "macro", **undefined}),
         "balanced_accuracy": (metrics.balanced_accuracy_score, {}),
         "mcc": (metrics.matthews_corrcoef, {}),
+        "kappa": (metrics.cohen_kappa_score, {}),
+        QUADRATIC_KAPPA: (metrics.cohen_kappa_score, {"weights": "quadratic"}),
     }[metric]
-    return float(score(labels, (np.asarray(probability) >= THRESHOLD).astype(int), **options))
+    return float(score(labels, epochs.predicted_labels(probabilities), **options))
 
 
 def choose(trials: Sequence[Trial], criterion: str) -> tuple[str, int]:

@@ -174,7 +174,9 @@ def _limits(records: Records, model: Mapping) -> Iterator[str]:
             f"The {count(description['subjects'], 'subject')} of one data set do not represent "
             "other laboratories, stains or microscopes; an external test is needed before any use."
         )
-    share = description["class_images"][model["classes"][-1]] / description["images"]
+    positive = model.get("positive") or model["classes"][-1:]
+    counted = sum(description["class_images"][name] for name in positive)
+    share = counted / description["images"]
     yield (
         f"The share of '{model['classes'][-1]}' among the images is {percent(share)}. Predictive "
         "values in practice depend on the share there."

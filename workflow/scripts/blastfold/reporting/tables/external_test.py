@@ -1,8 +1,11 @@
 """The table of external tests: networks trained on one data set and tested on another."""
 
+import json
 import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from blastfold.core.interval_table import read_intervals
@@ -29,11 +32,38 @@ CAPTION = (
 
 
 def tabulate_external_test(
-    internal: Paths, single: Paths, external: Paths, runs: Sequence[dict], paths: Paths
+    internal: Paths,
+    single: Paths,
+    external: Paths,
+    runs: Sequence[dict],
+    paths: Paths,
+    records: Paths = (),
 ) -> None:
-    """Write the table of external tests; arguments as of :func:`external_rows`."""
+    """Write the table of external tests; arguments as of :func:`external_rows`.
+
+    The records of the tests say which classes are missing on either side.
+    """
     table = external_rows(internal, single, external, runs)
+    if missing := [_missing_classes(path) for path in records]:
+        tested = table["tested"] == TESTED["external"]
+        number = (table["tested"] == TESTED["internal"]).cumsum() - 1
+        said = np.where(tested, number.map(dict(enumerate(missing))), "")
+        notes = zip(said, table["note"], strict=True)
+        table["note"] = ["; ".join(filter(None, pair)) for pair in notes]
     write_table(table, paths, CAPTION, "tab:external-test")
+
+
+def _missing_classes(record: str | os.PathLike) -> str:
+    """Return which classes of an external test the other side does not have; empty for none."""
+    matched = json.loads(Path(record).read_text("utf-8")).get("classes", {})
+    left_out, absent = matched.get("left_out", {}), matched.get("absent", [])
+    parts = []
+    if left_out:
+        names = ", ".join(f"{name} ({images})" for name, images in left_out.items())
+        parts.append(f"images of classes that the networks do not know are left out: {names}")
+    if absent:
+        parts.append(f"no image is of the class {', '.join(absent)}")
+    return "; ".join(parts)
 
 
 def external_rows(
