@@ -25,7 +25,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 UV_COMPILE := uv pip compile --quiet --no-config --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock"
 
-.PHONY: help env results report new check estimate power doctor audit onnx test test-slurm benchmark lint format manual lock clean
+.PHONY: help env results report new check estimate power doctor audit printed onnx test test-slurm benchmark lint format manual lock clean
 
 help: ## List these commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -95,6 +95,10 @@ audit: env ## Judge a split without training: IMAGES=<folder> SPLIT=<sheet or fo
 	@PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.reporting.audit_command "$(IMAGES)" \
 		$(if $(SPLIT),--split "$(SPLIT)") $(if $(OUTPUT),--output "$(OUTPUT)") \
 		$(if $(PATTERN),--pattern '$(PATTERN)')
+
+printed: env ## Judge printed results of classes: SHEET=<tab-separated: result, class, images, recall, accuracy>.
+	@test -n "$(SHEET)" || { echo "Name the sheet: make printed SHEET=<sheet>"; exit 1; }
+	@PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.reporting.printed_command "$(SHEET)"
 
 onnx: env ## Write a Keras backbone as ONNX: ARCHITECTURE=mobilenet_v2 WEIGHTS=<file> SIZE=96 OUTPUT=<file>.
 	@PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.training.keras_to_onnx \

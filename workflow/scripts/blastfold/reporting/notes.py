@@ -294,6 +294,14 @@ SENTENCES = {
         "no count of {images:.0f} images gives accuracy {accuracy:g}: {fewer:.0f} correct are "
         "{fewer_percent:.3f}, {more:.0f} are {more_percent:.3f}"
     ),
+    "no_count_gives_recall": (
+        "class {place:.0f}: no number of correct images out of {images:.0f} gives a recall of "
+        "{percent:g} %"
+    ),
+    "recalls_not_printed": "the recall of {classes:.0f} classes is not printed",
+    "recalls_give_other_accuracy": (
+        "the printed recalls give an accuracy from {lowest:g} to {highest:g} %, not {accuracy:g} %"
+    ),
     "no_class_gives_rate": "no class of fewer than {images:.0f} images gives {percent:g}",
     "no_class_ratio_gives_all": (
         "no number of blasts from 1 to {most:.0f} gives all figures at once (within {tolerance:g} "

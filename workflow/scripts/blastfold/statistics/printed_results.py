@@ -90,10 +90,10 @@ def _matrices(
     tolerance: float,
 ) -> pd.DataFrame:
     positives = np.arange(1, images)
-    first, last = _counts(sensitivity, positives, tolerance)
+    first, last = counts_that_print(sensitivity, positives, tolerance)
     positives, true_positive = _spread_out(positives, first, last)
-    first, last = _counts(specificity, images - positives, tolerance)
-    lowest, highest = _counts(accuracy, np.full(len(positives), images), tolerance)
+    first, last = counts_that_print(specificity, images - positives, tolerance)
+    lowest, highest = counts_that_print(accuracy, np.full(len(positives), images), tolerance)
     first = np.maximum(first, lowest - true_positive)
     last = np.minimum(last, highest - true_positive)
     kept, true_negative = _spread_out(np.arange(len(positives)), first, last)
@@ -103,7 +103,7 @@ def _matrices(
     return pd.DataFrame({**dict(zip(CELLS, counts, strict=True)), "positives": positives})
 
 
-def _counts(
+def counts_that_print(
     percent: float | None, total: np.ndarray, tolerance: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the smallest and the largest count of each total that prints the percentage."""
@@ -150,14 +150,14 @@ def _reasons(
             side = "below" if accuracy < low else "above"
             figures = (accuracy, sensitivity, specificity)
             reasons.append(make_note(f"accuracy_{side}_both_rates", *figures))
-    (more,), (fewer,) = _counts(accuracy, np.array([images]), tolerance)
+    (more,), (fewer,) = counts_that_print(accuracy, np.array([images]), tolerance)
     if more > fewer:
         percents = (round(100 * count / images, 3) for count in (fewer, more))
         reasons.append(
             make_note("no_count_gives_accuracy", accuracy, images, fewer, more, *percents)
         )
     for name, rate in rates.items():
-        first, last = _counts(rate, np.arange(1, images), tolerance)
+        first, last = counts_that_print(rate, np.arange(1, images), tolerance)
         if not np.any(first <= last):
             reasons.append(notes_about({name: make_note("no_class_gives_rate", rate, images)}))
     return join_notes(*reasons) or make_note("no_class_ratio_gives_all", images - 1, tolerance)
