@@ -98,6 +98,18 @@ def test_permutation_chooses_every_unit_equally_often():
     assert np.mean(draws, axis=0) == pytest.approx([1 / 3] * 6 + [0.5] * 4, abs=0.05)
 
 
+def test_a_permutation_of_more_classes_gives_each_new_one_its_share_of_every_old_one():
+    for seed in range(200):
+        random = np.random.default_rng(seed)
+        counts = random.integers(1, 30, random.integers(3, 8))
+        labels = random.permutation(np.repeat(np.arange(len(counts)), counts))
+        found = permuted_labels.permute(labels, random)
+        assert np.bincount(found).tolist() == counts.tolist()
+        pairs = np.zeros((len(counts),) * 2)
+        np.add.at(pairs, (labels, found), 1)
+        assert np.abs(pairs - np.outer(counts, counts) / counts.sum()).max() < 2
+
+
 def test_equal_labels_stay_as_they_are():
     assert permuted_labels.permute(np.ones(3, int), np.random.default_rng(0)).tolist() == [1, 1, 1]
 
@@ -296,3 +308,17 @@ def test_a_data_set_grows_by_a_factor_with_any_classes():
     assert plan["row"].value_counts().to_dict() == {0: 2, 1: 2, 2: 2, 3: 2}
     with pytest.raises(InputError, match="times: 8"):
         copies.wanted_numbers({"normal": 5, "blast": 5}, manifest)
+
+
+def test_a_data_set_grows_to_a_number_for_each_class():
+    manifest = pd.DataFrame({"class": ["b", "a", "a", "c"], "label": ["1", "0", "0", "2"]})
+    wanted = copies.wanted_numbers({"c": 2, "a": 5, "b": 1, "augmentation": {}}, manifest)
+    assert list(wanted.items()) == [("a", 5), ("b", 1), ("c", 2)]
+    plan = copies.plan_copies(manifest, wanted, "grow", 0)
+    assert plan["row"].value_counts().sort_index().tolist() in ([2, 1, 1], [1, 2, 1])
+    assert copies.wanted_numbers({"normal": 5, "blast": 4}, manifest[:3]) == {
+        "normal": 5,
+        "blast": 4,
+    }
+    with pytest.raises(InputError, match="numbers for a and b, but the data set has the classes"):
+        copies.wanted_numbers({"a": 5, "b": 5}, manifest)

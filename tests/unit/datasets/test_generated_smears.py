@@ -76,6 +76,33 @@ def test_counts_are_as_asked(demo):
     }
 
 
+def test_kinds_are_the_labels_and_a_patient_has_blasts_of_one_type(tmp_path):
+    kinds = ["monocyte", "neutrophil", "blast_l3", "blast_l1"]
+    settings = SMALL | {"kinds": kinds, "normal_cells_in_patients": 0.3, "duplicates": 0}
+    generate_demo(tmp_path, settings | {"cells_per_picture": 5}, seed=2022)
+    table = read_table(tmp_path)
+    assert set(table["label"]) == set(kinds)
+    of_subject = table.groupby("subject")["label"].agg(set)
+    assert not (of_subject["healthy-01"] | of_subject["healthy-02"]) & {"blast_l1", "blast_l3"}
+    assert "blast_l1" not in of_subject["patient-01"]
+    assert "blast_l3" not in of_subject["patient-02"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kinds": ["neutrophil", "monocyte"]}, "expected at least one of blast_l1"),
+        (
+            {"kinds": ["monocyte", "blast_l1", "blast_l2"], "subjects_per_class": 1},
+            "subjects_per_class is 1; expected at least 2, a patient for each of blast_l1",
+        ),
+    ],
+)
+def test_kinds_that_cannot_be_generated_are_refused(tmp_path, changes, message):
+    with pytest.raises(InputError, match=message):
+        generate_demo(tmp_path, SMALL | changes, seed=1)
+
+
 def test_the_default_has_about_three_hundred_cells():
     defaults = defaults_of("demo")
     pictures = 2 * defaults["subjects_per_class"] * defaults["pictures_per_subject"]

@@ -116,6 +116,55 @@ def test_too_many_folds_is_an_error_that_names_what_would_work():
     assert table["fold"].nunique() == 3
 
 
+def many_classes(counts, subjects=None):
+    """Images of as many classes, each with images of subjects of its own."""
+    table = images_of(
+        [
+            (f"s{label}-{n % (subjects or 99)}", label, 1)
+            for label, number in enumerate(counts)
+            for n in range(number)
+        ]
+    )
+    table["image_id"] = [f"image-{number}" for number in range(len(table))]
+    return table.assign(**{"class": [f"kind {label}" for label in table["label"]]})
+
+
+def test_folds_of_many_classes_keep_their_ratio_and_validate_on_each():
+    images = many_classes([20, 40, 10, 30])
+    table = assignment.split(images, protocol(validation_fraction=0.1), seed=1)
+    table = table.merge(images[["image_id", "label"]], on="image_id")
+    for _, rows in table.groupby("fold"):
+        tested = rows[rows["role"] == "test"]["label"].value_counts().sort_index()
+        assert tested.tolist() == [4, 8, 2, 6]
+        assert set(rows[rows["role"] == "validation"]["label"]) == {0, 1, 2, 3}
+
+
+def test_a_class_with_one_subject_is_an_error_that_names_it():
+    images = many_classes([12, 12, 12], subjects=6)
+    images.loc[images["label"] == 1, "subject"] = "only"
+    with pytest.raises(InputError, match="the class kind 1 has only 1 subject; no cross-valid"):
+        assignment.split(images, protocol(folds=3, group_by="subject"), seed=1)
+
+
+def test_a_class_with_one_image_left_is_not_validated_on():
+    images = many_classes([20, 20, 3])
+    table = assignment.split(images, protocol(folds=3, validation_fraction=0.1), seed=1)
+    table = table.merge(images[["image_id", "label"]], on="image_id")
+    rare = table[table["label"] == 2].groupby("role").size()
+    assert rare["test"] == 3
+    two = many_classes([20, 20, 2])
+    table = assignment.split(two, protocol(folds=2, validation_fraction=0.1), seed=1)
+    table = table.merge(two[["image_id", "label"]], on="image_id")
+    assert table[table["label"] == 2].groupby("role").size().to_dict() == {"test": 2, "train": 2}
+
+
+def test_forty_classes_are_split():
+    images = many_classes([6] * 40)
+    table = assignment.split(images, protocol(folds=3, validation_fraction=0.1), seed=1)
+    tested = table[table["role"] == "test"].merge(images, on="image_id")
+    assert (tested.groupby("fold")["label"].nunique() == 40).all()
+
+
 def test_subject_protocol_without_subjects_is_an_error():
     images = images_of([("healthy", 0, 30), ("ill", 1, 30)])
     images["subject"] = ""

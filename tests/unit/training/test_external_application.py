@@ -13,7 +13,12 @@ from blastfold.core.errors import BlastfoldError, InputError
 from blastfold.core.predictions import read_predictions
 from blastfold.experiment.combinations import external_runs
 from blastfold.experiment.config import check_config
-from blastfold.training.external_application import apply_models, predict_with
+from blastfold.training.external_application import (
+    apply_models,
+    describe_matched,
+    match_classes,
+    predict_with,
+)
 
 
 def write_model(path, scale, size=8):
@@ -82,6 +87,48 @@ def test_networks_have_the_repeat_of_their_fold(tmp_path):
     )
     networks = read_predictions(outputs["networks"]).groupby("fold")["repeat"].unique()
     assert [list(repeats) for repeats in networks] == [[0]] * 3 + [[1]] * 3
+
+
+def test_classes_are_matched_by_name():
+    manifest = pd.DataFrame({"label": list("012310")})
+    classes = ("monocyte", "blast", "basophil", "eosinophil")
+    known = ("blast", "monocyte", "neutrophil")
+    rows, labels, matched = match_classes(manifest, classes, known)
+    assert rows.tolist() == [0, 1, 4, 5]
+    assert labels.tolist() == [1, 0, 0, 1]
+    assert matched == {"left_out": {"basophil": 1, "eosinophil": 1}, "absent": ["neutrophil"]}
+    assert describe_matched(matched) == [
+        "1 images of the class 'basophil' are left out: the networks do not know it",
+        "1 images of the class 'eosinophil' are left out: the networks do not know it",
+        "no image is of the class 'neutrophil'",
+    ]
+    with pytest.raises(InputError, match=r"'c', 'd'\], and the networks know \['blast'"):
+        match_classes(manifest, "abcd", known)
+
+
+def test_images_of_unknown_classes_are_left_out(tmp_path):
+    np.save(tmp_path / "images.npy", np.arange(3 * 192).reshape(3, 8, 8, 3).astype(np.uint8))
+    classes = ["blast", "platelet", "normal"]
+    rows = {"image_id": ["a", "b", "c"], "label": [0, 1, 2], "class": classes}
+    pd.DataFrame(rows).to_csv(tmp_path / "manifest.tsv", sep="\t", index=False)
+    summary = {"images_sha256": "aa", "manifest_sha256": "bb"}
+    (tmp_path / "dataset.json").write_text(json.dumps({**summary, "classes": classes}))
+    (tmp_path / "trained.json").write_text(json.dumps({"classes": ["normal", "blast"]}))
+    outputs = {name: tmp_path / name for name in ("predictions", "networks", "record")}
+    apply_models(
+        [write_model(tmp_path / "model.keras", 0.1)],
+        *(tmp_path / name for name in ("images.npy", "manifest.tsv", "dataset.json")),
+        compute=job_settings(),
+        outputs=outputs,
+        trained=tmp_path / "trained.json",
+    )
+    found = read_predictions(outputs["predictions"])
+    assert found["image_id"].tolist() == ["a", "c"]
+    assert found["label"].tolist() == [1, 0]
+    alone = predict_with(tmp_path / "model.keras", np.load(tmp_path / "images.npy"))
+    np.testing.assert_allclose(found["probability_blast"], alone[[0, 2], 1], rtol=1e-12)
+    record = json.loads(outputs["record"].read_text())
+    assert record["classes"] == {"left_out": {"platelet": 1}, "absent": []}
 
 
 def test_images_of_another_size_are_refused(tmp_path):

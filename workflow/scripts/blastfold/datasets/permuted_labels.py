@@ -65,7 +65,7 @@ def permute(labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
     Among few subjects, a permutation drawn from all may keep most labels, and with them the
     disease. The permutation is drawn from those that give the same share of every new class to all
-    old classes, as nearly as whole numbers allow; of more than two classes to within one of each.
+    old classes, as nearly as whole numbers allow; of more than two classes to within two units.
 
     Args:
         labels: Index of the class of each subject or image, shape (n,).
