@@ -103,7 +103,7 @@ def test_classes_are_matched_by_name():
         "no image is of the class 'neutrophil'",
     ]
     with pytest.raises(InputError, match=r"'c', 'd'\], and the networks know \['blast'"):
-        match_classes(manifest, "abcd", known)
+        match_classes(manifest, list("abcd"), known)
 
 
 def test_images_of_unknown_classes_are_left_out(tmp_path):

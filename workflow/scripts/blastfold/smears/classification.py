@@ -151,7 +151,7 @@ def fill_cells(
         filled.loc[rows, "spread"] = predicted.calibrated.std(axis=0, ddof=1)
     filled.loc[rows, "distance"] = predicted.distances.mean(axis=0)
     filled["predicted"] = ""
-    filled.loc[rows, "predicted"] = _names(predicted.probabilities, model)
+    filled.loc[rows, "predicted"] = predicted_names(predicted.probabilities, model)
     distance = filled["distance"]
     filled["out_of_domain"] = (distance > 1).astype(float).where(distance.notna())
     filled["note"] = _cell_notes(table, cut, problems, filled, model)
@@ -162,7 +162,7 @@ def fill_cells(
     return table[[*CELL_COLUMNS[: -len(CLASSIFIED)], *names, *CLASSIFIED]]
 
 
-def _names(probabilities: np.ndarray, model: ExportedModel) -> list[str]:
+def predicted_names(probabilities: np.ndarray, model: ExportedModel) -> list[str]:
     """Return the class of every cell.
 
     Of the positive classes, taken together from the threshold on, or else of the others the most
