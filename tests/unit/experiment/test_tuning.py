@@ -38,6 +38,16 @@ def test_all_combinations_are_tried_in_the_order_of_the_config():
     ]
 
 
+def test_more_than_two_classes_are_not_chosen_by_a_metric_of_one():
+    given = config(LISTS | {"criterion": "primary_metric"}) | {"primary_metric": "sensitivity"}
+    assert tuned(given)["criterion"] == "sensitivity"
+    classes = {name: [name] for name in ("healthy", "early", "late")}
+    given["datasets"]["cells"] |= {"classes": classes, "positive": ["early", "late"]}
+    with pytest.raises(InputError, match=r"models\.head\.tune\.criterion: .* has 3 classes"):
+        tuned(given)
+    assert tuned(given | {"primary_metric": "macro_auc"})["criterion"] == "macro_auc"
+
+
 def test_a_budget_draws_some_by_the_seed_and_the_lists():
     given = config(LISTS | {"budget": 3, "criterion": "primary_metric"})
     given["models"]["other"] = {"architecture": "DenseNet121", "train": "head"}

@@ -5,10 +5,11 @@ import math
 from collections.abc import Iterator, Mapping
 
 from blastfold.core.files import digest_settings
-from blastfold.core.names import PRIMARY_METRIC
+from blastfold.core.names import MACRO_AUC, OF_EACH_CLASS, PRIMARY_METRIC
 from blastfold.core.settings import is_simple_cnn
 from blastfold.core.tuning_settings import BY_LOSS, TUNABLE, configuration_name
 from blastfold.experiment.combinations import combinations
+from blastfold.experiment.config_classes import known_classes
 
 MOST_POSSIBLE = 10_000
 """Configurations that the lists of a model may have together."""
@@ -103,12 +104,31 @@ def check_tuning(config: Mapping, given: Mapping) -> Iterator[str]:
             for key in sorted(set(tuned_lists(model["tune"])) & set(given["models"][name])):
                 yield f"models.{name}.{key}: is chosen (tune.{key}), expected one of the two keys"
     yield from _run_faults(config)
+    yield from _criterion_faults(config)
     for name, ablation in config["ablations"].items():
         tune = models.get(ablation["model"], {}).get("tune", {})
         for key in sorted(set(tuned_lists(tune)) & set(ablation["vary"])):
             yield (
                 f"ablations.{name}.vary.{key}: models.{ablation['model']}.tune chooses it, "
                 "expected a key that is not tuned"
+            )
+
+
+def _criterion_faults(config: Mapping) -> Iterator[str]:
+    """Yield which models of more than two classes would be chosen by a metric of one class."""
+    metric = config["primary_metric"]
+    if metric not in OF_EACH_CLASS or metric == PRIMARY_METRIC:
+        return
+    for dataset, _, name in combinations(config):
+        tune = config["models"].get(name, {}).get("tune")
+        entry = config["datasets"].get(dataset, {"format": ""})
+        entry = config["datasets"].get(entry.get("of"), entry)
+        if tune and tune["criterion"] != BY_LOSS and len(known_classes(entry) or ()) > 2:
+            yield (
+                f"models.{name}.tune.criterion: the primary_metric {metric} is about the positive "
+                f"classes, which no training knows, and datasets.{dataset} has "
+                f"{len(known_classes(entry))} classes; expected loss, or a primary_metric of all "
+                f"classes such as {MACRO_AUC}"
             )
 
 
