@@ -195,8 +195,9 @@ onstart:
         device = "GPU" if TRAINS_ON_GPU else "CPU"
         machine = (device, CONSOLE.cores)
         known = experiment.inputs.public_counts
+        request = experiment.smears.request_lines()
         plan = describe_plan(
-            config, known, experiment.results, jobs, machine, CONSOLE.durations, asked
+            config, known, experiment.results, jobs, machine, CONSOLE.durations, asked, request
         )
         CONSOLE.begin(plan, jobs)
         keep_ticking(logger, CONSOLE)
@@ -208,9 +209,11 @@ onstart:
 onsuccess:
     if CONSOLE:
         CONSOLE.end([])
-    for line in describe_imports(experiment.results, experiment.inputs.imported):
+    # A command about photographs is not about the experiment.
+    outcome = experiment.smears.outcome(experiment.results)
+    for line in outcome or describe_imports(experiment.results, experiment.inputs.imported):
         logger.info(line)
-    if (page := Path(experiment.results) / "index.html").is_file():
+    if not outcome and (page := Path(experiment.results) / "index.html").is_file():
         logger.info(f"The answer: {page.resolve().as_uri()}")
 
 

@@ -212,6 +212,8 @@ def test_folders_without_usable_photographs_are_refused(tmp_path):
     with pytest.raises(InputError, match="has no photograph"):
         detect_cells(raw, {}, None, *outputs)
     (raw / "bad.png").write_text("no photograph")
-    with pytest.raises(InputError, match=r"None of 1 photographs .* 'bad.png': not a"):
+    with pytest.raises(
+        InputError, match=r"No photograph in .* \(1 tried\)\. The first is 'bad.png': not a"
+    ):
         detect_cells(raw, {}, None, *outputs)
     assert not outputs[0].exists()

@@ -109,6 +109,12 @@ def test_the_config_applies_a_model_to_generated_smears():
         ({"smears": "Ward 3"}, r"smears\.model: is missing, expected one of cnn"),
         ({"smears": "Ward 3", "model": "cnn", "smears_name": "My ward"}, "received 'My ward'"),
         (
+            {"smears": "Ward 3", "model": "cnn", "crop_micrometres": "wide"},
+            "crop_micrometres: received 'wide'",
+        ),
+        ({"smears": "Ward 3/1.png", "model": "cnn"}, r"'Ward 3/1\.png' is not a sheet"),
+        ({"smears": "Ward 3", "model": "cnn", "boxes": "x"}, "boxes: 'Ward 3/x' does not exist"),
+        (
             {"smears": "Ward 3", "model": "cnn", "red_cell_diameter": "wide"},
             "red_cell_diameter: received 'wide'",
         ),
@@ -183,6 +189,29 @@ def test_a_detector_that_cannot_be_used_is_an_error(places, text, message):
     (places / "yolo.yaml").write_text(text)
     with pytest.raises(InputError, match=message):
         make_smears({"smears": "Ward 3", "model": "exported", "detector": "yolo.yaml"}).of_request()
+
+
+def test_an_incomplete_copy_of_an_export_is_an_error(places):
+    networks = [{"graphs": {"networks/fold-0.onnx": "0" * 64}}]
+    (places / "exported" / "model.json").write_text(json.dumps({"networks": networks}))
+    with pytest.raises(InputError, match=r"fold-0\.onnx does not exist, but model\.json lists it"):
+        make_smears({"smears": "Ward 3", "model": "exported"}).of_request()
+
+
+def test_a_command_is_told_what_it_asked_for_and_what_became_of_it(places):
+    smears = make_smears({"smears": "Ward 3", "model": "exported"})
+    lines = smears.request_lines()
+    assert lines[0] == "Smears: Ward 3, vgg19"
+    assert [line.split()[-1] for line in lines[1:]] == ["3", "exported"]
+    folder = places / "results" / "smears" / "ward_3_vgg19"
+    assert smears.outcome("results") == make_smears().outcome("results") == []
+    folder.mkdir(parents=True)
+    counts = {"classified": 7, "number": 3, "unusable": 1}
+    (folder / "record.json").write_text(json.dumps({"photographs": counts}))
+    (folder / "smears.html").write_text("")
+    first, second = smears.outcome("results")
+    assert first.startswith("7 leukocytes classified in 3 photographs, of which 1 cannot be used.")
+    assert second == f"The cells: {(folder / 'smears.html').as_uri()}"
 
 
 def test_photographs_take_the_keys_of_an_export_along():

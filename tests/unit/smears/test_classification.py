@@ -190,7 +190,9 @@ def test_nothing_usable_and_changed_photographs_are_errors(photographs, tmp_path
     bad.mkdir()
     shutil.copyfile(folder / "text.jpg", bad / "text.jpg")
     outputs = {name: tmp_path / name for name in ("cells", "photographs", "listed")}
-    with pytest.raises(InputError, match=r"None of 1 photographs .* 'text\.jpg': not a "):
+    with pytest.raises(
+        InputError, match=r"No photograph in .* \(1 tried\)\. The first is 'text\.jpg': not a "
+    ):
         detect_smear_cells(bad, {}, None, outputs)
     raw = RawContent("0" * 64, tmp_path / "cache")
     with pytest.raises(InputError, match="were changed since this search was planned"):

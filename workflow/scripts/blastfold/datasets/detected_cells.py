@@ -54,8 +54,8 @@ def detect_cells(
     searched = search_files(files, asked, threads, finder=open_finder(asked, detector))
     if all(one.problem for one in searched):
         raise InputError(
-            f"None of {len(searched)} photographs in '{root}' can be searched for cells. The first "
-            f"is '{names[0]}': {searched[0].problem}."
+            f"No photograph in '{root}' can be searched for cells ({len(searched)} tried). The "
+            f"first is '{names[0]}': {searched[0].problem}."
         )
     for one, name in zip(searched, names, strict=True):
         if one.problem:

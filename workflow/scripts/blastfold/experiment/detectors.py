@@ -20,6 +20,12 @@ NAMED = "detector"
 """Key of a command that names a YAML file with the keys of a detector."""
 
 
+def of_schema(name: str) -> dict[str, Any]:
+    """Return the schema of one kind of entry of the config."""
+    schema = yaml.safe_load(SCHEMA.read_text("utf-8"))
+    return {**schema["$defs"][name], "$defs": schema["$defs"]}
+
+
 def detector_faults(detector: Mapping[str, Any], key: str) -> Iterator[str]:
     """Yield what is wrong with a detector that the schema has accepted."""
     if all(detector.get(name) for name in SCALE):
@@ -59,9 +65,8 @@ def requested_detector(given: Mapping[str, Any]) -> dict[str, Any]:
     if given.get(NAMED) is not None:
         detector, source = _read(given[NAMED]), str(given[NAMED])
     detector |= {key: given[key] for key in SCALE if given.get(key) is not None}
-    schema = yaml.safe_load(SCHEMA.read_text("utf-8"))
     filled = copy.deepcopy(detector)
-    faults = fill_defaults(filled, {**schema["$defs"]["detector"], "$defs": schema["$defs"]})
+    faults = fill_defaults(filled, of_schema("detector"))
     faults = faults or list(detector_faults(filled, source))
     if faults:
         raise InputError(f"{source}: {'; '.join(fault.rstrip('.') for fault in faults)}.")

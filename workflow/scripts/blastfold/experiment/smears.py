@@ -1,5 +1,6 @@
 """Exported models applied to photographs: by the config, and by a command."""
 
+import copy
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,11 +14,13 @@ from blastfold.core.errors import InputError
 from blastfold.core.files import digest_file, exists, is_file
 from blastfold.core.names import THRESHOLD_POINT
 from blastfold.core.raw_files import digest_raw_folder, find_files
+from blastfold.experiment.config_schema import fill_defaults
 from blastfold.experiment.detectors import (
     NAMED,
     SCALE,
     detector_faults,
     detector_file,
+    of_schema,
     requested_detector,
     without_file,
 )
@@ -48,6 +51,9 @@ JUDGED_FILES = ("truth/detection.md", "truth/detection.png")
 
 TRUTH = ("boxes", "leukocytes", "ignore")
 """Keys of an application that say which of its leukocytes are known."""
+
+SHEETS = (".tsv", ".csv", ".txt")
+"""Endings of sheets that a command may name in place of a folder."""
 
 LISTING = ("sheet", "pattern", "ignore")
 """Keys of an application that decide which photographs it has, and whose they are."""
@@ -159,6 +165,36 @@ class Smears:
                 "smears=FOLDER model=EXPORT, or the key applications in the config; docs/smears.md."
             )
         return self.of_every_run()
+
+    def request_lines(self) -> list[str]:
+        """Return what a command asks for; empty where it asks for no photographs."""
+        one = self.requested
+        if one is None:
+            return []
+        model = one.model or ", ".join(self._titles(one).values())
+        return [f"Smears: {one.title}", f"  smears     {one.folder}", f"  model      {model}"]
+
+    def outcome(self, results: str | Path) -> list[str]:
+        """Return what became of the application that a command asks for, and where it is shown.
+
+        Args:
+            results: The folder of results.
+
+        Returns:
+            Empty where no command asks for one, or it is not finished.
+        """
+        folder = Path(results, "smears", self.requested.name) if self.requested else None
+        if folder is None or not is_file(folder / "record.json"):
+            return []
+        record = json.loads((folder / "record.json").read_text("utf-8"))
+        counts = record["photographs"]
+        unusable = f", of which {counts['unusable']} cannot be used" if counts["unusable"] else ""
+        lines = [
+            f"{counts['classified']} leukocytes classified in {counts['number']} photographs"
+            f"{unusable}. Research software, not a diagnosis.",
+            f"The cells: {(folder / 'smears.html').resolve().as_uri()}",
+        ]
+        return lines if is_file(folder / "smears.html") else lines[:1]
 
     # Input and parameter functions of the rules, by wildcards.
 
@@ -306,6 +342,11 @@ class Smears:
         given = {key: value for key, value in self.request.items() if value is not None}
         place = Path(str(given.pop(SMEARS)))
         sheet = place.name if is_file(place) else None
+        if sheet and place.suffix.lower() not in SHEETS:
+            raise InputError(
+                f"{SMEARS}: '{place}' is not a sheet ({', '.join(SHEETS)}); expected the folder of "
+                "the photographs, or a sheet with the columns path, subject and picture."
+            )
         folder = place.parent if sheet else place
         _require_folder(folder, SMEARS)
         settings: dict[str, Any] = {"sheet": sheet} if sheet else {}
@@ -330,6 +371,7 @@ class Smears:
         for key in ("ignore", "leukocytes"):
             if key in settings and not isinstance(settings[key], list):
                 settings[key] = [str(settings[key])]
+        _check_settings(settings, folder)
         asked = Application(name, name, str(folder), None, export, model, settings)
         if default != name:
             return asked
@@ -369,7 +411,36 @@ def require_export(folder: str, key: str) -> dict:
             f"{key}: '{folder}' is not the folder of an exported network: its model.json cannot be "
             f"read ({error}). Expected what snakemake export writes, see docs/exchange.md."
         ) from None
+    _require_graphs(Path(folder), description, key)
     return description
+
+
+def _require_graphs(folder: Path, description: Mapping[str, Any], key: str) -> None:
+    """Check that the files are there which the description of an export lists."""
+    for entry in description["networks"]:
+        for name in entry.get("graphs") or () if isinstance(entry, dict) else ():
+            path = folder / "networks" / Path(name).name
+            if not is_file(path):
+                raise InputError(
+                    f"{key}: {path} does not exist, but model.json lists it. Copy whole exports."
+                )
+
+
+def _check_settings(settings: Mapping[str, Any], folder: Path) -> None:
+    """Check the keys of a command as those of an application.
+
+    Raises:
+        InputError: A value is not as expected, or the boxes do not exist.
+    """
+    faults = fill_defaults(copy.deepcopy(dict(settings)), of_schema("application"))
+    if faults:
+        raise InputError(f"{SMEARS}: {'; '.join(fault.rstrip('.') for fault in faults)}.")
+    boxes = settings.get("boxes")
+    if boxes and not exists(folder / boxes):
+        raise InputError(
+            f"boxes: '{folder / boxes}' does not exist; expected a folder of VOC XML files, a COCO "
+            f"JSON file or a CSV file in '{folder}'."
+        )
 
 
 def _require_folder(folder: str | Path, key: str) -> None:

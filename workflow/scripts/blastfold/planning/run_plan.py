@@ -24,6 +24,7 @@ def describe_plan(
     machine: tuple[str, int],
     durations: Durations,
     command: str,
+    request: Sequence[str] = (),
 ) -> list[str]:
     """Return the lines of the plan.
 
@@ -35,13 +36,18 @@ def describe_plan(
         machine: The device in words, and the number of cores.
         durations: Seconds of earlier jobs.
         command: What estimates the hours of the experiment.
+        request: Lines about photographs that a command names, in place of those about the
+            experiment.
     """
     device, cores = machine
     trainings = sum(job.rule in TRAINS for job in jobs)
-    lines = [
+    of_experiment = [
         str(config.get("title") or config.get("name") or "Blastfold"),
         f"  data       {describe_data(config, known, results)}",
         f"  trainings  {describe_trainings(config)}",
+    ]
+    lines = [
+        *(request or of_experiment),
         f"  device     {device}, {cores} core{'s' * (cores != 1)}",
         f"  to do      {len(jobs)} jobs, {trainings} of them train networks",
         f"  expected   {describe_time(jobs, durations, cores, command)}",

@@ -61,8 +61,8 @@ def detect_smear_cells(
             logger.warning("The photograph '%s' is not used: %s", name, one.problem)
     if all(one.problem for one in searched):
         raise InputError(
-            f"None of {len(searched)} photographs in '{root}' can be searched for cells. The first "
-            f"is '{names[0]}': {searched[0].problem}."
+            f"No photograph in '{root}' can be searched for cells ({len(searched)} tried). The "
+            f"first is '{names[0]}': {searched[0].problem}."
         )
     paths = (outputs["cells"], outputs["photographs"], outputs["listed"])
     with written_together(*paths) as (cells, photographs, listing):
@@ -72,4 +72,9 @@ def detect_smear_cells(
         write_table(listed, listing)
         require_content(folder, raw, sheet, "while cells were looked for")
     whole = int((table["set_aside"] == "").sum())
+    if not whole:
+        logger.warning(
+            "No whole leukocyte was found. If there are some, check the scale: "
+            "red_cell_diameter or micrometres_per_pixel gives it"
+        )
     logger.info("%d whole leukocytes in %d photographs", whole, len(there))
