@@ -198,7 +198,7 @@ def test_an_incomplete_copy_of_an_export_is_an_error(places):
         make_smears({"smears": "Ward 3", "model": "exported"}).of_request()
 
 
-def test_a_command_is_told_what_it_asked_for_and_what_became_of_it(places):
+def test_a_command_repeats_what_it_asked_for_and_prints_what_became_of_it(places):
     smears = make_smears({"smears": "Ward 3", "model": "exported"})
     lines = smears.request_lines()
     assert lines[0] == "Smears: Ward 3, vgg19"
@@ -210,7 +210,8 @@ def test_a_command_is_told_what_it_asked_for_and_what_became_of_it(places):
     (folder / "record.json").write_text(json.dumps({"photographs": counts}))
     (folder / "smears.html").write_text("")
     first, second = smears.outcome("results")
-    assert first.startswith("7 leukocytes classified in 3 photographs, of which 1 cannot be used.")
+    start = "Leukocytes classified: 7. Photographs: 3, of which 1 cannot be used. Research"
+    assert first.startswith(start)
     assert second == f"The cells: {(folder / 'smears.html').as_uri()}"
 
 

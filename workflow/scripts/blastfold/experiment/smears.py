@@ -190,7 +190,7 @@ class Smears:
         counts = record["photographs"]
         unusable = f", of which {counts['unusable']} cannot be used" if counts["unusable"] else ""
         lines = [
-            f"{counts['classified']} leukocytes classified in {counts['number']} photographs"
+            f"Leukocytes classified: {counts['classified']:,}. Photographs: {counts['number']:,}"
             f"{unusable}. Research software, not a diagnosis.",
             f"The cells: {(folder / 'smears.html').resolve().as_uri()}",
         ]
