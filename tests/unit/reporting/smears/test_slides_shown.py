@@ -6,7 +6,9 @@ import re
 import cv2
 import numpy as np
 import pytest
+import yaml
 from support.repository import REPOSITORY
+from support.small_detectors import write_detector
 from support.small_exports import write_export
 from support.smears import write_image
 from support.touching_smears import draw_smear
@@ -14,6 +16,7 @@ from support.touching_smears import draw_smear
 from blastfold.cells.truth import compare_with_positions
 from blastfold.core.tables import read_table
 from blastfold.reporting.smears import overlays
+from blastfold.reporting.smears.content import dataset_lines, detection_words
 from blastfold.reporting.smears.page import LONGEST, write_smears_page
 from blastfold.slides.generated_slide import write_pyramid
 from blastfold.smears.classification import SmearFiles, classify_cells
@@ -94,3 +97,15 @@ def test_a_slide_is_shown_small_with_its_outlines_in_the_right_places(
     scale = slide["size"][0] / read_table(files["photographs"])["width"].max()
     compared = compare_with_positions(middles, centres * scale, 4 * SCALE * scale)
     assert len(compared.found) == 96
+
+
+def test_the_page_has_the_detector_that_found_the_cells(tmp_path):
+    declared = write_detector(tmp_path / "small.onnx")
+    del declared["file"]
+    (text,) = detection_words({"red_cell_diameter": 30, "onnx": declared})
+    assert declared["sha256"] in text
+    assert "scores from 0.6" in text
+    lines = dataset_lines(("normal", "blast"), {"red_cell_diameter": 30, "onnx": declared})
+    entry = yaml.safe_load(lines)["datasets"]["corrected"]
+    assert entry["detector"]["red_cell_diameter"] == 30
+    assert entry["detector"]["onnx"].items() >= declared.items()

@@ -276,6 +276,26 @@ def _drawn(
         yield " ".join(f"{x:g},{y:g}" for x, y in points.tolist()), place, reason
 
 
+def detection_words(detector: Mapping) -> list[str]:
+    """Return the sentences about how leukocytes were found.
+
+    Args:
+        detector: Settings of the detector, see ``record.json``.
+    """
+    if declared := detector.get("onnx"):
+        return [
+            f"Leukocytes are the boxes of a trained detector (SHA-256 {declared['sha256']}, scores "
+            f"from {declared['least_score']:g}). Their outlines and measures are those of what is "
+            "purple in the box. Cells that the edge cuts, and platelets where the detector knows "
+            "them, are set aside and not classified. Red cells or the settings give the scale."
+        ]
+    return [
+        "Leukocytes are found by their purple nuclei, with red cells as the scale. What is too "
+        "small, too large, cut by the edge, or has not the colour, texture and shape of a cell is "
+        "set aside with its reason. It is not classified."
+    ]
+
+
 def dataset_lines(classes: Sequence[str], detector: Mapping) -> str:
     """Return the entry of a config that reads the downloaded labels.
 

@@ -146,6 +146,7 @@ def page_content(application: Application, folder: Path, crops: np.ndarray, stor
         "corrections": content.CORRECTIONS,
         "dataset": content.dataset_lines(record["classes"], record["detector"]),
         "command": record["command"],
+        "found_how": content.detection_words(record["detector"]),
     }
 
 
