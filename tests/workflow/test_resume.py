@@ -1,21 +1,30 @@
-"""From photographs alone to classified cells; a killed training continues when started again."""
+"""From photographs alone to classified cells of three classes, which are the labels of the sheet.
+
+A killed training continues when started again.
+"""
 
 import json
 import os
 import signal
 import subprocess
 
+import numpy as np
 import pandas as pd
+import pytest
 from support.smears import write_image
 from support.touching_smears import draw_smear
 from support.workflow import small_experiment, snakemake, snakemake_command
 
+from blastfold.core.predictions import predicted_classes, read_predictions
 from blastfold.smears.tables import read_smear_cells, read_smear_photographs
 
 RUN = "results/training/cells/subject_folds/simple_cnn"
 EPOCHS = 30
 ALONE = 4
 """Leukocytes of every photograph."""
+
+CLASSES = ["L1", "[Malignant] Pro-B", "neutrophil"]
+POSITIVE = CLASSES[:2]
 
 
 def write_photographs(folder, count):
@@ -24,14 +33,15 @@ def write_photographs(folder, count):
     for number in range(count):
         picture, _ = draw_smear(number, 4.4, (70, 93), alone=ALONE, pairs=0)
         write_image(folder / f"{number}.png", picture)
-        rows.append(f"{number}.png,{('normal', 'blast')[number % 2]},P{number}")
+        rows.append(f"{number}.png,{CLASSES[number % 3]},P{number}")
     (folder / "sheet.csv").write_text("\n".join(rows))
 
 
 def test_killed_workflow_continues_its_training(tmp_path):
     write_photographs(tmp_path / "resources/raw/cells", 6)
     config = small_experiment()
-    config["datasets"]["cells"] |= {"format": "photographs", "sheet": "sheet.csv"}
+    cells = {"format": "photographs", "sheet": "sheet.csv", "positive": POSITIVE}
+    config["datasets"]["cells"] |= cells
     config["models"]["simple_cnn"] |= {"epochs": EPOCHS, "folds_in_one_job": True}
     target = f"{RUN}/predictions.tsv"
     command = snakemake_command(tmp_path, target, "--verbose", config=config)
@@ -69,6 +79,12 @@ def test_killed_workflow_continues_its_training(tmp_path):
     networks = [path.name for path in (tmp_path / RUN / "networks").glob("*.keras")]
     assert sorted(networks) == ["fold-0.keras", "fold-1.keras"]
     assert not (tmp_path / "results/unfinished_training").exists()
+    evaluated = tmp_path / RUN.replace("training", "evaluation") / "predictions.tsv"
+    predictions = read_predictions(evaluated)
+    assert predicted_classes(predictions) == tuple(CLASSES)
+    assert (predictions["label"] == (predictions["class_label"] < 2)).all()
+    # The file of the training does not name the positive classes.
+    assert "positive" not in pd.read_csv(tmp_path / target, sep="\t")
     check_application(tmp_path / "results/smears/new_simple_cnn_all_folds")
 
 
@@ -80,6 +96,11 @@ def check_application(folder):
     # A network that learnt from twelve cells has no description of them.
     assert set(classified["note"]) == {"no_reference"}
     record = json.loads((folder / "record.json").read_text())
+    assert (record["classes"], record["positive"]) == (CLASSES, " + ".join(POSITIVE))
+    of_class = classified[[f"probability_{name}" for name in CLASSES]]
+    assert of_class.sum(axis=1).to_numpy() == pytest.approx(np.ones(len(classified)), abs=1e-6)
+    called = of_class.iloc[:, :2].sum(axis=1) >= 0.5
+    assert (classified["predicted"].isin(POSITIVE) == called).all()
     # The same crops as in the training: 2.5 red cells wide.
     assert record["crop"]["found_by"] == "training"
     assert record["crop"]["width"] == 18.5

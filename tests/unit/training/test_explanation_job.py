@@ -30,7 +30,8 @@ def predictions(images=40, wrong=3, seed=0):
     return pd.DataFrame(
         {
             **{"image_id": [f"cell {number}" for number in range(images)], "repeat": 0},
-            **{"fold": fold, "role": "test", "label": label, "probability": probability},
+            **{"fold": fold, "role": "test", "label": label, "class_label": label},
+            "probability": probability,
             **{"probability_normal": 1 - probability, "probability_blast": probability},
         }
     )
