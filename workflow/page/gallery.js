@@ -41,9 +41,13 @@ class Gallery {
 
   isWrong(number, place) {
     const series = this.data.series[number];
+    // Of more than two classes the most probable one is predicted.
+    if (series.classes) return this.value("class", series.cells[place]) !== this.called(series, place);
     const label = this.data.labels[series.cells[place]];
     return label >= 0 && (series.probability[place] >= this.data.threshold) !== (label === 1);
   }
+
+  called(series, place) { return series.classes ? series.classes[series.predicted[place]] : ""; }
 
   field(name) { return this.filters.field(name); }
 
@@ -77,6 +81,8 @@ class Gallery {
     this.data.series.forEach((series, number) => {
       if (series.dataset === dataset) this.filters.option("run", number, series.title);
     });
+    const named = this.data.series.find((series) => series.dataset === dataset && series.classes);
+    this.filters.choose("predicted", named ? named.classes.map((name) => [name, name]) : []);
     const codes = this.data.columns[0].codes;
     for (const column of this.filtered()) {
       const used = new Set();
@@ -117,6 +123,7 @@ class Gallery {
     const verdict = this.field("verdict").value;
     const limits = ["lowest", "highest"].map((name) => this.field(name).valueAsNumber);
     const [lowest, highest] = [Number.isNaN(limits[0]) ? 0 : limits[0], Number.isNaN(limits[1]) ? 1 : limits[1]];
+    const predicted = this.field("predicted").value;
     const marked = this.field("marked").value;
     const chosen = this.filtered().filter((column) => this.filters.value(`column-${column.key}`) !== "")
       .map((column) => [column.codes, Number(this.field(`column-${column.key}`).value)]);
@@ -126,6 +133,7 @@ class Gallery {
       const probability = series.probability[place];
       if (probability < lowest || probability > highest) return;
       if (verdict && (verdict === "wrong") !== this.isWrong(number, place)) return;
+      if (predicted && predicted !== this.called(series, place)) return;
       if (marked && (marked === "yes") !== this.marks.of.has(cell)) return;
       if (chosen.every(([codes, code]) => codes[cell] === code)) this.shown.push(place);
     });
@@ -142,13 +150,13 @@ class Gallery {
   sort(series) {
     const order = this.field("order").value;
     const {cells, probability} = series;
-    const error = (place) => Math.abs(probability[place] - (this.data.labels[cells[place]] === 1 ? 1 : 0));
+    const error = (place) => series.truth ? 1 - series.truth[place] : Math.abs(probability[place] - (this.data.labels[cells[place]] === 1 ? 1 : 0));
     const measure = order.startsWith("measure-") ? this.data.measures[Number(order.slice(8))].values : null;
     const keys = {
       doubt: (place) => -error(place),
       rising: (place) => probability[place],
       falling: (place) => -probability[place],
-      uncertain: (place) => Math.abs(probability[place] - this.data.threshold),
+      uncertain: (place) => series.classes ? probability[place] : Math.abs(probability[place] - this.data.threshold),
       models: (place) => -this.wrong[cells[place]] - error(place) / 2,
       name: (place) => cells[place],
       map: (place) => (series.maps && series.maps[place] >= 0 ? 0 : 1),
@@ -164,7 +172,9 @@ class Gallery {
   layout() {
     const width = this.side + 12;
     const columns = Math.max(1, Math.floor(this.view.clientWidth / width));
-    return {width: this.view.clientWidth / columns, columns, height: this.side + 12 + CAPTION_HEIGHT};
+    // The names of two classes need more lines.
+    const caption = this.data.series.some((series) => series.classes) ? 2 * CAPTION_HEIGHT : CAPTION_HEIGHT;
+    return {width: this.view.clientWidth / columns, columns, height: this.side + 12 + caption};
   }
 
   plan() {
@@ -213,15 +223,16 @@ class Gallery {
   words(place) {
     const series = this.data.series[this.run];
     const cell = series.cells[place];
-    const positive = this.data.positive[series.dataset];
+    const called = this.called(series, place);
+    const positive = called || this.data.positive[series.dataset];
     const wrong = this.isWrong(this.run, place);
     const label = this.data.labels[cell];
     const verdict = label < 0 ? "" : wrong ? "wrong" : "right";
-    return {cell, probability: series.probability[place], positive, wrong, verdict};
+    return {cell, probability: series.probability[place], positive, called, wrong, verdict};
   }
 
   cell(shownPlace) {
-    const {cell, probability, positive, wrong, verdict} = this.words(this.shown[shownPlace]);
+    const {cell, probability, positive, called, wrong, verdict} = this.words(this.shown[shownPlace]);
     const node = document.createElement("button");
     node.type = "button";
     node.className = wrong ? "gallery-cell wrong" : "gallery-cell";
@@ -237,7 +248,8 @@ class Gallery {
     node.title = name;
     node.append(this.picture(cell, this.side));
     const caption = document.createElement("span");
-    caption.textContent = `${kind ? `${kind} ` : ""}${probability.toFixed(2)}${verdict ? (wrong ? " ✗" : " ✓") : ""}`;
+    const as = called && wrong ? ` as ${called}` : "";
+    caption.textContent = `${kind ? `${kind}${as} ` : ""}${probability.toFixed(2)}${verdict ? (wrong ? " ✗" : " ✓") : ""}`;
     node.append(caption);
     if (this.marks) this.marks.show(node, cell);
     return node;
@@ -303,9 +315,9 @@ class Gallery {
   open(place) {
     if (place < 0 || place >= this.shown.length) return;
     this.activate(place);
-    const {cell, positive} = this.words(this.shown[this.active]);
+    const {cell, positive, called} = this.words(this.shown[this.active]);
     const body = this.root.querySelector(".detail-body");
-    body.replaceChildren(this.pictures(cell), this.facts(cell, positive));
+    body.replaceChildren(this.pictures(cell), this.facts(cell, called ? "the predicted class" : positive));
     if (this.marks) this.marks.choices(cell);
     if (!this.dialog.open) this.dialog.showModal();
   }
@@ -314,7 +326,7 @@ class Gallery {
   openCell(cell) {
     const find = () => this.shown.findIndex((place) => this.data.series[this.run].cells[place] === cell);
     if (find() < 0) {
-      for (const name of ["verdict", "marked", "lowest", "highest"]) this.field(name).value = {lowest: 0, highest: 1}[name] ?? "";
+      for (const name of ["verdict", "predicted", "marked", "lowest", "highest"]) this.field(name).value = {lowest: 0, highest: 1}[name] ?? "";
       this.chooseDataset();
     }
     this.open(find());
@@ -390,8 +402,9 @@ class Gallery {
       if (place === undefined) return;
       const row = body.insertRow();
       const probability = series.probability[place];
+      const called = this.called(series, place);
       row.insertCell().textContent = series.title;
-      row.insertCell().textContent = probability.toFixed(3);
+      row.insertCell().textContent = `${called ? `${called} ` : ""}${probability.toFixed(3)}`;
       const bar = row.insertCell();
       bar.className = "bar";
       const meter = document.createElement("span");
@@ -399,7 +412,7 @@ class Gallery {
       const [mark, half] = [document.createElement("i"), document.createElement("b")];
       mark.style.left = `${100 * probability}%`;
       half.style.left = `${100 * this.data.threshold}%`;
-      meter.append(half, mark);
+      meter.append(...(called ? [mark] : [half, mark]));
       bar.append(meter);
       row.insertCell().textContent = this.data.labels[cell] < 0 ? "" : this.isWrong(number, place) ? "✗ wrong" : "✓ right";
     });

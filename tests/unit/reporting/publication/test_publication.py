@@ -657,6 +657,7 @@ def assemble(folder, title=HOSTILE):
         about={
             "dataset": "cells",
             "protocol": "holdout",
+            "model": "big",
             "titles": {"dataset": {"cells": title}, "protocol": {}, "model": {"big": "VGG19"}},
             "title": title,
             "captions": {"{dataset}/{protocol}/roc": "roc"},
@@ -699,6 +700,19 @@ def test_document_shows_every_table_and_figure(tmp_path):
     # Journal widths are kept; what is larger than the page is made to fit.
     assert r"\includegraphics{figures/cells-holdout-roc.pdf}" in text
     assert r"keepaspectratio]{figures/literature_comparison.pdf}" in text
+
+
+def test_the_main_document_shows_one_confusion_matrix_and_one_table_of_classes():
+    about = {"dataset": "cells", "protocol": "folds", "model": "net"}
+    run = [("cells", "folds", model) for model in ("other", "net")]
+    tables = [*((*names, "classes") for names in run), ("cells", "class_results"), ("datasets",)]
+    figures = [("cells", "folds", "roc"), *((*names, "class_confusion") for names in run)]
+    assert document.chosen(document.MAIN_TABLES, about, tables, 3) == [
+        *(("datasets",), ("cells", "class_results"), ("cells", "folds", "net", "classes"))
+    ]
+    assert document.chosen(document.MAIN_FIGURES, about, figures, 4) == [
+        *(("cells", "folds", "net", "class_confusion"), ("cells", "folds", "roc"))
+    ]
 
 
 def test_figure_size_is_read_from_the_page(tmp_path):

@@ -247,3 +247,37 @@ def test_a_record_of_another_form_is_named(tmp_path):
     path = write(tmp_path / "external" / "a" / "b" / "c" / "d" / "record.json", {"device": "CPU"})
     with pytest.raises(InputError, match="'networks' is missing"):
         read_records({}, [], external=[path])
+
+
+def test_more_than_two_classes_are_named_with_the_positive_ones(tmp_path):
+    records = experiment_of(tmp_path, SHAPES["one split of own images"])
+    names = ["Benign", "Pre-B", "Pro_B"]
+    described = records.datasets["cells"] | {
+        "classes": names,
+        "class_images": dict(zip(names, (5, 4, 3), strict=True)),
+    }
+    entry = records.config["datasets"]["cells"] | {"positive": names[1:]}
+    records = records._replace(
+        datasets={"cells": described},
+        config=records.config | {"datasets": {"cells": entry}},
+        class_metrics=("accuracy", "macro_auc", "kappa"),
+    )
+    sections = methods_sections(records)
+    text = " ".join(sections["Evaluation"])
+    assert "The positive class is 'Pre-B' and 'Pro_B' together." in text
+    assert "Cells has 3 classes: Benign, Pre-B and Pro_B; positive against the rest: Pre-B" in text
+    assert "accuracy, the mean area under the ROC curves of the classes against all others" in text
+    assert "(macro AUC) and Cohen's kappa were measured" in text
+    assert "all classes having the same influence on the loss" in " ".join(sections["Training"])
+    answers = facts(records, {})
+    assert "5 Benign, 4 Pre-B, 3 Pro_B" in answers["sample_size"]
+    assert "all classes have equal influence" in answers["class_balance"]
+    assert "'Pre-B' and 'Pro_B' together" in answers["output"]
+
+
+def test_two_classes_are_described_as_ever(tmp_path):
+    records = experiment_of(tmp_path, SHAPES["one split of own images"])
+    text = " ".join(methods_sections(records)["Evaluation"])
+    assert "The positive class is 'blast'." in text
+    assert "second reading" not in text
+    assert "6 blast" in facts(records, {})["sample_size"]

@@ -221,10 +221,11 @@ class ShownSettings:
 
     @property
     def main_document(self) -> dict[str, str]:
-        """Return data set and protocol of the manuscript's main document.
+        """Return data set, protocol and model of the manuscript's main document.
 
         It is the first data set that is not a source task, under the protocol that keeps the
-        coarsest groups together; of several the first of the config.
+        coarsest groups together; of several the first of the config. What is shown of one model is
+        shown of the first one: the choice of the best one would be made on test images.
         """
         splits = [Split(*split) for split in self.runs.true_splits]
         sources = {entry["dataset"] for entry in self.runs.config["pretraining"].values()}
@@ -232,7 +233,8 @@ class ShownSettings:
         protocols = self.runs.config["protocols"]
         same = [split for split in own if split.dataset == own[0].dataset]
         best = max(same, key=lambda split: GROUPINGS.index(protocols[split.protocol]["group_by"]))
-        return {"dataset": best.dataset, "protocol": best.protocol}
+        model = self.runs.models_of(*best)[0] if self.runs.models_of(*best) else ""
+        return {"dataset": best.dataset, "protocol": best.protocol, "model": model}
 
     def publication_titles(self, wildcards) -> dict[str, dict[str, str]]:
         """Return the titles of data sets, protocols, models and ablations, by kind and name.
@@ -250,7 +252,8 @@ class ShownSettings:
         """Return what the results page is about in addition to its files.
 
         Returns:
-            title, metric (the primary one), metrics (the same by data set), titles (kind -> name ->
+            title, metric (the primary one), metrics (the same by data set), positive (names of
+            the positive classes by data set, where the config names them), titles (kind -> name ->
             title), runs (dicts with dataset, protocol, model and group_by), sources (data sets of
             source tasks), generated (data sets of generated images), controls (dicts with dataset,
             protocol and models: one model under two names), external (dicts with dataset, protocol,
@@ -264,6 +267,7 @@ class ShownSettings:
             "metric": config["primary_metric"] or PRIMARY_METRIC,
             "metrics": {name: runs.primary_of(name) for name in runs.described_datasets},
             "titles": runs.titles,
+            "positive": self._named_positive(),
             "runs": [
                 {key: run[key] for key in (*names, "group_by")}
                 for run in runs.described(runs.shown)
@@ -281,6 +285,17 @@ class ShownSettings:
                 name for name, entry in config["models"].items() if has_random_backbone(entry)
             ],
         }
+
+    def _named_positive(self) -> dict[str, list[str]]:
+        """Return the positive classes by data set, where it or its origin names them."""
+        found = {}
+        for name in self.runs.described_datasets:
+            entry = self.runs.config["datasets"][name]
+            while "of" in entry and not entry.get("positive"):
+                entry = self.runs.config["datasets"][entry["of"]]
+            if entry.get("positive"):
+                found[name] = list(entry["positive"])
+        return found
 
     def _is_generated(self, dataset: str) -> bool:
         """Return whether the images of a data set are generated, or made from generated ones."""

@@ -17,6 +17,9 @@ EXTERNAL = "external/{dataset}/{protocol}/{model}/{external}"
 ATTRIBUTION = "attribution/{dataset}/{protocol}/{external}"
 """The folder of the attributions of the test images of a data set."""
 
+OF_CLASSES = ("class_metrics", "class_confusion", "class_curves")
+"""Tables of an evaluation about all classes, where there are more than two."""
+
 RECORDED_TABLES = ("layers", "metrics", "intervals")
 """Tables of an evaluation that the publication reads."""
 
@@ -237,6 +240,7 @@ class StoredFiles:
             "operating_points": self.evaluated("operating_points.tsv", self.runs.shown),
             "external": self.filled(f"{EXTERNAL}/record.json", self.runs.external),
             "external_intervals": self.filled(f"{EXTERNAL}/intervals.tsv", self.runs.external),
+            "class_metrics": self.evaluated("class_metrics.tsv", self.runs.classed),
         }
 
     def page(self, wildcards=None) -> dict[str, list[str]]:
@@ -250,6 +254,7 @@ class StoredFiles:
             "images": self.of_datasets("images.npy", datasets),
             "leakage": self._splits("leakage.tsv", splits),
             **{name: self.evaluated(f"{name}.tsv", shown) for name in names},
+            **{name: self.evaluated(f"{name}.tsv", self.runs.classed) for name in OF_CLASSES},
             "comparisons": [
                 f"<results>/evaluation/{'/'.join(split)}/comparisons.tsv"
                 for split in self.runs.compared_splits

@@ -47,11 +47,13 @@ WILDCARDS = {
     "datasets of repeated protocols": ("dataset",),
     "datasets of leak contrasts": ("dataset",),
     "datasets of honest comparisons": ("dataset",),
+    "datasets of many classes": ("dataset",),
     "networks": ("dataset", "model"),
     "splits": ("dataset", "protocol"),
     "splits of several models": ("dataset", "protocol"),
     "stains": ("dataset", "protocol", "stain"),
     "runs": ("dataset", "protocol", "model"),
+    "runs of many classes": ("dataset", "protocol", "model"),
     "ablations": ("ablation",),
     "learning curves": ("ablation",),
 }
@@ -204,11 +206,15 @@ class Targets:
             "datasets of honest comparisons": [
                 (name,) for name in datasets if honest_split(runs, name)
             ],
+            "datasets of many classes": [
+                (name,) for name in datasets if runs.has_many_classes(name)
+            ],
             "networks": [(name, model) for name in datasets for model in runs.models_of(name)],
             "splits": splits,
             "splits of several models": runs.compared_splits,
             "stains": [(*split, stain) for split in splits for stain in runs.stains_of(*split)],
             "runs": runs.shown,
+            "runs of many classes": runs.classed,
             "ablations": [(name,) for name in config["ablations"] if runs.cells_of(name)],
             "learning curves": [(name,) for name in config["ablations"] if runs.curve_of(name)],
         }

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from blastfold.core.names import OVER_CLASSES
 from blastfold.core.notes import FIRST_HIGHER, SECOND_HIGHER
 from blastfold.reporting.figures import style
 from blastfold.reporting.tables.comparisons import (
@@ -54,8 +55,9 @@ def differences(comparisons: pd.DataFrame, titles: Mapping[str, str], title: str
     pairs = list(dict.fromkeys(names)) if len(comparisons) else []
     height = (32 + 8 * max(len(pairs), 1)) * style.MILLIMETRE
     figure = Figure(figsize=(style.TWO_COLUMNS, height))
-    panels = figure.subplots(1, len(COMPARED_METRICS), sharey=True, sharex=True)
-    for axes, metric in zip(panels, COMPARED_METRICS, strict=True):
+    metrics = [*_over_classes(comparisons), *COMPARED_METRICS]
+    panels = figure.subplots(1, len(metrics), sharey=True, sharex=True)
+    for axes, metric in zip(panels, metrics, strict=True):
         axes.axvline(0, color=style.BLACK, linewidth=0.7, zorder=1)
         rows = comparisons[comparisons["metric"] == metric].to_dict("records")
         for row in rows:
@@ -78,6 +80,11 @@ def differences(comparisons: pd.DataFrame, titles: Mapping[str, str], title: str
         panels[0].errorbar([], [], label=label, linestyle="none", **_look(outcome))
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
+
+
+def _over_classes(rows: pd.DataFrame) -> list[str]:
+    """Return the metric over all classes that is compared; none for two classes."""
+    return [metric for metric in OVER_CLASSES if (rows["metric"] == metric).any()]
 
 
 def plot_protocol_gap(
@@ -122,8 +129,9 @@ def protocol_gap(
     headings = [_pair_text(pair, titles["protocol"], sizes) for pair in pairs]
     height = 34 + 5 * len(headings) + 9 * max(len(lines), 1)
     figure = Figure(figsize=(style.TWO_COLUMNS, height * style.MILLIMETRE))
-    panels = figure.subplots(1, len(GAP_METRICS), sharey=True, sharex=True)
-    for axes, metric in zip(panels, GAP_METRICS, strict=True):
+    metrics = [*_over_classes(rows), *GAP_METRICS]
+    panels = figure.subplots(1, len(metrics), sharey=True, sharex=True)
+    for axes, metric in zip(panels, metrics, strict=True):
         axes.axvline(0, color=style.BLACK, linewidth=0.7, zorder=1)
         for row in rows[rows["metric"] == metric].to_dict("records"):
             place = lines.index(tuple(row[key] for key in keys))

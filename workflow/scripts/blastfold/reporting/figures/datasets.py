@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from blastfold.core.manifest import class_names, read_manifest
 from blastfold.reporting.figures import style
+from blastfold.reporting.figures.class_styles import class_area
 
 Paths = Iterable[str | os.PathLike]
 
@@ -110,6 +111,10 @@ def class_distribution(manifest: pd.DataFrame, title: str) -> Figure:
         _draw_subjects(subject_axes, known, class_names(manifest))
     names = class_names(manifest)
     counts = manifest["label"].value_counts().sort_index()
+    if len(names) > 2:
+        _draw_classes(class_axes, counts, names)
+        class_axes.set_title(style.wrap(title, 34, lines=2))
+        return figure
     bars = class_axes.bar(
         [style.class_title(names[label]) for label in counts.index],
         counts,
@@ -123,6 +128,19 @@ def class_distribution(manifest: pd.DataFrame, title: str) -> Figure:
     class_axes.set_ylabel("Images")
     class_axes.set_title(style.wrap(title, 34, lines=2))
     return figure
+
+
+def _draw_classes(axes: Axes, counts: pd.Series, names: Sequence[str]) -> None:
+    """Draw a horizontal bar for each of many classes, whose names are on the left."""
+    for label, number in counts.items():
+        axes.barh(label, number, height=0.7, **class_area(label, len(names)))
+        text = f" {number} ({100 * number / counts.sum():.1f} %)"
+        axes.text(number, label, text, va="center", fontsize=min(6.5, 90 / len(names)))
+    size = min(7.5, 90 / len(names))
+    axes.set_yticks(range(len(names)), [style.wrap(name, 22, 1) for name in names], fontsize=size)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.6 * counts.max())
+    axes.set_xlabel("Images")
 
 
 def _draw_subjects(axes: Axes, known: pd.DataFrame, names: Sequence[str]) -> None:
@@ -139,8 +157,8 @@ def _draw_subjects(axes: Axes, known: pd.DataFrame, names: Sequence[str]) -> Non
             counts[label],
             bottom=bottom,
             width=0.8,
-            color=style.CLASS_COLOURS[label],
             label=style.class_title(name),
+            **class_area(label, len(names)),
         )
         bottom += counts[label]
     axes.set_xlim(-0.8, len(counts) - 0.2)
@@ -148,7 +166,8 @@ def _draw_subjects(axes: Axes, known: pd.DataFrame, names: Sequence[str]) -> Non
     axes.set_ylabel("Images of the subject")
     axes.set_title(f"{len(counts)} subjects", loc="left")
     # Next to the title, where no bar can be behind it.
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.2)
+    if len(names) == 2:
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.2)
     if len(counts) <= 24:
         names = [style.wrap(name, 12, lines=1) for name in counts.index]
         axes.set_xticks(positions, names, rotation=90, fontsize=7)

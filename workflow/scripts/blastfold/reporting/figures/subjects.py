@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from blastfold.core.manifest import read_manifest
 from blastfold.core.names import SUBJECT, THRESHOLD
-from blastfold.core.predictions import predicted_classes, read_test_predictions
+from blastfold.core.predictions import class_pair, read_test_predictions
 from blastfold.core.tables import read_table
 from blastfold.core.units import BOTH_CLASSES, MEAN_PROBABILITY, units_of
 from blastfold.reporting.figures import style
@@ -52,7 +52,7 @@ def plot_subjects(
     cells = tested.assign(unit=tested["image_id"].map(unit_of).fillna(""))
     units = read_table(subjects, ("level", "unit", "label", MEAN_PROBABILITY), text=("unit",))
     units = units[units["level"] == SUBJECT]
-    style.save_figure(subject_columns(units, cells, predicted_classes(tested), title), paths)
+    style.save_figure(subject_columns(units, cells, class_pair(tested), title), paths)
 
 
 @style.styled
@@ -131,7 +131,7 @@ def _draw_row(
     _name_columns(axes, units, named)
     axes.set_xlim(-0.7, length - 0.3)
     axes.set_ylim(-0.02, 1.02)
-    axes.set_ylabel(f"Probability of {classes[-1]}")
+    axes.set_ylabel(f"Probability of {style.wrap(classes[-1], 28, 1)}")
     axes.grid(axis="y")
 
 

@@ -61,7 +61,7 @@ def _level_sentence(study: Study, split: Standing) -> str:
         "a training image,"
     )
     verdict = models_verdict(study, split)
-    return f"{where} {_range(study, results)}{f'; {verdict}' if verdict else ''}."
+    return f"{where} {_range(study, split.dataset, results)}{f'; {verdict}' if verdict else ''}."
 
 
 def _repeats(study: Study, split: Standing) -> str:
@@ -94,7 +94,9 @@ def baseline_rows(study: Study, split: Standing) -> pd.DataFrame | None:
     table = study.sources.table(f"tables/{split.dataset}/baselines")
     if table is None:
         return None
-    chosen = (table["protocol"] == split.protocol) & (table["metric"] == study.metric)
+    chosen = (table["protocol"] == split.protocol) & (
+        table["metric"] == study.metric_of(split.dataset)
+    )
     rows = table[chosen & (table["baseline"] == FIRST_BASELINE)]
     return None if rows.empty else rows
 
@@ -114,12 +116,12 @@ def baseline_sentence(study: Study, split: Standing) -> str:
     return f"{models} {shown} to be above the {name}, which reaches {value}."
 
 
-def _range(study: Study, results: Sequence[Result]) -> str:
+def _range(study: Study, dataset: str, results: Sequence[Result]) -> str:
     """Say what the models reach: the only one, or the lowest and the highest; no model twice."""
     doubles = {entry["models"][1] for entry in study.about["controls"]}
     known = [row for row in results if row.value == row.value and row.model not in doubles]
     known.sort(key=lambda row: row.value)
-    metric = study.metric_title
+    metric = study.metric_title_of(dataset)
     if not known:
         return f"the {metric} of no model is defined"
     if len(known) == 1:
@@ -206,7 +208,9 @@ def procedure_rows(study: Study, name: str) -> list[pd.Series]:
     table = study.sources.table(name)
     if table is None:
         return []
-    chosen = (table["view"] == PROCEDURE) & (table["metric"] == study.metric)
+    # The name begins with evaluation/{dataset}.
+    metric = study.metric_of(name.split("/")[1])
+    chosen = (table["view"] == PROCEDURE) & (table["metric"] == metric)
     return [row for _, row in table[chosen & table["recommended"].astype(bool)].iterrows()]
 
 
@@ -232,7 +236,7 @@ def _leaking_text(study: Study, split: Standing) -> str:
     return (
         f"under {QUOTED.format(study.title('protocol', split.protocol))}, where "
         f"{study.images_of(split, split.related):,} of {tested:,} test "
-        f"images ({share}) are related to training images, {_range(study, results)}"
+        f"images ({share}) are related to training images, {_range(study, split.dataset, results)}"
     )
 
 
@@ -259,7 +263,7 @@ def _gap_texts(study: Study, dataset: str) -> list[str]:
     if table is None or quoted is None or not leaking:
         return []
     pair = {quoted.protocol, leaking[0].protocol}
-    rows = table[table["metric"] == study.metric]
+    rows = table[table["metric"] == study.metric_of(dataset)]
     return [
         f"the gap between the protocols is {_points(row)} points for {row['model_title']}: "
         f"{row['outcome']}"

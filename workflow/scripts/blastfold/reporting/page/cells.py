@@ -1,7 +1,7 @@
 """The test cells of an experiment: predictions by every model, the worst cells, the gallery."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -10,9 +10,15 @@ import numpy as np
 import pandas as pd
 
 from blastfold.core.errors import InputError
-from blastfold.core.manifest import class_names, read_manifest
+from blastfold.core.manifest import read_manifest
 from blastfold.core.names import THRESHOLD
-from blastfold.core.predictions import read_test_predictions
+from blastfold.core.predictions import (
+    class_pair,
+    positive_classes,
+    predicted_classes,
+    read_test_predictions,
+)
+from blastfold.reporting.class_predictions import predicted_by_image
 from blastfold.reporting.page.gallery import (
     UNKNOWN,
     Column,
@@ -45,8 +51,13 @@ class Predicted:
         protocol, model: Names of the run.
         trained: Data set that it was trained on.
         title: Model and protocol in text.
-        table: probability (mean of all predictions of the cell), predictions (their number) and
-            folds (text), by image_id.
+        table: probability (mean of all predictions of the cell, that of the positive classes),
+            predictions (their number) and folds (text), by image_id; of more than two classes also
+            predicted, certainty and truth, as
+            :func:`blastfold.reporting.class_predictions.predicted_by_image` returns them.
+        classes: Names of the classes in the order of the labels.
+        positive: Names of the positive ones.
+        positive_title: What they are called together.
     """
 
     dataset: str
@@ -55,6 +66,14 @@ class Predicted:
     trained: str
     title: str
     table: pd.DataFrame
+    classes: tuple[str, ...]
+    positive: tuple[str, ...]
+    positive_title: str
+
+    @property
+    def many(self) -> bool:
+        """Whether cells are of more than two classes, so that they are predicted by class."""
+        return len(self.classes) > 2
 
     @property
     def external(self) -> bool:
@@ -97,7 +116,7 @@ class Cells:
             path = self.study.sources.path(f"evaluation/{'/'.join(names)}/predictions.tsv")
             if path and self._manifest_path(run["dataset"]):
                 title = self._title(run)
-                yield Predicted(*names, run["dataset"], title, _by_image(path))
+                yield Predicted(*names, run["dataset"], title, *_by_image(path))
 
     def _external(self) -> Iterator[Predicted]:
         for run in self.study.about["external"]:
@@ -107,7 +126,7 @@ class Cells:
                 trained = self.study.title("dataset", run["dataset"])
                 title = f"{self._title(run)}, trained on {trained}"
                 tested = run["external"], run["protocol"], run["model"]
-                yield Predicted(*tested, run["dataset"], title, _by_image(path))
+                yield Predicted(*tested, run["dataset"], title, *_by_image(path))
 
     def _title(self, run: Mapping) -> str:
         titles = (self.study.title(kind, run[kind]) for kind in ("model", "protocol"))
@@ -122,17 +141,18 @@ class Cells:
         found = {}
         for dataset in dict.fromkeys(run.dataset for run in self.predicted):
             manifest = read_manifest(self._manifest_path(dataset))
-            positive = len(class_names(manifest)) - 1
-            manifest = manifest.assign(
-                row=np.arange(len(manifest)), positive=manifest["label"].astype(int) == positive
-            )
+            positive = manifest["class"].isin(self._first_of(dataset).positive)
+            manifest = manifest.assign(row=np.arange(len(manifest)), positive=positive)
             found[dataset] = manifest.set_index("image_id")
         return found
 
+    def _first_of(self, dataset: str) -> Predicted:
+        """Return the first run that predicted the cells of a data set."""
+        return next(run for run in self.predicted if run.dataset == dataset)
+
     def positive_class(self, dataset: str) -> str:
-        """Return the name of the positive class, which is the last one."""
-        manifest = self.manifests[dataset]
-        return manifest.loc[manifest["positive"], "class"].iloc[0]
+        """Return what the positive classes are called together."""
+        return self._first_of(dataset).positive_title
 
     def picture(self, dataset: str, image_id: str) -> np.ndarray:
         """Return an image, uint8 (height, width, 3) RGB; the store stays on the disk."""
@@ -148,11 +168,15 @@ class Cells:
 
         Returns:
             probability, positive (bool), wrong (bool) and error (distance of the probability to 0
-            or 1), by image_id in the order of the manifest.
+            or 1; of more than two classes that of the true class to 1), by image_id in the order
+            of the manifest.
         """
         manifest = self.manifests[run.dataset]
         chosen = manifest.index[manifest.index.isin(run.table.index)]
         table = run.table.loc[chosen].assign(positive=manifest.loc[chosen, "positive"])
+        if run.many:
+            wrong = table["predicted"] != manifest.loc[chosen, "class"]
+            return table.assign(wrong=wrong, error=1 - table["truth"])
         wrong = (table["probability"] >= THRESHOLD) != table["positive"]
         error = (table["probability"] - table["positive"].astype(float)).abs()
         return table.assign(wrong=wrong, error=error)
@@ -168,7 +192,7 @@ class Cells:
         Returns:
             wrong (models that are wrong), models, error (mean distance to the truth) and
             probability (mean), by image_id; the worst first, cells that no model gets wrong left
-            out.
+            out; of more than two classes also predicted (the classes that models predict, as text).
         """
         runs = [
             self.errors(run)
@@ -184,6 +208,10 @@ class Cells:
             error=("error", "mean"),
             probability=("probability", "mean"),
         )
+        every = pd.concat(runs)
+        if "predicted" in every:
+            named = every.groupby(level=0, sort=False)["predicted"]
+            table = table.assign(predicted=named.agg(lambda names: ", ".join(dict.fromkeys(names))))
         order = ["wrong", "error"]
         return table[table["wrong"] > 0].sort_values(order, ascending=False, kind="stable")[:most]
 
@@ -245,7 +273,7 @@ class Cells:
             if image_id in values:
                 maps[number] = len(tiles)
                 tiles.append(Tile(run.dataset, image_id, values[image_id]))
-        return Series(
+        series = Series(
             title=run.title,
             dataset=code,
             cells=np.array(cells)[shown],
@@ -253,6 +281,7 @@ class Cells:
             note=run.note,
             maps=maps if values else (),
         )
+        return replace(series, **_by_class(run, table[shown])) if run.many else series
 
     def _kept(self) -> set[tuple[str, str]]:
         """Return the cells of the gallery: all, or of too many first those that are wrong."""
@@ -271,12 +300,32 @@ class Cells:
         return max(0, len(every) - MOST_CELLS)
 
 
-def _by_image(path: Path) -> pd.DataFrame:
+def _by_class(run: Predicted, table: pd.DataFrame) -> dict:
+    """Return what a series of more than two classes has: the predicted class is the most probable.
+
+    Args:
+        run: The run.
+        table: Its cells, as :meth:`Cells.errors` returns them.
+    """
+    return {
+        "classes": run.classes,
+        "predicted": table["predicted"].map(run.classes.index).to_numpy(),
+        "probability": table["certainty"].to_numpy(),
+        "truth": table["truth"].to_numpy(),
+    }
+
+
+def _by_image(path: Path) -> tuple[pd.DataFrame, tuple[str, ...], tuple[str, ...], str]:
+    """Return table, classes, positive and positive_title of :class:`Predicted`."""
     tested = read_test_predictions(path)
+    classes = predicted_classes(tested)
     folds = tested["fold"].astype(str)
     images = tested.assign(folds=folds).groupby("image_id", sort=False)
-    return images.agg(
+    table = images.agg(
         probability=("probability", "mean"),
         predictions=("probability", "size"),
         folds=("folds", ", ".join),
     )
+    if len(classes) > 2:
+        table = table.join(predicted_by_image(tested)[["predicted", "certainty", "truth"]])
+    return table, classes, positive_classes(tested), class_pair(tested)[1]

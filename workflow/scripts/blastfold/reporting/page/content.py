@@ -10,6 +10,7 @@ from blastfold.core.units import MEAN_PROBABILITY
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.page.answer import interval_text, points_text
 from blastfold.reporting.page.cells import Cells
+from blastfold.reporting.page.classes import reading_of
 from blastfold.reporting.page.drawing import (
     Curve,
     ForestRow,
@@ -49,7 +50,8 @@ def quote_section(study: Study, dataset: str) -> dict:
         "split": study.title("protocol", split.protocol),
         "honest": quoted,
         "forest": forest_plot([*_model_rows(study, dataset), *_baseline_rows(study, split)]),
-        "metric": study.metric_title,
+        "metric": study.metric_title_of(dataset),
+        "reading": reading_of(study, dataset),
         "roc": _roc(study, split),
         "table": _metric_table(study, split),
         "notes": _notes(results, study),
@@ -97,19 +99,20 @@ def _model_rows(study: Study, dataset: str) -> Iterator[ForestRow]:
 
 def _baseline_rows(study: Study, split: Standing) -> Iterator[ForestRow]:
     table = study.sources.table(f"tables/{split.dataset}/results")
-    if table is None:
+    metric = study.metric_of(split.dataset)
+    if table is None or metric not in table:
         return
     chosen = (table["protocol"] == split.protocol) & table["model"].isin(BASELINES)
-    rows = table[chosen & table[f"{study.metric}_sd"].isna()]
+    rows = table[chosen & table[f"{metric}_sd"].isna()]
     for _, row in rows.drop_duplicates("model", keep="last").iterrows():
-        numbers = [row[f"{study.metric}{end}"] for end in ("", "_lower", "_upper")]
+        numbers = [row[f"{metric}{end}"] for end in ("", "_lower", "_upper")]
         text, group = interval_text(*numbers), f"Baselines, {row['protocol_title']}"
         yield ForestRow(row["model_title"], text, *numbers, "baseline", group=group)
 
 
 def _metric_table(study: Study, split: Standing) -> dict:
     """Return the shown metrics of the models of a split, with intervals."""
-    metrics = list(dict.fromkeys([study.metric, *SHOWN_METRICS]))
+    metrics = list(dict.fromkeys([study.metric_of(split.dataset), *SHOWN_METRICS]))
     columns = {}
     for metric in metrics:
         rows = study.results_of(split.dataset, split.protocol, metric)
@@ -149,10 +152,12 @@ def leakage_section(study: Study, dataset: str) -> dict:
     contrast = _difference_rows(study.sources.table(f"tables/{dataset}/leak_contrast"), "question")
     gap = study.sources.table(f"tables/{dataset}/protocol_gap")
     if not contrast and gap is not None:
-        contrast = _difference_rows(gap[gap["metric"] == study.metric], "first_protocol_title")
+        contrast = _difference_rows(
+            gap[gap["metric"] == study.metric_of(dataset)], "first_protocol_title"
+        )
     return {
         "forest": forest_plot(contrast, mark=0.0, signed=True),
-        "metric": study.metric_title,
+        "metric": study.metric_title_of(dataset),
         "tables": printed_tables(study, f"{dataset}/leak_contrast", f"{dataset}/protocol_gap"),
     }
 
@@ -201,12 +206,15 @@ def _worst(cells: Cells, dataset: str, image_id: str, row: pd.Series) -> dict:
     known = cells.manifests[dataset].loc[image_id]
     of_models = f"wrong in {int(row['wrong'])} of {count(int(row['models']), 'model')}"
     positive = cells.positive_class(dataset)
+    predicted = f"mean probability of {positive} {row['probability']:.2f}"
+    if "predicted" in row:
+        predicted = f"predicted as {row['predicted']}"
     return {
         "name": image_id,
         "class": known["class"],
         "subject": known["subject"] or "unknown",
         "picture": cells.small_picture(dataset, image_id, WORST_SIDE),
-        "text": f"{of_models}, mean probability of {positive} {row['probability']:.2f}",
+        "text": f"{of_models}, {predicted}",
     }
 
 

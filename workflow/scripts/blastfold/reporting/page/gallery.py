@@ -92,10 +92,15 @@ class Series:
         title: Model and protocol.
         dataset: Code of the data set in the first column.
         cells: Indices of the predicted cells.
-        probability: Probability of the positive class of each of them.
+        probability: Probability of the positive class of each of them; with ``classes`` that of
+            the predicted class.
         note: What a reader must know of it, as a sentence; may be empty.
         maps: For each of the cells the tile of its attribution map, or :data:`UNKNOWN`; empty where
             there are none.
+        classes: Names of more than two classes, of which the most probable one is predicted; empty
+            where the positive class is predicted from a threshold on.
+        predicted: With ``classes`` the predicted class of each of the cells, as its index.
+        truth: With ``classes`` the probability of the true class of each of the cells.
     """
 
     title: str
@@ -104,6 +109,9 @@ class Series:
     probability: Sequence[float]
     note: str = ""
     maps: Sequence[int] = ()
+    classes: Sequence[str] = ()
+    predicted: Sequence[int] = ()
+    truth: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -173,6 +181,8 @@ class Gallery:
         for series in self.series:
             cells = series.cells
             lengths = {len(cells), len(series.probability), len(series.maps) or len(cells)}
+            if series.classes:
+                lengths |= {len(series.predicted), len(series.truth)}
             if len(lengths) > 1 or (len(cells) and max(cells) >= number):
                 raise BlastfoldError(
                     f"series '{series.title}': {len(cells)} cells below {number} with "
@@ -303,7 +313,15 @@ def _series(series: Series) -> dict:
         "probability": _rounded_below(series.probability, THRESHOLD),
         "note": series.note,
     }
-    return content | ({"maps": _whole(series.maps)} if len(series.maps) else {})
+    content |= {"maps": _whole(series.maps)} if len(series.maps) else {}
+    if not len(series.classes):
+        return content
+    return content | {
+        "classes": list(series.classes),
+        "predicted": _whole(series.predicted),
+        "probability": _rounded(series.probability),
+        "truth": _rounded(series.truth),
+    }
 
 
 def _marks(marks: Marks) -> dict:

@@ -11,6 +11,7 @@ import jinja2
 from blastfold.core.files import written_together
 from blastfold.reporting.page.answer import answer_sentences, banner
 from blastfold.reporting.page.cells import Cells
+from blastfold.reporting.page.classes import class_section
 from blastfold.reporting.page.content import (
     clinical_section,
     data_section,
@@ -109,6 +110,7 @@ def _part(study: Study, cells: Cells, dataset: str) -> dict:
         "quote": quote_section(study, dataset),
         "leakage": leakage_section(study, dataset),
         "failures": failure_section(study, cells, dataset),
+        "classes": class_section(study, cells, dataset),
         "clinical": clinical_section(study, dataset),
     }
 

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import pandas as pd
 
 from blastfold.core.interval_table import read_intervals
-from blastfold.core.names import GROUPINGS, POOLED, TRAIN, VALIDATION
+from blastfold.core.names import GROUPINGS, METRICS, POOLED, TRAIN, VALIDATION
 from blastfold.core.notes import note_codes, parse_notes
 from blastfold.leakage.summaries import crossings_of_split
+from blastfold.reporting.class_tables import read_class_metrics, value_of_all
 from blastfold.reporting.page.sources import Sources
 from blastfold.reporting.tables.results import MEAN_VIEW
 from blastfold.reporting.tables.writing import heading_of
@@ -67,10 +68,12 @@ class Study:
 
     Attributes:
         sources: Its stored files.
-        about: title, metric (primary), titles (kind -> name -> title), runs (dicts with dataset,
-            protocol, model and group_by), sources (data sets of source tasks), generated (data sets
-            of generated images), controls (dicts with dataset, protocol and models), external
-            (dicts with dataset, protocol, model, external) and repeats (by protocol).
+        about: title, metric (primary), metrics (by data set, where it is another one), positive
+            (names of the positive classes by data set, where the config names them), titles
+            (kind -> name -> title), runs (dicts with dataset, protocol, model and group_by),
+            sources (data sets of source tasks), generated (data sets of generated images), controls
+            (dicts with dataset, protocol and models), external (dicts with dataset, protocol,
+            model, external), repeats (by protocol) and random_backbones.
     """
 
     sources: Sources
@@ -89,6 +92,14 @@ class Study:
     def metric_title(self) -> str:
         """The primary metric in text."""
         return heading_of(self.metric).removesuffix(" (%)")
+
+    def metric_of(self, dataset: str) -> str:
+        """Return the primary metric of a data set; of more than two classes it may be another."""
+        return self.about.get("metrics", {}).get(dataset, self.metric)
+
+    def metric_title_of(self, dataset: str) -> str:
+        """Return the primary metric of a data set in text."""
+        return heading_of(self.metric_of(dataset)).removesuffix(" (%)")
 
     @cached_property
     def datasets(self) -> list[str]:
@@ -109,15 +120,23 @@ class Study:
 
     def results_of(self, dataset: str, protocol: str, metric: str = "") -> list[Result]:
         """Return a metric (by default the primary one) of every model of a split."""
-        metric = metric or self.metric
+        metric = metric or self.metric_of(dataset)
         found = []
         for model in self.models_of(dataset, protocol):
-            path = self.sources.path(f"evaluation/{dataset}/{protocol}/{model}/intervals.tsv")
+            place = f"evaluation/{dataset}/{protocol}/{model}"
+            path = self.sources.path(f"{place}/intervals.tsv")
             if path is None:
                 continue
-            row = read_intervals(path, [metric]).loc[(POOLED, metric)]
+            of_two = metric if metric in METRICS else METRICS[0]
+            row = read_intervals(path, [of_two]).loc[(POOLED, of_two)]
+            groups = int(row["groups"])
+            if metric not in METRICS:
+                stored = self.sources.path(f"{place}/class_metrics.tsv")
+                if stored is None:
+                    continue
+                row = value_of_all(read_class_metrics(stored), metric)
             numbers = (float(row[name]) for name in ("value", "lower", "upper"))
-            found.append(Result(model, *numbers, int(row["groups"]), row["note"]))
+            found.append(Result(model, *numbers, groups, row["note"]))
         return found
 
     def repeats_of(self, protocol: str) -> int:
@@ -139,7 +158,10 @@ class Study:
         if table is None:
             return float("nan")
         run = (table["protocol"] == protocol) & (table["model"] == model)
-        values = table.loc[run & (table["view"] == MEAN_VIEW), self.metric]
+        metric = self.metric_of(dataset)
+        if metric not in table:
+            return float("nan")
+        values = table.loc[run & (table["view"] == MEAN_VIEW), metric]
         return float(values.iloc[0]) if len(values) else float("nan")
 
     @cached_property

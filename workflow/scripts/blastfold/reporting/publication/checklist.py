@@ -183,10 +183,11 @@ def _class_balance(records: Records) -> list[str]:
     if not records.runs:
         return []
     weighted = {bool(run.record["settings"]["class_weights"]) for run in records.runs}
+    classes = "all classes" if data_facts.several_classes(records) else "both classes"
     if len(weighted) > 1:
-        return ["The loss of some networks was weighted so that both classes have equal influence."]
+        return [f"The loss of some networks was weighted so that {classes} have equal influence."]
     if weighted == {True}:
-        return ["The loss was weighted so that both classes have equal influence."]
+        return [f"The loss was weighted so that {classes} have equal influence."]
     return ["The loss was not weighted by class."]
 
 
@@ -209,15 +210,18 @@ def _results(records: Records) -> list[str]:
 def _sample_size(records: Records) -> list[str]:
     sizes = [
         f"{records.title('dataset', name)}: {count(description['images'], 'image')}"
-        f" ({_positive_images(description)})"
+        f" ({_positive_images(records, name)})"
         for name, description in records.datasets.items()
     ]
     return [f"The sample is what the data sets hold: {listing(sizes)}."] if sizes else []
 
 
-def _positive_images(description: dict) -> str:
-    positive = description["classes"][-1]
-    return f"{description['class_images'][positive]:,} {positive}"
+def _positive_images(records: Records, name: str) -> str:
+    counts = records.datasets[name]["class_images"]
+    if name in data_facts.several_classes(records):
+        return ", ".join(f"{number:,} {kind}" for kind, number in counts.items())
+    positive = data_facts.positive_of(records, name)[0]
+    return f"{counts[positive]:,} {positive}"
 
 
 def _output(records: Records) -> list[str]:

@@ -102,9 +102,31 @@ def audit_finding(split: Split) -> str:
 
 
 def positive_classes(records: Records) -> str:
-    """Return the positive class of the data sets (their last one), or several where they differ."""
-    names = dict.fromkeys(data["classes"][-1] for data in records.datasets.values())
-    return listing([f"'{name}'" for name in names]) or "the last one of each data set"
+    """Return the positive classes of the data sets, those of several where they differ."""
+    names = dict.fromkeys(
+        together([f"'{positive}'" for positive in positive_of(records, name)])
+        for name in records.datasets
+    )
+    return listing(names) or "the last one of each data set"
+
+
+def positive_of(records: Records, name: str) -> list[str]:
+    """Return the positive classes of a data set: those of the config, or the last of two."""
+    entry = records.config["datasets"][name]
+    while "of" in entry and not entry.get("positive"):
+        entry = records.config["datasets"][entry["of"]]
+    named = entry.get("positive") or records.datasets[name]["classes"][-1:]
+    return [named] if isinstance(named, str) else list(named)
+
+
+def together(names: list[str]) -> str:
+    """Return names of classes that are taken together, as they stand within a sentence."""
+    return names[0] if len(names) == 1 else f"{listing(names)} together"
+
+
+def several_classes(records: Records) -> list[str]:
+    """Return the data sets with more than two classes."""
+    return [name for name, data in records.datasets.items() if len(data["classes"]) > 2]
 
 
 def _describe_dataset(records: Records, name: str, description: dict) -> Iterator[str]:

@@ -62,14 +62,17 @@ MOST_TABLES, MOST_FIGURES = 3, 4
 """Tables and figures of the main document, at most."""
 
 MAIN_TABLES = (
-    *("datasets", "{dataset}/quoted", "{dataset}/leak_contrast", "{split}/comparisons"),
+    *("datasets", "{dataset}/class_results", "{run}/classes"),
+    *("{dataset}/quoted", "{dataset}/leak_contrast", "{split}/comparisons"),
     "external_test",
 )
 MAIN_FIGURES = (
+    "{run}/class_confusion",
     *("{split}/roc", "{dataset}/protocol_gap", "{dataset}/baselines", "{split}/calibration"),
     *("{split}/differences", "external_test"),
 )
-"""What the main document shows, in the order of preference; what does not exist is left out."""
+"""What the main document shows, in the order of preference; what does not exist is left out. What
+is about all classes exists where there are more than two."""
 
 APPENDIX = (
     *("imports", "fitted_artefacts", "identity", "compute_cost", "network_cost"),
@@ -97,9 +100,9 @@ def assemble_publication(
         answer: The answers of the results page, which are the results in one paragraph.
         captions: The report's captions (reStructuredText).
         root: Folder that the names of tables and figures are relative to.
-        about: title; titles of the entries of the config (kind -> name -> title); dataset and
-            protocol of the main document; captions (figure or table as its rule declares it, with
-            wildcards in braces -> name of its caption); citation of the workflow.
+        about: title; titles of the entries of the config (kind -> name -> title); dataset,
+            protocol and model of the main document; captions (figure or table as its rule declares
+            it, with wildcards in braces -> name of its caption); citation of the workflow.
         outputs: ``tables`` and ``figures`` (folders), ``document`` (main.tex) and ``supplement``.
 
     Raises:
@@ -148,13 +151,14 @@ def chosen(
     """Return the first files that exist, at most so many.
 
     Args:
-        patterns: Names with {dataset} and {split}, in the order of preference.
+        patterns: Names with {dataset}, {split} and {run}, in the order of preference.
         about: See :func:`assemble_publication`.
         there: Names of the files that there are, by their parts.
         most: So many at most.
     """
     split = f"{about['dataset']}/{about['protocol']}"
-    wanted = [pattern.format(dataset=about["dataset"], split=split) for pattern in patterns]
+    names = {"dataset": about["dataset"], "split": split, "run": f"{split}/{about['model']}"}
+    wanted = [pattern.format(**names) for pattern in patterns]
     found = {"/".join(name): name for name in there}
     return [found[name] for name in wanted if name in found][:most]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from blastfold.core.files import written_whole
-from blastfold.core.names import FOLDS, METRICS, POOLED, PROCEDURE, THRESHOLD
+from blastfold.core.names import FOLDS, POOLED, PROCEDURE, THRESHOLD
 from blastfold.core.notes import NO_VERDICT
 from blastfold.reporting.publication import data_facts, training_facts
 from blastfold.reporting.publication.records import ExternalTest, Records
@@ -49,6 +49,14 @@ STATISTICS = {
 
 AT = "specificity-"
 """How the names of operating points at a fixed specificity begin."""
+
+OVER_ALL = {
+    "macro_auc": "the mean area under the ROC curves of the classes against all others (macro AUC)",
+    "kappa": "Cohen's kappa",
+    "macro_f1": "macro F1",
+    "weighted_f1": "weighted F1",
+}
+"""Metrics over all classes as the methods section writes them, where headings are not enough."""
 
 UPPER = {"auc": "the area under the ROC curve", "mcc": "Matthews' correlation coefficient"}
 
@@ -109,6 +117,7 @@ def evaluation_sentences(records: Records) -> list[str]:
         "An image was predicted as positive when the probability of the positive class was at "
         f"least {THRESHOLD}.",
         f"Measured on test images alone were {listing(names)}.",
+        *class_sentences(records),
     ]
     if any(run.fold > 0 for run in records.runs):
         sentences.append(
@@ -121,6 +130,33 @@ def evaluation_sentences(records: Records) -> list[str]:
             "the metrics of the repeats were averaged; groups were left out of all repeats at once."
         )
     return sentences
+
+
+def class_sentences(records: Records) -> list[str]:
+    """Report what was measured over all classes of the data sets with more than two."""
+    names = data_facts.several_classes(records)
+    sentences = [
+        f"{records.title('dataset', name)} has {len(records.datasets[name]['classes'])} classes: "
+        f"{listing(records.datasets[name]['classes'])}; positive against the rest: "
+        f"{listing(data_facts.positive_of(records, name))}."
+        for name in names
+    ]
+    if not sentences or not records.class_metrics:
+        return sentences
+    metrics = [heading_of(metric).removesuffix(" (%)") for metric in records.class_metrics]
+    shown = [
+        UPPER.get(key, OVER_ALL.get(key, text[:1].lower() + text[1:]))
+        for key, text in zip(records.class_metrics, metrics, strict=True)
+    ]
+    return [
+        *sentences,
+        "Where there were more than two classes, networks had learnt all of them, and positive "
+        "means that the sum of the probabilities of the positive classes was at least "
+        f"{THRESHOLD}. In a second reading of the same predictions an image was predicted as its "
+        f"most probable class; over all classes, {listing(shown)} were measured, and of each class "
+        "against all others sensitivity, specificity, precision, F1 and the area under the ROC "
+        "curve.",
+    ]
 
 
 def interval_sentences(records: Records) -> list[str]:
@@ -150,8 +186,9 @@ def family_sentences(rows: list[dict[str, str]]) -> list[str]:
     judged = [row for row in rows if row["view"] == PROCEDURE]
     if not judged:
         return []
-    names = {name: heading_of(name).removesuffix(" (%)").lower() for name in METRICS}
-    metric = UPPER.get(judged[0]["metric"], names[judged[0]["metric"]])
+    primary = judged[0]["metric"]
+    plain = heading_of(primary).removesuffix(" (%)").lower()
+    metric = UPPER.get(primary, OVER_ALL.get(primary, plain))
     number = int(float(judged[0]["family"]))
     sentences = [
         f"The primary metric, the only one tested, was {metric}; {count(number, 'comparison')} of "

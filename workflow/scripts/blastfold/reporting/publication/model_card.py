@@ -178,8 +178,8 @@ def _limits(records: Records, model: Mapping) -> Iterator[str]:
     counted = sum(description["class_images"][name] for name in positive)
     share = counted / description["images"]
     yield (
-        f"The share of '{model['classes'][-1]}' among the images is {percent(share)}. Predictive "
-        "values in practice depend on the share there."
+        f"The share of {data_facts.positive_classes(records)} among the images is "
+        f"{percent(share)}. Predictive values in practice depend on the share there."
     )
 
 

@@ -78,6 +78,7 @@ class Records(NamedTuple):
         banded: (data set, protocol, model) with a band of its ROC curve.
         points: Rows of all tables of operating points; empty where there are none.
         external: Tests on other data sets that ran.
+        class_metrics: Names of the metrics over all classes that were computed, in order.
     """
 
     config: dict
@@ -95,6 +96,7 @@ class Records(NamedTuple):
     banded: list[tuple[str, str, str]]
     points: list[dict[str, str]]
     external: list[ExternalTest]
+    class_metrics: tuple[str, ...] = ()
 
     def title(self, kind: str, name: str) -> str:
         """Return the title of an entry; ``kind`` is dataset, protocol or model."""
@@ -158,6 +160,7 @@ def read_records(
     operating_points: Paths = (),
     external: Paths = (),
     external_intervals: Paths = (),
+    class_metrics: Paths = (),
 ) -> Records:
     """Read the records of an experiment; whatever is not there is left out.
 
@@ -179,6 +182,7 @@ def read_records(
         operating_points: Files ``{dataset}/{protocol}/{model}/operating_points.tsv``.
         external: Files ``{dataset}/{protocol}/{model}/{external}/record.json``.
         external_intervals: Files ``{dataset}/{protocol}/{model}/{external}/intervals.tsv``.
+        class_metrics: Files ``{dataset}/{protocol}/{model}/class_metrics.tsv``.
 
     Raises:
         InputError: When a file exists but does not hold what its name promises.
@@ -205,6 +209,7 @@ def read_records(
         banded=[path.parts[-4:-1] for path in _there(roc_bands)],
         points=_read_all(operating_points, "operating_point", "sensitivity_lower"),
         external=[_read_external(path) for path in _there(external)],
+        class_metrics=tuple(_over_all(_there(class_metrics))),
     )
 
 
@@ -296,6 +301,12 @@ def _read_audit(path: Path) -> dict:
             crossings[row["reason"]] = known if found is None else found + (known or 0)
             tested[row["fold"]] = int(row["test_images"])
     return {"crossings": crossings, "tested": sum(tested.values())}
+
+
+def _over_all(paths: list[Path]) -> list[str]:
+    """Return the metrics over all classes; those of single classes are left out."""
+    rows = (row for path in paths for row in read_rows(path, "metric", "class"))
+    return list(dict.fromkeys(row["metric"] for row in rows if not row["class"]))
 
 
 def _metric_names(paths: list[Path]) -> list[str]:

@@ -183,7 +183,9 @@ def _weights_name(weights: str | dict, config: dict) -> str:
 
 def optimisation_sentences(records: Records) -> list[str]:
     """Report how the networks were trained."""
-    pairs = _by_model(records, lambda run: _optimisation(run.record))
+    pairs = _by_model(
+        records, lambda run: _optimisation(run.record, _classes(records, run.dataset))
+    )
     return [sentence(f"For {models}, {text}") for models, text in pairs]
 
 
@@ -329,10 +331,16 @@ def _layers(tail: list[dict[str, str]]) -> Iterator[str]:
     yield "one sigmoid neuron" if neurons == "1" else f"{neurons} softmax neurons"
 
 
-def _optimisation(record: dict) -> str:
+def _classes(records: Records, dataset: str) -> str:
+    """Return the words for all classes of a data set."""
+    several = len(records.datasets.get(dataset, {}).get("classes", ())) > 2
+    return "all classes" if several else "both classes"
+
+
+def _optimisation(record: dict, classes: str) -> str:
     settings, chosen = record["settings"], chosen_keys(record)
     most = "at most " if settings.get("early_stopping") and "early_stopping" not in chosen else ""
-    weights = "both classes having the same influence on the loss"
+    weights = f"{classes} having the same influence on the loss"
     if not settings["class_weights"]:
         weights = "without class weights"
     if "class_weights" in chosen:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from blastfold.core.fold_table import read_folds
-from blastfold.core.names import FOLDS, PROCEDURE, RATES, TRAIN
+from blastfold.core.names import FOLDS, OVER_CLASSES, PROCEDURE, RATES, TRAIN
 from blastfold.core.notes import make_note, without_notes
 from blastfold.core.tables import read_table
 from blastfold.reporting.notes import sentences
@@ -20,6 +20,9 @@ Paths = Iterable[str | os.PathLike]
 
 COMPARED_METRICS = (*RATES, "auc", "weighted_f1")
 """The metrics of the printed tables and figures; the others are in the evaluation's files."""
+
+SHOWN_ORDER = (*OVER_CLASSES, *COMPARED_METRICS)
+"""With the metrics over all classes first; a table has one of them where it is the primary one."""
 
 CUT = "the interval reaches beyond what a difference can be, and is cut there"
 
@@ -189,9 +192,9 @@ def read_recommended(path: str | os.PathLike) -> pd.DataFrame:
         InputError: The file has no column ``recommended``.
     """
     table = read_table(path, ("recommended", "metric", "view"), text=("outcome",))
-    chosen = table["recommended"].astype(bool) & table["metric"].isin(COMPARED_METRICS)
+    chosen = table["recommended"].astype(bool) & table["metric"].isin(SHOWN_ORDER)
     table = table[chosen & (table["view"] != FOLDS)]
-    order = table["metric"].map({metric: place for place, metric in enumerate(COMPARED_METRICS)})
+    order = table["metric"].map({metric: place for place, metric in enumerate(SHOWN_ORDER)})
     return table.iloc[order.argsort(kind="stable")].reset_index(drop=True)
 
 

@@ -16,13 +16,16 @@ from pathlib import Path
 import pandas as pd
 
 from blastfold.core.errors import BlastfoldError
-from blastfold.core.names import METRIC_FACTS
+from blastfold.core.names import CLASS_METRIC_FACTS, METRIC_FACTS
 from blastfold.core.noted_tables import require_notes
 from blastfold.core.tables import format_table
 from blastfold.reporting.tables.html_pages import html_page
 from blastfold.reporting.tables.latex import MINUS, latex_table
 
-FRACTIONS = frozenset(name for name, metric in METRIC_FACTS.items() if metric.percent) | {
+ALL_METRICS = CLASS_METRIC_FACTS | METRIC_FACTS
+"""Facts of every metric, of two readings: all classes, and positive classes against the rest."""
+
+FRACTIONS = frozenset(name for name, metric in ALL_METRICS.items() if metric.percent) | {
     "first",
     "second",
     "network_value",
@@ -41,7 +44,7 @@ POINTS = frozenset(
 DECIMALS = frozenset({"ratio", "random_ratio", "new_head", "new_weights", "deletion"})
 """Columns of other numbers, printed with two decimals."""
 
-HEADINGS = {name: metric.heading for name, metric in METRIC_FACTS.items()} | {
+HEADINGS = {name: metric.heading for name, metric in ALL_METRICS.items()} | {
     "dataset": "Data set",
     "tested": "Tested on",
     "external": "Other data set",
@@ -233,7 +236,7 @@ def format_value(column: str, value: object) -> str:
         return f"{value:.2f}"
     if column in DECIMALS:
         return f"{value:.2f}".replace("-", MINUS)
-    if column in METRIC_FACTS:
+    if column in ALL_METRICS:
         return f"{value:.3f}".replace("-", MINUS)
     if column.endswith("p_value"):
         return f"{value:.3f}" if value >= 0.001 else "<0.001"
