@@ -136,7 +136,7 @@ def test_the_most_confused_pair_is_first_and_both_directions_are_shown():
     assert "a and b: 1 image|" in f"{shown}|"
 
 
-def test_without_a_confusion_the_figure_says_so():
+def test_without_a_confusion_the_figure_reports_it():
     assert "No test image is predicted as another class." in texts(
         confused_cells.confused_cells([], {}, "t")
     )

@@ -127,7 +127,7 @@ def _layout(number: int) -> Layout:
 
 
 def _size(confusion: Confusion, layout: Layout) -> tuple[float, float]:
-    """Return width and height in inches: the cells, and names of at most two lines beside them."""
+    """Return width and height in inches: the cells, and names of at most two lines next to them."""
     longest = min(max(map(len, confusion.classes)), _characters(len(confusion.classes)))
     margin = 16 + longest * layout.name * 0.2
     side = layout.cell * len(confusion.classes)

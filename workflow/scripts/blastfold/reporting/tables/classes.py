@@ -113,7 +113,7 @@ def _note_of_class(metrics: pd.DataFrame, name: str, row: Mapping) -> str:
 
 
 def _note(stored: str, row: Mapping, metric: str) -> str:
-    """Return a note; a missing number without one has the note that says so."""
+    """Return a note; a missing number without one has one that reports it."""
     if stored:
         return stored
     if np.isnan(row[metric]):
