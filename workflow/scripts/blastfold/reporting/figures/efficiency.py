@@ -8,9 +8,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from blastfold.core.names import METRIC_FACTS
 from blastfold.reporting.figures import style
 from blastfold.reporting.tables.efficiency import metric_title, read_ranked
+from blastfold.reporting.tables.writing import FRACTIONS
 
 Paths = Iterable[str | os.PathLike]
 
@@ -65,7 +65,7 @@ def accuracy_and_cost(table: pd.DataFrame, titles: Mapping[str, str], title: str
         axes.set_xlabel(label)
         axes.grid(axis="y")
     panels[0].set_ylabel(metric_title(table))
-    if METRIC_FACTS[table["metric"].iloc[0]].percent:
+    if table["metric"].iloc[0] in FRACTIONS:
         style.set_percent_axis(panels[0])
     figure.suptitle(style.wrap(title, 100), fontsize=8)
     handles, labels = panels[0].get_legend_handles_labels()

@@ -5,12 +5,11 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from blastfold.core.names import METRIC_FACTS
 from blastfold.core.notes import join_notes, make_note, only_notes, without_notes
 from blastfold.core.tables import read_table
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.network_cost import read_speeds
-from blastfold.reporting.tables.writing import write_table
+from blastfold.reporting.tables.writing import heading_of, write_table
 from blastfold.reporting.verdicts import MARGIN, cost_words
 from blastfold.statistics.pareto import pareto_front
 
@@ -124,4 +123,4 @@ def efficiency_row(row: Mapping, titles: Mapping[str, str]) -> dict:
 
 def metric_title(table: pd.DataFrame) -> str:
     """Return the heading of the metric of a split."""
-    return METRIC_FACTS[table["metric"].iloc[0]].heading
+    return heading_of(table["metric"].iloc[0])
