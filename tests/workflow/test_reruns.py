@@ -277,7 +277,10 @@ CHANGES = {
     "title of the experiment": (setting("title", "Large"), PUBLISHED),
     "title of a data set": (
         setting("datasets.cells.title", "Cells"),
-        TITLED | ON_CELLS | TRANSFER | {"describe_dataset", "tabulate_identity", "describe_export"},
+        TITLED
+        | ON_CELLS
+        | TRANSFER
+        | {"describe_dataset", "tabulate_identity", "describe_export", "write_smears_page"},
         {"describe_dataset": 1},
     ),
     "title of tiles": (
@@ -286,11 +289,14 @@ CHANGES = {
     ),
     "title of a protocol": (
         setting("protocols.folds.title", "Folds"),
-        TITLED | ON_CELLS | {"tabulate_identity", "describe_export"},
+        TITLED | ON_CELLS | {"tabulate_identity", "describe_export", "write_smears_page"},
     ),
     "title of a model": (
         setting("models.cnn.title", "CNN"),
-        TITLED | ON_CELLS | TRANSFER | {"plot_architecture", "describe_export"},
+        TITLED
+        | ON_CELLS
+        | TRANSFER
+        | {"plot_architecture", "describe_export", "write_smears_page"},
     ),
     "title of a source task": (
         setting("pretraining.source.title", "Source"),
