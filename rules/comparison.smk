@@ -390,6 +390,70 @@ rule describe_comparisons:
         "../workflow/scripts/describe_comparisons.py"
 
 
+# Of data sets with more than two classes.
+rule describe_class_comparisons:
+    input:
+        comparisons="<results>/evaluation/{dataset}/{protocol}/class_comparisons.tsv",
+    output:
+        table_files(
+            "{dataset}/{protocol}/class_comparisons",
+            where="splits of several models and many classes",
+            caption="../workflow/report/class_comparisons.rst",
+            category="Evaluation",
+            subcategory="{dataset}",
+            labels={
+                "show": "Model against model over all classes",
+                "protocol": "{protocol}",
+                "model": "all",
+            },
+        ),
+    log:
+        "<logs>/describe_class_comparisons/{dataset}/{protocol}.log",
+    conda:
+        "../envs/comparison.yaml"
+    resources:
+        mem_mb=memory(2000),
+        runtime=run_time(10),
+    params:
+        titles=experiment.shown.titles_of_models,
+        title=experiment.shown.title,
+        code=code_digest("describe_class_comparisons"),
+    message:
+        "Describing models over all classes on {wildcards.dataset}, {wildcards.protocol}"
+    script:
+        "../workflow/scripts/describe_class_comparisons.py"
+
+
+rule describe_class_calibration:
+    input:
+        calibration=experiment.files.of_runs("class_calibration.tsv", experiment.runs.shown_of),
+        risk=experiment.files.of_runs("class_risk_coverage.tsv", experiment.runs.shown_of),
+    output:
+        table_files(
+            "{dataset}/class_calibration",
+            where="datasets of many classes",
+            caption="../workflow/report/class_calibration.rst",
+            category="Evaluation",
+            subcategory="{dataset}",
+            labels={"show": "Calibration over all classes", "protocol": "all", "model": "all"},
+        ),
+    log:
+        "<logs>/describe_class_calibration/{dataset}.log",
+    conda:
+        "../envs/comparison.yaml"
+    resources:
+        mem_mb=memory(2000),
+        runtime=run_time(10),
+    params:
+        runs=experiment.shown.described(experiment.runs.shown_of),
+        title=experiment.shown.title,
+        code=code_digest("describe_class_calibration"),
+    message:
+        "Describing the calibration over all classes of {wildcards.dataset}"
+    script:
+        "../workflow/scripts/describe_class_calibration.py"
+
+
 rule describe_protocol_gap:
     input:
         gap="<results>/evaluation/{dataset}/protocol_gap.tsv",

@@ -51,6 +51,7 @@ WILDCARDS = {
     "networks": ("dataset", "model"),
     "splits": ("dataset", "protocol"),
     "splits of several models": ("dataset", "protocol"),
+    "splits of several models and many classes": ("dataset", "protocol"),
     "stains": ("dataset", "protocol", "stain"),
     "runs": ("dataset", "protocol", "model"),
     "runs of many classes": ("dataset", "protocol", "model"),
@@ -212,6 +213,9 @@ class Targets:
             "networks": [(name, model) for name in datasets for model in runs.models_of(name)],
             "splits": splits,
             "splits of several models": runs.compared_splits,
+            "splits of several models and many classes": [
+                split for split in runs.compared_splits if runs.has_many_classes(split.dataset)
+            ],
             "stains": [(*split, stain) for split in splits for stain in runs.stains_of(*split)],
             "runs": runs.shown,
             "runs of many classes": runs.classed,
