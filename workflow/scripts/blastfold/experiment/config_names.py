@@ -23,6 +23,7 @@ RESERVED = {
         "attribution": "tables and figures of attributions",
         "attribution_checks": "tables of attributions",
         "calibration": "tables of calibrations",
+        "class_comparisons": "tables of comparisons over all classes",
         "comparisons": "tables of comparisons",
         "decision_curve": "tables of net benefit",
         "deletion": "figures of deletion curves",
