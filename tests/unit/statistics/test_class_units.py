@@ -56,8 +56,9 @@ def test_units_of_several_classes_are_left_out_and_counted():
     units = summarise_class_units(table, list("xxxyy"))
     assert units["label"].tolist() == [BOTH_CLASSES, 2]
     results = class_unit_results(units, NAMES)
-    assert set(results["units"]) == {1}
-    assert all("units_of_several_classes:1:2" in note for note in results["note"])
+    of_calls = results[results["call"] != "shares"]
+    assert set(of_calls["units"]) == {1}
+    assert all("units_of_several_classes:1:2" in note for note in of_calls["note"])
     undefined = results.set_index(["call", "metric"]).loc[("majority", "balanced_accuracy")]
     assert np.isnan(undefined["value"])
     assert "classes_without_images" in note_codes(undefined["note"])
@@ -84,3 +85,16 @@ def test_no_units_give_no_rows_and_undefined_results():
     results = class_unit_results(none, NAMES)
     assert results["value"].isna().all()
     assert (results["note"] != "").all()
+
+
+def test_predicted_shares_are_compared_with_the_true_ones_of_all_units():
+    units = summarise_class_units(hand_made().assign(class_label=[0, 0, 1, 2, 2]), list("xxxyy"))
+    first = units.set_index("unit").loc["x"]
+    assert first[["true_k0", "true_k1", "true_k2"]].tolist() == pytest.approx([2 / 3, 1 / 3, 0])
+    # One cell of three, and one of two, would have to be predicted as another class.
+    row = class_unit_results(units, NAMES).set_index("metric").loc["share_error"]
+    assert row["value"] == pytest.approx((1 / 3 + 1 / 2) / 2)
+    assert row["units"] == 2
+    assert 0 <= row["lower"] < row["value"] < row["upper"] <= 1
+    alone = class_unit_results(units, NAMES, ["a", "a"]).set_index("metric").loc["share_error"]
+    assert note_codes(alone["note"]) == {"fewer_than_two_groups"}

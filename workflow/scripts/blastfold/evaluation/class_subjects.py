@@ -19,6 +19,8 @@ from blastfold.core.units import BOTH_CLASSES, units_of
 from blastfold.evaluation.subjects import known_units, units_in_training
 from blastfold.statistics.class_units import (
     MEASURED,
+    SHARE_ERROR,
+    SHARES,
     UNIT_COLUMNS,
     class_unit_results,
     summarise_class_units,
@@ -113,7 +115,7 @@ def _undefined_results() -> pd.DataFrame:
     sizes = {"method": "", "units": 0, "groups": 0, "note": make_note("no_unit_known")}
     rows = [
         {"call": call, "metric": metric} | missing | sizes
-        for call, metrics in MEASURED.items()
+        for call, metrics in {**MEASURED, SHARES: (SHARE_ERROR,)}.items()
         for metric in metrics
     ]
     return pd.DataFrame(rows)[list(UNIT_COLUMNS)]

@@ -12,6 +12,7 @@ from blastfold.core.predictions import PREFIX, predicted_classes
 from blastfold.core.units import BOTH_CLASSES, MEAN_PROBABILITY
 from blastfold.statistics.class_grouped import checked_classes, group_classes
 from blastfold.statistics.intervals import confidence_limits
+from blastfold.statistics.jackknife import bounded_interval, few_groups_note, spread
 from blastfold.statistics.metrics import metric_values, proportion_counts, undefined_reason
 from blastfold.statistics.units import BY_GROUP, EXACT, folds_of
 
@@ -23,6 +24,10 @@ class that most images are predicted as, or the class with the highest mean prob
 MEASURED = {MAJORITY: ("accuracy", "balanced_accuracy")}
 MEASURED[MEAN_PROBABILITY] = (*MEASURED[MAJORITY], MACRO_AUC)
 """The metrics of each call."""
+
+SHARES, SHARE_ERROR = "shares", "share_error"
+"""All shares of a unit instead of one class, and their metric: the part of its images that would
+have to be predicted as other classes to give the true shares, 0 to 1, as a mean over units."""
 
 UNIT_COLUMNS = ("call", "metric", "value", "lower", "upper", "method", "units", "groups", "note")
 
@@ -40,9 +45,10 @@ def summarise_class_units(predictions: pd.DataFrame, units: Sequence[str]) -> pd
     Returns:
         One row per unit, ordered by its name: unit, label (index of the class;
         :data:`blastfold.core.units.BOTH_CLASSES` where its images are of several), images,
-        ``share_<class>`` (share of its images that is predicted as the class) and
-        ``mean_<class>`` (mean probability) of every class, majority (index of the class with the
-        largest share; of equal ones the one with the higher mean probability) and majority_share,
+        ``true_<class>`` (share of its images that is of the class), ``share_<class>`` (that is
+        predicted as the class) and ``mean_<class>`` (mean probability) of every class, majority
+        (index of the class with the largest share; of equal ones the one with the higher mean
+        probability) and majority_share,
         mean_call (index of the class with the highest mean probability), errors (images predicted
         as another class; with repeats their mean number) and folds.
     """
@@ -50,7 +56,8 @@ def summarise_class_units(predictions: pd.DataFrame, units: Sequence[str]) -> pd
     label, probability = checked_classes(predictions)
     called = np.eye(len(classes))[probability.argmax(axis=1)]
     keys = {"unit": np.asarray(units, dtype=object), "image_id": predictions["image_id"].to_numpy()}
-    columns = {f"share_{name}": called[:, place] for place, name in enumerate(classes)}
+    columns = {f"true_{name}": (label == place) * 1.0 for place, name in enumerate(classes)}
+    columns |= {f"share_{name}": called[:, place] for place, name in enumerate(classes)}
     columns |= {f"mean_{name}": probability[:, place] for place, name in enumerate(classes)}
     wrong = (probability.argmax(axis=1) != label).astype(np.float64)
     rows = pd.DataFrame({**keys, "class_label": label, "wrong": wrong, **columns})
@@ -88,9 +95,9 @@ def class_unit_results(
         level: Confidence level.
 
     Returns:
-        Columns :data:`UNIT_COLUMNS`, one row per call and metric of :data:`MEASURED`. Units of
-        several classes are left out and counted in the note. What is not defined is NaN with a
-        note.
+        Columns :data:`UNIT_COLUMNS`, one row per call and metric of :data:`MEASURED`, where units
+        of several classes are left out and counted in the note, and one of :data:`SHARE_ERROR` of
+        all units. What is not defined is NaN with a note.
     """
     single = (units["label"] != BOTH_CLASSES).to_numpy()
     mixed = make_note("units_of_several_classes", int((~single).sum()), len(units))
@@ -104,7 +111,35 @@ def class_unit_results(
             row = _result(metric, table, group, level)
             row["note"] = join_notes(row["note"], "" if single.all() else mixed)
             rows.append({"call": call, "metric": metric} | row | sizes)
+    every = np.arange(len(units)) if groups is None else np.asarray(groups)
+    sizes = {"units": len(units), "groups": len(set(every))}
+    error = _share_error(units, classes, every, level)
+    rows.append({"call": SHARES, "metric": SHARE_ERROR} | error | sizes)
     return pd.DataFrame(rows)[list(UNIT_COLUMNS)]
+
+
+def _share_error(
+    units: pd.DataFrame, classes: Sequence[str], group: np.ndarray, level: float
+) -> dict:
+    """Return the mean distance of predicted and true shares, half the sum of the differences."""
+    row = {"value": np.nan, "lower": np.nan, "upper": np.nan, "method": ""}
+    if units.empty:
+        return row | {"note": make_note("no_images")}
+    true, share = (
+        units[[f"{kind}_{name}" for name in classes]].to_numpy() for kind in ("true", "share")
+    )
+    index = pd.factorize(group)[0]
+    sums = np.bincount(index, np.abs(true - share).sum(axis=1) / 2)
+    sizes = np.bincount(index).astype(np.float64)
+    value = float(sums.sum() / sizes.sum())
+    row |= {"value": value, "method": BY_GROUP}
+    if len(sizes) < 2:
+        return row | {"note": make_note("fewer_than_two_groups")}
+    without = (sums.sum() - sums) / (sizes.sum() - sizes)
+    measured = spread(without - value, [sizes])
+    lower, upper, note = bounded_interval("accuracy", value, measured, level)
+    note = join_notes(note, few_groups_note(measured.effective_groups))
+    return row | {"lower": lower, "upper": upper, "note": note}
 
 
 def _called(units: pd.DataFrame, call: str, classes: Sequence[str]) -> pd.DataFrame:
