@@ -176,6 +176,9 @@ CLASS_METRIC_FACTS = {
 predicted class is the most probable one. ``both_classes``: whether it needs images of every class.
 Other tables read the same predictions as positive classes against the rest."""
 
+ALL_METRIC_FACTS = CLASS_METRIC_FACTS | METRIC_FACTS
+"""Facts of the metrics of both readings."""
+
 OF_EACH_CLASS = ("auc", "sensitivity", "specificity", "precision", "f1")
 """Metrics of one class against the rest in the table of classes."""
 

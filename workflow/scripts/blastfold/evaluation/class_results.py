@@ -13,11 +13,11 @@ import pandas as pd
 
 from blastfold.core.group_table import note_unknown, read_groups
 from blastfold.core.names import (
+    ALL_METRIC_FACTS,
     CLASS_METRIC_FACTS,
     CLASSWISE_ECE,
     FEWEST_FOR_TOP_TWO,
     MACRO_AUC,
-    METRIC_FACTS,
     OF_EACH_CLASS,
     POOLED,
     QUADRATIC_KAPPA,
@@ -274,7 +274,7 @@ def _limits(
     if reason := undefined_reason(metric, grouped.totals()):
         return np.nan, np.nan, quoted, reason
     once = len(alone.label) == alone.groups
-    proportion = once and (METRIC_FACTS | CLASS_METRIC_FACTS)[metric].proportion
+    proportion = once and ALL_METRIC_FACTS[metric].proportion
     independent = grouped.groups == alone.groups
     if independent and proportion:
         lower, upper, note = confidence_limits(metric, grouped, "wilson", LEVEL)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from blastfold.core.names import BOTH_CLASSES, CELLS, CLASS_METRIC_FACTS, METRIC_FACTS
+from blastfold.core.names import ALL_METRIC_FACTS, BOTH_CLASSES, CELLS
 from blastfold.core.notes import make_note
 from blastfold.statistics.class_formulas import (
     CLASS_TOTALS,
@@ -48,7 +48,7 @@ def metric_values(metric: str, totals: np.ndarray) -> np.ndarray:
 
 def metric_bounds(metric: str) -> tuple[float, float]:
     """Return the smallest and the largest value a metric can take."""
-    return (CLASS_METRIC_FACTS | METRIC_FACTS)[metric].lower, 1.0
+    return ALL_METRIC_FACTS[metric].lower, 1.0
 
 
 def undefined_reason(metric: str, totals: np.ndarray) -> str:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from blastfold.core.names import METRIC_FACTS
+from blastfold.core.names import ALL_METRIC_FACTS
 from blastfold.core.tuning_settings import BY_LOSS, TUNABLE, configuration_name
 from blastfold.reporting.publication.records import Records, Run
 from blastfold.reporting.publication.wording import count, grouped, listing, sentence
@@ -50,7 +50,7 @@ def _plan(run: Run) -> str:
     varied = listing(WORDS[key] for key in chosen_keys(run.record))
     by = "the smallest cross-entropy of"
     if tuning["criterion"] != BY_LOSS:
-        by = f"the largest {METRIC_FACTS[tuning['criterion']].heading.removesuffix(' (%)')} of"
+        by = f"the largest {ALL_METRIC_FACTS[tuning['criterion']].heading.removesuffix(' (%)')} of"
     return (
         f"{count(number, 'configuration')}{drawn} of {varied} were trained in every fold, and the "
         f"one with {by} the fold's validation images was kept"
