@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from blastfold.core.files import written_whole
-from blastfold.core.names import FOLDS, POOLED, PROCEDURE, THRESHOLD
+from blastfold.core.names import FOLDS, METRICS, POOLED, PROCEDURE, THRESHOLD
 from blastfold.core.notes import NO_VERDICT
 from blastfold.reporting.publication import data_facts, training_facts
 from blastfold.reporting.publication.records import ExternalTest, Records
@@ -107,17 +107,20 @@ def evaluation_sentences(records: Records) -> list[str]:
     """Report what was measured, on which images, and how folds were combined."""
     if not records.metrics:
         return []
-    plain = [heading_of(name).removesuffix(" (%)").lower() for name in records.metrics]
+    # A table of metrics has those over all classes too, which have a sentence of their own.
+    measured = [name for name in records.metrics if name in METRICS]
+    plain = [heading_of(name).removesuffix(" (%)").lower() for name in measured]
     names = [
         UPPER.get(metric, name.replace("f1", "F1"))
-        for metric, name in zip(records.metrics, plain, strict=True)
+        for metric, name in zip(measured, plain, strict=True)
     ]
+    several = data_facts.several_classes(records)
     sentences = [
-        f"The positive class is {data_facts.positive_classes(records)}.",
+        *(_named_classes(records) if several else [_positive_class(records)]),
         "An image was predicted as positive when the probability of the positive class was at "
         f"least {THRESHOLD}.",
         f"Measured on test images alone were {listing(names)}.",
-        *class_sentences(records),
+        *(class_sentences(records) if several else []),
     ]
     if any(run.fold > 0 for run in records.runs):
         sentences.append(
@@ -132,30 +135,34 @@ def evaluation_sentences(records: Records) -> list[str]:
     return sentences
 
 
+def _positive_class(records: Records) -> str:
+    return f"The positive class is {data_facts.positive_classes(records)}."
+
+
+def _named_classes(records: Records) -> list[str]:
+    """Name the classes of every data set and the positive ones, where one has more than two."""
+    return [
+        f"{records.title('dataset', name)} has {len(described['classes'])} classes "
+        f"({listing(described['classes'])}); positive against the rest: "
+        f"{listing(data_facts.positive_of(records, name))}."
+        for name, described in records.datasets.items()
+    ]
+
+
 def class_sentences(records: Records) -> list[str]:
     """Report what was measured over all classes of the data sets with more than two."""
-    names = data_facts.several_classes(records)
-    sentences = [
-        f"{records.title('dataset', name)} has {len(records.datasets[name]['classes'])} classes: "
-        f"{listing(records.datasets[name]['classes'])}; positive against the rest: "
-        f"{listing(data_facts.positive_of(records, name))}."
-        for name in names
-    ]
-    if not sentences or not records.class_metrics:
-        return sentences
-    metrics = [heading_of(metric).removesuffix(" (%)") for metric in records.class_metrics]
-    shown = [
-        UPPER.get(key, OVER_ALL.get(key, text[:1].lower() + text[1:]))
-        for key, text in zip(records.class_metrics, metrics, strict=True)
-    ]
+    if not records.class_metrics:
+        return []
+    shown = []
+    for metric in records.class_metrics:
+        heading = heading_of(metric).removesuffix(" (%)")
+        shown.append(UPPER.get(metric, OVER_ALL.get(metric, heading[:1].lower() + heading[1:])))
     return [
-        *sentences,
-        "Where there were more than two classes, networks had learnt all of them, and positive "
-        "means that the sum of the probabilities of the positive classes was at least "
-        f"{THRESHOLD}. In a second reading of the same predictions an image was predicted as its "
-        f"most probable class; over all classes, {listing(shown)} were measured, and of each class "
-        "against all others sensitivity, specificity, precision, F1 and the area under the ROC "
-        "curve.",
+        "Where there were more than two classes, networks had learnt all of them, and the "
+        "probability of the positive class is the sum over the positive classes.",
+        "In a second reading of the same predictions an image was predicted as its most probable "
+        f"class; over all classes, {listing(shown)} were measured, and of each class against all "
+        "others sensitivity, specificity, precision, F1 and the area under the ROC curve.",
     ]
 
 
