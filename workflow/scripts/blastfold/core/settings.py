@@ -14,7 +14,7 @@ from blastfold.core.plain_settings import Settings
 from blastfold.core.preprocessing_kinds import KINDS, OF_FOLD
 from blastfold.core.tuning_settings import TuningSettings, tuning_settings
 
-SIMPLE_CNN = "simplecnn"
+SIMPLE_CNN, TINY_CNN = "simplecnn", "tinycnn"
 """Plain name of the simple CNN of the thesis (Fig. 4.8)."""
 
 
@@ -35,6 +35,8 @@ class OwnNetwork(NamedTuple):
 OWN_NETWORKS = {
     # The second pooling leaves its last convolution 3x3.
     SIMPLE_CNN: OwnNetwork("simple_cnn", 18, "a simple convolutional network"),
+    # Its third pooling leaves at least one place.
+    TINY_CNN: OwnNetwork("tiny_cnn", 22, "a tiny convolutional network"),
 }
 """By plain name; ``networks.architectures.build_backbone`` builds them."""
 
@@ -345,7 +347,8 @@ def head_of(model: Mapping[str, Any]) -> dict[str, Any]:
     """Return the head of a model: pooling, dense_units and dropout.
 
     The simple CNN has the head of the thesis (Fig. 4.8) always, VGG networks that of the thesis
-    (4.7) unless the entry says otherwise, and all others a single layer on averaged features.
+    (4.7) unless the entry says otherwise, the tiny CNN a single layer on whole maps, and all others a
+    single layer on averaged features.
 
     Args:
         model: architecture, and those keys of the head that the config gives.
@@ -355,5 +358,6 @@ def head_of(model: Mapping[str, Any]) -> dict[str, Any]:
     if plain_name(model["architecture"]).startswith("vgg"):
         default = {"pooling": "flatten", "dense_units": [256], "dropout": 0.5}
     else:
-        default = {"pooling": "average", "dense_units": [], "dropout": 0.0}
+        pooling = "flatten" if plain_name(model["architecture"]) == TINY_CNN else "average"
+        default = {"pooling": pooling, "dense_units": [], "dropout": 0.0}
     return {key: model.get(key, value) for key, value in default.items()}

@@ -14,7 +14,13 @@ import numpy as np
 from blastfold.core.errors import InputError
 from blastfold.core.files import is_file
 from blastfold.core.names import plain_name
-from blastfold.core.settings import OWN_NETWORKS, SIMPLE_CNN, ModelSettings, is_simple_cnn
+from blastfold.core.settings import (
+    OWN_NETWORKS,
+    SIMPLE_CNN,
+    TINY_CNN,
+    ModelSettings,
+    is_simple_cnn,
+)
 from blastfold.networks.multiply_adds import UncountedLayerError, multiply_adds
 
 logger = logging.getLogger(__name__)
@@ -59,7 +65,7 @@ def find_application(architecture: str) -> tuple[str, str]:
     wanted = plain_name(architecture)
     if wanted not in networks:
         raise InputError(
-            f"architecture: received {architecture!r}, expected simple_cnn or one of "
+            f"architecture: received {architecture!r}, expected {own_names()} or one of "
             f"keras.applications: {', '.join(sorted(networks.values()))}"
         )
     name = networks[wanted]
@@ -118,7 +124,7 @@ def build_backbone(
 
     Returns:
         The backbone and the module of keras.applications that it comes from, None for the simple
-        CNN.
+        and the tiny CNN.
 
     Raises:
         InputError: The architecture is unknown or cannot take images of this size.
@@ -127,6 +133,8 @@ def build_backbone(
         keras.utils.set_random_seed(seed)
     if is_simple_cnn(architecture):
         return build_convolutions(shape), None
+    if plain_name(architecture) == TINY_CNN:
+        return build_tiny(shape, pooling), None
     name, module = find_application(architecture)
     try:
         # Averaging is part of the backbone, so that stored features are vectors, not maps.
@@ -152,12 +160,7 @@ def build_convolutions(shape: tuple[int, int, int]) -> keras.Model:
     Raises:
         InputError: The images are too small.
     """
-    smallest = OWN_NETWORKS[SIMPLE_CNN].smallest
-    if min(shape[:2]) < smallest:
-        raise InputError(
-            f"simple_cnn: received image_size {list(shape[:2])}, expected at least "
-            f"{smallest}x{smallest} pixels"
-        )
+    check_size(SIMPLE_CNN, shape)
     image = maps = keras.Input(shape, name="image")
     for number, filters in enumerate((32, 64), start=1):
         convolution = keras.layers.Conv2D(
@@ -166,6 +169,49 @@ def build_convolutions(shape: tuple[int, int, int]) -> keras.Model:
         maps = keras.layers.MaxPooling2D(name=f"pooling_{number}")(convolution(maps))
     maps = keras.layers.Conv2D(128, 3, activation="relu", name="convolution_3")(maps)
     return keras.Model(image, maps, name="simple_cnn")
+
+
+def build_tiny(shape: tuple[int, int, int], pooling: str) -> keras.Model:
+    """Build the convolutional part of the tiny CNN: three convolutions, each with pooling after it.
+
+    With 8, 16 and 32 filters it has 6,032 parameters.
+
+    Args:
+        shape: (height, width, 3) of the images.
+        pooling: ``flatten`` gives whole maps, ``average`` one vector per image.
+
+    Raises:
+        InputError: The images are too small.
+    """
+    check_size(TINY_CNN, shape)
+    image = maps = keras.Input(shape, name="image")
+    for number, filters in enumerate((8, 16, 32), start=1):
+        convolution = keras.layers.Conv2D(
+            filters, 3, activation="relu", name=f"convolution_{number}"
+        )
+        maps = keras.layers.MaxPooling2D(name=f"pooling_{number}")(convolution(maps))
+    if pooling == "average":
+        maps = keras.layers.GlobalAveragePooling2D(name="average")(maps)
+    return keras.Model(image, maps, name="tiny_cnn")
+
+
+def check_size(network: str, shape: tuple[int, int, int]) -> None:
+    """Check that an own network can take images of a size.
+
+    Raises:
+        InputError: The images are too small.
+    """
+    smallest = OWN_NETWORKS[network].smallest
+    if min(shape[:2]) < smallest:
+        raise InputError(
+            f"{OWN_NETWORKS[network].name}: received image_size {list(shape[:2])}, expected at least "
+            f"{smallest}x{smallest} pixels"
+        )
+
+
+def own_names() -> str:
+    """Return the names of the networks that are built here, for messages."""
+    return ", ".join(network.name for network in OWN_NETWORKS.values())
 
 
 @keras.saving.register_keras_serializable(package="blastfold")

@@ -14,7 +14,7 @@ import yaml
 
 from blastfold.core.errors import BlastfoldError, InputError
 from blastfold.core.files import digest_file, written_whole
-from blastfold.core.settings import OnnxSettings, is_simple_cnn
+from blastfold.core.settings import OWN_NETWORKS, OnnxSettings
 from blastfold.networks.architectures import build_backbone, load_backbone_weights
 from blastfold.networks.layers import ImageNetScaling
 from blastfold.training.device import set_up_device
@@ -46,7 +46,7 @@ def write_backbone(
         InputError: There is no such network, or the weights are not its own.
         BlastfoldError: See :func:`write_scaled`.
     """
-    if is_simple_cnn(architecture):
+    if plain_name(architecture) in OWN_NETWORKS:
         raise InputError(
             f"architecture: received {architecture!r}, which has no weights of its own; expected "
             "a network of keras.applications"
