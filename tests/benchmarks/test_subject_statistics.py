@@ -12,7 +12,7 @@ from scipy.special import expit
 from scipy.stats import binomtest, norm
 from support.simulated_subjects import FEATURES, GAIN, LIKENESS, QUANTILES, Subjects, train
 
-from blastfold.statistics.calibration import fit_temperature
+from blastfold.statistics.calibration import fit_temperature, number_of_bins
 from blastfold.statistics.calibration_intervals import brier_interval, calibration_error_interval
 from blastfold.statistics.delong import estimate_areas
 from blastfold.statistics.recalibration import FEWEST_GROUPS, fit_platt
@@ -52,7 +52,7 @@ def coverage(signal, number, folds, runs, seed):
     world, random, rows = Subjects(signal), np.random.default_rng(seed), []
     for _ in range(runs):
         table, weights, shares = world.cross_validate(random, number, folds)
-        truth = world.truth_of_cells(weights, shares, SPECIFICITIES)
+        truth = world.truth_of_cells(weights, shares, SPECIFICITIES, number_of_bins(table))
         truth |= world.truth_of_subjects(weights, shares)
         for wanted in SPECIFICITIES:
             truth[f"percentile bootstrap at {wanted:.2f}"] = truth[f"sensitivity at {wanted:.2f}"]

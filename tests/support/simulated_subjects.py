@@ -10,8 +10,6 @@ import pandas as pd
 from scipy import stats
 from scipy.special import expit
 
-from blastfold.statistics.calibration import BINS
-
 FEATURES = 6
 LIKENESS = 0.7
 """Standard deviation of a subject's effect in every feature; that of a cell is 1."""
@@ -68,18 +66,18 @@ class Subjects:
         table = table.assign(probability=expit(GAIN * score), subject=subject)
         return table, weights, np.bincount(tested, minlength=folds) / len(tested)
 
-    def truth_of_cells(self, weights, shares, specificities):
+    def truth_of_cells(self, weights, shares, specificities, bins):
         """Return Brier score, calibration error and sensitivities of the trained classifiers."""
         mean = GAIN * (self.means @ weights[:, :-1].T + weights[:, -1])
         scale = np.sqrt((weights[:, :-1] ** 2).sum(axis=1) * (LIKENESS**2 + 1))
         spread = GAIN * scale
-        distances, brier = np.zeros(BINS), 0.0
+        distances, brier = np.zeros(bins), 0.0
         for label in (0, 1):
             probability = expit(mean[label][:, None] + spread[:, None] * QUANTILES)
             excess = (probability - label) * shares[:, None] / (2 * len(QUANTILES))
             brier += np.sum(excess * (probability - label))
-            place = np.clip(np.ceil(probability * BINS).astype(int) - 1, 0, BINS - 1)
-            distances += np.bincount(place.ravel(), excess.ravel(), BINS)
+            place = np.clip(np.ceil(probability * bins).astype(int) - 1, 0, bins - 1)
+            distances += np.bincount(place.ravel(), excess.ravel(), bins)
         found = {"brier": brier, "calibration error": np.abs(distances).sum()}
         for wanted in specificities:
             low, high = -60.0, 60.0

@@ -14,6 +14,7 @@ from blastfold.statistics.calibration import (
     brier_score,
     expected_calibration_error,
     fit_temperature,
+    number_of_bins,
     reliability_bins,
 )
 from blastfold.statistics.operating import choose_threshold, risk_coverage
@@ -40,6 +41,20 @@ def test_bins_agree_with_scikit_learn(strategy, bins):
     assert found["images"].sum() == 400
     ece = expected_calibration_error(table, bins, strategy)
     assert ece == pytest.approx(np.average(abs(share - mean), weights=found["images"]), abs=1e-12)
+
+
+def test_the_number_of_bins_is_twice_the_cube_root_of_the_images():
+    # 27 images: 2 * 3; 45: 2 * 3.5569 = 7.11; 222: 2 * 6.0550 = 12.1; 422: 2 * 7.5007.
+    sizes = {1: 2, 8: 4, 26: 5, 27: 6, 45: 7, 222: 12, 421: 14, 422: 15, 100_000: 15}
+    for images, bins in sizes.items():
+        assert number_of_bins(pd.DataFrame({"label": np.zeros(images)})) == bins
+    # An image that is tested in every repeat is one image.
+    repeated = pd.DataFrame({"image_id": np.tile([f"i{place}" for place in range(27)], 10)})
+    assert number_of_bins(repeated) == 6
+    # Eight images have four bins, here of two images of which one is positive.
+    table = pd.DataFrame({"label": [0, 1] * 4, "probability": np.repeat([0.1, 0.3, 0.7, 0.9], 2)})
+    assert reliability_bins(table)["images"].tolist() == [2, 2, 2, 2]
+    assert expected_calibration_error(table) == pytest.approx((0.4 + 0.2 + 0.2 + 0.4) / 4)
 
 
 def test_expected_calibration_error_by_hand():

@@ -75,12 +75,15 @@ def test_reference_of_equal_probabilities_is_that_of_the_binomial_distribution()
     assert found.percentile == pytest.approx(exact, abs=0.021)
 
 
-def test_reference_of_66_images_in_15_bins_is_as_large_as_errors_that_are_printed():
-    # 66 images of a perfectly calibrated model: an error of 0.11 shows nothing.
+def test_reference_of_66_images_is_smaller_in_fewer_bins():
+    # 66 images of a perfectly calibrated model: in 15 bins an error of 0.11 shows nothing.
     table, _ = grouped_images(groups=66, each=1)
-    found = calibrated_reference(table, generator())
-    assert 0.1 < found.expected < 0.17
-    assert found.expected < found.percentile < 0.25
+    many = calibrated_reference(table, generator(), bins=15)
+    assert 0.1 < many.expected < 0.17
+    assert many.expected < many.percentile < 0.25
+    few = calibrated_reference(table, generator())
+    assert few == calibrated_reference(table, generator(), bins=8)
+    assert few.expected < 0.8 * many.expected
 
 
 def test_repeats_of_an_image_share_its_label_in_the_reference():

@@ -3,6 +3,7 @@
 import numpy as np
 from support.simulated_subjects import Subjects
 
+from blastfold.statistics.calibration import number_of_bins
 from blastfold.statistics.calibration_intervals import calibration_error_interval
 from blastfold.statistics.roc import sensitivity_at_specificity
 from blastfold.statistics.units import summarise_units, unit_results
@@ -13,7 +14,7 @@ def test_intervals_hold_the_truth_of_trained_classifiers():
     covered = np.zeros(3)
     for _ in range(runs):
         table, weights, shares = world.cross_validate(random, 30, 3)
-        truth = world.truth_of_cells(weights, shares, [0.9])
+        truth = world.truth_of_cells(weights, shares, [0.9], number_of_bins(table))
         area = world.truth_of_subjects(weights, shares)["subject AUC"]
         group = table["subject"].to_numpy()
         units = summarise_units(table.assign(repeat=0, fold=0), table["subject"])

@@ -347,8 +347,8 @@ def head_of(model: Mapping[str, Any]) -> dict[str, Any]:
     """Return the head of a model: pooling, dense_units and dropout.
 
     The simple CNN has the head of the thesis (Fig. 4.8) always, VGG networks that of the thesis
-    (4.7) unless the entry says otherwise, the tiny CNN a single layer on whole maps, and all others a
-    single layer on averaged features.
+    (4.7) unless the entry says otherwise, the tiny CNN a single layer on whole maps, and all others
+    a single layer on averaged features.
 
     Args:
         model: architecture, and those keys of the head that the config gives.

@@ -14,6 +14,7 @@ from blastfold.evaluation.validation_fits import AFTER, BEFORE, STATES, Fitted, 
 from blastfold.statistics.calibration import (
     brier_score,
     expected_calibration_error,
+    number_of_bins,
     reliability_bins,
 )
 from blastfold.statistics.calibration_intervals import (
@@ -31,7 +32,7 @@ ENDINGS = dict(zip(STATES, ("", "_after", "_platt"), strict=True))
 """What the columns of each state end in."""
 
 ERROR = "calibration_error_width"
-"""The calibration error that has an interval and a reference value: 15 bins of equal width."""
+"""The calibration error that has an interval and a reference value: bins of equal width."""
 
 States = Mapping[str, pd.DataFrame]
 
@@ -48,8 +49,9 @@ def calibration_table(
         run: Names of data set, protocol and model, for the random draws.
 
     Returns:
-        scope, images, groups, validation_images, temperature, platt_slope, platt_intercept, then
-        calibration_error_width, calibration_error_mass (15 bins of equal width and of equally many
+        scope, images, groups, bins (:func:`blastfold.statistics.calibration.number_of_bins`),
+        validation_images, temperature, platt_slope, platt_intercept, then
+        calibration_error_width, calibration_error_mass (bins of equal width and of equally many
         images), brier and risk_coverage_area, each again with ``_after`` (temperature) and
         ``_platt``. The first and brier have ``_lower`` and ``_upper`` of the pooled images.
         calibration_error_width_expected and _percentile: what perfect calibration would show.
@@ -59,6 +61,7 @@ def calibration_table(
         parts = {fold: fitted[fold] for fold in images["fold"].unique()}
         single = next(iter(parts.values())) if len(parts) == 1 else None
         row = {"scope": scope, "images": len(images), "groups": images["group"].nunique()}
+        row["bins"] = number_of_bins(images)
         row["validation_images"] = sum(part.images for part in parts.values())
         row["temperature"] = single.temperature.value if single else math.nan
         row["platt_slope"] = single.platt.slope if single else math.nan

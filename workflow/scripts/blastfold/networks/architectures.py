@@ -204,8 +204,8 @@ def check_size(network: str, shape: tuple[int, int, int]) -> None:
     smallest = OWN_NETWORKS[network].smallest
     if min(shape[:2]) < smallest:
         raise InputError(
-            f"{OWN_NETWORKS[network].name}: received image_size {list(shape[:2])}, expected at least "
-            f"{smallest}x{smallest} pixels"
+            f"{OWN_NETWORKS[network].name}: received image_size {list(shape[:2])}, expected at "
+            f"least {smallest}x{smallest} pixels"
         )
 
 

@@ -14,8 +14,8 @@ from blastfold.core.names import VALIDATION
 from blastfold.core.notes import make_note
 from blastfold.statistics.grouped import checked_columns
 
-BINS = 15
-"""Bins of the reliability diagram (Guo et al. 2017)."""
+MOST_BINS = 15
+"""Bins of the reliability diagram (Guo et al. 2017), where there are images enough for them."""
 
 LARGEST_LOGIT = 30.0
 """Probabilities of exactly 0 and 1 are taken as this far out, so that the logit exists."""
@@ -42,14 +42,32 @@ class Temperature:
     note: str
 
 
+def number_of_bins(predictions: pd.DataFrame) -> int:
+    """Return how many bins the images are enough for.
+
+    Twice the cube root of their number, rounded down, and :data:`MOST_BINS` at most. Chance adds
+    more to the calibration error the more bins there are; the error of the estimate is smallest
+    with a number of bins in proportion to the cube root of the images (Futami and Fujisawa 2024,
+    Information-theoretic generalization analysis for expected calibration error).
+
+    Args:
+        predictions: One row per image; with repeats, images are counted once by ``image_id``.
+    """
+    images = len(predictions)
+    if "image_id" in predictions:
+        images = predictions["image_id"].nunique()
+    # The cube root of 27 is not quite 3 in floating point.
+    return max(1, min(MOST_BINS, int(2 * np.cbrt(images) + 1e-9)))
+
+
 def reliability_bins(
-    predictions: pd.DataFrame, bins: int = BINS, strategy: str = "width"
+    predictions: pd.DataFrame, bins: int | None = None, strategy: str = "width"
 ) -> pd.DataFrame:
     """Compare the mean probability of the positive class with the share of positives, bin by bin.
 
     Args:
         predictions: One row per image: ``label``, ``probability``.
-        bins: Number of bins.
+        bins: Number of bins; that of :func:`number_of_bins` when None.
         strategy: ``width`` for bins of equal width, ``mass`` for bins of about equally many
             images (quantiles; equal probabilities stay in one bin).
 
@@ -62,6 +80,7 @@ def reliability_bins(
         InputError: For invalid predictions, fewer than one bin or an unknown strategy.
     """
     label, probability = checked_columns(predictions)
+    bins = number_of_bins(predictions) if bins is None else bins
     edges = bin_edges(probability, bins, strategy)
     index = bin_index(probability, edges)
     images = np.bincount(index, minlength=len(edges) - 1)
@@ -105,7 +124,7 @@ def bin_index(probability: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 
 def expected_calibration_error(
-    predictions: pd.DataFrame, bins: int = BINS, strategy: str = "width"
+    predictions: pd.DataFrame, bins: int | None = None, strategy: str = "width"
 ) -> float:
     """Compute the expected calibration error of the probability of the positive class.
 
@@ -114,7 +133,7 @@ def expected_calibration_error(
 
     Args:
         predictions: One row per image: ``label``, ``probability``.
-        bins: Number of bins.
+        bins: Number of bins; that of :func:`number_of_bins` when None.
         strategy: See :func:`reliability_bins`.
 
     Returns:

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from blastfold.core.notes import join_notes, make_note
-from blastfold.statistics.calibration import BINS, bin_edges, bin_index
+from blastfold.statistics.calibration import bin_edges, bin_index, number_of_bins
 from blastfold.statistics.grouped import checked_columns
 from blastfold.statistics.jackknife import Spread, bounded_interval, few_groups_note, spread
 
@@ -74,7 +74,7 @@ def calibration_error_interval(
     groups: Sequence | None,
     random_generator: np.random.Generator,
     *,
-    bins: int = BINS,
+    bins: int | None = None,
     strategy: str = "width",
     level: float = 0.95,
 ) -> Limits:
@@ -94,7 +94,8 @@ def calibration_error_interval(
         predictions: One row per image: ``label``, ``probability``.
         groups: The group of every row; every row is its own group when None.
         random_generator: For the draws.
-        bins: Number of bins.
+        bins: Number of bins; that of
+            :func:`blastfold.statistics.calibration.number_of_bins` when None.
         strategy: See :func:`blastfold.statistics.calibration.reliability_bins`; bins of equal mass
             are taken as given.
         level: Confidence level.
@@ -106,7 +107,7 @@ def calibration_error_interval(
     group, number = numbered_groups(groups, len(label))
     if number < 2:
         return Limits(np.nan, np.nan, make_note("fewer_than_two_groups"))
-    edges = bin_edges(probability, bins, strategy)
+    edges = bin_edges(probability, bins or number_of_bins(predictions), strategy)
     index = bin_index(probability, edges)
     found = _bin_distances(label, probability, group, index, len(edges))
     return error_limits(*found, random_generator, level)
@@ -150,7 +151,7 @@ def calibrated_reference(
     predictions: pd.DataFrame,
     random_generator: np.random.Generator,
     *,
-    bins: int = BINS,
+    bins: int | None = None,
     strategy: str = "width",
 ) -> Reference:
     """Draw the calibration errors that a perfectly calibrated model would show at this size.
@@ -163,13 +164,14 @@ def calibrated_reference(
         predictions: One row per image (and repeat): ``label``, ``probability`` and, with repeats,
             ``image_id``.
         random_generator: For the labels.
-        bins: Number of bins.
+        bins: Number of bins; that of
+            :func:`blastfold.statistics.calibration.number_of_bins` when None.
         strategy: See :func:`blastfold.statistics.calibration.reliability_bins`.
     """
     _, probability = checked_columns(predictions)
     names = predictions.get("image_id", pd.Series(np.arange(len(probability))))
     image = pd.factorize(names)[0]
-    edges = bin_edges(probability, bins, strategy)
+    edges = bin_edges(probability, bins or number_of_bins(predictions), strategy)
     index = bin_index(probability, edges)
     sums = np.bincount(index, probability, len(edges) - 1)
     errors = np.empty(DRAWS)
@@ -183,7 +185,7 @@ def calibrated_reference(
 def grouped_bins(
     predictions: pd.DataFrame,
     groups: Sequence | None,
-    bins: int = BINS,
+    bins: int | None = None,
     strategy: str = "width",
     level: float = 0.95,
 ) -> pd.DataFrame:
@@ -192,7 +194,8 @@ def grouped_bins(
     Args:
         predictions: One row per image: ``label``, ``probability``.
         groups: The group of every row; every row is its own group when None.
-        bins: Number of bins.
+        bins: Number of bins; that of
+            :func:`blastfold.statistics.calibration.number_of_bins` when None.
         strategy: See :func:`blastfold.statistics.calibration.reliability_bins`.
         level: Confidence level.
 
@@ -202,6 +205,7 @@ def grouped_bins(
     """
     label, probability = checked_columns(predictions)
     group, _ = numbered_groups(groups, len(label))
+    bins = bins or number_of_bins(predictions)
     index = bin_index(probability, bin_edges(probability, bins, strategy))
     rows = []
     for place in np.unique(index):

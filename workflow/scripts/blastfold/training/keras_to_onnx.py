@@ -14,6 +14,7 @@ import yaml
 
 from blastfold.core.errors import BlastfoldError, InputError
 from blastfold.core.files import digest_file, written_whole
+from blastfold.core.names import plain_name
 from blastfold.core.settings import OWN_NETWORKS, OnnxSettings
 from blastfold.networks.architectures import build_backbone, load_backbone_weights
 from blastfold.networks.layers import ImageNetScaling

@@ -66,10 +66,11 @@ def tabulate_calibration(
     calibration = calibration_rows([_read(path) for path in calibrations], models)
     points = operating_rows([_read(path) for path in operating_points], models)
     caption = (
-        f"Calibration on {title}: expected calibration error (15 bins of equal width) and Brier "
-        "score of the pooled test images, as predicted, after temperature scaling and after Platt "
-        "scaling, both fitted on the validation images of each fold. In brackets: 95 % interval "
-        "over groups; that of the error leaves out what chance adds and can end below the printed "
+        f"Calibration on {title}: expected calibration error (bins of equal width, twice the cube "
+        "root of the images and 15 at most) and Brier score of the pooled test images, as "
+        "predicted, after temperature scaling and after Platt scaling, both fitted on the "
+        "validation images of each fold. In brackets: 95 % interval over groups; that of the "
+        "error leaves out what chance adds and can end below the printed "
         "value. The error if calibrated is what perfect calibration would show with these "
         "probabilities and independent images: mean, and 95th percentile in brackets."
     )
@@ -97,15 +98,15 @@ def calibration_rows(
         models: Name and title of each model.
 
     Returns:
-        model, model_title, images, groups, validation_images, each of :data:`FITTED` with ``_min``
-        and ``_max`` (over the folds), the measures of calibration in every state, note (codes).
+        model, model_title, images, groups, bins, validation_images, each of :data:`FITTED` with
+        ``_min`` and ``_max`` (over the folds), the measures of calibration in every state, note (codes).
     """
     rows = []
     for table, (model, model_title) in zip(tables, models, strict=True):
         pooled = _pooled(table, model).iloc[0]
         folds = table[table["scope"] != POOLED]
         row = {"model": model, "model_title": model_title}
-        counts = ("images", "groups", "validation_images")
+        counts = ("images", "groups", "bins", "validation_images")
         row |= {name: pooled[name] for name in counts}
         for name in FITTED:
             row |= {f"{name}_min": folds[name].min(), f"{name}_max": folds[name].max()}
