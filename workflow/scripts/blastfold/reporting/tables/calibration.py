@@ -99,7 +99,8 @@ def calibration_rows(
 
     Returns:
         model, model_title, images, groups, bins, validation_images, each of :data:`FITTED` with
-        ``_min`` and ``_max`` (over the folds), the measures of calibration in every state, note (codes).
+        ``_min`` and ``_max`` (over the folds), the measures of calibration in every state, note
+        (codes).
     """
     rows = []
     for table, (model, model_title) in zip(tables, models, strict=True):
