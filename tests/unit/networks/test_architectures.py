@@ -43,6 +43,19 @@ def test_simple_cnn_is_the_thesis_network():
     assert network.head.layers[-1].activation.__name__ == "sigmoid"
 
 
+def test_tiny_cnn_costs_what_its_three_convolutions_cost():
+    settled = settings("tiny_cnn", pooling="flatten")
+    rows = architectures.describe_layers(architectures.build_network(settled, (32, 32, 3)))
+    # 30x30, 13x13 and 4x4 places of 3x3 kernels; two neurons see 2x2 places of 32 maps.
+    products = 30**2 * 27 * 8 + 13**2 * 72 * 16 + 4**2 * 144 * 32 + 2 * 128
+    assert sum(row["multiply_adds"] for row in rows) == products
+    assert sum(row["parameters"] for row in rows) == 8 * 28 + 16 * 73 + 32 * 145 + 2 * 129
+    smallest = architectures.build_network(settled, (22, 22, 3))
+    assert smallest.whole.output_shape == (None, 2)
+    with pytest.raises(InputError, match="tiny_cnn: .*at least 22x22"):
+        architectures.build_network(settled, (40, 21, 3))
+
+
 def test_densenet169_ends_in_two_softmax_neurons():
     network = architectures.build_network(settings("DenseNet169"), (64, 64, 3))
     whole_size = {"include_top": False, "weights": None, "input_shape": (224, 224, 3)}

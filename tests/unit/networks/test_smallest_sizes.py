@@ -52,6 +52,7 @@ def test_smallest_size_is_found_by_building():
     ("architecture", "size", "more"),
     [
         *(("simple_cnn", (257, 257), {}), ("simple_cnn", (33, 48), {})),
+        *(("tiny_cnn", (22, 33), {}), ("tiny_cnn", (32, 32), {"pooling": "average"})),
         *(("VGG16", (64, 96), {}), ("VGG16", (64, 64), {"pooling": "average"})),
         ("MobileNetV2", (96, 70), {"dense_units": [32, 8], "dropout": 0.5}),
     ],

@@ -8,14 +8,17 @@ import itertools
 from collections.abc import Mapping
 
 from blastfold.core.names import plain_name
-from blastfold.core.settings import head_of, is_simple_cnn
+from blastfold.core.settings import SIMPLE_CNN, TINY_CNN, head_of
 from blastfold.experiment.applications import BACKBONES
 
 STRIDE = 32
 """Every network of keras.applications halves its maps five times."""
 
-SIMPLE_CNN_FILTERS = (32, 64, 128)
-"""Filters of the 3x3 convolutions of the simple CNN (thesis, Fig. 4.8)."""
+OWN_FILTERS = {SIMPLE_CNN: (32, 64, 128), TINY_CNN: (8, 16, 32)}
+"""Filters of the 3x3 convolutions of the networks that are built here (thesis, Fig. 4.8)."""
+
+OWN_POOLINGS = {SIMPLE_CNN: 2, TINY_CNN: 3}
+"""How many of these convolutions have pooling by two after them, from the first."""
 
 _BY_PLAIN_NAME = {plain_name(name): sizes for name, sizes in BACKBONES.items()}
 
@@ -30,27 +33,28 @@ def network_sizes(model: Mapping, image_size: tuple[int, int]) -> tuple[int, int
     Returns:
         Features, at most; and parameters, at most. None for an own network without a formula here.
     """
-    head = head_of(model)
-    if is_simple_cnn(model["architecture"]):
-        rows, columns = map(_simple_cnn_side, image_size)
-        channels, parameters = SIMPLE_CNN_FILTERS[-1], 0
-        for inputs, filters in itertools.pairwise((3, *SIMPLE_CNN_FILTERS)):
+    head, name = head_of(model), plain_name(model["architecture"])
+    outputs = 1 if name == SIMPLE_CNN else 2
+    if name in OWN_FILTERS:
+        rows, columns = (_own_side(name, side) for side in image_size)
+        channels, parameters = OWN_FILTERS[name][-1], 0
+        for inputs, filters in itertools.pairwise((3, *OWN_FILTERS[name])):
             parameters += (9 * inputs + 1) * filters
-        outputs = 1
-    elif plain_name(model["architecture"]) not in _BY_PLAIN_NAME:
+    elif name not in _BY_PLAIN_NAME:
         return None
     else:
         rows, columns = (-(-side // STRIDE) for side in image_size)
-        channels, parameters = _BY_PLAIN_NAME[plain_name(model["architecture"])]
-        outputs = 2
+        channels, parameters = _BY_PLAIN_NAME[name]
     features = rows * columns * channels if head["pooling"] == "flatten" else channels
     for inputs, width in itertools.pairwise((features, *head["dense_units"], outputs)):
         parameters += (inputs + 1) * width
     return features, parameters
 
 
-def _simple_cnn_side(side: int) -> int:
-    """Two convolutions without padding, each with pooling by two after it, and a third one."""
-    for _ in range(2):
-        side = (side - 2) // 2
-    return side - 2
+def _own_side(network: str, side: int) -> int:
+    """Convolutions without padding, the first of them with pooling."""
+    for number in range(len(OWN_FILTERS[network])):
+        side -= 2
+        if number < OWN_POOLINGS[network]:
+            side //= 2
+    return side
