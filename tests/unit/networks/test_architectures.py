@@ -52,7 +52,7 @@ def test_tiny_cnn_costs_what_its_three_convolutions_cost():
     assert sum(row["parameters"] for row in rows) == 8 * 28 + 16 * 73 + 32 * 145 + 2 * 129
     smallest = architectures.build_network(settled, (22, 22, 3))
     assert smallest.whole.output_shape == (None, 2)
-    with pytest.raises(InputError, match="tiny_cnn: .*at least 22x22"):
+    with pytest.raises(InputError, match=r"tiny_cnn: .*at least 22x22"):
         architectures.build_network(settled, (40, 21, 3))
 
 
