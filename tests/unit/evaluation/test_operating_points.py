@@ -367,6 +367,21 @@ def test_reliability_diagram_draws_the_pooled_bins(calibrated):
     assert heights.sum() == pytest.approx(3)
 
 
+def test_bins_without_an_interval_are_hollow_and_what_was_not_fitted_is_named(calibrated):
+    before = calibrated["reliability"].query("state == 'before'").copy()
+    before.loc[before.index[-1], ["lower", "upper"]] = np.nan
+    before = before.assign(scope="pooled", strategy="width")
+    bins = pd.concat([before.assign(state=state) for state in ("before", "after", "platt")])
+    figure = calibration.reliability([bins], [calibrated["calibration"]], ["A"], "t")
+    [diagram] = [axes for axes in figure.axes if axes.get_title()]
+    assert diagram.get_title().endswith("no temperature, no Platt scaling")
+    [hollow] = [line for line in diagram.lines if line.get_markerfacecolor() == "white"]
+    missing = before[before["lower"].isna()]
+    assert hollow.get_ydata().tolist() == missing["positive_share"].tolist()
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == ["Perfect", "Before"]
+
+
 def test_risk_coverage_draws_folds_and_names_the_area(calibrated):
     curve = calibrated["risk_coverage"]
     figure = calibration.risk_coverage([curve], ["A"], "t")

@@ -102,7 +102,7 @@ def reliability(
         drawn = table[(table["scope"] == POOLED) & (table["strategy"] == "width")]
         _draw_diagram(diagram, drawn, column == 0)
         _draw_histogram(histogram, drawn, column == 0)
-        heading = f"{style.wrap(models[place], 30, lines=2)}\n{_error_text(errors[place])}"
+        heading = f"{style.wrap(models[place], 30, lines=2)}\n{_error_text(errors[place], drawn)}"
         diagram.set_title(heading, fontsize=7.5)
     figure.suptitle(style.wrap(title, 33 * columns), fontsize=8)
     figure.align_ylabels(grid[:, 0])
@@ -171,6 +171,16 @@ def _draw_diagram(axes: Axes, bins: pd.DataFrame, leftmost: bool) -> None:
             markersize=3,
             **look,
         )
+        # A share of few images without an interval must not look like a measured one.
+        alone = points[points["lower"].isna()]
+        axes.plot(
+            alone["mean_probability"] + SHIFT[state],
+            alone["positive_share"],
+            linestyle="none",
+            markersize=3,
+            markerfacecolor="white",
+            **{**look, "label": "_no interval"},
+        )
     axes.set_xlim(-0.03, 1.03)
     axes.set_ylim(-0.03, 1.03)
     axes.grid()
@@ -211,12 +221,14 @@ def _draw_histogram(axes: Axes, bins: pd.DataFrame, leftmost: bool) -> None:
         axes.set_ylabel("Images (%)")
 
 
-def _error_text(errors: pd.DataFrame) -> str:
+def _error_text(errors: pd.DataFrame, bins: pd.DataFrame) -> str:
     pooled = errors[errors["scope"] == POOLED].iloc[0]
     name = "calibration_error_width"
     limits = "no interval"
     if pd.notna(pooled[f"{name}_lower"]):
         limits = f"{pooled[f'{name}_lower']:.3f} to {pooled[f'{name}_upper']:.3f}"
     changed = f"temperature {pooled[f'{name}_after']:.3f}, Platt {pooled[f'{name}_platt']:.3f}"
+    if all(_is_unchanged(bins, state) for state in (AFTER, PLATT)):
+        changed = "no temperature, no Platt scaling"
     reference = f"{pooled[f'{name}_expected']:.3f}, 95 % below {pooled[f'{name}_percentile']:.3f}"
     return f"ECE {pooled[name]:.3f} ({limits})\nif calibrated {reference}\n{changed}"

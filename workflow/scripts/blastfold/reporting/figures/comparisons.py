@@ -180,7 +180,9 @@ def _draw_difference(axes, row: dict, place: int) -> None:
         return
     reach = None
     if not np.isnan(row["lower"]):
-        ends = (row["difference"] - row["lower"], row["upper"] - row["difference"])
+        # Cut where the tables cut them: no difference is larger than 100 points.
+        lower, upper = max(row["lower"], -1.0), min(row["upper"], 1.0)
+        ends = (row["difference"] - lower, upper - row["difference"])
         reach = np.clip(ends, 0, None)[:, np.newaxis]
     axes.errorbar(row["difference"], place, xerr=reach, linestyle="none", **_look(row["outcome"]))
 

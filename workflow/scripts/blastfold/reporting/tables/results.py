@@ -221,6 +221,8 @@ def tabulate_quoted(
         note = _limits_note(quoted.loc[POOLED], SHOWN_METRICS)
         if not any(pd.isna(row[name]) for name in SHOWN_METRICS):
             rows[-1]["note"] = sentences(note, short=True)
+    # What is divided by image is not about new subjects and comes last.
+    rows.sort(key=lambda row: row["kept_together"] == "image")
     caption = (
         f"Results to quote on {title}: all test images of a model under a protocol together, with "
         "95 % intervals over leakage groups. Kept together: what the protocol never divides "
