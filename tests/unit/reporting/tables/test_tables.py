@@ -103,6 +103,21 @@ def test_wide_tables_are_set_in_parts_and_long_ones_break():
     assert text.count(r" \\") == latex.LONGEST + 1 + 2
 
 
+def test_parts_that_do_not_fit_on_one_page_together_break_across_pages():
+    """A float that is larger than the page loses its end."""
+    values = {f"c{number}": 0.123456789 for number in range(20)}
+    for rows, kind in ((20, "tabular"), (30, "longtable")):
+        wide = pd.DataFrame({"model": ["Net"] * rows, **values})
+        text = writing.to_latex(wide, "c", "l")
+        assert text.count(rf"\begin{{{kind}}}") == 2
+        assert (r"\begin{table}" in text) == (kind == "tabular")
+    # Cells that break have several lines, and so have notes.
+    texts = pd.DataFrame({"name": ["word " * 20] * 16, "n": 1})
+    assert r"\begin{longtable}" in writing.to_latex(texts, "c", "l")
+    noted = pd.DataFrame({"n": range(30), "note": [f"{row} " + "why " * 40 for row in range(30)]})
+    assert r"\begin{longtable}" in writing.to_latex(noted, "c", "l")
+
+
 def test_long_texts_break_within_their_cell():
     text = writing.to_latex(pd.DataFrame({"name": ["word " * 20], "n": [1]}), "c", "l")
     assert r"\begin{tabular}{p{45mm}r}" in text

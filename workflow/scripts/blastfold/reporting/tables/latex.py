@@ -9,8 +9,14 @@ import re
 import textwrap
 from collections.abc import Sequence
 
-LONGEST = 40
-"""Rows of the longest table that still fits on a page; a longer one breaks across pages."""
+LONGEST = 55
+"""Printed lines of the longest table that fits on a page; a longer one breaks across pages."""
+
+NOTE_WIDTH = 110
+"""Characters in a line of a caption or of a note."""
+
+HEAD_LINES = 4
+"""What the rules and the heading of a part, and the space above it, take in lines."""
 
 PAGE_WIDTH = 112
 """Characters in a line of the page at the size of tables; a column costs two more."""
@@ -84,7 +90,9 @@ def latex_table(
         for place in range(len(headings))
     ]
     parts = [_part(chosen, headings, numeric, rows, widths) for chosen in _parts(widths, numeric)]
-    arrange = _long if len(rows) > LONGEST else _floating
+    around = sum(-(-len(text) // NOTE_WIDTH) for text in (caption, *notes.values()))
+    printed = around + sum(part["lines"] + HEAD_LINES for part in parts)
+    arrange = _long if printed > LONGEST else _floating
     lines = arrange(parts, title, below)
     return "\n".join([r"% Needs \usepackage{booktabs,graphicx,longtable}.", *lines, ""])
 
@@ -121,16 +129,20 @@ def _part(
     widths: Sequence[int],
 ) -> dict:
     sides = ["r" if numeric[place] else "l" for place in chosen]
-    columns = list(sides)
+    columns, breaking = list(sides), []
     for order, place in enumerate(chosen):
         if widths[place] >= CELL_WIDTH and any(len(row[place][0]) > CELL_WIDTH for row in rows):
             columns[order] = rf"p{{{CELL_WIDTH * CHARACTER:g}mm}}"
+            breaking.append(place)
     heading = " & ".join(
         _heading(headings[place], side) for place, side in zip(chosen, sides, strict=True)
     )
     return {
         "columns": "".join(columns),
         "heading": heading + r" \\",
+        "lines": sum(
+            max([1, *(-(-len(row[place][0]) // CELL_WIDTH) for place in breaking)]) for row in rows
+        ),
         "rows": [" & ".join(_cell(row[place]) for place in chosen) + r" \\" for row in rows],
     }
 
