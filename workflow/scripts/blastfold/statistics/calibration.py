@@ -14,7 +14,7 @@ from blastfold.core.names import VALIDATION
 from blastfold.core.notes import make_note
 from blastfold.statistics.grouped import checked_columns
 
-MOST_BINS = 15
+BINS = 15
 """Bins of the reliability diagram (Guo et al. 2017), where there are images enough for them."""
 
 LARGEST_LOGIT = 30.0
@@ -45,7 +45,7 @@ class Temperature:
 def number_of_bins(predictions: pd.DataFrame) -> int:
     """Return how many bins the images are enough for.
 
-    Twice the cube root of their number, rounded down, and :data:`MOST_BINS` at most. Chance adds
+    Twice the cube root of their number, rounded down, and :data:`BINS` at most. Chance adds
     more to the calibration error the more bins there are; the error of the estimate is smallest
     with a number of bins in proportion to the cube root of the images (Futami and Fujisawa 2024,
     Information-theoretic generalization analysis for expected calibration error).
@@ -57,7 +57,7 @@ def number_of_bins(predictions: pd.DataFrame) -> int:
     if "image_id" in predictions:
         images = predictions["image_id"].nunique()
     # The cube root of 27 is not quite 3 in floating point.
-    return max(1, min(MOST_BINS, int(2 * np.cbrt(images) + 1e-9)))
+    return max(1, min(BINS, int(2 * np.cbrt(images) + 1e-9)))
 
 
 def reliability_bins(
