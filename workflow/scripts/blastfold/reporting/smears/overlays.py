@@ -243,13 +243,13 @@ def _draw_bar(canvas: Canvas, row: Mapping, shown: Shown) -> None:
     room = 40 if estimated else 27
     across = max(pixels, (150 if estimated else 60) * unit) + 16 * unit
     left, top = width - across - 12 * unit, height - (room + 24) * unit
-    canvas.box(left, top, across, (room + 12) * unit, facecolor="white", alpha=0.85)
+    # Above the contours of cells that lie there.
+    canvas.box(left, top, across, (room + 12) * unit, facecolor="white", alpha=0.85, zorder=4)
     start = left + (across - pixels) / 2
-    canvas.box(start, top + 8 * unit, pixels, 5 * unit, facecolor="black")
+    canvas.box(start, top + 8 * unit, pixels, 5 * unit, facecolor="black", zorder=5)
     words = f"{'about ' if estimated else ''}{micrometres:,} µm{estimated}"
-    canvas.text(
-        left + across / 2, top + 17 * unit, words, 12, va="top", ha="center", linespacing=1.3
-    )
+    place = {"va": "top", "ha": "center", "linespacing": 1.3, "zorder": 5}
+    canvas.text(left + across / 2, top + 17 * unit, words, 12, **place)
 
 
 def _draw_strip(
