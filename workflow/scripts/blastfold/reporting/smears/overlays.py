@@ -243,7 +243,7 @@ def _draw_bar(canvas: Canvas, row: Mapping, shown: Shown) -> None:
     room = 40 if estimated else 27
     across = max(pixels, (150 if estimated else 60) * unit) + 16 * unit
     left, top = width - across - 12 * unit, height - (room + 24) * unit
-    # Above the contours of cells that lie there.
+    # Above the contours of cells.
     canvas.box(left, top, across, (room + 12) * unit, facecolor="white", alpha=0.85, zorder=4)
     start = left + (across - pixels) / 2
     canvas.box(start, top + 8 * unit, pixels, 5 * unit, facecolor="black", zorder=5)
