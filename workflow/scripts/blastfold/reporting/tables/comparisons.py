@@ -24,6 +24,9 @@ COMPARED_METRICS = (*RATES, "auc", "weighted_f1")
 SHOWN_ORDER = (*OVER_CLASSES, *COMPARED_METRICS)
 """With the metrics over all classes first; a table has one of them where it is the primary one."""
 
+NO_TEST = "not tested"
+"""Note of a missing p value that the outcome explains."""
+
 CUT = "the interval reaches beyond what a difference can be, and is cut there"
 
 
@@ -220,9 +223,9 @@ def difference_cells(
         adjusted_p_value, outcome and note (in words).
     """
     lower, upper = max(row["lower"], -1.0), min(row["upper"], 1.0)
-    # The outcome says the same. Alone it stays, because a missing p value needs a note.
-    codes = without_notes(row["note"], "one_training_each") or row["note"]
-    notes = [sentences(codes, short=True, names=names)]
+    # The outcome says the same.
+    codes = without_notes(row["note"], "one_training_each")
+    notes = [sentences(codes, short=True, names=names) if codes or not row["note"] else NO_TEST]
     if (lower, upper) != (row["lower"], row["upper"]) and not math.isnan(row["lower"]):
         notes.insert(0, CUT)
     detectable = row["minimum_detectable"]
