@@ -131,6 +131,7 @@ def test_subjects_are_counted_once_by_either_call(tmp_path):
             "",
         ],
         ["subject", "mean_probability", "macro_auc", 1.0, 0.4, 1.0, "jackknife-t", 4, 4, ""],
+        ["subject", "shares", "share_error", 0.125, 0.0625, 0.25, "jackknife-t", 6, 6, ""],
     ]
     write_table(pd.DataFrame(rows, columns=[*columns, "note"]), tmp_path / "stored.tsv")
     paths = [tmp_path / "table.tsv", tmp_path / "table.md"]
@@ -139,3 +140,4 @@ def test_subjects_are_counted_once_by_either_call(tmp_path):
     printed = paths[1].read_text("utf-8")
     assert r"75.00 \[20.00, 99.00\] | n/a<sup>a</sup> |" in printed
     assert "Balanced accuracy: undefined: no images" in printed
+    assert r"12.50 \[6.25, 25.00\] |" in printed

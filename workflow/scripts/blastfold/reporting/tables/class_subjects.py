@@ -10,6 +10,7 @@ from blastfold.core.tables import read_table
 from blastfold.core.units import MEAN_PROBABILITY
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.writing import write_both
+from blastfold.statistics.class_units import SHARE_ERROR, SHARES
 
 Paths = Iterable[str | os.PathLike]
 
@@ -39,7 +40,8 @@ def tabulate_class_subjects(
     caption = (
         f"Classes of subjects and pictures: {title}. Each counts once; those with cells of several "
         "classes have no class of their own and are left out. In brackets: 95 % interval, exact "
-        "where they are independent, else over leakage groups."
+        "where they are independent, else over leakage groups. Share error, of all of them: the "
+        "part of the cells that would have to be predicted as other classes to give the true shares."
     )
     shown = table.assign(note=[sentences(note, short=True) for note in table["note"]])
     exact = table.assign(note=[sentences(note) for note in table["note"]])
@@ -53,17 +55,21 @@ def subject_rows(results: pd.DataFrame) -> pd.DataFrame:
         results: ``class_subject_metrics.tsv`` of a run.
 
     Returns:
-        level, call, call_title, units, each metric of :data:`SHOWN` with its limits ``_lower`` and
-        ``_upper`` (fractions), and note (codes, with the metrics that they are about).
+        level, call, call_title, units, each metric of :data:`SHOWN` and the share error of the
+        level, with their limits ``_lower`` and ``_upper`` (fractions), and note (codes, with the
+        metrics that they are about).
     """
+    shares = results["call"] == SHARES
     rows = []
-    for (level, call), part in results.groupby(["level", "call"], sort=False):
-        named = part.set_index("metric")
+    for (level, call), part in results[~shares].groupby(["level", "call"], sort=False):
+        of_level = results[shares & (results["level"] == level)]
+        named = pd.concat([part, of_level]).set_index("metric")
         row = {"level": level, "call": call, "call_title": CALLS[call]}
         row["units"] = int(part["units"].iloc[0])
-        for metric in SHOWN:
+        shown = (*SHOWN, SHARE_ERROR)
+        for metric in shown:
             row[metric] = named.at[metric, "value"]
             row |= {f"{metric}_{end}": named.at[metric, end] for end in ("lower", "upper")}
-        notes = notes_about({metric: named.at[metric, "note"] for metric in SHOWN})
+        notes = notes_about({metric: named.at[metric, "note"] for metric in shown})
         rows.append(row | {"note": notes})
     return pd.DataFrame(rows)

@@ -31,7 +31,7 @@ FRACTIONS = frozenset(name for name, metric in ALL_METRICS.items() if metric.per
     "network_value",
     "baseline_value",
     *("true_labels", "permuted_labels", "smallest", "largest"),
-    *("on_cell", "cell_share", "recall"),
+    *("on_cell", "cell_share", "recall", "share_error"),
 }
 """Columns of fractions (0-1), printed as percent with two decimals."""
 
@@ -51,6 +51,7 @@ HEADINGS = {name: metric.heading for name, metric in ALL_METRICS.items()} | {
     "first_author": "First author",
     "printed": "Printed (%)",
     "recall": "Recall (%)",
+    "share_error": "Share error (%)",
     "ours": "Ours (%)",
     "difference": "Difference (points)",
     "printed_in": "Printed in",
