@@ -41,7 +41,7 @@ def tabulate_class_subjects(
         f"Classes of subjects and pictures: {title}. Each counts once; those with cells of several "
         "classes have no class of their own and are left out. In brackets: 95 % interval, exact "
         "where they are independent, else over leakage groups. Share error, of all of them: the "
-        "part of the cells that would have to be predicted as other classes to give the true shares."
+        "part of the cells that would need another predicted class to give the true shares."
     )
     shown = table.assign(note=[sentences(note, short=True) for note in table["note"]])
     exact = table.assign(note=[sentences(note) for note in table["note"]])
