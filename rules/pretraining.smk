@@ -17,6 +17,20 @@ rule download_weights:
         "../workflow/scripts/download_weights.py"
 
 
+# A source task is trained when all splits whose models start from it are audited, so that with
+# leakage: forbid an image that is learnt from and tested on stops the run before any training. An
+# audit that is made again, or of one target more, trains no source again.
+rule allow_source:
+    input:
+        ancient(experiment.identity.audits_of_targets),
+    output:
+        touch("<results>/pretraining/{source}/{architecture}.allowed"),
+    priority: CHECKED_FIRST
+    localrule: True
+    message:
+        "Audited: what is tested with {wildcards.architecture} of the source task {wildcards.source}"
+
+
 rule export_backbone:
     input:
         model=experiment.training.of_source("<results>/training/{run}/fold-0/model.keras"),

@@ -150,6 +150,7 @@ rule train_model:
         folds="<results>/folds/{dataset}/{protocol}.tsv",
         # A split that may not leak stops here; a new audit of the same split trains nothing again.
         leakage=ancient("<results>/folds/{dataset}/{protocol}.leakage.tsv"),
+        allowed=ancient(experiment.identity.allowed),
     output:
         model="<results>/training/{dataset}/{protocol}/{model}/fold-{fold}/model.keras",
         history="<results>/training/{dataset}/{protocol}/{model}/fold-{fold}/history.tsv",

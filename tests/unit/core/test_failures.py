@@ -128,3 +128,19 @@ def test_last_lines_of_hostile_logs(tmp_path):
     assert shown[2] == "x" * 300
     path.write_text("old\n" * 200_000 + "new\n")
     assert last_lines(path) == ["old", "old", "old", "old", "new"]
+
+
+def test_an_error_of_many_lines_is_shown_from_its_beginning(tmp_path):
+    path = tmp_path / "a.log"
+    rows = [f" row {number}" for number in range(40)]
+    error = ["10:00:02 ERROR protocols.folds: leakage is forbid, but", *rows, "Expected none."]
+    path.write_text("\n".join(["10:00:01 WARNING other", *error]) + "\n")
+    text = describe_failures([FailedJob("audit_split", {}, [str(path)])], 1)
+    shown = [line.strip() for line in text.splitlines() if line.startswith("    ")]
+    assert shown == [error[0], "row 0", "row 1", "...", "Expected none."]
+    assert CORRECT in text
+    # An error that is not the last message did not end the job.
+    path.write_text("\n".join([*error, "10:00:03 INFO goes on", *rows[:8]]) + "\n")
+    text = describe_failures([FailedJob("audit_split", {}, [str(path)])], 1)
+    assert "leakage is forbid" not in text
+    assert "ends without an error" in text

@@ -785,6 +785,15 @@ def test_what_is_learnt_from_and_tested_on_is_compared(tmp_path):
     weights = wildcards(dataset="cells", protocol="folds")
     assert experiment.identity.learnt(weights) == [own]
     assert experiment.identity.pairs(weights) == []
+    # The source task is trained when the splits of its targets are audited; no other model waits.
+    task = wildcards(dataset="tissue", protocol="holdout", model="source_simplecnn")
+    allowed = "<results>/pretraining/source/simplecnn.allowed"
+    assert experiment.identity.allowed(task) == allowed
+    task = wildcards(source="source", architecture="simplecnn")
+    audits = ["<results>/folds/cells/holdout.leakage.tsv"]
+    assert experiment.identity.audits_of_targets(task) == audits
+    other = wildcards(dataset="cells", protocol="holdout", model="plain")
+    assert experiment.identity.allowed(other) == []
     # The source task itself starts from nothing and is tested nowhere else.
     source = wildcards(dataset="tissue", protocol="holdout")
     assert experiment.identity.of_split(source) == []

@@ -1,11 +1,18 @@
 """The end of a run in which jobs failed: which jobs, the last lines of their logs, what to do."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 LINES = 5
 """Lines of a log that are shown."""
+
+MOST_LINES = 200
+"""Lines of a log in which the beginning of an error is looked for."""
+
+RECORD = re.compile(r"\d\d:\d\d:\d\d [A-Z]+ ")
+"""What a message of a log begins with; its other lines do not."""
 
 WIDTH = 300
 """Characters of a line that are shown."""
@@ -76,7 +83,7 @@ def describe_job(job: FailedJob) -> str:
     lines = [f"{job.rule}" + (f" ({about})" if about else "")]
     tail: list[str] = []
     for path in job.logs:
-        tail = from_error(last_lines(path))
+        tail = end_of_log(path)
         lines.append(f"  log: {path}" if tail else f"  log: {path} (missing or empty)")
         lines += [f"    {line}" for line in tail]
     lines.append(f"  what to do: {advice(tail).format(rule=job.rule)}")
@@ -98,6 +105,17 @@ def advice(tail: Sequence[str]) -> str:
     if any("Traceback" in line or _is_exception(line) for line in tail):
         return REPORT
     return KILLED
+
+
+def end_of_log(path: str | Path) -> list[str]:
+    """Return the error that a log ends with, shortened, or its last lines."""
+    lines = last_lines(path, MOST_LINES)
+    begins = [number for number, line in enumerate(lines) if RECORD.match(line)]
+    if not begins or " ERROR " not in lines[begins[-1]]:
+        return from_error(lines[-LINES:])
+    error = lines[begins[-1] :]
+    # A long table, whose last line often says what to do.
+    return error if len(error) <= LINES else [*error[: LINES - 2], "...", error[-1]]
 
 
 def from_error(tail: Sequence[str]) -> list[str]:

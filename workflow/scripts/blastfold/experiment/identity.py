@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from blastfold.core.names import TEST
-from blastfold.experiment.pretraining import source_of, sources_behind
+from blastfold.core.names import TEST, plain_name
+from blastfold.experiment.pretraining import pretraining_name, source_of, sources_behind
 from blastfold.experiment.runs import Run, Runs, Split
 from blastfold.experiment.training_inputs import weights_file
 
@@ -116,6 +116,35 @@ class Identity:
             for row in self.of_split(wildcards)
             if row["kind"] == DATASET
         ]
+
+    def allowed(self, wildcards) -> str | list[str]:
+        """Return the file that allows to train a source task; an empty list for other models."""
+        run = Run(wildcards.dataset, wildcards.protocol, wildcards.model)
+        if run not in self._targets:
+            return []
+        source, architecture = self._targets[run][0]
+        return f"<results>/pretraining/{source}/{architecture}.allowed"
+
+    def audits_of_targets(self, wildcards) -> list[str]:
+        """Return the audits of all splits whose models start from a source task."""
+        asked = wildcards.source, wildcards.architecture
+        splits = next(splits for task, splits in self._targets.values() if task == asked)
+        return [f"<results>/folds/{'/'.join(split)}.leakage.tsv" for split in splits]
+
+    @cached_property
+    def _targets(self) -> dict[Run, tuple[tuple[str, str], dict[Split, None]]]:
+        """By the run of each source task: the source and the network, and splits of its targets."""
+        config = self.runs.config
+        found: dict[Run, tuple[tuple[str, str], dict[Split, None]]] = {}
+        for run in self.runs.true:
+            model = config["models"][run.model]
+            for source in sources_behind(model, config):
+                entry = config["pretraining"][source]
+                name = pretraining_name(source, model["architecture"])
+                task = source, plain_name(model["architecture"])
+                trained = Run(entry["dataset"], entry["protocol"], name)
+                found.setdefault(trained, (task, {}))[1][Split(*run[:2])] = None
+        return found
 
     @cached_property
     def splits(self) -> list[Split]:
