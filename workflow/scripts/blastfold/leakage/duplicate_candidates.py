@@ -32,7 +32,10 @@ logger = logging.getLogger(__name__)
 
 MINIMUM_COSINE = 0.8
 CELLS_PROBED = 4
-QUERIES_AT_ONCE = 32_768
+# Blobs that are searched at once: at least so many, and so many for each cell of the inverted file.
+# OpenCV's product of fewer than about 100 rows takes seven times as long for each of them.
+QUERIES_AT_ONCE, QUERIES_PER_CELL = 32_768, 64
+FEWEST_ROWS = 112
 COSINES_AT_ONCE = 1 << 24
 MATCHES_PER_QUERY = 24
 # The least correlation of sketches. Of the pairs that agree by chance, each 0.05 more leaves about
@@ -69,7 +72,8 @@ def find_candidates(
         def search(block: slice) -> pd.DataFrame:
             return _keep_similar(find_maps(index.search(block), features), sketches)
 
-        found = pd.concat(workers.map(search, _blocks_of_images(features.owners)))
+        at_once = max(QUERIES_AT_ONCE, QUERIES_PER_CELL * len(index.centres))
+        found = pd.concat(workers.map(search, _blocks_of_images(features.owners, at_once)))
     # The blobs that appear when an image is enlarged are no further evidence.
     found["votes"] /= enlargement(*images.shape[1:3])
     found = found.sort_values("votes", ascending=False, kind="stable")
@@ -80,11 +84,11 @@ def find_candidates(
     )
 
 
-def _blocks_of_images(owners: np.ndarray) -> list[slice]:
-    """Cut the blobs between images into pieces of at least QUERIES_AT_ONCE, except the last."""
+def _blocks_of_images(owners: np.ndarray, at_once: int) -> list[slice]:
+    """Cut the blobs between images into pieces of at least so many, except the last."""
     blocks, start = [], 0
     while start < len(owners):
-        last = owners[min(start + QUERIES_AT_ONCE, len(owners)) - 1]
+        last = owners[min(start + at_once, len(owners)) - 1]
         stop = int(np.searchsorted(owners, last, side="right"))
         blocks.append(slice(start, stop))
         start = stop
@@ -191,7 +195,10 @@ def _cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return the scalar products (n, m) of unit vectors (n, d) and (m, d)."""
     # OpenCV's product stays in its thread. NumPy's starts threads of its own in every worker,
     # which cost ten times the work on products this small.
-    return cv2.gemm(first, second, 1, None, 0, flags=cv2.GEMM_2_T)
+    rows = len(first)
+    if rows < FEWEST_ROWS:
+        first = np.concatenate([first, np.zeros((FEWEST_ROWS - rows, first.shape[1]), first.dtype)])
+    return cv2.gemm(first, second, 1, None, 0, flags=cv2.GEMM_2_T)[:rows]
 
 
 def _cell_centres(database: np.ndarray) -> np.ndarray:
