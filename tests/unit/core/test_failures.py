@@ -140,7 +140,7 @@ def test_an_error_of_many_lines_is_shown_from_its_beginning(tmp_path):
     assert shown == [error[0], "row 0", "row 1", "...", "Expected none."]
     assert CORRECT in text
     # An error that is not the last message did not end the job.
-    path.write_text("\n".join([*error, "10:00:03 INFO goes on", *rows[:8]]) + "\n")
+    path.write_text("\n".join([*error, "10:00:03 INFO continues", *rows[:8]]) + "\n")
     text = describe_failures([FailedJob("audit_split", {}, [str(path)])], 1)
     assert "leakage is forbid" not in text
     assert "ends without an error" in text

@@ -114,7 +114,7 @@ def end_of_log(path: str | Path) -> list[str]:
     if not begins or " ERROR " not in lines[begins[-1]]:
         return from_error(lines[-LINES:])
     error = lines[begins[-1] :]
-    # A long table, whose last line often says what to do.
+    # A long table, whose last line often is the advice.
     return error if len(error) <= LINES else [*error[: LINES - 2], "...", error[-1]]
 
 
