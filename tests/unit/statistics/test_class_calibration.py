@@ -14,6 +14,7 @@ from blastfold.statistics.calibration import (
     apply_temperature,
     expected_calibration_error,
     fit_temperature,
+    number_of_bins,
 )
 from blastfold.statistics.class_calibration import (
     apply_class_temperature,
@@ -41,14 +42,14 @@ def with_probabilities(table, values):
 def test_each_class_has_the_calibration_error_of_two_classes():
     table = validation(4)
     label, probability = checked_classes(table)
-    for place, error in enumerate(classwise_errors(label, probability)):
+    for place, error in enumerate(classwise_errors(label, probability, number_of_bins(table))):
         own = pd.DataFrame({"label": (label == place) * 1, "probability": probability[:, place]})
         assert error == pytest.approx(expected_calibration_error(own), abs=1e-12)
 
 
 def test_the_interval_holds_the_error_and_is_one_of_groups():
     table = validation(3)
-    error = classwise_errors(*checked_classes(table)).mean()
+    error = classwise_errors(*checked_classes(table), number_of_bins(table)).mean()
     found = classwise_error_interval(table, table["group"], np.random.default_rng(0))
     assert 0 <= found.lower <= error <= found.upper <= 1
     alone = classwise_error_interval(table, ["one"] * len(table), np.random.default_rng(0))

@@ -22,7 +22,7 @@ from blastfold.core.tables import write_table
 from blastfold.evaluation.class_results import ALL
 from blastfold.evaluation.metrics import scopes
 from blastfold.evaluation.validation_fits import AFTER, BEFORE, notes_by_fold, require_assigned
-from blastfold.statistics.calibration import Temperature
+from blastfold.statistics.calibration import Temperature, number_of_bins
 from blastfold.statistics.class_calibration import (
     VectorScaling,
     apply_class_temperature,
@@ -158,7 +158,8 @@ def class_calibration_table(
             row["temperature"] = single.temperature.value if single else np.nan
             several = "" if single else make_note("temperature_per_fold")
             row["note"] = join_notes(several, note)
-            measured = _measured(classes, label[place], states[state][place])
+            bins = number_of_bins(images)
+            measured = _measured(classes, label[place], states[state][place], bins)
             rows += [row | values for values in measured]
     return pd.DataFrame(rows)[list(CALIBRATION_COLUMNS)]
 
@@ -200,9 +201,11 @@ def _fit_note(parts: Mapping[int, FittedClasses], state: str) -> str:
     return notes_by_fold({fold: getattr(part, name).note for fold, part in parts.items()})
 
 
-def _measured(classes: Sequence[str], label: np.ndarray, probability: np.ndarray) -> Iterator[dict]:
+def _measured(
+    classes: Sequence[str], label: np.ndarray, probability: np.ndarray, bins: int
+) -> Iterator[dict]:
     """Yield class, calibration_error and log_loss: the mean over classes, then each class."""
-    errors = classwise_errors(label, probability)
+    errors = classwise_errors(label, probability, bins)
     own = np.take_along_axis(class_logits(probability), label[:, np.newaxis], axis=1)
     loss = float(-own.mean())
     yield {"class": ALL, "calibration_error": float(errors.mean()), "log_loss": loss}

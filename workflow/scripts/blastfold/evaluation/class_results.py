@@ -38,6 +38,7 @@ from blastfold.evaluation.metrics import (
     scopes_of_repeats,
     summarise_folds,
 )
+from blastfold.statistics.calibration import number_of_bins
 from blastfold.statistics.class_calibration import classwise_error_interval, classwise_errors
 from blastfold.statistics.class_grouped import GroupedClasses, checked_classes, group_classes
 from blastfold.statistics.grouped import GroupedPredictions
@@ -209,7 +210,7 @@ def _values(images: pd.DataFrame, *, ordered: bool) -> Iterator[dict]:
     classes = predicted_classes(images)
     label, probability = checked_classes(images)
     whole = group_classes(images, np.zeros(len(images)))
-    errors = classwise_errors(label, probability)
+    errors = classwise_errors(label, probability, number_of_bins(images))
     for metric in metrics_over_classes(len(classes), ordered=ordered):
         if metric == CLASSWISE_ECE:
             yield {"metric": metric, "class": ALL, "value": float(errors.mean()), "note": ""}

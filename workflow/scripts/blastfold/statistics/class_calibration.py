@@ -10,12 +10,12 @@ from scipy.special import logsumexp, softmax
 
 from blastfold.core.notes import make_note
 from blastfold.statistics.calibration import (
-    BINS,
     LARGEST_LOGIT,
     Temperature,
     bin_edges,
     bin_index,
     bounded_temperature,
+    number_of_bins,
     require_validation,
 )
 from blastfold.statistics.calibration_intervals import (
@@ -49,7 +49,7 @@ class VectorScaling:
     note: str
 
 
-def classwise_errors(label: np.ndarray, probability: np.ndarray, bins: int = BINS) -> np.ndarray:
+def classwise_errors(label: np.ndarray, probability: np.ndarray, bins: int) -> np.ndarray:
     """Compute the expected calibration error of every class against the rest.
 
     Kull, Perello-Nieto, Kangsepp, Silva Filho, Song and Flach (2019), Beyond temperature scaling,
@@ -59,7 +59,8 @@ def classwise_errors(label: np.ndarray, probability: np.ndarray, bins: int = BIN
     Args:
         label: int64 (images,), index of the class.
         probability: float64 (images, classes).
-        bins: Number of bins of equal width.
+        bins: Number of bins of equal width, see
+            :func:`blastfold.statistics.calibration.number_of_bins`.
 
     Returns:
         float64 (classes,), each from 0 to 1.
@@ -73,7 +74,7 @@ def classwise_error_interval(
     groups: Sequence | None,
     random_generator: np.random.Generator,
     *,
-    bins: int = BINS,
+    bins: int | None = None,
     level: float = 0.95,
 ) -> Limits:
     """Compute an interval of the classwise calibration error.
@@ -85,13 +86,15 @@ def classwise_error_interval(
         predictions: See :func:`blastfold.statistics.class_grouped.group_classes`.
         groups: The group of every row; every row is its own group when None.
         random_generator: For the draws.
-        bins: Number of bins of equal width.
+        bins: Number of bins of equal width; that of
+            :func:`blastfold.statistics.calibration.number_of_bins` when None.
         level: Confidence level.
     """
     label, probability = checked_classes(predictions)
     group, number = numbered_groups(groups, len(label))
     if number < 2:
         return Limits(np.nan, np.nan, make_note("fewer_than_two_groups"))
+    bins = bins or number_of_bins(predictions)
     sums = _bin_sums(label, probability, group, number, bins) / probability.shape[1]
     sums = sums[:, np.abs(sums).any(axis=0)]
     return error_limits(*sums_with_covariance(sums, group), random_generator, level)

@@ -122,7 +122,7 @@ def tabulate_class_calibration(
         rows.append({**names, **measured, "risk_coverage_area": area, "note": note})
     caption = (
         f"Calibration over all classes of {title}: the mean over the classes of the expected "
-        "calibration error (15 bins of equal width), and the log-loss; as the network gives the "
+        "calibration error (bins of equal width), and the log-loss; as the network gives the "
         "probabilities, after one temperature, and after vector scaling, both fitted on the "
         "validation images of each fold. Vector scaling has two numbers per class and may change "
         "the predicted class. The area is the mean share of wrong images among the most certain "
