@@ -77,7 +77,8 @@ def records_of(**models):
         "protocols": {"folds": {"title": "Folds"}},
         "models": {model: {"title": model.upper()} for model in models},
     }
-    return Records(**dict.fromkeys(Records._fields) | {"config": config, "runs": runs})
+    known = {"config": config, "runs": runs, "datasets": {}}
+    return Records(**dict.fromkeys(Records._fields) | known)
 
 
 def test_the_methods_text_has_the_number_of_configurations_and_the_choices():
