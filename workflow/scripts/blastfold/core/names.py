@@ -22,6 +22,10 @@ PART_WORDS = {
 ROLE_TITLES = {TRAIN: "training", VALIDATION: "validation", TEST: "test"}
 """The roles in text."""
 
+BEFORE, AFTER, PLATT = STATES = ("before", "after", "platt")
+"""States of the probabilities: as the network gives them, after temperature scaling, and after
+Platt scaling."""
+
 POOLED, MEAN, SD = "pooled", "mean", "sd"
 """Scopes next to those of single folds: the test images of all folds taken together (with several
 repeats the mean of the repeats, each with its folds taken together), and the mean and the sample

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from blastfold.core.names import POOLED
+from blastfold.core.names import AFTER, BEFORE, POOLED, STATES
 from blastfold.core.notes import join_notes, make_note
 from blastfold.core.predictions import class_pair
 from blastfold.core.seeds import generator
 from blastfold.evaluation.metrics import scopes
-from blastfold.evaluation.validation_fits import AFTER, BEFORE, STATES, Fitted, notes_by_fold
+from blastfold.evaluation.validation_fits import Fitted, notes_by_fold
 from blastfold.statistics.calibration import (
     brier_score,
     expected_calibration_error,

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from blastfold.core.class_tables import CALIBRATION_COLUMNS, CLASS_STATES, VECTOR
 from blastfold.core.group_table import read_groups
-from blastfold.core.names import POOLED
+from blastfold.core.names import AFTER, BEFORE, POOLED
 from blastfold.core.noted_tables import write_noted
 from blastfold.core.notes import join_notes, make_note
 from blastfold.core.predictions import (
@@ -21,7 +22,7 @@ from blastfold.core.predictions import (
 from blastfold.core.tables import write_table
 from blastfold.evaluation.class_results import ALL
 from blastfold.evaluation.metrics import scopes
-from blastfold.evaluation.validation_fits import AFTER, BEFORE, notes_by_fold, require_assigned
+from blastfold.evaluation.validation_fits import notes_by_fold, require_assigned
 from blastfold.statistics.calibration import Temperature, number_of_bins
 from blastfold.statistics.class_calibration import (
     VectorScaling,
@@ -41,15 +42,6 @@ logger = logging.getLogger(__name__)
 
 CLASS_CALIBRATION, CLASS_RISK = "class_calibration", "class_risk_coverage"
 """The tables of :func:`calibrate_classes`."""
-
-VECTOR = "vector"
-CLASS_STATES = (BEFORE, AFTER, VECTOR)
-"""States of the probabilities: as the network gives them, after temperature and vector scaling."""
-
-CALIBRATION_COLUMNS = (
-    *("scope", "state", "class", "calibration_error", "log_loss"),
-    *("temperature", "images", "validation_images", "note"),
-)
 
 
 @dataclass(frozen=True)

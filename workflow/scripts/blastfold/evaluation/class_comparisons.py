@@ -11,6 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from blastfold.core.class_tables import (
+    CLASS_COMPARISON_COLUMNS,
+    CLUSTERED_MCNEMAR,
+    CLUSTERED_STUART_MAXWELL,
+    MARGINALS,
+    STUART_MAXWELL,
+)
 from blastfold.core.group_table import note_unknown, read_groups
 from blastfold.core.names import CLASS_METRIC_FACTS, QUADRATIC_KAPPA, TOP_TWO
 from blastfold.core.noted_tables import write_noted
@@ -28,17 +35,6 @@ from blastfold.statistics.pairing import KEYS, pair_groups, pair_predictions
 
 COMPARED = tuple(name for name in CLASS_METRIC_FACTS if name in FORMULAS and name != TOP_TWO)
 """Metrics over all classes in which models are compared; the quadratic kappa of grades alone."""
-
-MARGINALS = "marginals"
-"""In place of a metric: whether both models predict every class equally often."""
-
-CLUSTERED_MCNEMAR = "clustered-mcnemar"
-STUART_MAXWELL, CLUSTERED_STUART_MAXWELL = "stuart-maxwell", "clustered-stuart-maxwell"
-
-CLASS_COMPARISON_COLUMNS = (
-    *("first_model", "second_model", "metric", "method", "first", "second", "difference"),
-    *("lower", "upper", "statistic", "degrees_of_freedom", "p_value", "images", "groups", "note"),
-)
 
 
 def compare_classes(

@@ -14,7 +14,7 @@ import pandas as pd
 from blastfold.core.errors import InputError
 from blastfold.core.files import digest_names
 from blastfold.core.fold_table import read_folds
-from blastfold.core.names import THRESHOLD, VALIDATION, fold_scope
+from blastfold.core.names import AFTER, BEFORE, PLATT, THRESHOLD, VALIDATION, fold_scope
 from blastfold.core.notes import join_notes, make_note, notes_about
 from blastfold.statistics.calibration import Temperature, apply_temperature, fit_temperature
 from blastfold.statistics.operating import ChosenThreshold, choose_threshold
@@ -22,11 +22,6 @@ from blastfold.statistics.recalibration import Platt, apply_platt, fit_platt, gr
 
 CHOSEN = {"youden": ("youden", None), "sensitivity-0.95": ("sensitivity", 0.95)}
 """Operating points whose threshold is chosen on validation: the rule and what it aims at."""
-
-
-BEFORE, AFTER, PLATT = STATES = ("before", "after", "platt")
-"""States of the probabilities: as the network gives them, after temperature scaling, and after
-Platt scaling."""
 
 
 @dataclass(frozen=True)

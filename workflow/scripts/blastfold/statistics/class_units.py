@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
+from blastfold.core.class_tables import SHARE_ERROR, SHARES
 from blastfold.core.names import MACRO_AUC
 from blastfold.core.notes import join_notes, make_note
 from blastfold.core.predictions import PREFIX, predicted_classes
@@ -24,10 +25,6 @@ class that most images are predicted as, or the class with the highest mean prob
 MEASURED = {MAJORITY: ("accuracy", "balanced_accuracy")}
 MEASURED[MEAN_PROBABILITY] = (*MEASURED[MAJORITY], MACRO_AUC)
 """The metrics of each call."""
-
-SHARES, SHARE_ERROR = "shares", "share_error"
-"""All shares of a unit instead of one class, and their metric: the part of its images that would
-have to be predicted as other classes to give the true shares, 0 to 1, as a mean over units."""
 
 UNIT_COLUMNS = ("call", "metric", "value", "lower", "upper", "method", "units", "groups", "note")
 

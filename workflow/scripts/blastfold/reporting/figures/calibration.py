@@ -9,14 +9,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from blastfold.core.names import POOLED
+from blastfold.core.names import AFTER, BEFORE, PLATT, POOLED
 from blastfold.core.tables import read_table
 from blastfold.reporting.figures import style
 from blastfold.reporting.figures.evaluation import draw_curves, legend_below, square_axes
 
 Paths = Iterable[str | os.PathLike]
 
-BEFORE, AFTER, PLATT = "before", "after", "platt"
 
 LOOKS = {
     BEFORE: {"color": style.BLUE, "marker": "o", "label": "Before"},

@@ -5,17 +5,19 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from blastfold.core.names import POOLED
-from blastfold.core.notes import join_notes, only_notes, without_notes
-from blastfold.core.tables import read_table
-from blastfold.evaluation.class_calibration import CALIBRATION_COLUMNS, CLASS_STATES, VECTOR
-from blastfold.evaluation.class_comparisons import (
+from blastfold.core.class_tables import (
+    CALIBRATION_COLUMNS,
     CLASS_COMPARISON_COLUMNS,
+    CLASS_STATES,
     CLUSTERED_MCNEMAR,
     CLUSTERED_STUART_MAXWELL,
     MARGINALS,
     STUART_MAXWELL,
+    VECTOR,
 )
+from blastfold.core.names import POOLED
+from blastfold.core.notes import join_notes, only_notes, without_notes
+from blastfold.core.tables import read_table
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.writing import heading_of, write_table
 

@@ -5,12 +5,12 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from blastfold.core.class_tables import SHARE_ERROR, SHARES
 from blastfold.core.notes import notes_about
 from blastfold.core.tables import read_table
 from blastfold.core.units import MEAN_PROBABILITY
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.writing import write_both
-from blastfold.statistics.class_units import SHARE_ERROR, SHARES
 
 Paths = Iterable[str | os.PathLike]
 
