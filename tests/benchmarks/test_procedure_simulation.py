@@ -15,10 +15,10 @@ from support.procedure_trials import (
     leak,
     monte_carlo_limits,
     power_at_detectable,
+    run_trial,
     verdicts,
 )
 from support.simulated_procedures import Design
-from threadpoolctl import threadpool_limits
 
 RUNS = 2000
 LEAK_RUNS = 600
@@ -114,37 +114,6 @@ def trials():
     ]
     jobs += [("coverage", cell, coverage, (1, RUNS, design)) for cell, design in COVERAGE.items()]
     return jobs
-
-
-def run_trial(job):
-    """Run one cell in one thread; returns its rows, see :func:`judged`."""
-    check, cell, function, arguments = job
-    with threadpool_limits(1):
-        found = function(*arguments)
-    runs = arguments[1]
-    if check == "leak":
-        planted = cell.startswith("leak of")
-        detail = f"{100 * found['leak']:+.1f} points, without {100 * found['without']:.0f} %"
-        target = (0.80, 1.0) if planted else (0.0, 0.06)
-        return [("planted leak" if planted else "contrast without a leak", cell, "auc",
-                 found["declared"], runs, *target, detail)]  # fmt: skip
-    rows = []
-    for metric in METRICS:
-        values = found[metric]
-        if check == "coverage":
-            few = cell.startswith(("14", "18"))
-            rows.append(("coverage of the procedure", cell, metric, values["procedure"], runs,
-                         0.91 if few else 0.93, 1.0 if few else 0.97, ""))  # fmt: skip
-            for name in ("networks", "tables"):
-                rows.append((f"coverage of the {name}", cell, metric, values[name], runs,
-                             0.92 if few else 0.93, 1.0 if few else 0.97, ""))  # fmt: skip
-        elif check == "power":
-            rows.append(("power at the detectable difference", cell, metric, values["declared"],
-                         runs, 0.77, 0.83, f"{100 * values['detectable']:.1f} points"))  # fmt: skip
-        else:
-            name = "same procedure, two seeds" if check == "same procedure" else "equally good"
-            rows.append((name, cell, metric, values["declared"], runs, 0.0, 0.06, ""))
-    return rows
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from support.simulated_procedures import (
     first_half,
     run_scores,
 )
+from threadpoolctl import threadpool_limits
 
 from blastfold.statistics.grouped import group_predictions
 from blastfold.statistics.intervals import confidence_limits
@@ -122,3 +123,44 @@ def leak(seed, runs, design):
 def monte_carlo_limits(share, runs):
     """Return the 95 % interval (Wilson) of a share of runs."""
     return proportion_confint(round(share * runs), runs, method="wilson")
+
+
+def run_trial(job):
+    """Run one cell in one thread; returns its rows.
+
+    It is here because new processes import it by name, and an installed package has the name of the
+    folder of tests.
+
+    Args:
+        job: check, cell, function and its arguments.
+
+    Returns:
+        check, cell, metric, rate, runs, lowest and highest rate to reach, and a remark.
+    """
+    check, cell, function, arguments = job
+    with threadpool_limits(1):
+        found = function(*arguments)
+    runs = arguments[1]
+    if check == "leak":
+        planted = cell.startswith("leak of")
+        detail = f"{100 * found['leak']:+.1f} points, without {100 * found['without']:.0f} %"
+        target = (0.80, 1.0) if planted else (0.0, 0.06)
+        return [("planted leak" if planted else "contrast without a leak", cell, "auc",
+                 found["declared"], runs, *target, detail)]  # fmt: skip
+    rows = []
+    for metric in METRICS:
+        values = found[metric]
+        if check == "coverage":
+            few = cell.startswith(("14", "18"))
+            rows.append(("coverage of the procedure", cell, metric, values["procedure"], runs,
+                         0.91 if few else 0.93, 1.0 if few else 0.97, ""))  # fmt: skip
+            for name in ("networks", "tables"):
+                rows.append((f"coverage of the {name}", cell, metric, values[name], runs,
+                             0.92 if few else 0.93, 1.0 if few else 0.97, ""))  # fmt: skip
+        elif check == "power":
+            rows.append(("power at the detectable difference", cell, metric, values["declared"],
+                         runs, 0.77, 0.83, f"{100 * values['detectable']:.1f} points"))  # fmt: skip
+        else:
+            name = "same procedure, two seeds" if check == "same procedure" else "equally good"
+            rows.append((name, cell, metric, values["declared"], runs, 0.0, 0.06, ""))
+    return rows
