@@ -16,6 +16,7 @@ from blastfold.core.units import units_of
 from blastfold.reporting.class_predictions import predicted_by_image, shares_by_subject
 from blastfold.reporting.figures import style
 from blastfold.reporting.figures.class_styles import class_style
+from blastfold.reporting.figures.subjects import figure_without_subjects
 
 Paths = Iterable[str | os.PathLike]
 
@@ -87,7 +88,7 @@ def class_subjects(subjects: pd.DataFrame, classes: Sequence[str], title: str) -
         title: Title of the figure.
     """
     if subjects.empty:
-        return _without_subjects(title)
+        return figure_without_subjects(title)
     drawn = _most_apart(subjects)
     number = math.ceil(len(drawn) / LONGEST_ROW)
     length = math.ceil(len(drawn) / number)
@@ -152,13 +153,3 @@ def _draw_row(
     axes.set_ylim(0, 1)
     style.set_percent_axis(axes)
     axes.set_ylabel("Cells (%)")
-
-
-def _without_subjects(title: str) -> Figure:
-    figure = Figure(figsize=(style.ONE_COLUMN, 30 * style.MILLIMETRE))
-    axes = figure.subplots()
-    axes.set_axis_off()
-    text = "The source does not name its subjects:\nno result by subject."
-    axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes)
-    figure.suptitle(style.wrap(title, 50), fontsize=8)
-    return figure

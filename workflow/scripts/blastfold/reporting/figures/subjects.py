@@ -72,7 +72,7 @@ def subject_columns(
         title: Title of the figure.
     """
     if units.empty:
-        return _without_subjects(title)
+        return figure_without_subjects(title)
     cells = cells.groupby(["unit", "image_id"], as_index=False)["probability"].mean()
     # The negative class is first, then the positive one, then subjects with cells of both.
     units = units.assign(place=units["label"].replace(BOTH_CLASSES, 2))
@@ -184,7 +184,8 @@ def _add_legend(figure: Figure, units: pd.DataFrame, classes: Sequence[str], wid
     figure.legend(handles=handles, loc="outside lower center", ncols=columns)
 
 
-def _without_subjects(title: str) -> Figure:
+def figure_without_subjects(title: str) -> Figure:
+    """Draw that a source names no subject."""
     figure = Figure(figsize=(style.ONE_COLUMN, 30 * style.MILLIMETRE))
     axes = figure.subplots()
     axes.set_axis_off()
