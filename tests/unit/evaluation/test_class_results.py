@@ -23,9 +23,12 @@ from blastfold.evaluation.class_results import (
     evaluate_all_classes,
 )
 from blastfold.evaluation.class_subjects import evaluate_class_units
-from blastfold.evaluation.comparisons import comparison_table
+from blastfold.evaluation.comparisons import compare_models, comparison_table
+from blastfold.evaluation.efficiency import judged_metric
 from blastfold.evaluation.intervals import interval_table
+from blastfold.evaluation.leak_contrast import estimate_leak_contrast
 from blastfold.evaluation.metrics import evaluate_model, metrics_table
+from blastfold.evaluation.protocol_gap import estimate_protocol_gap
 from blastfold.evaluation.variance_components import component_table
 from blastfold.evaluation.verdicts import compare_trained
 from blastfold.statistics.class_grouped import checked_classes
@@ -241,6 +244,35 @@ def test_the_table_of_comparisons_has_the_verdict_of_the_primary_metric():
     verdict = found[found["view"] == "procedure"]
     assert verdict["metric"].tolist() == ["macro_auc"]
     assert found.loc[found["metric"] == "auc", "outcome"].eq("descriptive").all()
+
+
+@pytest.mark.parametrize(
+    ("declared", "classes", "primary"),
+    [(None, 4, "macro_auc"), (None, 2, "auc"), ("kappa", 2, "auc"), ("mcc", 4, "mcc")],
+)
+def test_results_decide_on_the_primary_metric_where_the_config_cannot(
+    stored, tmp_path, declared, classes, primary
+):
+    if classes == 2:
+        table = pd.read_csv(stored / "predictions.tsv", sep="\t")
+        table = table.assign(label=table["positive"], probability_a=1 - table["probability"])
+        table = table.assign(probability_b=table["probability"])
+        table = table.drop(columns=["probability_c 1", "probability_d", "positive"])
+        write_predictions(table, stored / "predictions.tsv")
+    paths, groups = [stored / "predictions.tsv"] * 2, stored / "groups.tsv"
+    folds = stored / "folds.tsv"
+    folds.write_text(folds.read_text().replace("validation", "train"))
+    output, about = tmp_path / "out.tsv", {"primary": declared, "family": 2}
+    compare_models(paths, ["x", "y"], groups, folds, 1, ["cells", "folds"], output, **about)
+    comparisons = tmp_path / "comparisons.tsv"
+    output.rename(comparisons)
+    assert judged_metric(comparisons) == primary
+    runs = [{"model": "x", "protocol": name, "group_by": name} for name in ("image", "group")]
+    estimate_protocol_gap(paths, runs, groups, output, **about)
+    assert judged_metric(output) == primary
+    contrast = [{"model": "x", "contrast": "c", "leak": "subject"}]
+    estimate_leak_contrast(paths, contrast, groups, output=output, **about)
+    assert judged_metric(output) == primary
 
 
 def test_pairs_of_models_are_compared_over_all_classes(stored):

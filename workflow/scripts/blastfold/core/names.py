@@ -210,6 +210,21 @@ COMPONENTS = (SEEDS, SPLITS, TOGETHER, SUBJECTS)
 """What the variance of a result is taken apart by, in the order of tables."""
 
 
+def primary_metric(declared: str | None, classes: int) -> str:
+    """Return the primary metric of a data set: the declared one, or that of its classes.
+
+    Without a declaration it is the AUC of two classes and the macro AUC of more. A metric over all
+    classes has no place where there are two: these have the AUC.
+
+    Args:
+        declared: A name of :data:`PRIMARY_METRICS`; None for no declaration.
+        classes: Number of classes.
+    """
+    if declared in METRICS:
+        return declared
+    return (declared or MACRO_AUC) if classes > 2 else PRIMARY_METRIC
+
+
 def class_order(names: Iterable[str]) -> tuple[str, ...]:
     """Return names of classes in the order of their labels: as given, but normal before blast."""
     given = tuple(names)

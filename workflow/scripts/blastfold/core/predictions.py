@@ -16,7 +16,7 @@ import pandas as pd
 
 from blastfold.core.errors import InputError
 from blastfold.core.fold_table import whole_numbers
-from blastfold.core.names import JOINED, REPEAT, ROLES, TEST, VALIDATION
+from blastfold.core.names import JOINED, REPEAT, ROLES, TEST, VALIDATION, primary_metric
 from blastfold.core.tables import read_table, require_columns, shown, write_table
 
 PREFIX = "probability_"
@@ -71,6 +71,11 @@ def predicted_classes(predictions: pd.DataFrame) -> tuple[str, ...]:
     """Return the names of the classes of a table of predictions, in the order of the labels."""
     names = (name for name in predictions.columns if name.startswith(PREFIX))
     return tuple(name.removeprefix(PREFIX) for name in names)
+
+
+def primary_of(declared: str | None, predictions: pd.DataFrame) -> str:
+    """Return the primary metric of predictions, see :func:`blastfold.core.names.primary_metric`."""
+    return primary_metric(declared, len(predicted_classes(predictions)))
 
 
 def positive_classes(predictions: pd.DataFrame) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from blastfold.core.interval_table import read_intervals
 from blastfold.core.names import POOLED, PRIMARY_METRIC, SHOWN_METRICS, TRAIN
 from blastfold.core.noted_tables import write_noted
 from blastfold.core.notes import join_notes, make_note
-from blastfold.core.predictions import read_test_predictions
+from blastfold.core.predictions import primary_of, read_test_predictions
 from blastfold.evaluation.intervals import LEVEL
 from blastfold.evaluation.verdicts import (
     describe_only,
@@ -115,7 +115,7 @@ def effect_table(
     factors: Mapping[str, Sequence[str]],
     groups: Mapping[str, pd.Series],
     contrasts: Sequence[tuple[str, str, str]],
-    primary: Mapping[str, str] | None = None,
+    primary: Mapping[str, str | None] | None = None,
     family: int | None = None,
 ) -> pd.DataFrame:
     """Measure the effect of levels against the reference, or against another level.
@@ -129,8 +129,8 @@ def effect_table(
         factors: Levels by factor, the reference first.
         groups: Leakage group by image_id, by data set.
         contrasts: What is compared: factor, level and reference.
-        primary: The primary metric of every data set, the only one that is tested; the AUC when
-            None.
+        primary: The primary metric of every data set (None for that of its number of classes),
+            the only one that is tested; the AUC when None.
         family: Number of comparisons that the experiment declares; that of these contrasts when
             None.
 
@@ -154,7 +154,11 @@ def effect_table(
             row = {**place, **names, "view": POOLED, "metric": metric, **found, "note": notes}
             rows.append(row)
             if metric == SHOWN_METRICS[0]:
-                declared = primary[dataset] if primary else PRIMARY_METRIC
+                declared = (
+                    primary_of(primary[dataset], next(iter(cells.values())))
+                    if primary
+                    else PRIMARY_METRIC
+                )
                 verdict = _verdict(declared, contrast, factors, cells, groups[dataset], family)
                 notes = join_notes(verdict.pop("note"), note, absent)
                 judged.append(row | verdict | {"note": notes})

@@ -24,7 +24,7 @@ from blastfold.core.names import (
 )
 from blastfold.core.noted_tables import write_noted
 from blastfold.core.notes import join_notes, make_note
-from blastfold.core.predictions import read_test_predictions
+from blastfold.core.predictions import primary_of, read_test_predictions
 from blastfold.core.seeds import generator
 from blastfold.evaluation.intervals import BY_GROUP, BY_IMAGE, LEVEL, Paths
 from blastfold.evaluation.verdicts import compare_trained, describe_only, repeats_of
@@ -56,7 +56,7 @@ def compare_models(
     names: Sequence[str],
     output: str | os.PathLike,
     *,
-    primary: str = PRIMARY_METRIC,
+    primary: str | None = PRIMARY_METRIC,
     family: int | None = None,
 ) -> None:
     """Write the comparison of every pair of models of one protocol.
@@ -69,7 +69,7 @@ def compare_models(
         seed: The experiment's seed.
         names: Names of the data set and the protocol; they name the random stream.
         output: Table to write, see :func:`comparison_table`.
-        primary: The primary metric.
+        primary: The primary metric; None for that of the number of classes.
         family: See :func:`comparison_table`.
 
     Raises:
@@ -82,6 +82,7 @@ def compare_models(
     def stream(first: str, second: str) -> np.random.Generator:
         return generator(seed, "compare_models", *names, *sorted((first, second)))
 
+    primary = primary_of(primary, next(iter(tested.values())))
     ratio = ratio_of_test_to_train(folds)
     table = comparison_table(tested, read_groups(groups), ratio, stream, primary, family)
     images = pd.concat([part["image_id"] for part in tested.values()])

@@ -40,7 +40,7 @@ def estimate_efficiency(
     intervals: Paths,
     comparisons: Paths,
     runs: Sequence[Mapping],
-    primary: Mapping[str, str],
+    primary: Mapping[str, str | None],
     counts: str | os.PathLike,
     efficiency: str | os.PathLike,
 ) -> None:
@@ -53,7 +53,7 @@ def estimate_efficiency(
         intervals: ``intervals.tsv`` of each run.
         comparisons: ``comparisons.tsv`` of each split of the runs, in their order.
         runs: For each run, in the same order, dataset, protocol, model and random_backbone.
-        primary: The primary metric of every data set.
+        primary: The primary metric of every data set; None for that of the verdicts.
         counts: Table to write, see :func:`count_network`.
         efficiency: Table to write, see :func:`rank_split`.
 
@@ -67,8 +67,13 @@ def estimate_efficiency(
     write_noted(pd.DataFrame(counted), counts)
     costs = {(row["dataset"], row["model"]): row for row in counted}
     splits: dict[tuple[str, str], list[dict]] = {}
+    compared = dict.fromkeys((run["dataset"], run["protocol"]) for run in runs)
+    judged = {
+        split: primary[split[0]] or judged_metric(path)
+        for split, path in zip(compared, comparisons, strict=True)
+    }
     for path, run in zip(intervals, runs, strict=True):
-        metric = primary[run["dataset"]]
+        metric = judged[run["dataset"], run["protocol"]]
         found = read_intervals(path, [metric]).loc[(POOLED, metric)]
         row = {**run, "metric": metric, **found[["value", "lower", "upper", "note"]]}
         cost = costs[run["dataset"], run["model"]]
@@ -103,6 +108,22 @@ def count_network(layers: pd.DataFrame) -> dict:
         "weight_bytes": WEIGHT_BYTES * totals["parameters"],
         "note": join_notes(*notes),
     }
+
+
+def judged_metric(path: str | os.PathLike) -> str:
+    """Return the metric of the verdicts of a split.
+
+    Args:
+        path: ``comparisons.tsv`` of the split.
+
+    Raises:
+        InputError: It has no verdict.
+    """
+    table = read_table(path, ("view", "metric"))
+    metrics = table.loc[table["view"] == PROCEDURE, "metric"]
+    if metrics.empty:
+        raise InputError(f"{path}: has no verdict, expected one for every pair of models")
+    return str(metrics.iloc[0])
 
 
 def read_verdicts(path: str | os.PathLike, primary: str) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from blastfold.core.group_table import note_unknown, read_groups
 from blastfold.core.names import METRICS, POOLED, PRIMARY_METRIC
 from blastfold.core.noted_tables import write_noted
 from blastfold.core.notes import UNDEFINED
-from blastfold.core.predictions import read_test_predictions
+from blastfold.core.predictions import primary_of, read_test_predictions
 from blastfold.evaluation.intervals import BY_GROUP, LEVEL
 from blastfold.evaluation.verdicts import (
     VERDICT_COLUMNS,
@@ -32,7 +32,7 @@ def estimate_leak_contrast(
     predictions: Iterable[str | os.PathLike],
     contrasts: Sequence[Mapping[str, str]],
     groups: str | os.PathLike,
-    primary: str,
+    primary: str | None,
     family: int,
     output: str | os.PathLike,
 ) -> None:
@@ -42,7 +42,7 @@ def estimate_leak_contrast(
         predictions: Test predictions of each contrast, with the leak and then without it.
         contrasts: For each contrast, in the same order, model, contrast and leak.
         groups: ``groups.tsv`` of the data set.
-        primary: The primary metric.
+        primary: The primary metric; None for that of the number of classes.
         family: Number of comparisons that the experiment declares.
         output: Table to write, see :func:`contrast_table`.
 
@@ -51,6 +51,7 @@ def estimate_leak_contrast(
     """
     tables = [read_test_predictions([path]) for path in predictions]
     by_image, found = read_groups(groups), []
+    primary = primary_of(primary, tables[0])
     for place, contrast in enumerate(contrasts):
         names = {key: contrast[key] for key in ("model", "contrast", "leak")}
         arms = tables[2 * place], tables[2 * place + 1]

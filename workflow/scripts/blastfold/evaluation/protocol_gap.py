@@ -20,7 +20,7 @@ from blastfold.core.group_table import note_unknown, read_groups
 from blastfold.core.names import GROUPINGS, METRICS, PRIMARY_METRIC
 from blastfold.core.noted_tables import write_noted
 from blastfold.core.notes import join_notes, make_note, notes_about
-from blastfold.core.predictions import read_test_predictions
+from blastfold.core.predictions import primary_of, read_test_predictions
 from blastfold.evaluation.intervals import BY_GROUP, BY_IMAGE, LEVEL
 from blastfold.evaluation.verdicts import compare_trained, describe_only, repeats_of
 from blastfold.statistics import comparison
@@ -61,7 +61,7 @@ def estimate_protocol_gap(
     groups: str | os.PathLike,
     output: str | os.PathLike,
     *,
-    primary: str = PRIMARY_METRIC,
+    primary: str | None = PRIMARY_METRIC,
     family: int | None = None,
 ) -> None:
     """Write the gap between every pair of protocols, for every model run under both.
@@ -72,7 +72,7 @@ def estimate_protocol_gap(
             keeps together).
         groups: ``groups.tsv`` of the data set.
         output: Table to write, see :func:`gap_table`.
-        primary: The primary metric.
+        primary: The primary metric; None for that of the number of classes.
         family: See :func:`gap_table`.
 
     Raises:
@@ -84,6 +84,7 @@ def estimate_protocol_gap(
         for run, path in zip(runs, predictions, strict=True)
     }
     group_by = {run["protocol"]: run["group_by"] for run in runs}
+    primary = primary_of(primary, next(iter(tested.values())))
     table = gap_table(tested, group_by, read_groups(groups), primary, family)
     images = pd.concat([part["image_id"] for part in tested.values()])
     write_noted(note_unknown(table, [groups], images), output)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from blastfold.core.names import GROUPINGS, MACRO_AUC, METRICS, PRIMARY_METRIC, REDRAW_SEEDS
+from blastfold.core.names import GROUPINGS, LEUKAEMIA_CLASSES, REDRAW_SEEDS, primary_metric
 from blastfold.core.settings import OWN_BACKBONES
 from blastfold.experiment.ablations import (
     ablation_cells,
@@ -287,18 +287,17 @@ class Runs:
             entry = self.config["datasets"][entry["of"]]
         return entry
 
-    def primary_of(self, dataset: str) -> str:
-        """Return the primary metric of a data set: the declared one, or that of its classes.
+    def primary_of(self, dataset: str) -> str | None:
+        """Return the primary metric of a data set, as far as the config decides it.
 
-        Without a declaration it is the AUC of two classes and the macro AUC of more. A metric over
-        all classes has no place where there are two, or where only the import finds how many there
-        are and none is declared: these have the AUC of the positive classes against the rest.
+        See :func:`blastfold.core.names.primary_metric`. Where the import finds the classes it is
+        what the config declares, None for nothing: whatever reads results then applies the same
+        function to the number of classes in them.
         """
-        declared = self.config["primary_metric"]
-        many = len(self.origin_of(dataset).get("classes") or ()) > 2
-        if declared in METRICS or (declared and self.has_many_classes(dataset)):
+        declared, entry = self.config["primary_metric"], self.origin_of(dataset)
+        if entry.get("own_classes"):
             return declared
-        return (declared or MACRO_AUC) if many else PRIMARY_METRIC
+        return primary_metric(declared, len(entry.get("classes") or LEUKAEMIA_CLASSES))
 
     def models_of(self, dataset: str, protocol: str | None = None) -> list[str]:
         """Return the shown models of a data set under one protocol, or under any."""

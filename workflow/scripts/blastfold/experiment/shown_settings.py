@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from blastfold.core.names import BASELINES, GROUPINGS, PRIMARY_METRIC
+from blastfold.core.names import BASELINES, GROUPINGS
 from blastfold.experiment.cost_inputs import has_random_backbone
 from blastfold.experiment.leak_contrasts import ARMS
 from blastfold.experiment.pretraining import source_of
@@ -56,12 +56,12 @@ class ShownSettings:
         """Return the names of the shown models of a split."""
         return self.runs.models_of(wildcards.dataset, wildcards.protocol)
 
-    def primary(self, wildcards) -> str:
-        """Return the primary metric of a data set."""
+    def primary(self, wildcards) -> str | None:
+        """Return the primary metric of a data set, as far as the config decides it."""
         return self.runs.primary_of(wildcards.dataset)
 
-    def primary_metrics(self, wildcards) -> dict[str, str]:
-        """Return the primary metric of every data set with networks."""
+    def primary_metrics(self, wildcards) -> dict[str, str | None]:
+        """Return :meth:`primary` of every data set with networks."""
         return {name: self.runs.primary_of(name) for name in self.runs.datasets}
 
     def ordered(self, wildcards) -> bool:
@@ -252,7 +252,8 @@ class ShownSettings:
         """Return what the results page is about in addition to its files.
 
         Returns:
-            title, metric (the primary one), metrics (the same by data set), positive (names of
+            title, metric (the declared primary one, or None), metrics (by data set, as far as the
+            config decides it), positive (names of
             the positive classes by data set, where the config names them), titles (kind -> name ->
             title), runs (dicts with dataset, protocol, model and group_by), sources (data sets of
             source tasks), generated (data sets of generated images), controls (dicts with dataset,
@@ -264,7 +265,7 @@ class ShownSettings:
         names = ("dataset", "protocol", "model")
         return {
             "title": config["title"],
-            "metric": config["primary_metric"] or PRIMARY_METRIC,
+            "metric": config["primary_metric"],
             "metrics": {name: runs.primary_of(name) for name in runs.described_datasets},
             "titles": runs.titles,
             "positive": self._named_positive(),

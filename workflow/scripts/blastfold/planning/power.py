@@ -19,7 +19,7 @@ import pandas as pd
 from blastfold.core.errors import BlastfoldError, InputError
 from blastfold.core.group_table import read_groups
 from blastfold.core.names import PRIMARY_METRICS
-from blastfold.core.predictions import read_test_predictions
+from blastfold.core.predictions import primary_of, read_test_predictions
 from blastfold.experiment.config import check_config
 from blastfold.experiment.config_file import read_config_file
 from blastfold.experiment.folders import experiment_folders
@@ -181,7 +181,8 @@ def plans(
             tested[model] = read_test_predictions(path)
         groups = read_groups(Path(results) / "datasets" / split.dataset / "groups.tsv")
         title = ", ".join(runs.titles[kind][name] for kind, name in split._asdict().items())
-        used = metric or runs.primary_of(split.dataset)
+        declared = metric or runs.primary_of(split.dataset)
+        used = primary_of(declared, next(iter(tested.values())))
         plan = plan_subjects(tested, groups, used, difference, runs.declared)
         yield f"{title}: {used}", plan
 

@@ -8,7 +8,15 @@ from typing import NamedTuple
 import pandas as pd
 
 from blastfold.core.interval_table import read_intervals
-from blastfold.core.names import GROUPINGS, METRICS, POOLED, TRAIN, VALIDATION
+from blastfold.core.names import (
+    GROUPINGS,
+    LEUKAEMIA_CLASSES,
+    METRICS,
+    POOLED,
+    TRAIN,
+    VALIDATION,
+    primary_metric,
+)
 from blastfold.core.notes import note_codes, parse_notes
 from blastfold.leakage.summaries import crossings_of_split
 from blastfold.reporting.class_tables import read_class_metrics, value_of_all
@@ -68,7 +76,7 @@ class Study:
 
     Attributes:
         sources: Its stored files.
-        about: title, metric (primary), metrics (by data set, where it is another one), positive
+        about: title, metric (the declared primary one, or None), metrics (by data set), positive
             (names of the positive classes by data set, where the config names them), titles
             (kind -> name -> title), runs (dicts with dataset, protocol, model and group_by),
             sources (data sets of source tasks), generated (data sets of generated images), controls
@@ -83,19 +91,14 @@ class Study:
         """Return the title of a data set, protocol or model."""
         return self.about["titles"][kind].get(name, name)
 
-    @property
-    def metric(self) -> str:
-        """The primary metric."""
-        return self.about["metric"]
-
-    @property
-    def metric_title(self) -> str:
-        """The primary metric in text."""
-        return heading_of(self.metric).removesuffix(" (%)")
-
     def metric_of(self, dataset: str) -> str:
-        """Return the primary metric of a data set; of more than two classes it may be another."""
-        return self.about.get("metrics", {}).get(dataset, self.metric)
+        """Return the primary metric of a data set; of more than two classes it may be another.
+
+        Where the config does not decide it, it is that of the number of imported classes.
+        """
+        declared = self.about.get("metrics", {}).get(dataset, self.about["metric"])
+        found = self.sources.json(f"datasets/{dataset}/dataset.json") or {}
+        return primary_metric(declared, len(found.get("classes") or LEUKAEMIA_CLASSES))
 
     def metric_title_of(self, dataset: str) -> str:
         """Return the primary metric of a data set in text."""
