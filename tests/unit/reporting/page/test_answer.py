@@ -50,6 +50,21 @@ def test_the_answer_agrees_with_the_tables(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("detectable", "words"),
+    [
+        ((0.105, 0.3), "(detectable: 10.5 to 30.0 points)"),
+        ((0.105, 1.559), "(detectable: 10.5 points and more; in some pairs none)"),
+        ((1.0, 1.559), "(too few groups to detect any)"),
+        ((float("nan"), 0.3), "(detectable: 30.0 points)"),
+    ],
+)
+def test_no_difference_of_100_points_is_named(tmp_path, detectable, words):
+    write_study(tmp_path)
+    rows = pd.concat([comparison("no_difference", value) for value in detectable])
+    assert f" is detected {words}." in answer_sentences(compare(tmp_path, rows), "cells")[0]
+
+
 def test_images_are_counted_once_however_often_they_are_tested(tmp_path):
     write_study(tmp_path)
     study = read_study(tmp_path, about(repeats={"by_image": 4, "by_subject": 4}))

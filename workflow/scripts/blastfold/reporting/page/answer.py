@@ -199,6 +199,12 @@ def _detectable(rows: Sequence[pd.Series]) -> str:
     known = sorted(value for value in points if value == value)
     if not known:
         return ""
+    # An AUC cannot differ by 100 points and more.
+    possible = [value for value in known if value < 100]
+    if not possible:
+        return " (too few groups to detect any)"
+    if len(possible) < len(known):
+        return f" (detectable: {possible[0]:.1f} points and more; in some pairs none)"
     ends = [f"{value:.1f}" for value in dict.fromkeys((known[0], known[-1]))]
     return f" (detectable: {' to '.join(ends)} points)"
 
