@@ -122,3 +122,105 @@ rule describe_external_test:
         "Describing the external tests"
     script:
         "../workflow/scripts/describe_external_test.py"
+
+
+# All classes at once, where the networks know more than two.
+rule evaluate_external_classes:
+    input:
+        predictions="<results>/external/{dataset}/{protocol}/{model}/{external}/predictions.tsv",
+        networks="<results>/external/{dataset}/{protocol}/{model}/{external}/networks.tsv",
+        groups="<results>/datasets/{external}/groups.tsv",
+    output:
+        class_metrics="<results>/external/{dataset}/{protocol}/{model}/{external}/class_metrics.tsv",
+        class_confusion="<results>/external/{dataset}/{protocol}/{model}/{external}/class_confusion.tsv",
+        class_curves="<results>/external/{dataset}/{protocol}/{model}/{external}/class_curves.tsv",
+        network_class_metrics="<results>/external/{dataset}/{protocol}/{model}/{external}/network_class_metrics.tsv",
+    log:
+        "<logs>/evaluate_external_classes/{dataset}/{protocol}/{model}/{external}.log",
+    conda:
+        "../envs/evaluation.yaml"
+    resources:
+        mem_mb=memory(3000, of_tables=300),
+        runtime=run_time(60, of_tables=5),
+    params:
+        seed=config["seed"],
+        ordered=experiment.shown.ordered,
+        packages=pinned("evaluation", "numpy", "scikit-learn", "scipy", "statsmodels"),
+        code=code_digest("evaluate_external_classes"),
+    message:
+        "Evaluating all classes by {wildcards.model} of {wildcards.dataset} on {wildcards.external}"
+    script:
+        "../workflow/scripts/evaluate_external_classes.py"
+
+
+rule describe_external_classes:
+    input:
+        metrics="<results>/external/{dataset}/{protocol}/{model}/{external}/class_metrics.tsv",
+        confusion="<results>/external/{dataset}/{protocol}/{model}/{external}/class_confusion.tsv",
+        predictions="<results>/external/{dataset}/{protocol}/{model}/{external}/predictions.tsv",
+        record="<results>/external/{dataset}/{protocol}/{model}/{external}/record.json",
+    output:
+        classes=table_files(
+            "{dataset}/{protocol}/{model}/classes_elsewhere/{external}",
+            where="runs of many classes elsewhere",
+            caption="../workflow/report/classes_elsewhere.rst",
+            category="Comparison",
+            subcategory="External test",
+            labels={"show": "Each class on {external}", "model": "{model}"},
+        ),
+        confusion=figure_files(
+            "{dataset}/{protocol}/{model}/confusion_elsewhere/{external}",
+            where="runs of many classes elsewhere",
+            caption="../workflow/report/confusion_elsewhere.rst",
+            category="Comparison",
+            subcategory="External test",
+            labels={"show": "Confusion of classes on {external}", "model": "{model}"},
+        ),
+    log:
+        "<logs>/describe_external_classes/{dataset}/{protocol}/{model}/{external}.log",
+    conda:
+        "../envs/comparison.yaml"
+    resources:
+        mem_mb=memory(2000),
+        runtime=run_time(10),
+    params:
+        title=experiment.shown.external_title,
+        code=code_digest("describe_external_classes"),
+    message:
+        "Describing every class by {wildcards.model} of {wildcards.dataset} on {wildcards.external}"
+    script:
+        "../workflow/scripts/describe_external_classes.py"
+
+
+rule describe_external_class_results:
+    input:
+        internal=experiment.files.filled(
+            "evaluation/{dataset}/{protocol}/{model}/class_metrics.tsv",
+            experiment.runs.external_classed,
+        ),
+        single=experiment.targets.of_external_classes("network_class_metrics.tsv"),
+        external=experiment.targets.of_external_classes("class_metrics.tsv"),
+        records=experiment.targets.of_external_classes("record.json"),
+    output:
+        table_files(
+            "external_classes",
+            where="external tests of many classes",
+            caption="../workflow/report/external_classes.rst",
+            category="Comparison",
+            subcategory="External test",
+            labels={"show": "External test over all classes"},
+        ),
+    log:
+        "<logs>/describe_external_class_results.log",
+    conda:
+        "../envs/comparison.yaml"
+    resources:
+        mem_mb=memory(2000),
+        runtime=run_time(10),
+    params:
+        runs=experiment.runs.external_classed,
+        code=code_digest("describe_external_class_results"),
+    message:
+        "Describing the external tests over all classes"
+    script:
+        "../workflow/scripts/describe_external_class_results.py"

@@ -154,6 +154,23 @@ def test_external_tests_have_the_titles_of_both_data_sets():
     assert (runs.datasets, runs.described_datasets) == (["cells"], ["cells", "other"])
 
 
+def test_external_tests_of_many_classes_have_products_of_all_classes():
+    classes = {f"k{place}": [place] for place in range(3)}
+    entry = {"format": "folder", "classes": classes, "positive": "k1", "title": "Cells"}
+    datasets = {name: entry for name in ("cells", "other")}
+    experiment = make(datasets=datasets, experiments=asked(external_test=["other"]))
+    [place] = experiment.targets.places("runs of many classes elsewhere")
+    assert place == {"dataset": "cells", "protocol": "holdout", "model": "cnn", "external": "other"}
+    assert experiment.targets.places("external tests of many classes") == [{}]
+    assert experiment.targets.of_external_classes("record.json") == [
+        "<results>/external/cells/holdout/cnn/other/record.json"
+    ]
+    two = {name: {"format": "folder"} for name in datasets}
+    experiment = make(datasets=two, experiments=asked(external_test=["other"]))
+    assert experiment.runs.external
+    assert experiment.targets.places("external tests of many classes") == []
+
+
 def test_attributions_are_of_a_split_and_of_every_data_set_that_it_is_tested_on():
     datasets = {name: {"format": "folder"} for name in ("cells", "other")}
     entries = [

@@ -24,6 +24,7 @@ NOTES: dict[str, tuple[str, ...]] = {
     "no_positive_image_and_none_predicted": (),
     "one_class_predicted": (),
     "classes_without_images": ("absent", "classes"),
+    "classes_with_images": ("present", "classes"),
     # Detected cells.
     "no_known_leukocyte": (),
     "no_detected_leukocyte": (),

@@ -40,6 +40,7 @@ from blastfold.evaluation.metrics import (
 )
 from blastfold.statistics.calibration import number_of_bins
 from blastfold.statistics.class_calibration import classwise_error_interval, classwise_errors
+from blastfold.statistics.class_formulas import EVERY_CLASS
 from blastfold.statistics.class_grouped import GroupedClasses, checked_classes, group_classes
 from blastfold.statistics.grouped import GroupedPredictions
 from blastfold.statistics.intervals import confidence_limits
@@ -50,6 +51,9 @@ logger = logging.getLogger(__name__)
 
 CLASS_METRICS, CLASS_CONFUSION, CLASS_CURVES = "class_metrics", "class_confusion", "class_curves"
 """The tables of :func:`evaluate_all_classes`."""
+
+NETWORK_CLASS_METRICS = "network_class_metrics"
+"""The further table of :func:`evaluate_elsewhere`."""
 
 ALL = ""
 """The class of a metric over all classes."""
@@ -76,6 +80,7 @@ def evaluate_all_classes(
     outputs: Mapping[str, str | os.PathLike],
     *,
     ordered: bool = False,
+    present_only: bool = False,
 ) -> None:
     """Write the metrics of all classes and of each, the confusion matrix and the curves.
 
@@ -87,6 +92,7 @@ def evaluate_all_classes(
         outputs: Paths by name: class_metrics (:func:`class_metrics_table`), class_confusion
             (:func:`class_confusion_table`) and class_curves (:func:`class_curves_table`).
         ordered: Whether the classes are grades, so that the quadratic kappa is defined.
+        present_only: See :func:`class_metrics_table`.
 
     Raises:
         InputError: A table is not as expected, or an image has no group.
@@ -94,7 +100,8 @@ def evaluate_all_classes(
     tested = read_test_predictions(predictions)
     member = pair_groups(tested, read_groups(groups))
     random_generator = generator(seed, "classwise_error", *run)
-    table = class_metrics_table(tested, member, random_generator, ordered=ordered)
+    options = {"ordered": ordered, "present_only": present_only}
+    table = class_metrics_table(tested, member, random_generator, **options)
     write_noted(note_unknown(table, [groups], tested["image_id"]), outputs[CLASS_METRICS])
     write_table(class_confusion_table(tested), outputs[CLASS_CONFUSION])
     write_table(class_curves_table(tested), outputs[CLASS_CURVES])
@@ -104,6 +111,43 @@ def evaluate_all_classes(
         "accuracy %.4f, macro AUC %.4f over %d classes (pooled)",
         *(value["accuracy"], value[MACRO_AUC], len(predicted_classes(tested))),
     )
+
+
+def evaluate_elsewhere(
+    predictions: str | os.PathLike,
+    networks: str | os.PathLike,
+    groups: str | os.PathLike,
+    seed: int,
+    run: Sequence[str],
+    outputs: Mapping[str, str | os.PathLike],
+    *,
+    ordered: bool = False,
+) -> None:
+    """Write what :func:`evaluate_all_classes` does for networks that were tested on other data.
+
+    That data set may lack classes that the networks know: means over classes are then taken over
+    those that have images, with a note.
+
+    Args:
+        predictions: Mean of the networks, one row per image.
+        networks: The networks one by one, which are comparable with those of a cross-validation.
+        groups: Leakage groups of the tested data set.
+        seed: The experiment's seed.
+        run: Names of data set, protocol, model and tested data set, for the random draws.
+        outputs: As there, and network_class_metrics: the metrics of single networks.
+        ordered: As there.
+
+    Raises:
+        InputError: As there.
+    """
+    options = {"ordered": ordered, "present_only": True}
+    evaluate_all_classes(predictions, groups, seed, run, outputs, **options)
+    tested = read_test_predictions(networks)
+    member = pair_groups(tested, read_groups(groups))
+    random_generator = generator(seed, "classwise_error", "networks", *run)
+    table = class_metrics_table(tested, member, random_generator, **options)
+    table = note_unknown(table, [groups], tested["image_id"])
+    write_noted(table, outputs[NETWORK_CLASS_METRICS])
 
 
 def metrics_over_classes(classes: int, *, ordered: bool) -> list[str]:
@@ -119,6 +163,7 @@ def class_metrics_table(
     random_generator: np.random.Generator,
     *,
     ordered: bool = False,
+    present_only: bool = False,
 ) -> pd.DataFrame:
     """Measure all classes together and each class against the rest.
 
@@ -128,6 +173,8 @@ def class_metrics_table(
         groups: The group of every row.
         random_generator: For the interval of the calibration error.
         ordered: Whether the classes are grades.
+        present_only: Whether means over classes are taken over the classes that have images, if
+            there are at least two, in place of being undefined without images of every class.
 
     Returns:
         Columns :data:`METRIC_COLUMNS`: every fold, their mean and sd, repeats and pooled; class is
@@ -136,16 +183,18 @@ def class_metrics_table(
         independent.
     """
     values, sizes = [], {}
+    present = _present(tested) if present_only else None
     member = pd.Series(np.asarray(groups), index=tested.index)
     for scope, images in [*scopes(tested), *scopes_of_repeats(tested)]:
         sizes[scope] = images["image_id"].nunique(), member[images.index].nunique()
-        values += [{"scope": scope, **row} for row in _values(images, ordered=ordered)]
+        measured = _values(images, present, ordered=ordered)
+        values += [{"scope": scope, **row} for row in measured]
     table = pd.DataFrame(values)
     folds = table[table["scope"].isin(fold_scopes(table["scope"]))]
     repeats = table[table["scope"].isin(repeat_scopes(table["scope"]))]
     summary = pd.DataFrame(_summaries(folds)).sort_values("scope", kind="stable")
     pooled = table[table["scope"] == POOLED]
-    pooled = pd.DataFrame(_with_limits(pooled, tested, groups, random_generator))
+    pooled = pd.DataFrame(_with_limits(pooled, tested, groups, random_generator, present))
     parts = [folds, summary, repeats, pooled]
     whole = pd.concat(parts, ignore_index=True).reindex(columns=list(METRIC_COLUMNS))
     pooled_only = make_note("limits_of_pooled_images_only")
@@ -205,7 +254,28 @@ def class_curves_table(tested: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(tables if len(tables) == 1 else tables[1:], ignore_index=True)
 
 
-def _values(images: pd.DataFrame, *, ordered: bool) -> Iterator[dict]:
+def _present(tested: pd.DataFrame) -> list[int] | None:
+    """Return the indices of the classes that have images, None where these are all or only one."""
+    found = sorted(set(tested["class_label"]))
+    return found if 1 < len(found) < len(predicted_classes(tested)) else None
+
+
+def _condensed(
+    metric: str, grouped: GroupedClasses, present: Sequence[int] | None
+) -> GroupedClasses:
+    """Return the classes that a metric is about: those with images where it is their mean."""
+    return grouped.only(present) if present and metric in EVERY_CLASS else grouped
+
+
+def _note_of_present(metric: str, classes: int, present: Sequence[int] | None) -> str:
+    if not present or metric not in EVERY_CLASS:
+        return ""
+    return make_note("classes_with_images", len(present), classes)
+
+
+def _values(
+    images: pd.DataFrame, present: Sequence[int] | None, *, ordered: bool
+) -> Iterator[dict]:
     """Yield metric, class, value and note of one scope."""
     classes = predicted_classes(images)
     label, probability = checked_classes(images)
@@ -215,8 +285,9 @@ def _values(images: pd.DataFrame, *, ordered: bool) -> Iterator[dict]:
         if metric == CLASSWISE_ECE:
             yield {"metric": metric, "class": ALL, "value": float(errors.mean()), "note": ""}
             continue
-        totals = whole.totals()
+        totals = _condensed(metric, whole, present).totals()
         value, note = float(metric_values(metric, totals)), undefined_reason(metric, totals)
+        note = join_notes(_note_of_present(metric, len(classes), present), note)
         yield {"metric": metric, "class": ALL, "value": value, "note": note}
     for name, one in zip(classes, whole.of_class, strict=True):
         for metric in OF_EACH_CLASS:
@@ -237,6 +308,7 @@ def _with_limits(
     tested: pd.DataFrame,
     groups: Sequence,
     random_generator: np.random.Generator,
+    present: Sequence[int] | None,
 ) -> Iterator[dict]:
     """Yield the rows of pooled images with their limits."""
     classes = predicted_classes(tested)
@@ -247,7 +319,10 @@ def _with_limits(
             found = classwise_error_interval(tested, groups, random_generator)
             limits = found.lower, found.upper, BY_DRAWS, found.note
         elif row["class"] == ALL:
-            limits = _limits(row["metric"], grouped, alone, crossed=crossed)
+            sides = (_condensed(row["metric"], side, present) for side in (grouped, alone))
+            *ends, method, note = _limits(row["metric"], *sides, crossed=crossed)
+            about = _note_of_present(row["metric"], len(classes), present)
+            limits = *ends, method, join_notes(about, note)
         else:
             place = classes.index(row["class"])
             sides = grouped.of_class[place], alone.of_class[place]

@@ -271,6 +271,11 @@ class Runs:
         """The shown runs whose results are also shown by class."""
         return [run for run in self.shown if self.has_many_classes(run.dataset)]
 
+    @cached_property
+    def external_classed(self) -> list[dict]:
+        """The tests on another data set whose results are also shown by class; see `external`."""
+        return [run for run in self.external if self.has_many_classes(run["dataset"])]
+
     def has_many_classes(self, dataset: str) -> bool:
         """Return whether the results of a data set are also shown by class.
 

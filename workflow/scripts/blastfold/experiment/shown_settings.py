@@ -35,6 +35,13 @@ class ShownSettings:
         """Return the titles of a data set, protocol and model, as far as they are wildcards."""
         return ", ".join(self.runs.titles[kind][name] for kind, name in wildcards.items())
 
+    def external_title(self, wildcards) -> str:
+        """Return the titles of a data set, protocol and model, and of what they are tested on."""
+        names = dict(wildcards.items())
+        tested = self.runs.titles["dataset"][names.pop("external")]
+        titles = (self.runs.titles[kind][name] for kind, name in names.items())
+        return f"{', '.join(titles)}, tested on {tested}"
+
     def model_title(self, wildcards) -> str:
         """Return the title of a model."""
         return self.runs.titles["model"][wildcards.model]

@@ -36,6 +36,7 @@ WILDCARDS = {
     "permutations": (),
     "tuned models": (),
     "external tests": (),
+    "external tests of many classes": (),
     "identity audits": (),
     "attributions": ("dataset", "protocol", "external"),
     "slides": ("slide",),
@@ -55,6 +56,7 @@ WILDCARDS = {
     "stains": ("dataset", "protocol", "stain"),
     "runs": ("dataset", "protocol", "model"),
     "runs of many classes": ("dataset", "protocol", "model"),
+    "runs of many classes elsewhere": ("dataset", "protocol", "model", "external"),
     "ablations": ("ablation",),
     "learning curves": ("ablation",),
 }
@@ -141,6 +143,10 @@ class Targets:
         """Return one file of every test on another data set."""
         return self.files.filled(f"{EXTERNAL}/{name}", self.runs.external)
 
+    def of_external_classes(self, name: str) -> list[str]:
+        """Return one file of every test on another data set with more than two classes."""
+        return self.files.filled(f"{EXTERNAL}/{name}", self.runs.external_classed)
+
     def attributions(self, name: str) -> list[str]:
         """Return one file of the attributions of every place."""
         return self.files.filled(f"{ATTRIBUTION}/{name}", self.runs.attributions)
@@ -182,6 +188,7 @@ class Targets:
             "permutations": [()] if runs.permuted else [],
             "tuned models": [()] if runs.tuned else [],
             "external tests": [()] if runs.external else [],
+            "external tests of many classes": [()] if runs.external_classed else [],
             "identity audits": [()] if self.identity.splits else [],
             "attributions": [
                 (entry["dataset"], entry["protocol"], entry["external"])
@@ -219,6 +226,10 @@ class Targets:
             "stains": [(*split, stain) for split in splits for stain in runs.stains_of(*split)],
             "runs": runs.shown,
             "runs of many classes": runs.classed,
+            "runs of many classes elsewhere": [
+                tuple(run[name] for name in WILDCARDS["runs of many classes elsewhere"])
+                for run in runs.external_classed
+            ],
             "ablations": [(name,) for name in config["ablations"] if runs.cells_of(name)],
             "learning curves": [(name,) for name in config["ablations"] if runs.curve_of(name)],
         }

@@ -29,6 +29,9 @@ SENTENCES = {
     "classes_without_images": (
         "undefined: {absent:.0f} of the {classes:.0f} classes have no test image"
     ),
+    "classes_with_images": (
+        "mean over the {present:.0f} of the {classes:.0f} classes that have images here"
+    ),
     "no_known_leukocyte": "undefined: no photograph is known to have a leukocyte",
     "no_detected_leukocyte": "undefined: no leukocyte was detected",
     "research_software_not_a_diagnosis": "Research software, not a diagnosis",

@@ -6,7 +6,7 @@ the same totals.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -56,6 +56,15 @@ class GroupedClasses:
     def counts(self) -> np.ndarray:
         """Confusion cells of every group and class, float64 (groups, n, 4)."""
         return np.stack([one.counts for one in self.of_class], axis=1)
+
+    def only(self, places: Sequence[int]) -> "GroupedClasses":
+        """Return the totals of some classes alone, over which means of classes are then taken.
+
+        Args:
+            places: Indices of the classes.
+        """
+        chosen = tuple(self.of_class[place] for place in places)
+        return replace(self, of_class=chosen, sums=self.sums[:, list(places)], _resampled=[])
 
     def totals(self, weights: np.ndarray | None = None) -> np.ndarray:
         """Sum the totals of all images, each group counted by its weight.

@@ -275,7 +275,8 @@ def external_section(study: Study) -> dict:
                 group=f"{group}, {row['protocol_title']}",
             )
         )
-    return {"forest": forest_plot(rows), "tables": printed_tables(study, "external_test")}
+    tables = printed_tables(study, "external_test", "external_classes")
+    return {"forest": forest_plot(rows), "tables": tables}
 
 
 def clinical_section(study: Study, dataset: str) -> dict:

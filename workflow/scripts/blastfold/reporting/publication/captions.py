@@ -16,6 +16,7 @@ CAPTIONS = {
     "class_distribution": "Images of each class",
     "class_subjects": "True and predicted classes of the cells of every subject",
     "confused_cells": "Cells of the classes that are confused the most",
+    "confusion_elsewhere": "Confusion matrix of all classes on another data set",
     "confusion_matrix": "Confusion matrix of the test images",
     "decision_curve": "Net benefit of all models by threshold",
     "detection": "Leukocytes that the detector missed, and false detections",

@@ -44,7 +44,7 @@ def tabulate_external_test(
     The records of the tests say which classes are missing on either side.
     """
     table = external_rows(internal, single, external, runs)
-    if missing := [_missing_classes(path) for path in records]:
+    if missing := [missing_classes(path) for path in records]:
         tested = table["tested"] == TESTED["external"]
         number = (table["tested"] == TESTED["internal"]).cumsum() - 1
         said = np.where(tested, number.map(dict(enumerate(missing))), "")
@@ -53,7 +53,7 @@ def tabulate_external_test(
     write_table(table, paths, CAPTION, "tab:external-test")
 
 
-def _missing_classes(record: str | os.PathLike) -> str:
+def missing_classes(record: str | os.PathLike) -> str:
     """Return which classes of an external test the other side does not have; empty for none."""
     matched = json.loads(Path(record).read_text("utf-8")).get("classes", {})
     left_out, absent = matched.get("left_out", {}), matched.get("absent", [])
