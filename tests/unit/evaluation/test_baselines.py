@@ -5,12 +5,13 @@ import pandas as pd
 import pytest
 from scipy.optimize import minimize
 from sklearn.metrics import roc_auc_score
+from support.class_predictions import class_table
 
 from blastfold.core.image_measures import MEASURES
 from blastfold.core.names import BASELINES
-from blastfold.core.noted_tables import require_notes
+from blastfold.core.noted_tables import require_notes, write_noted
 from blastfold.evaluation import baselines
-from blastfold.reporting.tables.baselines import baseline_rows
+from blastfold.reporting.tables.baselines import baseline_rows, tabulate_baselines
 
 
 def made(subjects=12, each=5, seed=0, shift=1.5):
@@ -217,3 +218,33 @@ def test_one_subject_of_a_class_gives_values_with_their_notes(tmp_path):
     require_notes(tables["differences"])
     rows = tables["differences"].query("metric == 'auc'")
     assert rows["note"].str.contains("images_instead_of_groups|few_groups").all()
+
+
+def test_more_than_two_classes_are_compared_over_all_of_them(tmp_path):
+    network = class_table(4, groups=24, images=3, names=["a", "b", "c", "d"])
+    groups = network.drop_duplicates("image_id").set_index("image_id")["group"]
+    constant = network.copy()
+    columns = [f"probability_{name}" for name in "abcd"]
+    constant[columns] = [1.0, 0, 0, 0]
+    constant["probability"] = 0.0
+    tested = {"mean_colour": network.copy(), "majority_class": constant}
+    table = baselines.difference_table({"cnn": network}, tested, groups)
+    rows = table.set_index(["baseline", "metric"])
+    label, probability = network["class_label"], network[columns].to_numpy()
+    found = rows.loc["majority_class", "macro_auc"]
+    area = roc_auc_score(label, probability, multi_class="ovr")
+    assert (found["network_value"], found["baseline_value"]) == pytest.approx((area, 0.5))
+    assert 0 < found["lower"] < area - 0.5 < found["upper"]
+    # Chance-corrected agreement of one answer for all images.
+    assert rows.loc["majority_class", "kappa"]["baseline_value"] == 0
+    assert "not_above_baseline" in rows.loc["mean_colour", "macro_auc"]["note"]
+    limits = baselines.baseline_intervals(constant, groups, 0.5).set_index(["view", "metric"])
+    assert limits.loc["pooled", "macro_auc"]["value"] == 0.5
+    assert "constant_in_each_fold" in limits.loc["pooled", "macro_auc"]["note"]
+    path = tmp_path / "differences.tsv"
+    write_noted(table, path)
+    paths = [tmp_path / "table.tsv", tmp_path / "table.md"]
+    tabulate_baselines([path], {"folds": "Folds"}, {"cnn": "CNN"}, "Cells", "tab:b", paths)
+    assert "macro AUC of all classes" in paths[1].read_text()
+    assert f"{100 * area:.2f}" in paths[1].read_text()
+    assert {"auc", "accuracy", "macro_auc"} < set(pd.read_csv(paths[0], sep="\t")["metric"])

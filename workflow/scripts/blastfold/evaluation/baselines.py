@@ -19,18 +19,31 @@ from blastfold.core.fold_table import ratio_of_test_to_train, read_folds, select
 from blastfold.core.group_table import note_unknown, read_groups
 from blastfold.core.image_measures import BY_GROUND, MEASURES_OF, NOT_FOUND, read_measures
 from blastfold.core.manifest import class_names, read_manifest
-from blastfold.core.names import BASELINES, FOLDS, METRICS, POOLED, TEST, TRAIN
+from blastfold.core.names import (
+    BASELINES,
+    FOLDS,
+    MACRO_AUC,
+    METRICS,
+    OVER_CLASSES,
+    POOLED,
+    TEST,
+    TRAIN,
+)
 from blastfold.core.noted_tables import write_noted
 from blastfold.core.notes import join_notes, make_note
 from blastfold.core.predictions import (
+    PREFIX,
     mark_positive,
+    predicted_classes,
     prediction_table,
     read_test_predictions,
     write_predictions,
 )
 from blastfold.core.tables import write_table
+from blastfold.evaluation.class_comparisons import class_difference, paired_rows
 from blastfold.evaluation.intervals import INTERVAL_COLUMNS, LEVEL
-from blastfold.evaluation.metrics import metrics_table
+from blastfold.evaluation.metrics import measured_metrics, metrics_table
+from blastfold.statistics.class_grouped import group_classes
 from blastfold.statistics.comparison import compare, model_pair
 from blastfold.statistics.intervals import Interval, interval
 from blastfold.statistics.pairing import pair_groups, pair_predictions
@@ -39,7 +52,8 @@ PER_BASELINE = ("predictions", "metrics", "intervals")
 """The tables of each baseline."""
 
 COMPARED = ("auc", "accuracy")
-"""The metrics in which networks are compared with baselines."""
+"""The metrics in which networks are compared with baselines; of more than two classes also those of
+:data:`blastfold.core.names.OVER_CLASSES`."""
 
 DIFFERENCE_COLUMNS = (
     *("model", "baseline", "metric", "network_value", "baseline_value"),
@@ -191,12 +205,18 @@ def baseline_intervals(tested: pd.DataFrame, groups: pd.Series, ratio: float) ->
         AUC has no interval where all images of a fold have one prediction.
     """
     members = pair_groups(tested, groups)
-    constant = (tested.groupby("fold")["probability"].nunique() == 1).all()
+    by_fold = tested.groupby("fold")
+    ranked = {"auc": ["probability"]}
+    ranked[MACRO_AUC] = [PREFIX + name for name in predicted_classes(tested)]
+    constant = {
+        metric: (by_fold[columns].nunique() == 1).all(axis=None)
+        for metric, columns in ranked.items()
+    }
     rows = []
-    for metric in METRICS:
+    for metric in measured_metrics(tested):
         for found in _intervals_of(metric, tested, members, ratio):
             row = {"view": FOLDS if found.method == "corrected-t" else POOLED, **vars(found)}
-            if constant and metric == "auc":
+            if constant.get(metric):
                 note = join_notes(make_note("constant_in_each_fold"), found.note)
                 row |= {"lower": np.nan, "upper": np.nan, "note": note}
             rows.append(row | {"recommended": True})
@@ -249,6 +269,30 @@ def _differences(
             **{name: getattr(found, name) for name in ("difference", "lower", "upper")},
             **{name: getattr(found, name) for name in ("images", "groups")},
             "note": join_notes(note, found.note),
+        }
+    if measured_metrics(network) != METRICS:
+        yield from _class_differences(network, plain, names, groups)
+
+
+def _class_differences(
+    network: pd.DataFrame, plain: pd.DataFrame, names: tuple[str, str], groups: pd.Series
+) -> Iterator[dict]:
+    """Yield the differences over all classes of more than two."""
+    pair = paired_rows(network, plain, names)
+    member = pair_groups(pair[0], groups)
+    grouped, alone = (
+        [group_classes(side, by) for side in pair] for by in (member, pair[0]["image_id"])
+    )
+    for metric in OVER_CLASSES:
+        row = dict.fromkeys(("lower", "upper"), np.nan) | class_difference(metric, grouped, alone)
+        below = make_note("not_above_baseline") if row["lower"] <= 0 else ""
+        yield {
+            "metric": metric,
+            "network_value": row["first"],
+            "baseline_value": row["second"],
+            **{name: row[name] for name in ("difference", "lower", "upper")},
+            **{"images": alone[0].groups, "groups": grouped[0].groups},
+            "note": join_notes(below, row["note"]),
         }
 
 

@@ -85,7 +85,7 @@ def class_comparison_table(
     """
     rows = []
     for names in itertools.combinations(tested, 2):
-        pair = _paired(tested[names[0]], tested[names[1]], names)
+        pair = paired_rows(tested[names[0]], tested[names[1]], names)
         named = dict(zip(("first_model", "second_model"), names, strict=True))
         rows += [named | row for row in _compared(pair, groups, ordered=ordered)]
     table = pd.DataFrame(rows, columns=list(CLASS_COMPARISON_COLUMNS))
@@ -93,7 +93,7 @@ def class_comparison_table(
     return table.assign(note=[join_notes(note, descriptive) for note in table["note"]])
 
 
-def _paired(
+def paired_rows(
     first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return both tables with the same images in the same rows."""
@@ -118,7 +118,7 @@ def _compared(
     missing = dict.fromkeys(CLASS_COMPARISON_COLUMNS[4:12], np.nan)
     for metric in COMPARED:
         if metric != QUADRATIC_KAPPA or ordered:
-            found = _difference(metric, grouped, alone)
+            found = class_difference(metric, grouped, alone)
             yield missing | {"metric": metric} | found | sizes
     right = [side.predicted == side.label for side in grouped]
     statistic, p_value = clustered_mcnemar(*right, member)
@@ -142,10 +142,20 @@ def _tested(test: MarginalTest) -> dict:
     return row | {"p_value": test.p_value, "note": note}
 
 
-def _difference(
+def class_difference(
     metric: str, grouped: Sequence[GroupedClasses], alone: Sequence[GroupedClasses]
 ) -> dict:
-    """Return the difference of a metric with its jackknife over groups, else over images."""
+    """Return the difference of a metric with its jackknife over groups, else over images.
+
+    Args:
+        metric: One of :data:`COMPARED`.
+        grouped: The two models with the groups of the images, see :func:`paired_rows`.
+        alone: The same with every image as a group.
+
+    Returns:
+        method, first, second and difference; lower, upper and p_value where the metric is defined;
+        and note.
+    """
     values = [float(metric_values(metric, side.totals())) for side in grouped]
     row = {"method": BY_GROUP, "first": values[0], "second": values[1]}
     row["difference"] = values[0] - values[1]

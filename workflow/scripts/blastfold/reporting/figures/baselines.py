@@ -11,7 +11,8 @@ from blastfold.core.interval_table import read_intervals
 from blastfold.core.names import BASELINES, FIRST_BASELINE, POOLED
 from blastfold.core.notes import note_codes
 from blastfold.reporting.figures import style
-from blastfold.reporting.tables.baselines import NOT_ABOVE, read_differences
+from blastfold.reporting.tables.baselines import NOT_ABOVE, read_differences, shown_metric
+from blastfold.reporting.tables.writing import heading_of
 
 Paths = Iterable[str | os.PathLike]
 
@@ -42,6 +43,8 @@ def plot_baselines(
 ) -> None:
     """Draw the AUC of every network and of every trivial baseline, one panel per protocol.
 
+    Of more than two classes it is the macro AUC.
+
     Args:
         intervals: ``intervals.tsv`` of each run.
         runs: For each run, in the same order, a dict with protocol, model and model_title; the
@@ -51,24 +54,28 @@ def plot_baselines(
         title: Title of the data set.
         paths: Figures to write.
     """
-    doubtful = set()
-    for path, protocol in zip(differences, protocols, strict=True):
-        table = read_differences(path).query("baseline == @FIRST_BASELINE and metric == 'auc'")
+    doubtful, tables = set(), [read_differences(path) for path in differences]
+    metric = shown_metric(pd.concat(tables))
+    for table, protocol in zip(tables, protocols, strict=True):
+        table = table.query("baseline == @FIRST_BASELINE and metric == @metric")
         marked = table["note"].map(note_codes).map(lambda codes: NOT_ABOVE in codes)
         doubtful |= {(protocol, model) for model in table.loc[marked, "model"]}
     rows = []
     for path, run in zip(intervals, runs, strict=True):
-        limits = read_intervals(path, ("auc",)).loc[POOLED].loc["auc"]
+        limits = read_intervals(path, (metric,)).loc[POOLED].loc[metric]
         look = TRIVIAL
         if run["model"] not in BASELINES:
             look = NOT_SHOWN if (run["protocol"], run["model"]) in doubtful else ABOVE
         numbers = {name: float(limits[name]) for name in ("value", "lower", "upper")}
         rows.append(run | numbers | {"look": look})
-    style.save_figure(baselines(pd.DataFrame(rows), protocols, title), paths)
+    figure = baselines(pd.DataFrame(rows), protocols, title, heading_of(metric))
+    style.save_figure(figure, paths)
 
 
 @style.styled
-def baselines(rows: pd.DataFrame, protocols: Mapping[str, str], title: str) -> Figure:
+def baselines(
+    rows: pd.DataFrame, protocols: Mapping[str, str], title: str, axis: str = "AUC (%)"
+) -> Figure:
     """Draw a dot with its interval for each network and baseline.
 
     Args:
@@ -76,6 +83,7 @@ def baselines(rows: pd.DataFrame, protocols: Mapping[str, str], title: str) -> F
             look, a key of :data:`LOOKS`.
         protocols: Titles of the protocols by name.
         title: Title of the figure.
+        axis: The metric.
     """
     models = rows.drop_duplicates("model").set_index("model")["model_title"]
     models = models[[*models.index.drop(list(BASELINES), errors="ignore"), *BASELINES]]
@@ -89,7 +97,7 @@ def baselines(rows: pd.DataFrame, protocols: Mapping[str, str], title: str) -> F
     for axes, (protocol, name) in zip(grid.flat, protocols.items(), strict=False):
         _draw_protocol(axes, rows[rows["protocol"] == protocol], models)
         axes.set_title(style.wrap(name, 120 // columns))
-        axes.set_xlabel("AUC (%)")
+        axes.set_xlabel(axis)
     grid[0, 0].set_yticks(range(len(models)), [style.wrap(text, 34, 1) for text in models])
     grid[0, 0].set_ylim(len(models) - 0.5, -0.5)
     figure.suptitle(style.wrap(title, 100), fontsize=8)

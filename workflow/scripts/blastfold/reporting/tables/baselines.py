@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from blastfold.core.names import BASELINES
+from blastfold.core.names import BASELINES, MACRO_AUC, PRIMARY_METRIC
 from blastfold.core.notes import note_codes, without_notes
 from blastfold.core.tables import read_table
 from blastfold.reporting.notes import sentences
@@ -33,7 +33,7 @@ def tabulate_baselines(
         titles: Titles of the models by name.
         title: Title of the data set.
         label: LaTeX label.
-        paths: Tables to write; for readers the rows of the AUC, as TSV those of the accuracy too.
+        paths: Tables to write; for readers the rows of :func:`shown_metric`, as TSV all.
     """
     tables = [
         baseline_rows(read_differences(path), titles).assign(protocol=name, protocol_title=shown)
@@ -42,17 +42,28 @@ def tabulate_baselines(
     table = pd.concat(tables, ignore_index=True)
     first = ["protocol", "protocol_title"]
     table = table[[*first, *table.columns.drop(first)]]
+    metric = shown_metric(table)
+    name = "AUC" if metric == PRIMARY_METRIC else "macro AUC of all classes"
     caption = (
-        f"Networks and trivial baselines on {title}, AUC on the same test images. The baselines "
+        f"Networks and trivial baselines on {title}, {name} on the same test images. The baselines "
         "are logistic regressions on the mean colour of the whole image, on the area of the cell "
         "or on mean and standard deviation of the colours around it, fitted on the training images "
         "of each fold, and the majority class. Difference: network minus baseline with its 95 % "
         "interval over leakage groups, for these trained networks; no test and no verdict on the "
         "procedure."
     )
-    readers = table[table["metric"] == "auc"].reset_index(drop=True)
+    readers = table[table["metric"] == metric].reset_index(drop=True)
     readers = readers.drop(columns=["metric", "metric_title"])
     write_both(table, readers, paths, caption, label)
+
+
+def shown_metric(differences: pd.DataFrame) -> str:
+    """Return the metric that readers see: the AUC, of more than two classes their macro AUC.
+
+    Args:
+        differences: Column metric.
+    """
+    return MACRO_AUC if (differences["metric"] == MACRO_AUC).any() else PRIMARY_METRIC
 
 
 def read_differences(path: str | os.PathLike) -> pd.DataFrame:
