@@ -54,7 +54,7 @@ def stored_metrics(folder, name="class_metrics"):
     return table[table["scope"] == POOLED].set_index(["metric", "class"])
 
 
-def test_means_are_over_the_classes_with_images_and_say_so(tested):
+def test_means_are_over_the_classes_with_images_and_note_it(tested):
     folder, mean = tested
     found = stored_metrics(folder)
     label = mean["class_label"].to_numpy()
