@@ -1,13 +1,14 @@
 """Tables and figure of what networks cost: numbers by hand, and what is not measured."""
 
 import json
+from itertools import pairwise
 
 import pandas as pd
 import pytest
 
 from blastfold.core.tables import read_table
-from blastfold.reporting.figures.efficiency import plot_efficiency
-from blastfold.reporting.tables.efficiency import tabulate_efficiency
+from blastfold.reporting.figures.efficiency import accuracy_and_cost, plot_efficiency
+from blastfold.reporting.tables.efficiency import read_ranked, tabulate_efficiency
 from blastfold.reporting.tables.network_cost import hours_of, tabulate_network_costs
 
 MODELS = {"small": "Small {1}", "large": "Large", "random": "Random"}
@@ -102,6 +103,23 @@ def test_figure_names_every_model_and_marks_random_backbones(stored, tmp_path):
     for words in ("Small {1}", "Random (random, frozen)", "Pareto front", "AUC (%)"):
         assert words in text
     assert "not measured" not in text
+
+
+@pytest.mark.parametrize("factor", [1, 10, 41, 1e5])
+def test_every_cost_has_labels_that_do_not_touch(stored, factor):
+    """The drawn boxes of the labels are asked, for costs that are equal and far apart."""
+    table = read_ranked(stored["efficiency"], stored["measured"], "cells")
+    table[["multiply_adds", "parameters", "latency_ms"]] = 6290.0
+    table.loc[1, ["multiply_adds", "parameters", "latency_ms"]] *= factor
+    figure = accuracy_and_cost(table, MODELS, "Cells, folds")
+    figure.canvas.draw()
+    for axes in figure.axes:
+        places = axes.get_xticks()
+        labels = zip(axes.get_xticklabels(), places, strict=True)
+        low, high = axes.get_xlim()
+        boxes = [label.get_window_extent() for label, place in labels if low <= place <= high]
+        assert len(boxes) >= 2
+        assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
 
 
 def record(seconds, features=None):

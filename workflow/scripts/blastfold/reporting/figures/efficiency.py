@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from blastfold.reporting.figures import style
 from blastfold.reporting.tables.efficiency import metric_title, read_ranked
@@ -21,8 +21,14 @@ PANELS = {
 }
 """Costs with the labels and the units of their axes."""
 
+FRONT = "Pareto front"
+
 ASIDE = 1.06
 """Factor between the places of models of equal cost, which would cover one another."""
+
+NARROWEST, FEW_DECADES, MOST_DECADES = 0.8, 1.6, 4
+"""Decades of a cost axis: the least, which has two labels of 1, 2, 5 and 10; the most with these
+labels, above which only powers of ten have one; and the most that have one each."""
 
 
 def plot_efficiency(
@@ -69,12 +75,15 @@ def accuracy_and_cost(table: pd.DataFrame, titles: Mapping[str, str], title: str
         style.set_percent_axis(panels[0])
     figure.suptitle(style.wrap(title, 100), fontsize=8)
     handles, labels = panels[0].get_legend_handles_labels()
+    joined = any((table[f"front_{cost}"] == 1).sum() > 1 for cost in PANELS)
+    shown = [number for number, label in enumerate(labels) if joined or label != FRONT]
+    handles, labels = ([kind[number] for number in shown] for kind in (handles, labels))
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure
 
 
 def _draw_panel(axes, table: pd.DataFrame, front: str, titles: Mapping[str, str]) -> None:
-    _set_cost_axis(axes, measured=table["cost"].notna().any())
+    _set_cost_axis(axes, table["cost"])
     places = table["cost"] * ASIDE ** table.groupby("cost").cumcount()
     for number, (row, place) in enumerate(zip(table.to_dict("records"), places, strict=True)):
         random = bool(row["random_backbone"])
@@ -97,18 +106,23 @@ def _draw_panel(axes, table: pd.DataFrame, front: str, titles: Mapping[str, str]
         )
     members = table.assign(place=places)[table[front] == 1].sort_values(["place", "value"])
     look = {"color": style.BLACK, "linewidth": 0.9, "linestyle": "--", "zorder": 1}
-    axes.step(members["place"], members["value"], where="post", label="Pareto front", **look)
+    axes.step(members["place"], members["value"], where="post", label=FRONT, **look)
 
 
-def _set_cost_axis(axes, measured: bool) -> None:
-    if not measured:
+def _set_cost_axis(axes, costs: pd.Series) -> None:
+    """Set a logarithmic axis around the costs, with as many labels as have room side by side."""
+    measured = costs.dropna()
+    if measured.empty:
         look = {"transform": axes.transAxes, "ha": "center", "color": style.GREY}
         axes.text(0.5, 0.5, "not measured", **look)
         axes.set_xticks([])
         return
     axes.set_xscale("log")
-    axes.margins(x=0.12)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=20))
+    ends = np.log10([measured.min(), measured.max() * ASIDE])
+    room = max(0.12 * np.ptp(ends), (NARROWEST - np.ptp(ends)) / 2)
+    axes.set_xlim(10 ** (ends[0] - room), 10 ** (ends[1] + room))
+    steps = (1, 2, 5) if np.ptp(ends) <= FEW_DECADES else (1,)
+    axes.xaxis.set_major_locator(LogLocator(subs=steps, numticks=MOST_DECADES))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda cost, _: f"{cost:g}"))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.tick_params(axis="x", rotation=45)
+    axes.xaxis.set_minor_locator(LogLocator(subs=range(2, 10), numticks=20))
+    axes.xaxis.set_minor_formatter(NullFormatter())
