@@ -173,18 +173,61 @@ def test_images_are_copied_where_no_link_can_be_made(tmp_path, monkeypatch):
     assert not (tmp_path / "folder" / "second").is_symlink()
 
 
-def test_a_subject_of_both_classes_is_an_error():
-    manifest = manifest_of(SUBJECTS)
-    manifest.loc[0, "label"] = "1"
-    with pytest.raises(InputError, match=r"canaries: true .* 1 of the 9 subjects .* 'base'.* 'a'"):
-        permuted_labels.require_labelled_subjects(manifest, "base")
+def mixed_subjects(sizes=(40, 10, 20, 30), classes=3, seed=0):
+    """Labels and subjects of images; every subject has its own shares of the classes."""
+    random = np.random.default_rng(seed)
+    labels, units = [], []
+    for subject, size in enumerate(sizes):
+        shares = random.dirichlet(np.ones(classes))
+        labels += random.choice(classes, size, p=shares).tolist()
+        units += [f"s{subject}"] * size
+    labels[:classes] = range(classes)
+    return pd.Series(labels), pd.Series(units)
+
+
+def test_subjects_of_several_classes_have_the_shares_of_another_subject():
+    labels, units = mixed_subjects()
+    shares = pd.crosstab(units, labels, normalize="index").to_numpy()
+    agreement = []
+    for seed in range(40):
+        given = permuted_labels.permute_shares(labels, units, np.random.default_rng(seed))
+        counts = pd.crosstab(units, given).reindex(columns=range(3), fill_value=0).to_numpy()
+        sizes = counts.sum(axis=1)
+        assert sizes.tolist() == [40, 10, 20, 30]
+        for subject in range(4):
+            others = np.delete(shares, subject, axis=0) * sizes[subject]
+            # Systematic sampling is less than one image away from a class's share.
+            assert (np.abs(counts[subject] - others).max(axis=1) < 1).any()
+        agreement.append((given == labels)[units == "s0"].mean())
+    # In a subject the new label of an image does not depend on its own.
+    expected = np.mean([shares[0] @ other for other in shares[1:]])
+    assert np.mean(agreement) == pytest.approx(expected, abs=0.08)
+
+
+def test_a_data_set_of_subjects_with_several_classes_becomes_a_canary(base, outputs):
+    manifest = read_manifest(base["manifest"])
+    manifest.loc[0, ["label", "class"]] = ["1", "L1"]
+    manifest.to_csv(base["manifest"], sep="\t", index=False)
+    after = permuted(base, outputs, "subject")
+    assert class_names(after) == class_names(manifest)
+    assert (after["label"] != manifest["label"]).any()
+    derived = json.loads(Path(outputs["summary"]).read_text("utf-8"))["derived"]
+    assert derived == "The shares of the classes of base are permuted among subjects."
+
+
+def test_a_class_that_no_draw_keeps_is_an_error_with_its_remedy():
+    # The only image of the last class is among 1,000 of a subject; the other one has one image.
+    labels = pd.Series([0, 1] * 500 + [2, 0])
+    units = pd.Series(["many"] * 1001 + ["few"])
+    with pytest.raises(InputError, match=r"1 images of the rarest one.* join rare classes"):
+        permuted_labels.permute_shares(labels, units, np.random.default_rng(0))
 
 
 def test_images_without_subject_are_an_error():
     manifest = manifest_of(SUBJECTS)
     manifest.loc[[4, 5], "subject"] = ""
     with pytest.raises(InputError, match=r"canaries: true .* 2 of the 27 images .* 'b-1'"):
-        permuted_labels.require_labelled_subjects(manifest, "base")
+        permuted_labels.require_subjects(manifest, "base")
 
 
 def test_thesis_numbers_of_all_idb():

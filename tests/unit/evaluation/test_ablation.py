@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
 from support.ablations import FACTORS, effects_of, simulate
+from support.class_predictions import class_table
 from support.predictions import write_stored_predictions
 
 from blastfold.core.errors import InputError
@@ -312,6 +313,32 @@ def test_cells_and_curve_quote_the_recommended_intervals(tmp_path):
     absent = write_interval_file(tmp_path / "absent.tsv", 0.8, recommended=False)
     with pytest.raises(InputError, match=r"absent\.tsv: no interval of auc, accuracy"):
         cell_table([{**place, "levels": {}}], [absent])
+
+
+@pytest.mark.parametrize(("declared", "metric"), [(None, "macro_auc"), ("auc", "auc")])
+def test_the_verdict_on_more_than_two_classes_is_about_all_of_them(declared, metric):
+    cells = {
+        (level,): class_table(3, groups=24, folds=4, gain=gain, seed=seed)
+        for seed, (level, gain) in enumerate({"head": 0.0, "all": 2.0}.items())
+    }
+    groups = cells["all",].drop_duplicates("image_id").set_index("image_id")["group"]
+    factors, contrasts = {"train": ["head", "all"]}, [("train", "all", "head")]
+    tested = {("cells", "folds"): cells}
+    table = effect_table(tested, factors, {"cells": groups}, contrasts, {"cells": declared})
+    [verdict] = table[table["view"] == "procedure"].to_dict("records")
+    assert (verdict["metric"], verdict["outcome"]) == (metric, "first_higher")
+    assert verdict["lower"] < verdict["difference"] < verdict["upper"]
+
+
+def test_the_learning_curve_of_more_than_two_classes_has_their_macro_auc(tmp_path):
+    path = write_interval_file(tmp_path / "intervals.tsv", 0.8)
+    rows = pd.read_csv(path, sep="\t")
+    over = rows[rows["metric"] == "auc"].assign(metric="macro_auc", value=0.7)
+    pd.concat([rows, over]).to_csv(path, sep="\t", index=False)
+    place = {"dataset": "cells", "protocol": "folds", "model": "x", "levels": {}}
+    table = cell_table([place], [path])
+    assert table["metric"].tolist() == [*BY_SCIKIT_LEARN, "macro_auc"]
+    assert table["value"].tolist() == [0.8] * 4 + [0.7]
 
 
 def test_files_become_tables(tmp_path):

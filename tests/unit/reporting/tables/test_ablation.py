@@ -6,7 +6,12 @@ import pytest
 from support.ablations import FACTORS, effects_of, simulate
 
 from blastfold.core.noted_tables import write_noted
-from blastfold.reporting.figures.ablation import effects_figure, learning_curve, plot_effects
+from blastfold.reporting.figures.ablation import (
+    drawn_metrics,
+    effects_figure,
+    learning_curve,
+    plot_effects,
+)
 from blastfold.reporting.tables.ablation import (
     effect_rows,
     metrics_aside,
@@ -150,3 +155,19 @@ def test_notes_of_metrics_are_put_together():
     wide = metrics_aside(rows, ["weights", "train"])
     assert len(wide) == 6
     assert wide["note"].str.startswith("Accuracy, AUC: the interval rests on few groups").all()
+
+
+def test_a_run_of_two_classes_next_to_one_of_more_has_no_macro_auc(tmp_path):
+    rows = cell_rows()
+    many = rows.assign(dataset="kinds")
+    over = many[many["metric"] == "auc"].assign(metric="macro_auc", value=0.7)
+    both = pd.concat([rows, many, over], ignore_index=True)
+    wide = metrics_aside(both, ["dataset", "weights", "train"])
+    assert wide["macro_auc"].isna().tolist() == [True] * 6 + [False] * 6
+    assert wide.loc[wide["macro_auc"].isna(), "note"].str.startswith("Macro AUC: ").all()
+    assert drawn_metrics(both) == ("auc", "accuracy")
+    assert drawn_metrics(pd.concat([many, over])) == ("macro_auc", "accuracy")
+    write_noted(pd.concat([many, over]), tmp_path / "cells.tsv")
+    titles = {**TITLES, "dataset": {"kinds": "Kinds"}}
+    tabulate_cells(tmp_path / "cells.tsv", titles, "A title", "tab:y", [tmp_path / "t.md"])
+    assert "| Macro AUC (%) | AUC (%) |" in (tmp_path / "t.md").read_text()

@@ -18,7 +18,7 @@ from blastfold.core.errors import InputError
 from blastfold.core.fold_table import read_folds
 from blastfold.core.group_table import note_unknown, read_groups
 from blastfold.core.interval_table import read_intervals
-from blastfold.core.names import POOLED, PRIMARY_METRIC, SHOWN_METRICS, TRAIN
+from blastfold.core.names import MACRO_AUC, POOLED, PRIMARY_METRIC, SHOWN_METRICS, TRAIN
 from blastfold.core.noted_tables import write_noted
 from blastfold.core.notes import join_notes, make_note
 from blastfold.core.predictions import primary_of, read_test_predictions
@@ -350,8 +350,13 @@ def training_sizes(folds: pd.DataFrame, groups: pd.Series) -> dict[str, float]:
 
 
 def _quoted(path: str | os.PathLike) -> list[dict]:
-    """Return metric, value, lower, upper and note of the recommended intervals of SHOWN_METRICS."""
-    quoted = read_intervals(path, SHOWN_METRICS).loc[POOLED].loc[list(SHOWN_METRICS)]
+    """Return metric, value, lower, upper and note of the recommended intervals of SHOWN_METRICS.
+
+    Of more than two classes also those of the macro AUC.
+    """
+    found = read_intervals(path, SHOWN_METRICS).loc[POOLED]
+    over = [MACRO_AUC] if MACRO_AUC in found.index else []
+    quoted = found.loc[[*SHOWN_METRICS, *over]]
     return quoted.reset_index()[["metric", "value", "lower", "upper", "note"]].to_dict("records")
 
 

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from blastfold.core.names import MACRO_AUC
 from blastfold.reporting.figures import style
 from blastfold.reporting.tables.ablation import read_table, shown_effects
 from blastfold.reporting.tables.writing import MINUS, heading_of
@@ -18,6 +19,9 @@ Split = tuple[str, str]
 
 DRAWN = ("auc", "accuracy")
 """The metrics of the figures; the tables have the others."""
+
+DRAWN_OVER_CLASSES = (MACRO_AUC, DRAWN[1])
+"""Those where every data set has more than two classes, and their macro AUC is compared."""
 
 
 def plot_effects(
@@ -59,8 +63,9 @@ def effects_figure(
     lines = max(place for place, *_ in ticks) + 1
     height = (30 + lines * (4.5 + 2.2 * (len(splits) - 1))) * style.MILLIMETRE
     figure = Figure(figsize=(style.TWO_COLUMNS, height))
+    metrics = drawn_metrics(effects)
     panels = figure.subplots(1, 2 * len(DRAWN), sharey=True, width_ratios=[1, 1.25] * len(DRAWN))
-    for metric, (cells_axes, forest) in zip(DRAWN, np.reshape(panels, (-1, 2)), strict=True):
+    for metric, (cells_axes, forest) in zip(metrics, np.reshape(panels, (-1, 2)), strict=True):
         for order, split in enumerate(splits):
             shift = 0.5 * (order - (len(splits) - 1) / 2) / len(splits)
             colour = style.SERIES[order % len(style.SERIES)]
@@ -104,7 +109,7 @@ def learning_curve(curve: pd.DataFrame, titles: Mapping[str, Mapping], title: st
     splits = list(dict.fromkeys(zip(curve["dataset"], curve["protocol"], strict=True)))
     figure = Figure(figsize=(style.TWO_COLUMNS, 72 * style.MILLIMETRE))
     panels = figure.subplots(1, len(DRAWN))
-    for axes, metric in zip(panels, DRAWN, strict=True):
+    for axes, metric in zip(panels, drawn_metrics(curve), strict=True):
         for order, split in enumerate(splits):
             rows = _of_split(curve, split, metric).sort_values("training_groups")
             reach = np.clip([rows["value"] - rows["lower"], rows["upper"] - rows["value"]], 0, None)
@@ -157,6 +162,13 @@ def _places(
                 text = f"{of_factor[pair[1]]} {MINUS} {of_factor[pair[2]]}"
                 labels.append((len(labels), text, False))
     return levels, contrasts, labels
+
+
+def drawn_metrics(table: pd.DataFrame) -> tuple[str, str]:
+    """Return the metrics that a figure of effects or of a learning curve shows."""
+    splits = table[["dataset", "protocol"]].drop_duplicates()
+    over = table.loc[table["metric"] == MACRO_AUC, ["dataset", "protocol"]].drop_duplicates()
+    return DRAWN_OVER_CLASSES if len(over) == len(splits) else DRAWN
 
 
 def _of_split(table: pd.DataFrame, split: Split, metric: str) -> pd.DataFrame:

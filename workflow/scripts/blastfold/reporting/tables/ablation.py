@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from blastfold.core.names import PROCEDURE, SHOWN_METRICS
-from blastfold.core.notes import notes_about
+from blastfold.core.names import MACRO_AUC, PROCEDURE, SHOWN_METRICS
+from blastfold.core.notes import make_note, notes_about
 from blastfold.core.tables import read_text_table
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.comparisons import difference_cells, verdict_caption
@@ -127,17 +127,21 @@ def metrics_aside(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
         keys: Columns that identify a run.
 
     Returns:
-        One row per run, in the order of the table: the keys, every metric of SHOWN_METRICS with its
-        _lower and _upper, and note.
+        One row per run, in the order of the table: the keys, every metric of SHOWN_METRICS (where
+        a run has more than two classes, their macro AUC first) with its _lower and _upper, and
+        note.
     """
-    rows = []
+    over = [MACRO_AUC] if (table["metric"] == MACRO_AUC).any() else []
+    metrics, rows = [*over, *SHOWN_METRICS], []
     for _, run in table.groupby(list(keys), sort=False):
         row = {key: run[key].iloc[0] for key in keys}
-        by_metric = run.set_index("metric")
-        for metric in SHOWN_METRICS:
+        by_metric = run.set_index("metric").reindex(metrics)
+        # Of two classes, next to runs of more.
+        by_metric["note"] = by_metric["note"].fillna(make_note("undefined"))
+        for metric in metrics:
             row[metric] = by_metric.at[metric, "value"]
             row |= {f"{metric}_{end}": by_metric.at[metric, end] for end in ("lower", "upper")}
-        note = notes_about({metric: by_metric.at[metric, "note"] for metric in SHOWN_METRICS})
+        note = notes_about({metric: by_metric.at[metric, "note"] for metric in metrics})
         rows.append({**row, "note": sentences(note, short=True)})
     return pd.DataFrame(rows)
 
