@@ -596,6 +596,24 @@ def test_repeated_runs_are_joined_by_what_their_protocols_draw():
     assert make().targets.places(where) == []
 
 
+@pytest.mark.parametrize(
+    ("title", "changes", "shown"),
+    [
+        ("VGG", {}, "VGG, random, frozen"),
+        ("VGG, random", {}, "VGG, random, frozen"),
+        ("VGG (random, frozen)", {}, "VGG (random, frozen)"),
+        ("VGG", {"weights": "imagenet"}, "VGG"),
+        ("VGG", {"train": "all"}, "VGG"),
+    ],
+)
+def test_titles_name_random_frozen_backbones(title, changes, shown):
+    model = {"architecture": "vgg16", "train": "head", "title": title} | changes
+    experiment = make(models={"net": model}, experiments=asked(models=["net"]))
+    assert experiment.runs.titles["model"] == {"net": shown}
+    [run] = experiment.runs.described(experiment.runs.shown)
+    assert run["model_title"] == shown
+
+
 def test_two_names_of_one_model_are_a_control():
     net = {"architecture": "vgg16", "weights": "imagenet", "train": "head"}
     models = {"a": net | {"title": "A"}, "b": net, "c": net | {"epochs": 3}}

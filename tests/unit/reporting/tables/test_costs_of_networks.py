@@ -96,11 +96,11 @@ def test_nothing_is_shown_as_measured_that_was_not(stored, tmp_path):
     assert "not measured" in figure.read_text()
 
 
-def test_figure_names_every_model_and_marks_random_backbones(stored, tmp_path):
+def test_figure_names_every_model(stored, tmp_path):
     figure = tmp_path / "figure.svg"
     plot_efficiency(**shown(stored), paths=[figure])
     text = figure.read_text()
-    for words in ("Small {1}", "Random (random, frozen)", "Pareto front", "AUC (%)"):
+    for words in ("Small {1}", "Random", "Pareto front", "AUC (%)"):
         assert words in text
     assert "not measured" not in text
 

@@ -3,22 +3,20 @@
 The paths begin with Snakemake's path variable ``<results>``.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from blastfold.core.files import digest_settings
-from blastfold.core.names import GROUPINGS, plain_name
+from blastfold.core.names import GROUPINGS
 from blastfold.core.settings import (
     MEASUREMENT,
     ONNX,
     OWN_BACKBONES,
-    OWN_NETWORKS,
     VECTORS,
     head_of,
     job_values,
 )
-from blastfold.experiment.applications import BACKBONES
+from blastfold.experiment.random_backbones import has_random_backbone
 from blastfold.experiment.runs import Run, Runs, Split
 from blastfold.experiment.stored_files import StoredFiles
 
@@ -54,16 +52,6 @@ def honest_split(runs: Runs, dataset: str) -> Split | None:
         if split.dataset == dataset and protocols[split.protocol]["group_by"] != BY_IMAGE
     ]
     return max(splits, key=order, default=None)
-
-
-def has_random_backbone(model: Mapping) -> bool:
-    """Return whether a model's backbone has random weights and is never trained."""
-    return is_built_here(model) and model["train"] == "head" and model["weights"] == "none"
-
-
-def is_built_here(model: Mapping) -> bool:
-    """Return whether a model's network is made by its name: not a file of another program."""
-    return plain_name(model["architecture"]) in {*OWN_NETWORKS, *map(plain_name, BACKBONES)}
 
 
 def measurement(runs: Runs) -> str | list:

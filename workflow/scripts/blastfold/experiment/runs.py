@@ -25,6 +25,7 @@ from blastfold.experiment.attributions import attribution_runs
 from blastfold.experiment.canaries import canary_runs, permuted_runs
 from blastfold.experiment.combinations import combinations, external_runs, fold_count
 from blastfold.experiment.pretraining import pretraining_name, source_of
+from blastfold.experiment.random_backbones import model_title
 
 NOT_CELLS = ("demo", "pcam", "tiles")
 """Formats whose images are generated, or of tissue."""
@@ -436,10 +437,11 @@ class Runs:
     @cached_property
     def titles(self) -> dict[str, dict[str, str]]:
         """The titles of data sets, protocols and models, by kind and name."""
+        models = {name: model_title(entry) for name, entry in self.config["models"].items()}
         return {
             kind: {name: entry["title"] for name, entry in self.config[f"{kind}s"].items()}
-            for kind in ("dataset", "protocol", "model")
-        }
+            for kind in ("dataset", "protocol")
+        } | {"model": models}
 
     def titles_of(self, run: Mapping[str, str]) -> dict[str, str]:
         """Return dataset_title, protocol_title and model_title of a run."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from blastfold.core.names import BASELINES, GROUPINGS
-from blastfold.experiment.cost_inputs import has_random_backbone
 from blastfold.experiment.leak_contrasts import ARMS
 from blastfold.experiment.pretraining import source_of
+from blastfold.experiment.random_backbones import has_random_backbone
 from blastfold.experiment.runs import Run, Runs, Split
 from blastfold.experiment.transfers import transfers
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from blastfold.core.names import plain_name
 from blastfold.experiment.combinations import combinations
 from blastfold.experiment.pretraining import source_of
+from blastfold.experiment.random_backbones import model_title
 
 
 def starts_from_sources(config: Mapping) -> bool:
@@ -44,5 +45,5 @@ def transfers(config: Mapping) -> list[dict]:
         key = (plain_name(model["architecture"]), *list(way.values())[1:])
         targets = found.setdefault(key, {**way, "targets": {}})["targets"]
         tested = targets.setdefault(datasets[dataset]["title"], [])
-        tested += [] if model["title"] in tested else [model["title"]]
+        tested += [] if model_title(model) in tested else [model_title(model)]
     return sorted(found.values(), key=lambda way: way["start"] != "source")

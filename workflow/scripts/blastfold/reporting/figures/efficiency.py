@@ -102,7 +102,7 @@ def _draw_panel(axes, table: pd.DataFrame, front: str, titles: Mapping[str, str]
             linestyle="none",
             elinewidth=0.9,
             capsize=2,
-            label=style.wrap(f"{name} (random, frozen)" if random else name, 50, 2),
+            label=style.wrap(name, 50, 2),
         )
     members = table.assign(place=places)[table[front] == 1].sort_values(["place", "value"])
     look = {"color": style.BLACK, "linewidth": 0.9, "linestyle": "--", "zorder": 1}

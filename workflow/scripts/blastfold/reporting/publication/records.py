@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from blastfold.core.errors import InputError
 from blastfold.core.names import ROLES, TRAIN
+from blastfold.experiment.random_backbones import model_title
 
 Paths = Iterable[str | os.PathLike]
 
@@ -100,7 +101,9 @@ class Records(NamedTuple):
 
     def title(self, kind: str, name: str) -> str:
         """Return the title of an entry; ``kind`` is dataset, protocol or model."""
-        return self.config[f"{kind}s"][name].get("title", name)
+        entry = self.config[f"{kind}s"][name]
+        title = entry.get("title", name)
+        return model_title({**entry, "title": title}) if kind == "model" else title
 
     def runs_of(self, **names: str) -> list[Run]:
         """Return the runs with these names, for instance ``dataset="demo"``."""
