@@ -3,9 +3,12 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from blastfold.core.errors import InputError
+from blastfold.core.names import RATES
+from blastfold.evaluation.printed_results import audit_published
 from blastfold.statistics.printed_results import audit_printed_result
 
 # Abed (2022): test images and expected blasts of a stratified 20 % (1049 of 2083 images,
@@ -167,3 +170,21 @@ def test_invalid_rows_are_named():
         audit_printed_result(50_000, 98.0)
     with pytest.raises(InputError, match="sensitivity: got -3"):
         audit_printed_result(10, 90.0, -3.0, 90.0)
+
+
+@pytest.mark.parametrize(
+    ("figures", "verdict"),
+    [
+        # Of 73 blasts and 73 normals, 70 and 69: 95.205, 95.890 and 94.521 %.
+        (("95", "96", "95"), "possible"),
+        (("95.2", "95.9", "94.5"), "possible"),
+        (("95.2", "96", "95"), "different_class_ratio"),
+        (("99", "96", "95"), "impossible"),
+    ],
+)
+def test_a_printed_row_is_judged_to_its_decimals(figures, verdict):
+    row = {"source": "Table 1", "dataset": "d", "model": "m"}
+    printed = pd.DataFrame([row | dict(zip(RATES, figures, strict=True))])
+    sizes = pd.DataFrame({"test_images": [146], "expected_positives": [73]}, index=["d"])
+    audit, _ = audit_published(printed, sizes)
+    assert audit["verdict"].tolist() == [verdict]

@@ -102,7 +102,7 @@ def test_rows_without_accuracy_are_named_and_wrong_ones_refused(tmp_path):
     assert "no accuracy is printed: Text 2." in shown
     for row, message in (
         ("Table 3\tMoon\tvgg19\t90\t90\t90\t\t\n", "Table 3, vgg19: data set 'Moon'"),
-        ("Table 4\tALL_IDB\tvgg19\tninety\t90\t90\t\t\n", "Table 4, vgg19: could not convert"),
+        ("Table 4\tALL_IDB\tvgg19\tninety\t90\t90\t\t\n", "Table 4, vgg19: accuracy: got 'ninety'"),
         ("Table 5\tALL_IDB\tvgg19\t101\t90\t90\t\t\n", "Table 5, vgg19: accuracy: got 101"),
     ):
         path.write_text(header + good + row)

@@ -168,7 +168,7 @@ NOTES: dict[str, tuple[str, ...]] = {
         *("accuracy", "images", "fewer", "more", "fewer_percent", "more_percent"),
     ),
     "no_class_gives_rate": ("percent", "images"),
-    "no_count_gives_recall": ("place", "percent", "images"),
+    "no_count_gives_recall": ("percent", "images"),
     "recalls_give_other_accuracy": ("accuracy", "lowest", "highest"),
     "recalls_not_printed": ("classes",),
     "no_class_ratio_gives_all": ("most", "tolerance"),

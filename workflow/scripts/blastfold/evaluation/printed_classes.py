@@ -1,7 +1,7 @@
 """Audit of a sheet of printed results of several classes, from anyone's publication."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,12 +10,14 @@ from blastfold.core.errors import InputError
 from blastfold.core.notes import join_notes, make_note, notes_about
 from blastfold.core.tables import read_text_table
 from blastfold.statistics.printed_classes import PrintedClasses, audit_printed_classes
+from blastfold.statistics.printed_results import read_figure
 
 SHEET_COLUMNS = ("result", "class", "images", "recall", "accuracy")
 """Columns of a sheet: one row per class of a printed result. recall and accuracy are in percent as
 printed, empty where not printed; accuracy is in any row of its result, or in all of them."""
 
 AUDIT_COLUMNS = ("result", "classes", "images", "accuracy", "verdict", "possible_counts", "note")
+CLASS_NAMES = "class_names"
 
 
 def audit_sheet(path: str | os.PathLike) -> pd.DataFrame:
@@ -27,20 +29,23 @@ def audit_sheet(path: str | os.PathLike) -> pd.DataFrame:
     Returns:
         Columns :data:`AUDIT_COLUMNS`, one row per result: number of classes and of images, the
         accuracy as printed, the verdict (possible or impossible), how many choices of correct
-        images by class print all figures, and note (codes).
+        images by class print all figures, and note (codes, ``class-1`` is the first class). And
+        :data:`CLASS_NAMES`, a list of the names. A figure is judged to its printed decimals.
 
     Raises:
-        InputError: The sheet lacks a column, a class is twice in a result, a number is not one, or
-            a result has two accuracies; names the result.
+        InputError: The sheet lacks a column or has no row, a class is twice in a result, a number
+            is not one, figures are fractions, or a result has two accuracies; names the result.
     """
     sheet = read_text_table(path, SHEET_COLUMNS)
+    if sheet.empty:
+        raise InputError(f"{path}: has a header and no row; expected one row per class of a result")
     rows = []
     for name, rows_of_result in sheet.groupby("result", sort=False):
         try:
             rows.append({"result": name, **_audited(rows_of_result)})
         except InputError as error:
             raise InputError(f"{path}: result {name!r}: {error}") from None
-    return pd.DataFrame(rows, columns=list(AUDIT_COLUMNS))
+    return pd.DataFrame(rows, columns=[*AUDIT_COLUMNS, CLASS_NAMES])
 
 
 def _audited(rows: pd.DataFrame) -> dict:
@@ -50,13 +55,16 @@ def _audited(rows: pd.DataFrame) -> dict:
     printed = {text for text in rows["accuracy"].str.strip() if text}
     if len(printed) > 1:
         raise InputError(f"got the accuracies {sorted(printed)}, expected one")
-    accuracy = _number(printed.pop() if printed else "", "accuracy")
+    accuracy, tolerance = read_figure(printed.pop() if printed else "", "accuracy")
     images = dict(zip(classes, (_images(text) for text in rows["images"]), strict=True))
-    recalls = {
-        name: _number(text, f"recall of {name}")
+    figures = {
+        name: read_figure(text, f"recall of {name}")
         for name, text in zip(classes, rows["recall"], strict=True)
     }
-    found = audit_printed_classes(images, recalls, accuracy)
+    recalls = {name: percent for name, (percent, _) in figures.items()}
+    _check_percent([*recalls.values(), accuracy])
+    within = {name: distance for name, (_, distance) in figures.items()}
+    found = audit_printed_classes(images, recalls, accuracy, tolerance=tolerance, tolerances=within)
     return {
         "classes": len(classes),
         "images": sum(images.values()),
@@ -64,7 +72,15 @@ def _audited(rows: pd.DataFrame) -> dict:
         "verdict": found.verdict,
         "possible_counts": found.ways,
         "note": _note(found, recalls, accuracy),
+        CLASS_NAMES: classes,
     }
+
+
+def _check_percent(figures: Sequence[float | None]) -> None:
+    """Refuse a result printed as fractions: no classifier has every recall at most 1 %."""
+    given = [figure for figure in figures if figure is not None]
+    if any(0 < figure < 1 for figure in given) and max(given) <= 1:
+        raise InputError(f"got the figures {given}, which look like fractions; expected percent")
 
 
 def _note(
@@ -74,17 +90,6 @@ def _note(
     missing = {"accuracy": make_note("not_printed")} if accuracy is None else {}
     unprinted = make_note("recalls_not_printed", absent) if absent else ""
     return join_notes(found.note, notes_about(missing), unprinted)
-
-
-def _number(text: str, what: str) -> float | None:
-    """Return a percentage, with or without its sign; None for an empty text."""
-    plain = text.strip().removesuffix("%").strip().replace(",", ".")
-    if not plain:
-        return None
-    try:
-        return float(plain)
-    except ValueError:
-        raise InputError(f"{what}: got {text!r}, expected percent") from None
 
 
 def _images(text: str) -> int:

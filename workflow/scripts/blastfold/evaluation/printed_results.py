@@ -10,7 +10,11 @@ import pandas as pd
 from blastfold.core.errors import InputError
 from blastfold.core.names import CELLS, RATES
 from blastfold.core.notes import join_notes, make_note, notes_about
-from blastfold.statistics.printed_results import PrintedAudit, audit_printed_result
+from blastfold.statistics.printed_results import (
+    PrintedAudit,
+    audit_printed_result,
+    read_figure,
+)
 
 MOST_LISTED = 1000
 """A row that more matrices could print (one without sensitivity) has them counted, not listed."""
@@ -20,6 +24,9 @@ def audit_published(
     published: pd.DataFrame, sizes: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Audit every printed row that has an accuracy.
+
+    The figures of a row are judged to the most decimals that one of them is printed with: tables
+    print all with the same number, and ``100`` among figures of two decimals is 100.00.
 
     Args:
         published: Text columns source, dataset, model, accuracy, sensitivity and specificity
@@ -61,12 +68,14 @@ def _audit(printed: Mapping[str, str], sizes: pd.DataFrame) -> tuple[PrintedAudi
         )
     size = sizes.loc[printed["dataset"]]
     try:
+        figures = [read_figure(printed[name], name) for name in RATES]
         found = audit_printed_result(
             int(size["test_images"]),
-            *(float(printed[name]) if printed[name] else None for name in RATES),
+            *(percent for percent, _ in figures),
+            tolerance=min(within for percent, within in figures if percent is not None),
             expected_positives=int(size["expected_positives"]),
         )
-    except (InputError, ValueError) as error:
+    except InputError as error:
         raise InputError(f"{place}: {error}") from None
     return found, size
 

@@ -298,8 +298,7 @@ SENTENCES = {
         "{fewer_percent:.3f}, {more:.0f} are {more_percent:.3f}"
     ),
     "no_count_gives_recall": (
-        "class {place:.0f}: no number of correct images out of {images:.0f} gives a recall of "
-        "{percent:g} %"
+        "no number of correct images out of {images:.0f} gives a recall of {percent:g} %"
     ),
     "recalls_not_printed": "the recall of {classes:.0f} classes is not printed",
     "recalls_give_other_accuracy": (

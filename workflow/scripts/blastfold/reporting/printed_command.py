@@ -5,13 +5,14 @@ import sys
 
 import pandas as pd
 
-from blastfold.core.errors import BlastfoldError
-from blastfold.evaluation.printed_classes import audit_sheet
+from blastfold.core.errors import BlastfoldError, InputError
+from blastfold.evaluation.printed_classes import CLASS_NAMES, audit_sheet
 from blastfold.reporting.notes import sentences
 
 EXPLAINED = (
     "A result is possible where whole numbers of correct images per class print all of its recalls "
-    "and its accuracy, each to 0.01 percentage points. Possible does not mean true."
+    "and its accuracy, each rounded or cut off to the decimals that are printed. Possible does not "
+    "mean true."
 )
 
 
@@ -27,15 +28,27 @@ def report(audit: pd.DataFrame) -> str:
         lines.append(f"{row['result']} ({size}): {row['verdict']}")
         if row["possible_counts"]:
             lines.append(f"  Ways to predict that many images correctly: {row['possible_counts']}")
-        lines += [f"  {sentence}" for sentence in sentences(row["note"]).split("; ") if sentence]
+        names = {f"class-{place}": name for place, name in enumerate(row[CLASS_NAMES], 1)}
+        told = sentences(row["note"], names=names)
+        lines += [f"  {sentence}" for sentence in told.split("; ") if sentence]
     return "\n".join([*lines, "", EXPLAINED])
 
 
 def main(arguments: list[str]) -> None:
-    """Read the command line, audit, print."""
+    """Read the command line, audit, print.
+
+    Raises:
+        InputError: Also where the sheet cannot be read.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sheet", help="tab-separated: result, class, images, recall, accuracy")
-    print(report(audit_sheet(parser.parse_args(arguments).sheet)))
+    sheet = parser.parse_args(arguments).sheet
+    try:
+        print(report(audit_sheet(sheet)))
+    except OSError as error:
+        raise InputError(
+            f"SHEET: '{sheet}' cannot be read ({error.strerror}). Name a tab-separated file."
+        ) from error
 
 
 if __name__ == "__main__":

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from blastfold.core.errors import InputError
-from blastfold.core.notes import join_notes, make_note
+from blastfold.core.notes import join_notes, make_note, notes_about
 from blastfold.statistics.printed_results import TOLERANCE, counts_that_print
 
 POSSIBLE, IMPOSSIBLE = "possible", "impossible"
+
+LARGEST_COUNT = 10_000_000
+"""Choices of correct images are counted in as many steps; more are refused (huge classes)."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class PrintedClasses:
         fewest: Fewest correct images by class that print its recall.
         most: Most correct images by class; below the fewest where no number prints it.
         ways: How many choices of correct images by class print all figures.
-        note: Why it is impossible (codes); empty when possible.
+        note: Why it is impossible (codes, about ``class-1`` and so on); empty when possible.
     """
 
     verdict: str
@@ -42,6 +45,7 @@ def audit_printed_classes(
     accuracy: float | None = None,
     *,
     tolerance: float = TOLERANCE,
+    tolerances: Mapping[str, float] | None = None,
 ) -> PrintedClasses:
     """Decide whether printed recalls and accuracy are possible for classes of these sizes.
 
@@ -50,21 +54,26 @@ def audit_printed_classes(
         recalls: Printed recall (sensitivity) by class, in percent; None where not printed.
         accuracy: Printed, in percent; None where not printed.
         tolerance: Largest distance of a printed from a true figure, in percentage points.
+        tolerances: That of the recalls that are printed more or less exactly, by class.
 
     Returns:
         The audit.
 
     Raises:
         InputError: For fewer than two classes, a class without images, a recall of a class that
-            has no size, figures outside 0 to 100, or a negative tolerance.
+            has no size, figures outside 0 to 100, a negative tolerance, or more choices than
+            :data:`LARGEST_COUNT` steps can count.
     """
+    within = dict.fromkeys(images, tolerance) | dict(tolerances or {})
     _check(images, recalls, accuracy, tolerance)
     fewest, most = {}, {}
     for name, number in images.items():
-        first, last = counts_that_print(recalls.get(name), np.array([number]), tolerance)
+        first, last = counts_that_print(recalls.get(name), np.array([number]), within[name])
         fewest[name], most[name] = int(first[0]), int(last[0])
     absent = [
-        make_note("no_count_gives_recall", place, recalls[name], images[name])
+        notes_about(
+            {f"class-{place}": make_note("no_count_gives_recall", recalls[name], images[name])}
+        )
         for place, name in enumerate(images, 1)
         if fewest[name] > most[name]
     ]
@@ -86,6 +95,12 @@ def audit_printed_classes(
 
 def _ways(fewest: Mapping[str, int], most: Mapping[str, int], first: int, last: int) -> int:
     """Count the choices of correct images by class whose sum is from first to last."""
+    widths = np.cumsum([most[name] - fewest[name] + 1 for name in fewest])
+    if widths.sum() > LARGEST_COUNT:
+        raise InputError(
+            f"images: about {widths[-1]} numbers of correct images to try, too many to count. "
+            "Give more of the printed recalls"
+        )
     sums = {0: 1}
     for name in fewest:
         reached: dict[int, int] = {}

@@ -4,6 +4,7 @@ A paper prints accuracy, sensitivity and specificity of n test images. All three
 matrix of four whole numbers that sum to n, so that every such matrix can be tried.
 """
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,8 @@ from blastfold.core.notes import join_notes, make_note, notes_about
 
 TOLERANCE = 0.01
 """Percentage points between a printed and a true figure: two decimals, rounded or cut off."""
+
+_FIGURE = re.compile(r"[+-]?\d+(?:\.(?P<decimals>\d*))?")
 
 LARGEST_SEARCH = 50_000_000
 """More candidate matrices than this are refused (figures left open, or one decimal of many)."""
@@ -80,6 +83,29 @@ def audit_printed_result(
             note = _implied(matrices["positives"], images, expected_positives)
             return PrintedAudit("different_class_ratio", matrices, note)
     return PrintedAudit("possible", matrices, "")
+
+
+def read_figure(text: str, what: str) -> tuple[float | None, float]:
+    """Read a printed percentage and how exactly it is printed.
+
+    Args:
+        text: As printed, with or without its sign; the decimals may follow a comma.
+        what: What the figure is, for the message.
+
+    Returns:
+        The figure in percent, None for an empty text; and the largest distance of a true figure
+        that prints it, rounded or cut off: one unit of its last decimal, in percentage points.
+
+    Raises:
+        InputError: The text is no number.
+    """
+    plain = text.strip().removesuffix("%").strip().replace(",", ".")
+    if not plain:
+        return None, TOLERANCE
+    matched = _FIGURE.fullmatch(plain)
+    if matched is None:
+        raise InputError(f"{what}: got {text!r}, expected percent")
+    return float(plain), 10.0 ** -len(matched["decimals"] or "")
 
 
 def _matrices(
