@@ -97,7 +97,7 @@ def read_figure(text: str, what: str) -> tuple[float | None, float]:
         that prints it, rounded or cut off: one unit of its last decimal, in percentage points.
 
     Raises:
-        InputError: The text is no number.
+        InputError: The text is not a number.
     """
     plain = text.strip().removesuffix("%").strip().replace(",", ".")
     if not plain:
