@@ -8,6 +8,7 @@ from support.class_predictions import class_table
 
 from blastfold.core.fold_table import write_folds
 from blastfold.core.names import OF_EACH_CLASS, POOLED
+from blastfold.core.noted_tables import require_notes
 from blastfold.core.notes import note_codes, parse_notes
 from blastfold.core.predictions import mark_positive, read_test_predictions, write_predictions
 from blastfold.evaluation.class_calibration import CLASS_STATES, calibrate_classes
@@ -244,6 +245,27 @@ def test_the_table_of_comparisons_has_the_verdict_of_the_primary_metric():
     verdict = found[found["view"] == "procedure"]
     assert verdict["metric"].tolist() == ["macro_auc"]
     assert found.loc[found["metric"] == "auc", "outcome"].eq("descriptive").all()
+
+
+def test_forty_classes_one_missing_in_folds_and_of_one_subject_have_values_or_reasons(tmp_path):
+    table = class_table(40, groups=80, images=2, folds=2, gain=3.0)
+    table = table[(table["class_label"] < 39) | (table["fold"] == 1)].reset_index(drop=True)
+    found = measured(table)
+    require_notes(found[["value", "note"]])
+    assert parse_notes(found.loc[("fold-0", "macro_auc", ""), "note"])[0].values == (1, 40)
+    assert np.isnan(found.loc[("fold-0", "sensitivity", "k39"), "value"])
+    pooled = found.loc[POOLED]
+    label, probability = checked_classes(table)
+    area = oracle.roc_auc_score(label, probability, multi_class="ovr")
+    row = pooled.loc["macro_auc", ""]
+    assert row["value"] == pytest.approx(area)
+    # The class of one subject shows no spread of subjects.
+    assert "images_instead_of_groups" in note_codes(row["note"])
+    assert row["lower"] < area < row["upper"]
+    verdict = compare_trained("macro_auc", table, table.copy(), groups_of(table), 1)
+    assert verdict["outcome"] == "undefined"
+    assert "fewer_than_two_groups" in note_codes(verdict["note"])
+    assert len(class_confusion_table(table)) == 3 * 40 * 40
 
 
 @pytest.mark.parametrize(

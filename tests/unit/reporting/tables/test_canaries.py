@@ -42,6 +42,18 @@ def test_missing_numbers_of_the_table_of_canaries_have_a_note():
     require_notes(pd.DataFrame([undefined, silent]))
 
 
+def test_more_than_two_classes_have_their_macro_auc_and_two_have_none():
+    shown = ("macro_auc", "auc", "accuracy")
+    index = pd.MultiIndex.from_product([["pooled"], shown])
+    limits = pd.DataFrame({"lower": 0.4, "upper": 0.6, "note": ""}, index=index)
+    row = canary_row(metrics_of(0.5).assign(macro_auc=0.48), limits, RUN, shown)
+    assert (row["macro_auc"], row["macro_auc_lower"], row["auc"]) == (0.48, 0.4, 0.5)
+    two = canary_row(metrics_of(0.5), intervals_of(), RUN, shown)
+    assert pd.isna(two["macro_auc"])
+    assert "Macro AUC: no interval" in two["note"]
+    require_notes(pd.DataFrame([row, two]))
+
+
 def test_meaning_depends_on_what_a_split_keeps_together():
     assert "recognition" in meaning("subject", "picture")
     assert "nothing to learn" in meaning("subject", "group")

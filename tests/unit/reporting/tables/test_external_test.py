@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from blastfold.core.names import SHOWN_METRICS
 from blastfold.core.noted_tables import write_noted
 from blastfold.evaluation.intervals import interval_table
 from blastfold.reporting.figures.external_test import plot_external_test
@@ -55,6 +56,11 @@ def test_both_tests_are_in_table_and_figure(tmp_path):
         assert row["accuracy"] == pytest.approx(chosen.at["accuracy", "value"])
     assert (rows["auc_lower"] <= rows["auc"]).all()
     assert (rows["auc"] <= rows["auc_upper"]).all()
+    # A metric over all classes next to runs of more than two.
+    more = external_rows(*files, [RUN], ("macro_auc", *SHOWN_METRICS))
+    pd.testing.assert_frame_equal(more[rows.columns.drop("note")], rows.drop(columns="note"))
+    assert more["macro_auc"].isna().all()
+    assert more["note"].str.contains("Macro AUC: undefined").all()
     paths = [tmp_path / f"table.{ending}" for ending in ("tsv", "tex", "md")]
     tabulate_external_test(*files, [RUN], paths)
     assert "mean of 3 networks" in paths[2].read_text()

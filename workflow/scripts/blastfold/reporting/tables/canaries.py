@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from blastfold.core.interval_table import read_intervals
-from blastfold.core.names import POOLED
+from blastfold.core.names import MACRO_AUC, POOLED
 from blastfold.core.notes import join_notes, make_note, notes_about, only_notes
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.results import Paths, read_metrics
@@ -19,7 +19,7 @@ LABELS = {
 """How the table names the labels of a run."""
 
 SHOWN = ("auc", "accuracy")
-"""The metrics of the table."""
+"""The metrics of the table; where a run has more than two classes also their macro AUC."""
 
 NAMES = ("dataset", "dataset_title", "protocol", "protocol_title", "model", "model_title")
 
@@ -40,29 +40,37 @@ def tabulate_canaries(metrics: Paths, intervals: Paths, runs: Sequence[dict], pa
             and titles of NAMES (of the data set with true labels) and group_by (of the protocol).
         paths: Tables to write.
     """
+    limits = [read_intervals(path, SHOWN) for path in intervals]
+    over = any((POOLED, MACRO_AUC) in table.index for table in limits)
+    shown = (MACRO_AUC, *SHOWN) if over else SHOWN
     rows = [
-        canary_row(read_metrics(path), read_intervals(limits, SHOWN), run)
-        for path, limits, run in zip(metrics, intervals, runs, strict=True)
+        canary_row(read_metrics(path), table, run, shown)
+        for path, table, run in zip(metrics, limits, runs, strict=True)
     ]
     write_table(pd.DataFrame(rows), paths, CAPTION, "tab:canaries")
 
 
-def canary_row(metrics: pd.DataFrame, intervals: pd.DataFrame, run: dict) -> dict:
+def canary_row(
+    metrics: pd.DataFrame, intervals: pd.DataFrame, run: dict, shown: Sequence[str] = SHOWN
+) -> dict:
     """Return one row of the table.
 
     Args:
         metrics: As :func:`blastfold.reporting.tables.results.read_metrics` returns it.
         intervals: As :func:`blastfold.core.interval_table.read_intervals` returns it.
         run: See :func:`tabulate_canaries`.
+        shown: The metrics; one that the run lacks is undefined.
 
     Returns:
-        labels, NAMES, each metric of SHOWN with the limits ``<metric>_lower`` and
+        labels, NAMES, each shown metric with the limits ``<metric>_lower`` and
         ``<metric>_upper`` of its interval (fractions, over the test images of all folds), note.
     """
-    pooled, limits = metrics.loc[POOLED], intervals.loc[POOLED]
+    pooled = metrics.loc[POOLED].reindex(shown)
+    limits = intervals.loc[POOLED].reindex(shown)
+    limits["note"] = limits["note"].fillna(make_note("undefined"))
     notes = [meaning(run["labels"], run["group_by"]), _note_on_intervals(limits)]
     row = {"labels": LABELS[run["labels"]], **{name: run[name] for name in NAMES}}
-    for metric in SHOWN:
+    for metric in shown:
         row[metric] = float(pooled[metric])
         row |= {f"{metric}_{end}": float(limits.at[metric, end]) for end in ("lower", "upper")}
     return row | {"note": " ".join(filter(None, notes))}
@@ -71,7 +79,7 @@ def canary_row(metrics: pd.DataFrame, intervals: pd.DataFrame, run: dict) -> dic
 def _note_on_intervals(limits: pd.DataFrame) -> str:
     """Return why intervals are missing, and which ones rest on few groups."""
     notes = {}
-    for metric in SHOWN:
+    for metric in limits.index:
         note = limits.at[metric, "note"]
         if pd.isna(limits.at[metric, "lower"]):
             notes[metric] = join_notes(make_note("no_interval"), note)

@@ -67,7 +67,11 @@ def missing_classes(record: str | os.PathLike) -> str:
 
 
 def external_rows(
-    internal: Paths, single: Paths, external: Paths, runs: Sequence[dict]
+    internal: Paths,
+    single: Paths,
+    external: Paths,
+    runs: Sequence[dict],
+    metrics: Sequence[str] = SHOWN_METRICS,
 ) -> pd.DataFrame:
     """Return the rows of each run: its own test images, and the other data set.
 
@@ -81,21 +85,24 @@ def external_rows(
         external: ``intervals.tsv`` of each run: the networks' mean on the other data set.
         runs: For each run, in the same order, a dict with dataset, protocol, model and external,
             each with its title (``<name>_title``), and repeats where the protocol has several.
+        metrics: The metrics; one that a run lacks is undefined.
 
     Returns:
-        The names, tested (a value of TESTED), networks (which predicted), images, each metric of
-        SHOWN_METRICS (fractions) with ``<metric>_lower`` and ``<metric>_upper``, note.
+        The names, tested (a value of TESTED), networks (which predicted), images, each of the
+        metrics (fractions) with ``<metric>_lower`` and ``<metric>_upper``, note.
     """
     rows = []
     for inside, by_network, outside, run in zip(internal, single, external, runs, strict=True):
-        found = [read_intervals(path, SHOWN_METRICS).loc[POOLED] for path in (inside, by_network)]
-        ensemble = read_intervals(outside, SHOWN_METRICS).loc[POOLED]
-        images = int(ensemble["images"].iloc[0])
+        files = (inside, by_network, outside)
+        *found, ensemble = (
+            read_intervals(path, SHOWN_METRICS).loc[POOLED].reindex(metrics) for path in files
+        )
+        images = int(ensemble["images"].max())
         # Intervals count the images of one repeat.
         names = dict(run)
-        networks = names.pop("repeats", 1) * int(found[1]["images"].iloc[0]) // images
+        networks = names.pop("repeats", 1) * int(found[1]["images"].max()) // images
         name = ONE if networks == 1 else SINGLE
-        rows.append(_row(names, "internal", name, int(found[0]["images"].iloc[0]), found[0]))
+        rows.append(_row(names, "internal", name, int(found[0]["images"].max()), found[0]))
         rows.append(_row(names, "external", name, images, found[1]))
         if networks > 1:
             rows.append(_row(names, "external", f"mean of {networks} networks", images, ensemble))
@@ -104,14 +111,18 @@ def external_rows(
 
 def _row(run: dict, tested: str, networks: str, images: int, limits: pd.DataFrame) -> dict:
     row = {**run, "tested": TESTED[tested], "networks": networks, "images": images}
-    for metric in SHOWN_METRICS:
+    for metric in limits.index:
         row[metric] = float(limits.at[metric, "value"])
         row |= {f"{metric}_{end}": limits.at[metric, end] for end in ("lower", "upper")}
-    return row | {"note": _note(limits.loc[list(SHOWN_METRICS)])}
+    return row | {"note": _note(limits)}
 
 
 def _note(limits: pd.DataFrame) -> str:
     """Return the sentences of all metrics; a missing number without a reason is undefined."""
     missing = limits[["value", "lower"]].isna().any(axis=1)
-    notes = limits["note"].where(~missing | (limits["note"] != ""), make_note("undefined"))
+    notes = (
+        limits["note"]
+        .fillna("")
+        .where(~missing | (limits["note"].fillna("") != ""), make_note("undefined"))
+    )
     return sentences(notes_about(notes.to_dict()))

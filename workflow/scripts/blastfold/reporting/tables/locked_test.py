@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from blastfold.core.interval_table import read_intervals
+from blastfold.core.names import MACRO_AUC, POOLED, SHOWN_METRICS
 from blastfold.core.openings import read_openings
 from blastfold.reporting.tables.external_test import TESTED, Paths, external_rows
 from blastfold.reporting.tables.writing import write_table
@@ -54,7 +56,10 @@ def tabulate_locked_test(
         InputError: A record was changed after it was written.
     """
     openings = {dataset: read_openings(path) for dataset, path in records.items()}
-    table = results_table(external_rows(internal, single, external, runs), openings)
+    stored = (read_intervals(path, SHOWN_METRICS) for path in internal)
+    over = any((POOLED, MACRO_AUC) in table.index for table in stored)
+    metrics = (MACRO_AUC, *SHOWN_METRICS) if over else SHOWN_METRICS
+    table = results_table(external_rows(internal, single, external, runs, metrics), openings)
     write_table(table, outputs["results"], CAPTION, "tab:locked-test")
     rows = openings_table(openings, titles)
     write_table(rows, outputs["openings"], RECORD_CAPTION, "tab:openings")
