@@ -45,7 +45,8 @@ COMPARED = {
         (
             {"difference_lower": -1.134, "difference": -0.391, "minimum_detectable": 0.942},
             f"no difference from VGG19 detected (difference {MINUS}39.1 points "
-            f"[{MINUS}100.0, +2.3]; detectable: 94.2 points), at 1/12 of its multiply-adds",
+            f"[{MINUS}100.0, +2.3], cut at 100 points; detectable: 94.2 points), at 1/12 of its "
+            "multiply-adds",
         ),
         (
             {"outcome": "second_higher", "difference_upper": -0.001, "cost_ratio": 2.04},

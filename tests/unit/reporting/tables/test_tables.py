@@ -14,6 +14,7 @@ from blastfold.core.errors import BlastfoldError, InputError
 from blastfold.core.names import CELLS, METRICS
 from blastfold.evaluation import metrics
 from blastfold.reporting.tables import latex, reproduction, results, writing
+from blastfold.reporting.tables.points import CUT
 
 HOSTILE = "a_b & 100 % $x^2$ {#1} ~ \\cmd < > | Zürich"
 
@@ -56,6 +57,21 @@ def test_markdown_shows_percent_with_two_decimals_and_the_deviation_in_the_same_
     assert lines[2] == "| Model | Accuracy (%) | MCC | Train |"
     assert lines[3] == "| :--- | ---: | ---: | ---: |"
     assert lines[4] == "| VGG19 | 99.49 ± 1.23 | \N{MINUS SIGN}0.500 | 7 to 9 |"
+
+
+def test_differences_beyond_100_points_are_cut_with_a_note(tmp_path):
+    numbers = {"difference": [44.78, 44.78, 5.0], "difference_lower": [-73.75, -73.75, -1.0]}
+    table = pd.DataFrame(
+        numbers
+        | {"difference_upper": [163.31, 163.31, 11.0], "metric": ["auc", "mcc", "auc"]}
+        | {"note": ["few groups", "", ""]}
+    )
+    writing.write_table(table, [tmp_path / "t.tsv"], "Caption", "tab:t")
+    written = pd.read_csv(tmp_path / "t.tsv", sep="\t", keep_default_na=False)
+    # A difference of two correlations reaches 200 points.
+    assert written["difference_upper"].tolist() == [100.0, 163.31, 11.0]
+    assert written["difference_lower"].tolist() == [-73.75, -73.75, -1.0]
+    assert written["note"].tolist() == [f"few groups; {CUT}", "", ""]
 
 
 def test_markdown_survives_pipes_and_markup():

@@ -86,6 +86,7 @@ def cost_words(row: Mapping, reference: str) -> str:
     numbers = (row["difference"], row["difference_lower"], row["difference_upper"])
     value, lower, upper = (_points(min(max(number, -1), 1)) for number in numbers)
     found = f"difference {value} points [{lower}, {upper}]"
+    found += ", cut at 100 points" if max(map(abs, numbers)) > 1 else ""
     detectable = _detectable(row["minimum_detectable"])
     if detectable:
         found += f"; {detectable.strip(' ()')}"

@@ -12,6 +12,7 @@ from blastfold.core.names import FOLDS, OVER_CLASSES, PROCEDURE, RATES, TRAIN
 from blastfold.core.notes import make_note, without_notes
 from blastfold.core.tables import read_table
 from blastfold.reporting.notes import sentences
+from blastfold.reporting.tables.points import CUT
 from blastfold.reporting.tables.results import split_counts
 from blastfold.reporting.tables.writing import heading_of, write_table
 from blastfold.reporting.verdicts import control_words, outcome_words
@@ -26,8 +27,6 @@ SHOWN_ORDER = (*OVER_CLASSES, *COMPARED_METRICS)
 
 NO_TEST = "not tested"
 """Note of a missing p value that the outcome explains."""
-
-CUT = "the interval reaches beyond what a difference can be, and is cut there"
 
 
 def tabulate_comparisons(

@@ -21,6 +21,7 @@ from blastfold.core.noted_tables import require_notes
 from blastfold.core.tables import format_table
 from blastfold.reporting.tables.html_pages import html_page
 from blastfold.reporting.tables.latex import MINUS, latex_table
+from blastfold.reporting.tables.points import cut_differences
 
 ALL_METRICS = CLASS_METRIC_FACTS | METRIC_FACTS
 """Facts of every metric, of two readings: all classes, and positive classes against the rest."""
@@ -106,7 +107,7 @@ def write_table(
     Some columns belong together and share one cell in LaTeX and Markdown, while the TSV keeps
     them apart: ``x_title`` is shown in place of ``x``, ``x_sd`` after ``x`` or, where there is
     none, ``x_lower`` and ``x_upper`` as its interval, ``x_min`` and ``x_max`` as a range. The
-    text of the column ``note`` is set below the table.
+    text of the column ``note`` is set below the table. Intervals of differences end at 100 points.
 
     Args:
         table: Plain column names; fractions, counts and text as they are.
@@ -118,6 +119,7 @@ def write_table(
         BlastfoldError: A number is missing and its row has no note, or a suffix is unknown.
     """
     require_notes(table)
+    table = cut_differences(table)
     writers = {
         ".tsv": lambda: format_table(table),
         ".tex": lambda: to_latex(table, caption, label),
