@@ -34,7 +34,7 @@ from blastfold.reporting.publication.wording import duration, listing, percent, 
 from blastfold.reporting.tables.writing import write_table
 
 CHECKLISTS = REPOSITORY / "resources" / "checklists"
-HOSTILE = "A_b 50 % & größe #1 {x} ~^\\ $y$ <z> | naïve 白血病"
+HOSTILE = "[M] * A_b 50 % & größe #1 {x} ~^\\ $y$ <z> | naïve 白血病"
 UNKNOWN = {"commit": None, "dirty": None}
 COMMIT = {"commit": "c0ffee", "dirty": False}
 AUGMENTATION = {
@@ -624,7 +624,7 @@ def draw(path, width_mm, height_mm=60):
 
 def write_tables(folder, title, rows=3):
     table = pd.DataFrame(
-        {"model": [title] * rows, "accuracy": [0.5] * rows, "note": [title] * rows}
+        {"model": [title] * rows, "accuracy": [0.5] * rows, title: "*", "note": [title] * rows}
     )
     path = folder / "tables" / "cells" / f"results-{rows}.tex"
     write_table(table, [path], f"On {title}", f"tab:{title}-{rows}")

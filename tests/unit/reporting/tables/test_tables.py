@@ -15,6 +15,7 @@ from blastfold.core.names import CELLS, METRICS
 from blastfold.evaluation import metrics
 from blastfold.reporting.tables import latex, reproduction, results, writing
 from blastfold.reporting.tables.points import CUT
+from blastfold.reporting.tables.shown import read_shown_table
 
 HOSTILE = "a_b & 100 % $x^2$ {#1} ~ \\cmd < > | Zürich"
 
@@ -200,6 +201,38 @@ def test_datasets_table(tmp_path):
     note = results.dataset_table([description], titles, expected)["note"].iloc[0]
     assert "The subject of 61 of 10661 images is unknown, so that there may be more" in note
     assert "The picture of" not in note
+
+
+HOSTILE_CLASSES = {
+    "[Malignant] Pre-B": 5,
+    "*L1 | L2_%": 4,
+    "total": 3,
+    "accuracy": 2,
+    "x": 7,
+    "x_title": 1,
+    "ALL": 8,
+}
+
+
+def test_names_of_classes_are_shown_as_they_are(tmp_path):
+    description = {"name": "d", "images": 30, "subjects": 3, "pictures": 3, "rejected": 0}
+    description |= {"classes": list(HOSTILE_CLASSES), "class_images": HOSTILE_CLASSES}
+    description |= {"image_size": [9, 9], "source_sizes": [], "parts": {}, "asked_parts": []}
+    (tmp_path / "dataset.json").write_text(json.dumps(description))
+    paths = [tmp_path / f"t.{ending}" for ending in ("tsv", "md", "tex", "html")]
+    results.tabulate_datasets([tmp_path / "dataset.json"], {"d": "[D]"}, {}, paths)
+    shown = read_shown_table(paths[1])
+    assert shown.headings[1:9] == [*HOSTILE_CLASSES, "Total"]
+    assert [cell.text for cell in shown.rows[0]][1:9] == ["5", "4", "3", "2", "7", "1", "8", "30"]
+    row = pd.read_csv(paths[0], sep="\t").iloc[0]
+    assert row[["class total", "class accuracy", "class x_title", "total"]].tolist() == [
+        3,
+        2,
+        1,
+        30,
+    ]
+    # No line break, rule or cell is followed by what LaTeX takes for an argument.
+    assert not re.search(r"(\\\\|rule)\s*[\[*]", paths[2].read_text())
 
 
 def test_split_counts_of_the_thesis_holdout():

@@ -55,8 +55,13 @@ Cell = tuple[str, str]
 
 
 def escape_latex(text: str) -> str:
-    """Escape text for LaTeX; letters beyond ASCII stay as they are (UTF-8)."""
-    return "".join(_LATEX.get(character, character) for character in text)
+    """Escape text for LaTeX; letters beyond ASCII stay as they are (UTF-8).
+
+    After a line break or a rule LaTeX takes ``[`` and ``*`` for arguments, so that text never
+    begins with them.
+    """
+    escaped = "".join(_LATEX.get(character, character) for character in text)
+    return "{}" + escaped if escaped.lstrip().startswith(("[", "*")) else escaped
 
 
 def latex_table(

@@ -12,6 +12,7 @@ from blastfold.core.fold_table import read_folds
 from blastfold.core.interval_table import read_intervals
 from blastfold.core.names import (
     FOLDS,
+    LEUKAEMIA_CLASSES,
     MEAN,
     METRICS,
     POOLED,
@@ -27,13 +28,22 @@ from blastfold.core.notes import join_notes, make_note, note_codes, notes_about,
 from blastfold.core.tables import read_text_table
 from blastfold.datasets.summary import compare_counts
 from blastfold.reporting.notes import sentences
-from blastfold.reporting.tables.writing import show_unknown, write_both, write_table
+from blastfold.reporting.tables.writing import (
+    COMPANIONS,
+    HEADINGS,
+    show_unknown,
+    write_both,
+    write_table,
+)
 
 Paths = Iterable[str | os.PathLike]
 
 MEAN_VIEW = "mean of folds"
 REPEATS_VIEW = "mean of repeats"
 """View of the mean of several repeats, each with its folds taken together."""
+
+OWN_COLUMNS = ("dataset", "total", "resolution", "subjects", "pictures", "rejected", "note")
+"""Columns of the table of data sets that a class of the same name must not take."""
 
 QUOTED_ENDS = ("", "_lower", "_upper")
 
@@ -55,7 +65,10 @@ def tabulate_datasets(
     read = [json.loads(Path(path).read_text(encoding="utf-8")) for path in descriptions]
     table = dataset_table(read, titles, expected)
     shown = show_unknown(table, ("subjects", "pictures"))
-    write_both(table, shown, paths, "Characteristics of the data sets.", "tab:datasets")
+    classes = [name for facts in read for name in facts["classes"]]
+    headings = {class_column(name): name for name in classes if name not in LEUKAEMIA_CLASSES}
+    caption = "Characteristics of the data sets."
+    write_both(table, shown, paths, caption, "tab:datasets", headings)
 
 
 def dataset_table(
@@ -69,7 +82,7 @@ def dataset_table(
         expected: What the public data set of the same format holds, by name.
 
     Returns:
-        dataset, dataset_title, the images of each class by its name, total, resolution,
+        dataset, dataset_title, the images of each class (:func:`class_column`), total, resolution,
         subjects, pictures, rejected, source_resolution (the most frequent one) and note.
         Resolutions are width x height.
     """
@@ -101,7 +114,9 @@ def dataset_table(
             {
                 "dataset": name,
                 "dataset_title": titles[name],
-                **{kind: description["class_images"].get(kind, 0) for kind in classes},
+                **{
+                    class_column(kind): description["class_images"].get(kind, 0) for kind in classes
+                },
                 "total": description["images"],
                 "resolution": _resolution(description["image_size"]),
                 "subjects": description.get("subjects") or pd.NA,
@@ -112,6 +127,12 @@ def dataset_table(
             }
         )
     return pd.DataFrame(rows).astype({"subjects": "Int64", "pictures": "Int64"})
+
+
+def class_column(name: str) -> str:
+    """Return the column of a class: its name, unless that is a column of another meaning."""
+    taken = name in OWN_COLUMNS or name in HEADINGS or name.endswith(tuple(COMPANIONS))
+    return f"class {name}" if taken else name
 
 
 def tabulate_splits(

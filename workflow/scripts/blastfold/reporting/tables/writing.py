@@ -10,7 +10,7 @@ import math
 import os
 import re
 import string
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -92,15 +92,24 @@ HEADINGS = {name: metric.heading for name, metric in ALL_METRICS.items()} | {
 }
 """Headings that are not simply the column's name with its first letter in upper case."""
 
+COMPANIONS = {"_title": "", "_sd": "", "_lower": "", "_upper": "", "_max": "_min"}
+"""Endings of columns that share the cell of another one, and the ending of that one."""
+
 MISSING = "n/a"
 """What LaTeX and Markdown show for a missing number, with a note that gives the reason."""
+
+Headings = Mapping[str, str] | None
 
 UNKNOWN = "unknown"
 """What they show for a count that nobody can know, because the source does not name a relation."""
 
 
 def write_table(
-    table: pd.DataFrame, paths: Iterable[str | os.PathLike], caption: str, label: str
+    table: pd.DataFrame,
+    paths: Iterable[str | os.PathLike],
+    caption: str,
+    label: str,
+    headings: Headings = None,
 ) -> None:
     """Write one table in every format that is asked for.
 
@@ -114,6 +123,7 @@ def write_table(
         paths: Files to write; the suffix of each (.tsv, .tex, .md or .html) gives its format.
         caption: Caption in plain text.
         label: LaTeX label, for instance ``"tab:datasets"``.
+        headings: Headings that are names of the user, by column; they are shown as they are.
 
     Raises:
         BlastfoldError: A number is missing and its row has no note, or a suffix is unknown.
@@ -122,9 +132,9 @@ def write_table(
     table = cut_differences(table)
     writers = {
         ".tsv": lambda: format_table(table),
-        ".tex": lambda: to_latex(table, caption, label),
-        ".md": lambda: to_markdown(table, caption),
-        ".html": lambda: to_html(table, caption),
+        ".tex": lambda: to_latex(table, caption, label, headings),
+        ".md": lambda: to_markdown(table, caption, headings),
+        ".html": lambda: to_html(table, caption, headings),
     }
     for path in map(Path, paths):
         if path.suffix not in writers:
@@ -139,6 +149,7 @@ def write_both(
     paths: Iterable[str | os.PathLike],
     caption: str,
     label: str,
+    headings: Headings = None,
 ) -> None:
     """Write the whole table as TSV, and the one for readers in all other formats.
 
@@ -148,25 +159,26 @@ def write_both(
         paths: Files to write.
         caption: Caption in plain text.
         label: LaTeX label.
+        headings: See :func:`write_table`.
     """
     for path in paths:
         chosen = table if Path(path).suffix == ".tsv" else shown
-        write_table(chosen, [path], caption, label)
+        write_table(chosen, [path], caption, label, headings)
 
 
-def to_latex(table: pd.DataFrame, caption: str, label: str) -> str:
+def to_latex(table: pd.DataFrame, caption: str, label: str, names: Headings = None) -> str:
     """Return a LaTeX table that fits its page (see :mod:`blastfold.reporting.tables.latex`)."""
     shown, notes = present(table)
     numeric = [_is_numeric(table, column) for column in shown]
-    headings = [heading_of(column) for column in shown]
+    headings = _headings(shown, names)
     return latex_table(headings, numeric, shown.to_numpy().tolist(), notes, caption, label)
 
 
-def to_markdown(table: pd.DataFrame, caption: str) -> str:
+def to_markdown(table: pd.DataFrame, caption: str, names: Headings = None) -> str:
     """Return a GitHub table with its caption above and its notes below."""
     shown, notes = present(table)
     rules = ["---:" if _is_numeric(table, column) else ":---" for column in shown]
-    rows = [[heading_of(column) for column in shown], rules]
+    rows = [[_markdown_cell((heading, "")) for heading in _headings(shown, names)], rules]
     rows += [[_markdown_cell(cell) for cell in row] for row in shown.to_numpy()]
     lines = [_markdown_cell((caption, "")), ""]
     lines += [f"| {' | '.join(row)} |" for row in rows]
@@ -175,11 +187,11 @@ def to_markdown(table: pd.DataFrame, caption: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def to_html(table: pd.DataFrame, caption: str) -> str:
+def to_html(table: pd.DataFrame, caption: str, names: Headings = None) -> str:
     """Return a page with the table, its caption above and its notes below."""
     shown, notes = present(table)
     numeric = [_is_numeric(table, column) for column in shown]
-    headings = [heading_of(column) for column in shown]
+    headings = _headings(shown, names)
     return html_page(caption, headings, numeric, shown.to_numpy().tolist(), notes)
 
 
@@ -217,6 +229,10 @@ def show_unknown(table: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
         texts = [UNKNOWN if pd.isna(value) else str(int(value)) for value in table[column]]
         shown[column] = pd.Series(texts, index=table.index, dtype=object)
     return shown
+
+
+def _headings(columns: Iterable[str], names: Headings) -> list[str]:
+    return [(names or {}).get(column) or heading_of(column) for column in columns]
 
 
 def heading_of(column: str) -> str:
@@ -264,10 +280,9 @@ def _shown_text(row: pd.Series, column: str) -> str:
 def _is_companion(table: pd.DataFrame, column: str) -> bool:
     if column == "note":
         return True
-    partners = {"_title": "", "_sd": "", "_lower": "", "_upper": "", "_max": "_min"}
     return any(
         column.endswith(suffix) and column.removesuffix(suffix) + partner in table.columns
-        for suffix, partner in partners.items()
+        for suffix, partner in COMPANIONS.items()
     )
 
 
