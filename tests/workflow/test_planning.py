@@ -35,9 +35,9 @@ README = REPOSITORY / "README.md"
 def test_default_experiment_is_planned(tmp_path):
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", config=DEFAULT))
     # The simple CNN on smears and grown smears under two protocols each, and by image on two
-    # canaries. By subject the transferred one, the same network again and the tiny one, and both
-    # arms of the leak contrast. All folds are one job; a source task has one fold.
-    assert jobs["train_folds"] == 2 * 2 + 2 + 3 + 2
+    # canaries. By subject the transferred one, the same network again and two light ones, and
+    # both arms of the leak contrast. All folds are one job; a source task has one fold.
+    assert jobs["train_folds"] == 2 * 2 + 2 + 4 + 2
     assert jobs["train_model"] == 1
     assert jobs["train_permuted_heads"] == 2
     # One frozen backbone under two protocols and another one by subject: features of each split in
@@ -49,7 +49,7 @@ def test_default_experiment_is_planned(tmp_path):
     # Two splits of the smears and of the grown smears; one of each canary and of tiles; both arms
     # of the leak contrast.
     assert jobs["compute_mean_images"] == 2 * 2 + 2 + 1 + 2
-    assert jobs["evaluate_model"] == 2 + 6 + 2 + 2 + 1 + 2
+    assert jobs["evaluate_model"] == 2 + 7 + 2 + 2 + 1 + 2
     # All networks are measured in one job, and the smears alone have several models.
     assert jobs["measure_networks"] == jobs["describe_efficiency"] == 1
     # Another laboratory's smears are for the external test alone.
@@ -73,7 +73,7 @@ def test_catalogue_entry_plans_the_same(tmp_path):
     entry = str(REPOSITORY / "workflow" / "Snakefile")
     other = snakemake(tmp_path, "--dry-run", "--snakefile", entry, config=DEFAULT)
     # The catalogue's file has a target of its own in place of `all`.
-    assert planned_jobs(other)["train_folds"] == 11
+    assert planned_jobs(other)["train_folds"] == 12
     assert planned_jobs(other)["everything"] == 1
 
 

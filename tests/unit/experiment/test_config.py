@@ -717,7 +717,7 @@ def with_training(training):
         (with_entry("models", architecture="vgg91"), "'vgg91'; did you mean VGG19?"),
         (
             with_entry("models", architecture="alexnet_2012_x"),
-            "expected simple_cnn, tiny_cnn or one of keras",
+            "expected simple_cnn, tiny_cnn, separable_cnn or one of keras",
         ),
         (
             with_entry("models", weights="imagenet"),

@@ -56,6 +56,38 @@ def test_tiny_cnn_costs_what_its_three_convolutions_cost():
         architectures.build_network(settled, (40, 21, 3))
 
 
+def test_separable_cnn_is_the_beginning_of_a_mobilenet():
+    """The oracles are Keras' MobileNet of half width, and the products counted by hand."""
+    shape = (32, 32, 3)
+    network = architectures.build_network(settings("separable_cnn"), shape)
+    rows = architectures.describe_layers(network)
+    mobilenet = keras.applications.MobileNet(shape, 0.5, include_top=False, weights=None)
+    last = mobilenet.get_layer("conv_pw_3_relu").output
+    beginning = keras.Model(mobilenet.input, last)
+    # The head has 64 averaged features and two neurons.
+    assert sum(row["parameters"] for row in rows) == beginning.count_params() + 2 * 65
+    products = (
+        (16**2 * 27 * 16)
+        + (16**2 * 9 * 16 + 16**2 * 16 * 32)
+        + (8**2 * 9 * 32 + 8**2 * 32 * 64)
+        + (8**2 * 9 * 64 + 8**2 * 64 * 64)
+    )
+    assert sum(row["multiply_adds"] for row in rows) == products + 2 * 64
+    assert multiply_adds(beginning) == products
+    maps = [row["output_shape"] for row in rows if row["name"].endswith("_relu")]
+    assert maps[-1] == "8x8x64"
+    assert {row["block"] for row in rows} >= {"convolution", "block1", "block2", "block3"}
+    # With the same weights both compute the same, where MobileNet's ReLU does not reach its end.
+    network.backbone.set_weights(beginning.get_weights())
+    image = np.random.default_rng(0).normal(0, 0.3, (2, *shape)).astype("float32")
+    expected = beginning.predict_on_batch(image)
+    assert 0 < expected.max() < 6
+    found = network.backbone.predict_on_batch(image)
+    np.testing.assert_allclose(found, expected.mean((1, 2)), atol=1e-5)
+    with pytest.raises(InputError, match=r"separable_cnn: .*at least 8x8"):
+        architectures.build_network(settings("separable_cnn"), (40, 7, 3))
+
+
 def test_densenet169_ends_in_two_softmax_neurons():
     network = architectures.build_network(settings("DenseNet169"), (64, 64, 3))
     whole_size = {"include_top": False, "weights": None, "input_shape": (224, 224, 3)}

@@ -53,6 +53,7 @@ def test_smallest_size_is_found_by_building():
     [
         *(("simple_cnn", (257, 257), {}), ("simple_cnn", (33, 48), {})),
         *(("tiny_cnn", (22, 33), {}), ("tiny_cnn", (32, 32), {"pooling": "average"})),
+        *(("separable_cnn", (21, 34), {}), ("separable_cnn", (8, 9), {"pooling": "flatten"})),
         *(("VGG16", (64, 96), {}), ("VGG16", (64, 64), {"pooling": "average"})),
         ("MobileNetV2", (96, 70), {"dense_units": [32, 8], "dropout": 0.5}),
     ],

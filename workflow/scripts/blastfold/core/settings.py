@@ -14,8 +14,8 @@ from blastfold.core.plain_settings import Settings
 from blastfold.core.preprocessing_kinds import KINDS, OF_FOLD
 from blastfold.core.tuning_settings import TuningSettings, tuning_settings
 
-SIMPLE_CNN, TINY_CNN = "simplecnn", "tinycnn"
-"""Plain name of the simple CNN of the thesis (Fig. 4.8)."""
+SIMPLE_CNN, TINY_CNN, SEPARABLE_CNN = "simplecnn", "tinycnn", "separablecnn"
+"""Plain names of the simple CNN of the thesis (Fig. 4.8) and of two light networks."""
 
 
 class OwnNetwork(NamedTuple):
@@ -37,6 +37,10 @@ OWN_NETWORKS = {
     SIMPLE_CNN: OwnNetwork("simple_cnn", 18, "a simple convolutional network"),
     # Its third pooling leaves at least one place.
     TINY_CNN: OwnNetwork("tiny_cnn", 22, "a tiny convolutional network"),
+    # Two halvings leave two places each way.
+    SEPARABLE_CNN: OwnNetwork(
+        "separable_cnn", 8, "a small network of depthwise separable convolutions"
+    ),
 }
 """By plain name; ``networks.architectures.build_backbone`` builds them."""
 

@@ -1,4 +1,4 @@
-"""The networks: the simple CNN of the thesis, and those of keras.applications with a head."""
+"""The networks: those of keras.applications and those that are built here, with a head."""
 
 import inspect
 import logging
@@ -14,14 +14,9 @@ import numpy as np
 from blastfold.core.errors import InputError
 from blastfold.core.files import is_file
 from blastfold.core.names import plain_name
-from blastfold.core.settings import (
-    OWN_NETWORKS,
-    SIMPLE_CNN,
-    TINY_CNN,
-    ModelSettings,
-    is_simple_cnn,
-)
+from blastfold.core.settings import OWN_NETWORKS, ModelSettings, is_simple_cnn
 from blastfold.networks.multiply_adds import UncountedLayerError, multiply_adds
+from blastfold.networks.own_networks import build_own
 
 logger = logging.getLogger(__name__)
 
@@ -123,18 +118,16 @@ def build_backbone(
         seed: Seed of the start weights; None continues Keras' own stream.
 
     Returns:
-        The backbone and the module of keras.applications that it comes from, None for the simple
-        and the tiny CNN.
+        The backbone and the module of keras.applications that it comes from, None for one of
+        :mod:`blastfold.networks.own_networks`.
 
     Raises:
         InputError: The architecture is unknown or cannot take images of this size.
     """
     if seed is not None:
         keras.utils.set_random_seed(seed)
-    if is_simple_cnn(architecture):
-        return build_convolutions(shape), None
-    if plain_name(architecture) == TINY_CNN:
-        return build_tiny(shape, pooling), None
+    if plain_name(architecture) in OWN_NETWORKS:
+        return build_own(plain_name(architecture), shape, pooling), None
     name, module = find_application(architecture)
     try:
         # Averaging is part of the backbone, so that stored features are vectors, not maps.
@@ -150,63 +143,6 @@ def build_backbone(
             f"(image_size of the data set): {error}"
         ) from error
     return backbone, module
-
-
-def build_convolutions(shape: tuple[int, int, int]) -> keras.Model:
-    """Build the convolutional part of the simple CNN of the thesis (Fig. 4.8).
-
-    With its head it has 59,075,905 parameters at 257x257x3.
-
-    Raises:
-        InputError: The images are too small.
-    """
-    check_size(SIMPLE_CNN, shape)
-    image = maps = keras.Input(shape, name="image")
-    for number, filters in enumerate((32, 64), start=1):
-        convolution = keras.layers.Conv2D(
-            filters, 3, activation="relu", name=f"convolution_{number}"
-        )
-        maps = keras.layers.MaxPooling2D(name=f"pooling_{number}")(convolution(maps))
-    maps = keras.layers.Conv2D(128, 3, activation="relu", name="convolution_3")(maps)
-    return keras.Model(image, maps, name="simple_cnn")
-
-
-def build_tiny(shape: tuple[int, int, int], pooling: str) -> keras.Model:
-    """Build the convolutional part of the tiny CNN: three convolutions, each with pooling after it.
-
-    With 8, 16 and 32 filters it has 6,032 parameters.
-
-    Args:
-        shape: (height, width, 3) of the images.
-        pooling: ``flatten`` gives whole maps, ``average`` one vector per image.
-
-    Raises:
-        InputError: The images are too small.
-    """
-    check_size(TINY_CNN, shape)
-    image = maps = keras.Input(shape, name="image")
-    for number, filters in enumerate((8, 16, 32), start=1):
-        convolution = keras.layers.Conv2D(
-            filters, 3, activation="relu", name=f"convolution_{number}"
-        )
-        maps = keras.layers.MaxPooling2D(name=f"pooling_{number}")(convolution(maps))
-    if pooling == "average":
-        maps = keras.layers.GlobalAveragePooling2D(name="average")(maps)
-    return keras.Model(image, maps, name="tiny_cnn")
-
-
-def check_size(network: str, shape: tuple[int, int, int]) -> None:
-    """Check that an own network can take images of a size.
-
-    Raises:
-        InputError: The images are too small.
-    """
-    smallest = OWN_NETWORKS[network].smallest
-    if min(shape[:2]) < smallest:
-        raise InputError(
-            f"{OWN_NETWORKS[network].name}: received image_size {list(shape[:2])}, expected at "
-            f"least {smallest}x{smallest} pixels"
-        )
 
 
 def own_names() -> str:

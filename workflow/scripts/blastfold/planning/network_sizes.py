@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Mapping
 
 from blastfold.core.names import plain_name
-from blastfold.core.settings import SIMPLE_CNN, TINY_CNN, head_of
+from blastfold.core.settings import SEPARABLE_CNN, SIMPLE_CNN, TINY_CNN, head_of
 from blastfold.experiment.applications import BACKBONES
 
 STRIDE = 32
@@ -19,6 +19,9 @@ OWN_FILTERS = {SIMPLE_CNN: (32, 64, 128), TINY_CNN: (8, 16, 32)}
 
 OWN_POOLINGS = {SIMPLE_CNN: 2, TINY_CNN: 3}
 """How many of these convolutions have pooling by two after them, from the first."""
+
+SEPARABLE_SIZES = 4, 64, 9248
+"""Stride, channels and parameters of the separable CNN without its head."""
 
 _BY_PLAIN_NAME = {plain_name(name): sizes for name, sizes in BACKBONES.items()}
 
@@ -40,6 +43,9 @@ def network_sizes(model: Mapping, image_size: tuple[int, int]) -> tuple[int, int
         channels, parameters = OWN_FILTERS[name][-1], 0
         for inputs, filters in itertools.pairwise((3, *OWN_FILTERS[name])):
             parameters += (9 * inputs + 1) * filters
+    elif name == SEPARABLE_CNN:
+        stride, channels, parameters = SEPARABLE_SIZES
+        rows, columns = (-(-side // stride) for side in image_size)
     elif name not in _BY_PLAIN_NAME:
         return None
     else:
