@@ -29,7 +29,7 @@ rule estimate_ablation:
         runtime=run_time(30, of_tables=5),
     params:
         plan=experiment.shown.ablation_plan,
-        packages=pinned("evaluation", "numpy", "scipy", "statsmodels"),
+        packages=pinned("evaluation", "numpy", "scipy"),
         code=code_digest("estimate_ablation"),
     message:
         "Estimating the effect of each choice of the ablation {wildcards.ablation}"

@@ -22,7 +22,7 @@ rule judge_cells:
         raw=experiment.inputs.raw_digest,
         # A namespace is not compared: the same photographs at another place are not judged again.
         place=experiment.inputs.raw_place,
-        packages=pinned("judging", "numpy", "scipy", "statsmodels"),
+        packages=pinned("judging", "numpy", "scipy"),
         code=code_digest("judge_cells"),
     message:
         "Comparing the detected leukocytes of {wildcards.dataset} with the known ones"

@@ -49,7 +49,7 @@ rule evaluate_model:
         seed=config["seed"],
         prevalence=config["prevalence"],
         positive=experiment.inputs.positive_classes,
-        packages=pinned("evaluation", "numpy", "scikit-learn", "scipy", "statsmodels"),
+        packages=pinned("evaluation", "numpy", "scipy"),
         code=code_digest("evaluate_model"),
     message:
         "Evaluating {wildcards.model} on {wildcards.dataset}, {wildcards.protocol}"
@@ -82,7 +82,7 @@ rule evaluate_classes:
     params:
         seed=config["seed"],
         ordered=experiment.shown.ordered,
-        packages=pinned("evaluation", "numpy", "scikit-learn", "scipy", "statsmodels"),
+        packages=pinned("evaluation", "numpy", "scipy"),
         code=code_digest("evaluate_classes"),
     message:
         "Evaluating all classes by {wildcards.model} on {wildcards.dataset}, {wildcards.protocol}"
@@ -106,7 +106,7 @@ rule compare_classes:
     params:
         models=experiment.shown.models,
         ordered=experiment.shown.ordered,
-        packages=pinned("evaluation", "numpy", "scipy", "statsmodels"),
+        packages=pinned("evaluation", "numpy", "scipy"),
         code=code_digest("compare_classes"),
     message:
         "Comparing all classes by the models on {wildcards.dataset}, {wildcards.protocol}"
@@ -133,7 +133,7 @@ rule estimate_leak_contrast:
         contrasts=experiment.shown.contrasts,
         primary=experiment.shown.primary,
         family=experiment.runs.declared,
-        packages=pinned("evaluation", "numpy", "scipy", "statsmodels"),
+        packages=pinned("evaluation", "numpy", "scipy"),
         code=code_digest("estimate_leak_contrast"),
     message:
         "Estimating the effect of leaked images on {wildcards.dataset}"
@@ -216,7 +216,7 @@ rule estimate_protocol_gap:
         runs=experiment.shown.grouped(experiment.runs.gap_of),
         primary=experiment.shown.primary,
         family=experiment.runs.declared,
-        packages=pinned("evaluation", "numpy", "scikit-learn", "scipy", "statsmodels"),
+        packages=pinned("evaluation", "numpy", "scipy"),
         code=code_digest("estimate_protocol_gap"),
     message:
         "Estimating the gap between the protocols of {wildcards.dataset}"
@@ -239,7 +239,7 @@ rule estimate_variance_components:
         runtime=run_time(30, of_tables=5),
     params:
         runs=experiment.shown.repeated,
-        packages=pinned("evaluation", "numpy", "scikit-learn", "scipy", "statsmodels"),
+        packages=pinned("evaluation", "numpy", "scipy"),
         code=code_digest("estimate_variance_components"),
     message:
         "Separating the variance of seeds, splits and subjects on {wildcards.dataset}"

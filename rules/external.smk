@@ -49,7 +49,7 @@ rule estimate_external_intervals:
         runtime=run_time(30, of_tables=5),
     params:
         seed=config["seed"],
-        packages=pinned("evaluation", "numpy", "scipy", "statsmodels"),
+        packages=pinned("evaluation", "numpy", "scipy"),
         code=code_digest("estimate_intervals"),
     message:
         "Estimating the intervals of {wildcards.model} of {wildcards.dataset} on {wildcards.external}"
@@ -74,7 +74,7 @@ rule estimate_network_intervals:
         runtime=run_time(30, of_tables=5),
     params:
         seed=config["seed"],
-        packages=pinned("evaluation", "numpy", "scipy", "statsmodels"),
+        packages=pinned("evaluation", "numpy", "scipy"),
         code=code_digest("estimate_intervals"),
     message:
         "Estimating the intervals of single networks of {wildcards.dataset} on {wildcards.external}"

@@ -30,7 +30,7 @@ rule judge_smear_cells:
         raw=experiment.smears.raw_digest,
         # A namespace is not compared: the same photographs at another place are not judged again.
         place=experiment.smears.place,
-        packages=pinned("judging", "numpy", "scipy", "statsmodels"),
+        packages=pinned("judging", "numpy", "scipy"),
         code=code_digest("judge_cells"),
     message:
         "Comparing the detected leukocytes of {wildcards.smears} with the known ones"

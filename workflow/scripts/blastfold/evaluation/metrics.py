@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn import metrics
 
 from blastfold.core.files import write_json
 from blastfold.core.names import (
@@ -32,6 +31,7 @@ from blastfold.core.predictions import (
 )
 from blastfold.core.tables import read_text_table, write_table
 from blastfold.statistics.class_grouped import group_classes
+from blastfold.statistics.corners import average_precision, precision_recall_corners, roc_corners
 from blastfold.statistics.grouped import group_predictions, repeat_count
 from blastfold.statistics.metrics import metric_values, undefined_reason
 
@@ -242,8 +242,8 @@ def roc_curve(images: pd.DataFrame) -> pd.DataFrame:
             "true_positive_rate": [0, *np.mean(heights, 0)],
         }
         return pd.DataFrame(corners).assign(threshold=np.nan)
-    false_positive, true_positive, threshold = metrics.roc_curve(
-        images["label"], images["probability"]
+    false_positive, true_positive, threshold = roc_corners(
+        images["label"].to_numpy(), images["probability"].to_numpy()
     )
     return pd.DataFrame(
         {
@@ -282,14 +282,14 @@ def precision_recall_curve(images: pd.DataFrame) -> pd.DataFrame:
                 "average_precision": np.mean([curve["average_precision"][0] for curve in curves]),
             }
         )
-    label, probability = images["label"], images["probability"]
-    precision, recall, threshold = metrics.precision_recall_curve(label, probability)
+    label, probability = images["label"].to_numpy(), images["probability"].to_numpy()
+    precision, recall, threshold = precision_recall_corners(label, probability)
     return pd.DataFrame(
         {
             "recall": recall,
             "precision": precision,
             "threshold": [*threshold, np.inf],
-            "average_precision": metrics.average_precision_score(label, probability),
+            "average_precision": average_precision(precision, recall),
         }
     )
 

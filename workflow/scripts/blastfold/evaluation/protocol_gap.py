@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit
 
 from blastfold.core.group_table import note_unknown, read_groups
 from blastfold.core.names import GROUPINGS, METRICS, PRIMARY_METRIC
@@ -274,4 +274,4 @@ def _unseen_variance(metric: str, value: float, alone: Spread) -> float:
         return 0.0
     lower, upper, _ = bounded_interval(metric, value, alone, LEVEL)
     reach = max(value - lower, upper - value)
-    return float((reach / stats.t.ppf((1 + LEVEL) / 2, alone.degrees_of_freedom)) ** 2)
+    return float((reach / stdtrit(alone.degrees_of_freedom, (1 + LEVEL) / 2)) ** 2)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
+from scipy.special import stdtrit
 
 from blastfold.core.notes import join_notes, make_note
 from blastfold.statistics.jackknife import few_groups_note, spread
@@ -132,7 +133,7 @@ def mean_over_groups(
         return GroupedMean(value, np.nan, np.nan, make_note("fewer_than_two_groups"))
     without = (total.sum() - total) / (weight.sum() - weight)
     measured = spread(without - value, [np.bincount(index).astype(np.float64)])
-    quantile = stats.t.ppf((1 + level) / 2, measured.degrees_of_freedom)
+    quantile = stdtrit(measured.degrees_of_freedom, (1 + level) / 2)
     reach = float(quantile * measured.standard_error)
     if not math.isfinite(reach):
         return GroupedMean(value, np.nan, np.nan, make_note("fewer_than_two_groups"))

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 from scipy import optimize
 from scipy.special import expit, logit
-from statsmodels.stats.proportion import proportion_confint
 
 from blastfold.core.errors import InputError
 from blastfold.core.names import VALIDATION
 from blastfold.core.notes import make_note
 from blastfold.statistics.grouped import checked_columns
+from blastfold.statistics.proportions import wilson_interval
 
 BINS = 15
 """Bins of the reliability diagram (Guo et al. 2017), where there are images enough for them."""
@@ -86,7 +86,7 @@ def reliability_bins(
     images = np.bincount(index, minlength=len(edges) - 1)
     held = images > 0
     positives = np.bincount(index, label, len(edges) - 1)[held]
-    lower, upper = proportion_confint(positives, images[held], method="wilson")
+    lower, upper = wilson_interval(positives, images[held], 0.95)
     return pd.DataFrame(
         {
             "left": edges[:-1][held],

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.proportion import proportion_confint
 
 from blastfold.core.class_tables import SHARE_ERROR, SHARES
 from blastfold.core.names import MACRO_AUC
@@ -15,6 +14,7 @@ from blastfold.statistics.class_grouped import checked_classes, group_classes
 from blastfold.statistics.intervals import confidence_limits
 from blastfold.statistics.jackknife import bounded_interval, few_groups_note, spread
 from blastfold.statistics.metrics import metric_values, proportion_counts, undefined_reason
+from blastfold.statistics.proportions import exact_interval
 from blastfold.statistics.units import BY_GROUP, EXACT, folds_of
 
 MAJORITY = "majority"
@@ -159,9 +159,7 @@ def _result(metric: str, table: pd.DataFrame, group: np.ndarray, level: float) -
     if np.isnan(value):
         return row | {"note": undefined_reason(metric, totals)}
     if metric == "accuracy" and grouped.groups == len(table):
-        lower, upper = proportion_confint(
-            *np.round(proportion_counts(metric, totals)), alpha=1 - level, method="beta"
-        )
+        lower, upper = exact_interval(*np.round(proportion_counts(metric, totals)), level)
         return row | {"lower": float(lower), "upper": float(upper), "method": EXACT, "note": ""}
     lower, upper, note = confidence_limits(metric, grouped, BY_GROUP, level)
     return row | {"lower": lower, "upper": upper, "method": BY_GROUP, "note": note}

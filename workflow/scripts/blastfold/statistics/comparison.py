@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import ndtri
 
 from blastfold.core.errors import InputError
 from blastfold.core.names import METRICS, THRESHOLD
@@ -288,7 +288,7 @@ def _by_delong(
     probabilities = np.stack([model.probability for model in models])
     group = models[0].group if clustered else None
     found = area_difference(estimate_areas(models[0].label, probabilities, group), level)
-    factor = stats.norm.ppf((1 + level) / 2) + stats.norm.ppf(POWER)
+    factor = ndtri((1 + level) / 2) + ndtri(POWER)
     detectable = factor * found["standard_error"] if found["standard_error"] > 1e-12 else np.nan
     return found["lower"], found["upper"], found["p_value"], detectable, found["note"]
 

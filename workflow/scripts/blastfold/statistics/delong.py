@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import ndtr, ndtri
 
 from blastfold.core.errors import InputError
 from blastfold.core.notes import make_note
@@ -80,10 +80,10 @@ def area_difference(estimates: AreaEstimates, level: float = 0.95) -> dict[str, 
     difference = float(contrast @ estimates.areas[:2])
     variance = float(contrast @ estimates.covariance[:2, :2] @ contrast)
     standard_error = float(np.sqrt(max(variance, 0.0))) if variance == variance else np.nan
-    reach = stats.norm.ppf((1 + level) / 2) * standard_error
+    reach = ndtri((1 + level) / 2) * standard_error
     note, p_value = estimates.note, np.nan
     if standard_error > 1e-12:
-        p_value = float(2 * stats.norm.sf(abs(difference) / standard_error))
+        p_value = float(2 * ndtr(-abs(difference) / standard_error))
     elif standard_error <= 1e-12 and abs(difference) < 1e-12:
         p_value, note = 1.0, make_note("same_order")
     elif standard_error <= 1e-12:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 from blastfold.core.errors import InputError
 from blastfold.core.names import THRESHOLD
@@ -99,9 +99,9 @@ def corrected_resampled_t(
         notes.append(make_note("fewer_than_two_folds"))
         return FoldStatistic(mean, np.nan, np.nan, np.nan, np.nan, count, join_notes(*notes))
     standard_error = float(np.sqrt((1 / count + test_to_train) * defined.var(ddof=1)))
-    reach = stats.t.ppf((1 + level) / 2, count - 1) * standard_error
+    reach = stdtrit(count - 1, (1 + level) / 2) * standard_error
     if standard_error > 0:
-        p_value = float(2 * stats.t.sf(abs(mean) / standard_error, count - 1))
+        p_value = float(2 * stdtr(count - 1, -abs(mean) / standard_error))
     else:
         p_value = 1.0 if mean == 0 else np.nan
         notes.append(make_note("folds_agree"))

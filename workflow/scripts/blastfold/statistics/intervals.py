@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy import stats
-from statsmodels.stats.proportion import proportion_confint
+from scipy.special import ndtr, ndtri, stdtrit
 
 from blastfold.core.errors import InputError
 from blastfold.core.names import PRIMARY_METRICS, PROPORTIONS, THRESHOLD, TOP_TWO
@@ -36,6 +35,7 @@ from blastfold.statistics.metrics import (
     proportion_counts,
     undefined_reason,
 )
+from blastfold.statistics.proportions import wilson_interval
 
 RESAMPLES = 2000
 """Bootstrap resamples by default."""
@@ -163,7 +163,7 @@ def _wilson(metric: str, grouped: GroupedPredictions, level: float) -> Limits:
     if metric not in (*PROPORTIONS, TOP_TWO):
         raise InputError(f"method 'wilson' is for {', '.join(PROPORTIONS)}, got '{metric}'")
     hits, trials = proportion_counts(metric, grouped.totals())
-    lower, upper = proportion_confint(hits, trials, alpha=1 - level, method="wilson")
+    lower, upper = wilson_interval(hits, trials, level)
     note = _independence_note(grouped)
     return float(lower), float(upper), note
 
@@ -186,7 +186,7 @@ def _area_limits(
         raise InputError(f"DeLong's methods are for 'auc', got '{metric}'")
     estimates = estimate_areas(grouped.label, grouped.probability, group)
     area, variance = estimates.areas[0], estimates.covariance[0, 0]
-    reach = stats.norm.ppf((1 + level) / 2) * np.sqrt(max(variance, 0.0))
+    reach = ndtri((1 + level) / 2) * np.sqrt(max(variance, 0.0))
     if np.isnan(variance):
         return np.nan, np.nan, estimates.note
     note = make_note("no_width") if reach == 0 else ""
@@ -212,7 +212,7 @@ def _crossed_t(metric: str, grouped: GroupedPredictions, level: float) -> Limits
 def _robust_t(metric: str, grouped: GroupedPredictions, level: float) -> Limits:
     value = float(metric_values(metric, grouped.totals()))
     measured = metric_spread(metric, grouped)
-    reach = stats.t.ppf((1 + level) / 2, max(grouped.groups - 1, 1)) * measured.standard_error
+    reach = stdtrit(max(grouped.groups - 1, 1), (1 + level) / 2) * measured.standard_error
     low, high = metric_bounds(metric)
     lower, upper = np.clip((value - reach, value + reach), low, high)
     return float(lower), float(upper), few_groups_note(measured.effective_groups)
@@ -241,9 +241,9 @@ def _bca(metric: str, grouped: GroupedPredictions, level: float, weights: np.nda
     size = np.sum(pulls**2) ** 1.5
     acceleration = np.sum(pulls**3) / (6 * size) if size > 0 else 0.0
     below = (np.mean(values < value) + np.mean(values <= value)) / 2
-    bias = stats.norm.ppf(np.clip(below, 0.5 / len(values), 1 - 0.5 / len(values)))
-    shifted = bias + stats.norm.ppf(((1 - level) / 2, (1 + level) / 2))
-    chosen = stats.norm.cdf(bias + shifted / (1 - acceleration * shifted))
+    bias = ndtri(np.clip(below, 0.5 / len(values), 1 - 0.5 / len(values)))
+    shifted = bias + ndtri(((1 - level) / 2, (1 + level) / 2))
+    chosen = ndtr(bias + shifted / (1 - acceleration * shifted))
     lower, upper = np.quantile(values, chosen)
     return float(lower), float(upper), note
 

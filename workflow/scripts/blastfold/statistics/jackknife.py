@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
-from scipy.special import ndtr, stdtrit
-from statsmodels.stats.proportion import proportion_confint
+from scipy.special import ndtr, stdtr, stdtrit
 
 from blastfold.core.names import BOTH_CLASSES
 from blastfold.core.notes import join_notes, make_note
 from blastfold.statistics.class_formulas import EVERY_CLASS
 from blastfold.statistics.grouped import GroupedPredictions
 from blastfold.statistics.metrics import metric_bounds, metric_values
+from blastfold.statistics.proportions import exact_interval, wilson_interval_of_tails
 
 FEW_GROUPS = 15
 """Intervals that rest on at most this many effective groups carry a warning."""
@@ -164,13 +163,15 @@ def bounded_interval(
     if np.isnan(measured.standard_error):
         return np.nan, np.nan, make_note("fewer_than_two_groups")
     if measured.standard_error < 1e-12 or not 0 < share < 1:
-        lower, upper = _exact_proportion(share, measured.effective_groups, level)
+        lower, upper = exact_interval(
+            share * measured.effective_groups, measured.effective_groups, level
+        )
         note = make_note("exact_interval")
     else:
         quantile = stdtrit(measured.degrees_of_freedom, (1 + level) / 2)
         images = share * (1 - share) * ((high - low) / measured.standard_error) ** 2
         tails = 2 * ndtr(-quantile)
-        lower, upper = proportion_confint(share * images, images, alpha=tails, method="wilson")
+        lower, upper = wilson_interval_of_tails(share * images, images, tails)
         note = ""
     return float(low + (high - low) * lower), float(low + (high - low) * upper), note
 
@@ -185,14 +186,6 @@ def few_groups_note(effective_groups: float) -> str:
 def _effective_groups(part: np.ndarray, size_power: float) -> float:
     weights = part**size_power
     return float(weights.sum() ** 2 / np.sum(weights**2)) if part.any() else 0.0
-
-
-def _exact_proportion(share: float, trials: float, level: float) -> tuple[float, float]:
-    tail = (1 - level) / 2
-    hits, misses = share * trials, (1 - share) * trials
-    lower = stats.beta.ppf(tail, hits, misses + 1) if hits > 0 else 0.0
-    upper = stats.beta.ppf(1 - tail, hits + 1, misses) if misses > 0 else 1.0
-    return float(lower), float(upper)
 
 
 class JackknifeTest(NamedTuple):
@@ -251,8 +244,8 @@ def difference_by_t(
         level: Confidence level.
     """
     error, freedom = measured.standard_error, measured.degrees_of_freedom
-    reach = stats.t.ppf((1 + level) / 2, freedom) * error
-    p_value = float(2 * stats.t.sf(abs(difference) / error, freedom))
+    reach = stdtrit(freedom, (1 + level) / 2) * error
+    p_value = float(2 * stdtr(freedom, -abs(difference) / error))
     detectable = detectable_difference(measured, level)
     return difference - reach, difference + reach, p_value, detectable
 
@@ -262,5 +255,5 @@ def detectable_difference(measured: Spread, level: float) -> float:
 
     Bloom (1995), Minimum detectable effects, with the t distribution's quantiles.
     """
-    quantiles = stats.t.ppf(((1 + level) / 2, POWER), measured.degrees_of_freedom)
+    quantiles = stdtrit(measured.degrees_of_freedom, ((1 + level) / 2, POWER))
     return float(quantiles.sum() * measured.standard_error)

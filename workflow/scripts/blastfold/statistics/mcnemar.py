@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, stats
-from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.proportion import proportion_confint
+from scipy import optimize
+from scipy.special import chdtrc, ndtri
 
 from blastfold.core.notes import join_notes, make_note
+from blastfold.statistics.proportions import exact_interval
 
 EXACT_BELOW = 25
 """Fewer images than this on which exactly one model is right: the exact binomial test."""
@@ -78,6 +78,9 @@ def paired_accuracy(
     exact = discordant < EXACT_BELOW
     p_value = 1.0
     if discordant:
+        # Its import takes as long as a comparison.
+        from statsmodels.stats.contingency_tables import mcnemar
+
         table = [[0, only_first], [only_second, 0]]
         p_value = float(mcnemar(table, exact=exact, correction=not exact).pvalue)
     detectable = minimum_detectable_difference(images, discordant / images, 1 - level)
@@ -122,7 +125,7 @@ def clustered_mcnemar(
     if not balance.any():
         return 0.0, 1.0
     statistic = (len(names) - 1) / len(names) * balance.sum() ** 2 / np.sum(balance**2)
-    return float(statistic), float(stats.chi2.sf(statistic, 1))
+    return float(statistic), float(chdtrc(1, statistic))
 
 
 def risk_difference_limits(found: PairedAccuracy, level: float = 0.95) -> tuple[float, float]:
@@ -141,7 +144,7 @@ def risk_difference_limits(found: PairedAccuracy, level: float = 0.95) -> tuple[
     images = found.images + 2
     difference = (found.only_first - found.only_second) / images
     share = (found.only_first + found.only_second + 1) / images
-    reach = stats.norm.ppf((1 + level) / 2) * np.sqrt((share - difference**2) / images)
+    reach = ndtri((1 + level) / 2) * np.sqrt((share - difference**2) / images)
     return max(difference - reach, -1.0), min(difference + reach, 1.0)
 
 
@@ -163,7 +166,7 @@ def minimum_detectable_difference(
     Returns:
         The smallest difference, NaN when not even a difference of 1 could be shown.
     """
-    z_significance, z_power = stats.norm.ppf(1 - significance / 2), stats.norm.ppf(power)
+    z_significance, z_power = ndtri(1 - significance / 2), ndtri(power)
 
     def surplus(difference: float) -> float:
         share = max(discordant_share, difference)
@@ -179,9 +182,7 @@ def _odds_ratio(only_first: int, only_second: int, level: float) -> tuple[float,
     discordant = only_first + only_second
     if discordant == 0:
         return np.nan, np.nan, np.nan
-    shares = proportion_confint(only_first, discordant, alpha=1 - level, method="beta")
-    # Wholly one-sided counts leave a limit undefined; it is 0 or 1 by definition.
-    lower, upper = np.where(np.isnan(shares), (0.0, 1.0), shares)
+    lower, upper = exact_interval(only_first, discordant, level)
     ratio = only_first / only_second if only_second else np.inf
     return ratio, float(lower / (1 - lower)), float(upper / (1 - upper)) if upper < 1 else np.inf
 

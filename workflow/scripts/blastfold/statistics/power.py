@@ -3,8 +3,8 @@
 from functools import lru_cache
 
 import numpy as np
-from scipy import optimize, stats
-from scipy.special import ndtr
+from scipy import optimize
+from scipy.special import gammaincinv, ndtr, stdtrit
 
 POWER = 0.8
 """Power at the detectable difference."""
@@ -44,7 +44,7 @@ def power_of_t(multiple: float, freedom: float, significance: float) -> float:
         freedom: Degrees of freedom of the standard error.
         significance: Of the test.
     """
-    critical = stats.t.isf(significance / 2, freedom)
+    critical = -stdtrit(freedom, significance / 2)
     reach = critical * _error_ratios(freedom)
     return float(np.mean(ndtr(multiple - reach) + ndtr(-multiple - reach)))
 
@@ -52,13 +52,13 @@ def power_of_t(multiple: float, freedom: float, significance: float) -> float:
 def _error_ratios(freedom: float) -> np.ndarray:
     """Return equally probable ratios of the estimated to the true standard error."""
     probabilities = (np.arange(_POINTS) + 0.5) / _POINTS
-    return np.sqrt(stats.chi2.ppf(probabilities, freedom) / freedom)
+    return np.sqrt(2 * gammaincinv(freedom / 2, probabilities) / freedom)
 
 
 @lru_cache(maxsize=4096)
 def _multiple(freedom: float, significance: float, power: float) -> float:
     ratios = _error_ratios(freedom)
-    reach = stats.t.isf(significance / 2, freedom) * ratios
+    reach = -stdtrit(freedom, significance / 2) * ratios
 
     def missing(multiple: float) -> float:
         return float(np.mean(ndtr(multiple - reach) + ndtr(-multiple - reach))) - power

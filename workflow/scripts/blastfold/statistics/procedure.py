@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 from blastfold.core.notes import join_notes, make_note
 from blastfold.statistics.jackknife import Spread, bounded_interval
@@ -220,13 +220,13 @@ def _test(
     significance = (1 - level) / family
     error = float(np.sqrt(found.procedure))
     reach = _t_reach(found.procedure, found.freedom, significance)
-    p_value = float(2 * stats.t.sf(abs(difference) / error, found.freedom))
+    p_value = float(2 * stdtr(found.freedom, -abs(difference) / error))
     detectable = error * detectable_multiple(found.freedom, significance)
     return difference - reach, difference + reach, p_value, detectable
 
 
 def _t_reach(variance: float, freedom: float, significance: float) -> float:
-    return float(stats.t.isf(significance / 2, freedom) * np.sqrt(variance))
+    return float(-stdtrit(freedom, significance / 2) * np.sqrt(variance))
 
 
 def _unchanged(

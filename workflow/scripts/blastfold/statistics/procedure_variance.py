@@ -28,7 +28,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import fdtri
 
 from blastfold.core.notes import join_notes, make_note, without_notes
 from blastfold.statistics.jackknife import (
@@ -137,7 +137,7 @@ def _from_folds(
     limit = groups
     if not difference:
         # Folds of few groups have a noisy AUC; only a clear excess is taken as due to seeds.
-        limit *= stats.f.ppf(0.95, len(values) - 1, measured.degrees_of_freedom)
+        limit *= fdtri(len(values) - 1, measured.degrees_of_freedom, 0.95)
     if between <= limit:
         return groups + overlap, measured.degrees_of_freedom
     return satterthwaite((overlap, measured.degrees_of_freedom), (between, len(values) - 1.0))

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
-from statsmodels.stats.proportion import proportion_confint
+from scipy.special import ndtri
 
 from blastfold.core.names import PROPORTIONS, SHOWN_METRICS, THRESHOLD
 from blastfold.core.notes import join_notes, make_note
@@ -17,6 +16,7 @@ from blastfold.core.units import BOTH_CLASSES, CALLED_SHARE, MEAN_PROBABILITY, S
 from blastfold.statistics.grouped import GroupedPredictions, checked_columns, group_predictions
 from blastfold.statistics.intervals import confidence_limits
 from blastfold.statistics.metrics import metric_values, proportion_counts, undefined_reason
+from blastfold.statistics.proportions import exact_interval
 
 EXACT, NEWCOMBE, BY_GROUP = "clopper-pearson", "newcombe", "jackknife-t"
 """Methods of intervals: for independent units the first two; for related ones the last."""
@@ -149,7 +149,7 @@ def newcombe_interval(
     Returns:
         Lower and upper end, within 0 and 1.
     """
-    z = stats.norm.ppf((1 + level) / 2)
+    z = ndtri((1 + level) / 2)
     typical = (positives + negatives) / 2 - 1
 
     def within(value: float) -> bool:
@@ -179,7 +179,7 @@ def _result(metric: str, grouped: GroupedPredictions | None, level: float) -> di
         return row | {"lower": lower, "upper": upper, "method": BY_GROUP, "note": note}
     if metric in PROPORTIONS:
         method, counts = EXACT, proportion_counts(metric, totals)
-        lower, upper = proportion_confint(*counts, alpha=1 - level, method="beta")
+        lower, upper = exact_interval(*counts, level)
     else:
         positives = int(grouped.label.sum())
         negatives = len(grouped.label) - positives

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import gammaincinv
 
 from blastfold.core.names import SEEDS, SPLITS, SUBJECTS, TOGETHER
 from blastfold.core.notes import join_notes, make_note
@@ -162,6 +162,6 @@ def _estimated(
     """Return a component with the interval of a chi-squared mean square, or the reason for none."""
     if np.isnan(variance):
         return Component(name, np.nan, np.nan, np.nan, np.nan, missing)
-    tails = stats.chi2.ppf(((1 + level) / 2, (1 - level) / 2), freedom)
+    tails = 2 * gammaincinv(freedom / 2, ((1 + level) / 2, (1 - level) / 2))
     lower, upper = (float(end) for end in freedom * variance / tails)
     return Component(name, variance, lower, upper, float(freedom), note)
