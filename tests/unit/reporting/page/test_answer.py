@@ -17,7 +17,7 @@ from support.result_pages import (
 from blastfold.core.tables import write_table
 from blastfold.reporting.page.answer import NO_HONEST, answer_sentences, banner
 from blastfold.reporting.page.cells import Cells
-from blastfold.reporting.page.trust import BAD, CAUTION, GOOD, OPEN, lights
+from blastfold.reporting.page.trust import BAD, CAUTION, GOOD, LEAKS, OPEN, lights
 
 SOME = "images_without_subject:2:8"
 
@@ -116,26 +116,62 @@ def test_a_difference_of_networks_that_learnt_nothing_is_named_as_one(tmp_path, 
     assert answer_sentences(study, "cells")[0].endswith(ending)
 
 
+def store_baselines(folder, above, size=("shown", "shown")):
+    """Store both models next to the mean colour and the cell size, the stronger one."""
+    rows = [
+        {"model": model, "model_title": title, "baseline": name, "above_baseline": word}
+        | {"baseline_value": value, "protocol": "by_subject", "metric": "auc"}
+        for name, value, words in (("mean_colour", 0.8, above), ("cell_size", 0.84, size))
+        for model, title, word in zip(
+            ("small", "big"), ("Small net", "Big net"), words, strict=True
+        )
+    ]
+    write_table(pd.DataFrame(rows), folder / "tables" / "cells" / "baselines.tsv")
+
+
 @pytest.mark.parametrize(
     ("above", "expected"),
     [
-        (("not shown", "not shown"), "No model is shown to be above the mean colour"),
-        (("shown", "not shown"), "Big net is not shown to be above the mean colour"),
+        (("not shown", "not shown"), "No model is shown to be above the cell size"),
+        (("shown", "not shown"), "Big net is not shown to be above the cell size"),
         (("shown", "shown"), ""),
     ],
 )
-def test_the_answer_names_a_baseline_that_models_are_not_above(tmp_path, above, expected):
+def test_the_answer_names_the_strongest_baseline_that_models_are_not_above(
+    tmp_path, above, expected
+):
     write_study(tmp_path)
-    table = pd.DataFrame({"model_title": ["Small net", "Big net"], "above_baseline": above})
-    names = {"protocol": "by_subject", "metric": "auc", "baseline": "mean_colour"}
-    table = table.assign(**names, baseline_value=0.84)
-    write_table(table, tmp_path / "tables" / "cells" / "baselines.tsv")
-    (tmp_path / "tables" / "cells" / "baselines.md").write_text("")
-    found = answer_sentences(read_study(tmp_path, about()), "cells")
-    rest = " (no network), which reaches 84.0 %."
-    assert [text for text in found if "above the" in text] == (
+    store_baselines(tmp_path, ("shown", "shown"), above)
+    study = read_study(tmp_path, about())
+    rest = " (no network), which reaches 84.0 % and is the strongest result without a network."
+    assert [text for text in answer_sentences(study, "cells") if "above the" in text] == (
         [expected + rest] if expected else []
     )
+    assert state_of(study, "Networks against") == (CAUTION if expected else GOOD)
+
+
+def test_networks_are_not_shown_to_see_more_by_a_leaking_split_or_few_groups(tmp_path):
+    """All models are above all baselines; what the results rest on decides."""
+    write_study(tmp_path, related=(8, 3))
+    store_baselines(tmp_path, ("shown", "shown"))
+    study = read_study(tmp_path, about())
+    assert state_of(study, "Networks against") == CAUTION
+    write_study(tmp_path)
+    path = tmp_path / "evaluation" / "cells" / "by_subject" / "big" / "intervals.tsv"
+    write_table(intervals(0.9, "few_groups:1.6"), path)
+    study = read_study(tmp_path, about())
+    (light,) = [light for light in lights(study) if light.check.startswith("Networks against")]
+    assert (light.state, "1.6 equal ones" in light.text) == (CAUTION, True)
+
+
+def test_the_answer_names_random_frozen_backbones(tmp_path):
+    write_study(tmp_path)
+    for models, expected in (
+        (["big"], "Big net has a random frozen backbone: the results say nothing about this"),
+        (["big", "small"], "Small net and Big net have random frozen backbones: the results say"),
+    ):
+        study = read_study(tmp_path, about(random_backbones=models))
+        assert answer_sentences(study, "cells")[1].startswith(expected)
 
 
 def test_one_model_under_two_names_is_not_compared_nor_counted(tmp_path):
@@ -163,9 +199,44 @@ def test_without_a_protocol_that_is_free_of_leakage_nothing_is_to_be_quoted(tmp_
         assert answer_sentences(study, "cells")[0] == NO_HONEST
 
 
+def test_the_best_protected_result_comes_before_a_leaking_one(tmp_path):
+    study = write_study(tmp_path, (8, 0), notes=("no_subject_named", "no_subject_named"))
+    _, protected, remedy, leaking = answer_sentences(study, "cells")
+    assert protected.startswith(
+        "The best protected results are those under \u201cby subject\u201d: none of the 8 test "
+        "images is known to be related to a training image; the source does not name its subjects"
+    )
+    assert "There, 2 models reach an AUC between 85.0 % [80.0, 90.0] (Small net)" in protected
+    assert "Until then, group_by: group keeps together" in remedy
+    assert leaking.startswith("Under \u201cby image\u201d, where 8 of 8 test images (100 %)")
+
+
+def test_the_only_protocol_that_leaks_is_named_once_with_what_to_do(tmp_path):
+    study = write_study(tmp_path, (8, 3))
+    [_, protected, remedy, leaking] = answer_sentences(study, "cells")
+    assert "3 of 8 test images (37.5 %) are related to training images. There, 2" in protected
+    assert remedy.startswith("group_by: group keeps together")
+    assert "by image" in leaking
+    texts = [light.text for light in lights(study) if light.check.startswith("Leakage under")]
+    assert [text.endswith(remedy) for text in texts] == [True, True]
+
+
+def test_subjects_with_duplicates_of_one_another_are_named(tmp_path):
+    write_study(tmp_path)
+    pairs = [("cell-0", "cell-1"), ("cell-1", "cell-4"), ("cell-0", "cell-4")]
+    place = tmp_path / "datasets" / "cells"
+    write_table(pd.DataFrame(pairs, columns=["first", "second"]), place / "duplicates.tsv")
+    counts = {"kind": ["any_kind"], "pairs": [3], "different_classes": [0]}
+    write_table(pd.DataFrame(counts), tmp_path / "tables" / "cells" / "duplicates.tsv")
+    found = lights(read_study(tmp_path, about()))
+    [light] = [light for light in found if light.check == "Duplicates"]
+    # Cells 0 and 4 are of one subject.
+    assert "Different subjects have such pairs: healthy 1 and patient 1 (2 pairs)." in light.text
+
+
 def test_lights_of_leakage_and_of_intervals(tmp_path):
     study = write_study(tmp_path, notes=("", "no_parent_named"))
-    assert state_of(study, "Leakage under \u201cby image") == BAD
+    assert state_of(study, "Leakage under \u201cby image") == LEAKS
     assert state_of(study, "Leakage under \u201cby subject") == CAUTION
     assert state_of(study, "Subjects") == GOOD
     assert state_of(study, "Number of groups") == GOOD

@@ -251,6 +251,7 @@ class StoredFiles:
         return {
             "descriptions": self.of_datasets("dataset.json", datasets),
             "manifests": self.of_datasets("manifest.tsv", datasets),
+            "duplicates": self.of_datasets("duplicates.tsv", self.runs.true_datasets),
             "images": self.of_datasets("images.npy", datasets),
             "leakage": self._splits("leakage.tsv", splits),
             **{name: self.evaluated(f"{name}.tsv", shown) for name in names},

@@ -8,11 +8,19 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from blastfold.core.names import BASELINES, FIRST_BASELINE, PROCEDURE
-from blastfold.core.notes import FIRST_HIGHER, NO_DIFFERENCE, SECOND_HIGHER
+from blastfold.core.names import BASELINES, PROCEDURE
+from blastfold.core.notes import FIRST_HIGHER, NO_DIFFERENCE, SECOND_HIGHER, only_notes
+from blastfold.leakage.remedies import remedy_of
+from blastfold.reporting.notes import sentences
 from blastfold.reporting.page.study import Result, Standing, Study
 from blastfold.reporting.publication.data_facts import NO_PATIENTS, QUOTED
-from blastfold.reporting.publication.wording import count, duration, listing, percent
+from blastfold.reporting.publication.wording import (
+    capital,
+    count,
+    duration,
+    listing,
+    percent,
+)
 from blastfold.reporting.tables.leak_contrast import LEAK
 from blastfold.reporting.tables.writing import MINUS
 from blastfold.reporting.verdicts import outcome_words
@@ -24,6 +32,9 @@ ABOVE = "shown"
 """The word of the table of baselines for a network above one."""
 
 UNTRAINED = " (both with random weights that are not trained: not a property of the architectures)"
+
+UNKNOWN_SUBJECTS = ("no_subject_named", "images_without_subject")
+"""Notes of audits that do not know all subjects."""
 
 NO_HONEST = (
     "No protocol of this experiment is known to keep training and test images apart: it has no "
@@ -43,25 +54,43 @@ def answer_sentences(study: Study, dataset: str) -> list[str]:
         baseline without a network reaches where not all are above it, and the effect of leakage;
         fewer sentences where results are missing.
     """
-    quoted = study.quoted(dataset)
-    sentences = [_level_sentence(study, quoted) if quoted else NO_HONEST]
-    sentences += [scale_sentence(study, quoted), baseline_sentence(study, quoted)] if quoted else []
-    return [text for text in [*sentences, leak_sentence(study, dataset)] if text]
+    split = study.best_known(dataset)
+    texts = [] if study.quoted(dataset) else [NO_HONEST]
+    if split is not None and study.results_of(dataset, split.protocol):
+        texts += [_level_sentence(study, split), random_sentence(study, split)]
+        texts += [scale_sentence(study, split), baseline_sentence(study, split)]
+        texts += [] if split.honest else [remedy_of(split.group_by, split.subjects_known)]
+    return [text for text in [*texts, leak_sentence(study, dataset)] if text]
 
 
 def _level_sentence(study: Study, split: Standing) -> str:
-    results = study.results_of(split.dataset, split.protocol)
-    if not results:
-        return ""
     protocol = QUOTED.format(study.title("protocol", split.protocol))
-    tested = study.images_of(split, split.tested)
     where = (
         f"On {study.title('dataset', split.dataset)} under {protocol}, where none of the "
-        f"{tested:,} test images{_repeats(study, split)} is related to "
-        "a training image,"
+        f"{study.images_of(split, split.tested):,} test images{_repeats(study, split)} is related "
+        "to a training image,"
     )
+    if not split.honest:
+        where = f"The best protected results are those under {protocol}: {_known(study, split)}."
     verdict = models_verdict(study, split)
-    return f"{where} {_range(study, split.dataset, results)}{f'; {verdict}' if verdict else ''}."
+    results = study.results_of(split.dataset, split.protocol)
+    text = f"{_range(study, split.dataset, results)}{f'; {verdict}' if verdict else ''}."
+    return f"{where} {text if split.honest else f'There, {text}'}"
+
+
+def _known(study: Study, split: Standing) -> str:
+    """Say what is known of the relations of a split that is not free of leakage."""
+    note = only_notes(split.note, *UNKNOWN_SUBJECTS)
+    reason = f"; {sentences(note)}" if note else ""
+    tested = f"{study.images_of(split, split.tested):,} test images{_repeats(study, split)}"
+    if split.related is None:
+        return f"how many of the {tested} are related to training images is unknown{reason}"
+    known = "known to be " if note else ""
+    if not split.related:
+        return f"none of the {tested} is {known}related to a training image{reason}"
+    related = f"{study.images_of(split, split.related):,} of {tested}"
+    share = percent(split.related / split.tested)
+    return f"{related} ({share}) are {known}related to training images{reason}"
 
 
 def _repeats(study: Study, split: Standing) -> str:
@@ -90,20 +119,35 @@ def scale_sentence(study: Study, split: Standing) -> str:
 
 
 def baseline_rows(study: Study, split: Standing) -> pd.DataFrame | None:
-    """Return the models next to the first baseline by the primary metric; None without them."""
+    """Return the models next to every baseline by the primary metric; None without them.
+
+    A second training of a model, which is a control, is left out.
+    """
     table = study.sources.table(f"tables/{split.dataset}/baselines")
     if table is None:
         return None
     chosen = (table["protocol"] == split.protocol) & (
         table["metric"] == study.metric_of(split.dataset)
     )
-    rows = table[chosen & (table["baseline"] == FIRST_BASELINE)]
+    rows = table[chosen & ~table["model"].isin(study.doubles)]
     return None if rows.empty else rows
 
 
-def baseline_sentence(study: Study, split: Standing) -> str:
-    """Say which models are not shown to be above the first baseline; empty for none."""
+def strongest_baseline(study: Study, split: Standing) -> pd.DataFrame | None:
+    """Return the models next to the baseline with the highest primary metric; None without one.
+
+    Of several equal ones it is the first. A second training of a model is left out.
+    """
     rows = baseline_rows(study, split)
+    if rows is None or rows["baseline_value"].isna().all():
+        return None
+    strongest = rows.loc[rows["baseline_value"].idxmax(), "baseline"]
+    return rows[rows["baseline"] == strongest]
+
+
+def baseline_sentence(study: Study, split: Standing) -> str:
+    """Say which models are not shown to be above the strongest baseline; empty for none."""
+    rows = strongest_baseline(study, split)
     below = rows[rows["above_baseline"] != ABOVE] if rows is not None else ()
     if not len(below):
         return ""
@@ -112,14 +156,28 @@ def baseline_sentence(study: Study, split: Standing) -> str:
     if 1 < len(below) < len(rows):
         shown = "are not shown"
     value = percent_text(rows["baseline_value"].iloc[0])
-    name = BASELINES[FIRST_BASELINE].lower()
-    return f"{models} {shown} to be above the {name}, which reaches {value}."
+    name = BASELINES[rows["baseline"].iloc[0]].lower()
+    return capital(
+        f"{models} {shown} to be above the {name}, which reaches {value} and is the strongest "
+        "result without a network."
+    )
+
+
+def random_sentence(study: Study, split: Standing) -> str:
+    """Name the models whose backbones are random and frozen; empty for none."""
+    models = study.models_of(split.dataset, split.protocol)
+    untrained = [name for name in models if name in study.about["random_backbones"]]
+    if not untrained:
+        return ""
+    names = listing(study.title("model", name) for name in untrained)
+    have = "have random frozen backbones" if len(untrained) > 1 else "has a random frozen backbone"
+    those = "these architectures" if len(untrained) > 1 else "this architecture"
+    return capital(f"{names} {have}: the results say nothing about {those}.")
 
 
 def _range(study: Study, dataset: str, results: Sequence[Result]) -> str:
     """Say what the models reach: the only one, or the lowest and the highest; no model twice."""
-    doubles = {entry["models"][1] for entry in study.about["controls"]}
-    known = [row for row in results if row.value == row.value and row.model not in doubles]
+    known = [row for row in results if row.value == row.value and row.model not in study.doubles]
     known.sort(key=lambda row: row.value)
     metric = study.metric_title_of(dataset)
     if not known:
@@ -222,7 +280,8 @@ def procedure_rows(study: Study, name: str) -> list[pd.Series]:
 
 def leak_sentence(study: Study, dataset: str) -> str:
     """Return the effect of leakage on one data set; empty where no protocol leaks."""
-    leaking = study.leaking(dataset)
+    best = study.best_known(dataset)
+    leaking = [split for split in study.leaking(dataset) if split != best]
     texts = [_leaking_text(study, leaking[0])] if leaking else []
     table = study.sources.table(f"tables/{dataset}/leak_contrast")
     rows = [] if table is None else [row for _, row in table[table["question"] == LEAK].iterrows()]
@@ -230,7 +289,7 @@ def leak_sentence(study: Study, dataset: str) -> str:
     if not rows and table is None:
         texts += _gap_texts(study, dataset)
     text = "; ".join(filter(None, texts))
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
+    return f"{capital(text)}." if text else ""
 
 
 def _leaking_text(study: Study, split: Standing) -> str:

@@ -49,6 +49,8 @@ class Standing(NamedTuple):
         related: Test images that share something with training images; None where it is unknown.
         related_to_validation: The same for validation images.
         note: What the audit could not know (codes).
+        tied_by_duplicates: Whether related images share no subject and no picture, so that
+            duplicates alone tie them.
     """
 
     dataset: str
@@ -58,6 +60,7 @@ class Standing(NamedTuple):
     related: int | None
     related_to_validation: int | None
     note: str
+    tied_by_duplicates: bool = False
 
     @property
     def subjects_known(self) -> bool:
@@ -109,6 +112,11 @@ class Study:
         """The data sets that models are trained on, those of source tasks last."""
         names = dict.fromkeys(run["dataset"] for run in self.about["runs"])
         return sorted(names, key=lambda name: name in self.about["sources"])
+
+    @cached_property
+    def doubles(self) -> set[str]:
+        """The second training of each control (one model under two names): not a result."""
+        return {entry["models"][1] for entry in self.about["controls"]}
 
     def protocols_of(self, dataset: str) -> dict[str, str]:
         """Return what each shown protocol of a data set groups by, by name."""
@@ -225,7 +233,15 @@ def _standing(dataset: str, protocol: str, group_by: str, rows: pd.DataFrame) ->
         related=_related(training),
         related_to_validation=_related(validation.iloc[0]) if len(validation) else 0,
         note=training["note"],
+        tied_by_duplicates=_tied_by_duplicates(training),
     )
+
+
+def _tied_by_duplicates(row: pd.Series) -> bool:
+    """Return whether images of a leakage group cross, but none of one known subject or picture."""
+    shared = [row[name] for name in ("subject", "picture") if not pd.isna(row[name])]
+    group = row["leakage_group"]
+    return bool(not pd.isna(group) and group > 0 and not any(shared))
 
 
 def _related(row: pd.Series) -> int | None:

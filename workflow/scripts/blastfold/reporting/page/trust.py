@@ -1,12 +1,13 @@
 """Can the results be trusted? Traffic lights that are computed from stored tables."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import pandas as pd
 
-from blastfold.core.names import BASELINES, FIRST_BASELINE, GROUPINGS, UNIT_LEVELS
+from blastfold.core.names import BASELINES, GROUPINGS, UNIT_LEVELS
 from blastfold.core.notes import (
     FIRST_HIGHER,
     NO_DIFFERENCE,
@@ -16,7 +17,9 @@ from blastfold.core.notes import (
     note_codes,
     only_notes,
 )
+from blastfold.core.tables import read_text_table
 from blastfold.datasets.accounting import odd_sentence
+from blastfold.leakage.remedies import NAME_SUBJECTS, remedy_of
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.page.answer import ABOVE, baseline_rows, percent_text, procedure_rows
 from blastfold.reporting.page.study import Standing, Study, effective_groups
@@ -26,10 +29,14 @@ from blastfold.reporting.tables.canaries import LABELS
 from blastfold.reporting.tables.identity import VERDICTS
 from blastfold.reporting.verdicts import outcome_words
 
-GOOD, CAUTION, BAD, OPEN = "good", "caution", "bad", "open"
-"""States of a light: the check holds, it holds in part, it fails, it was not measured."""
+GOOD, CAUTION, BAD, OPEN, LEAKS = "good", "caution", "bad", "open", "leaks"
+"""States of a light: the check holds, it holds in part, it does not hold, it was not measured; and
+test images of a protocol are related to training images, often on purpose."""
 
-WORDS = {GOOD: "passed", CAUTION: "caution", BAD: "failed", OPEN: "not measured"}
+WORDS = {
+    **{GOOD: "passed", CAUTION: "caution", BAD: "not passed"},
+    **{LEAKS: "leaks", OPEN: "not measured"},
+}
 """The states in words, so that no reader depends on colours."""
 
 CHANCE = 0.5
@@ -40,6 +47,9 @@ WITHOUT_GROUPS = (
     "groups_of_unknown_subjects",
 )
 """Notes of intervals that are too narrow where images of one group are similar."""
+
+MOST_PAIRS = 6
+"""Pairs of subjects with duplicates that a light names."""
 
 SIGNIFICANT = 0.05
 """Largest p value of a permutation test that is taken as a finding."""
@@ -105,7 +115,8 @@ def _subjects(study: Study, dataset: str) -> Iterator[Light]:
         text = f"All {images:,} images have one of {count(description['subjects'], 'subject')}."
         yield Light(*about, GOOD, text, "datasets")
     elif unnamed == images:
-        yield Light(*about, BAD, sentence(sentences("no_subject_named")), "datasets")
+        text = sentence(sentences("no_subject_named"))
+        yield Light(*about, BAD, f"{text} {NAME_SUBJECTS}.", "datasets")
     else:
         note = sentences(f"images_without_subject:{unnamed}:{images}")
         yield Light(*about, CAUTION, sentence(note), "datasets")
@@ -127,7 +138,8 @@ def _leakage_of(study: Study, split: Standing) -> Light:
     if split.related:
         related = study.images_of(split, split.related)
         text = f"{related:,} {of_all} ({percent(split.related / split.tested)}) "
-        return Light(about, check, BAD, f"{text}are related to training images.", "leakage")
+        text += f"are related to training images. {_reading_of_leak(study, split)}".rstrip()
+        return Light(about, check, LEAKS, text, "leakage")
     text = f"None {of_all} is related to a training image"
     if split.related_to_validation:
         related = study.images_of(split, split.related_to_validation)
@@ -137,6 +149,16 @@ def _leakage_of(study: Study, split: Standing) -> Light:
         state = BAD if "no_subject_named" in note_codes(split.note) else CAUTION
     note = f" {sentence(sentences(split.note))}" if split.note else ""
     return Light(about, check, state, f"{text}.{note}", "leakage")
+
+
+def _reading_of_leak(study: Study, split: Standing) -> str:
+    """Say what a protocol that leaks is good for, or what to do about it."""
+    if study.quoted(split.dataset):
+        return "Its results show what leakage does; do not quote them."
+    texts = []
+    if split.tied_by_duplicates:
+        texts.append("Duplicates tie images of different subjects or pictures together.")
+    return " ".join([*texts, remedy_of(split.group_by, split.subjects_known)])
 
 
 def _duplicates(study: Study, dataset: str) -> Iterator[Light]:
@@ -154,12 +176,42 @@ def _duplicates(study: Study, dataset: str) -> Iterator[Light]:
         text += f"; {differing} of them have different classes"
     quoted = study.quoted(dataset)
     apart = "; under the quoted protocol no copy of a test image is in training" if quoted else ""
-    yield Light(*about, BAD if differing else CAUTION, f"{text}{apart}.", shown)
+    text = f"{text}{apart}. {_across_subjects(study, dataset)}".rstrip()
+    yield Light(*about, BAD if differing else CAUTION, text, shown)
+
+
+def _across_subjects(study: Study, dataset: str) -> str:
+    """Name the subjects that duplicates tie together, with what to do; empty for none."""
+    names = (f"datasets/{dataset}/{name}.tsv" for name in ("duplicates", "manifest"))
+    stored = [study.sources.path(name) for name in names]
+    if None in stored:
+        return ""
+    pairs, manifest = map(read_text_table, stored)
+    subject = manifest.set_index("image_id")["subject"]
+    ends = [pairs[end].map(subject) for end in ("first", "second")]
+    across = (ends[0] != ends[1]) & (ends[0] != "") & (ends[1] != "")
+    found = Counter(
+        tuple(sorted(pair)) for pair in zip(*(end[across] for end in ends), strict=True)
+    )
+    if not found:
+        return ""
+    named = [
+        f"{' and '.join(pair)} ({count(number, 'pair')})"
+        for pair, number in found.most_common(MOST_PAIRS)
+    ]
+    if len(found) > MOST_PAIRS:
+        named.append(f"{len(found) - MOST_PAIRS} more")
+    return (
+        f"Different subjects have such pairs: {listing(named)}. Look at the pairs: one person "
+        "under two names needs one name, remove_duplicates: true uses one image of each copied "
+        "cell, and small images of different cells may look alike."
+    )
 
 
 def _few_groups(study: Study, dataset: str) -> Iterator[Light]:
     split = study.best_known(dataset)
     results = study.results_of(dataset, split.protocol) if split else []
+    results = [row for row in results if row.model not in study.doubles]
     if not results:
         return
     about = study.title("dataset", dataset), "Number of groups behind the intervals"
@@ -183,15 +235,34 @@ def _baselines(study: Study, dataset: str) -> Iterator[Light]:
     rows = baseline_rows(study, split) if split else None
     if rows is None:
         return
-    above = rows[rows["above_baseline"] == ABOVE]
-    name = BASELINES[FIRST_BASELINE].lower()
-    text = f"Shown to be above the {name}: {len(above)} of {count(len(rows), 'model')}"
-    if len(above) < len(rows):
-        others = rows[rows["above_baseline"] != ABOVE]["model_title"]
-        text += f". Not shown for {listing(others)}: {sentences('not_above_baseline')}"
-    state = GOOD if len(above) == len(rows) else CAUTION
-    check = "Networks against the colour of the stain"
-    yield Light(study.title("dataset", dataset), check, state, f"{text}.", f"{dataset}/baselines")
+    below = rows[rows["above_baseline"] != ABOVE]
+    models = dict.fromkeys(rows["model_title"])
+    above = len(models) - below["model_title"].nunique()
+    text = f"Shown to be above every baseline without a network: {above} of "
+    text += count(len(models), "model")
+    for name, part in below.groupby("baseline", sort=False):
+        value = percent_text(part["baseline_value"].iloc[0])
+        text += f". Not above the {BASELINES[name].lower()}, {value}: "
+        text += listing(part["model_title"])
+    if len(below):
+        text += f". {sentence(sentences('not_above_baseline')).rstrip('.')}"
+    doubts = list(_doubts_of_baselines(study, split))
+    state = CAUTION if len(below) or doubts else GOOD
+    text = " ".join([f"{text}.", *doubts])
+    check = "Networks against results without a network"
+    yield Light(study.title("dataset", dataset), check, state, text, f"{dataset}/baselines")
+
+
+def _doubts_of_baselines(study: Study, split: Standing) -> Iterator[str]:
+    """Yield why networks that are above all baselines may not see more than these."""
+    if split.related:
+        yield (
+            "Test images are related to training images, which helps networks more than baselines."
+        )
+    results = study.results_of(split.dataset, split.protocol)
+    few = [groups for row in results if (groups := effective_groups(row.note))]
+    if few:
+        yield sentence(sentences(f"few_groups:{min(few):g}"))
 
 
 def _controls(study: Study, dataset: str) -> Iterator[Light]:

@@ -65,7 +65,13 @@ def grouped(
     return [(listing(dict.fromkeys(titles)), text) for text, titles in found.items()]
 
 
+def capital(text: str) -> str:
+    """Start with a capital letter, unless the first word is a name such as ``simple_cnn``."""
+    name = "_" in text.partition(" ")[0]
+    return text if name else text[:1].upper() + text[1:]
+
+
 def sentence(text: str) -> str:
-    """Start with a capital letter and end with a full stop."""
-    text = text[:1].upper() + text[1:]
+    """Start with a capital letter (see :func:`capital`) and end with a full stop."""
+    text = capital(text)
     return text if text.endswith((".", "?", "!")) else f"{text}."
