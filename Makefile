@@ -4,8 +4,9 @@
 # on this machine, or one that uv downloads.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
-REPORT ?= report.html
 CONFIG ?= config.yaml
+# One report for each experiment, so that none overwrites another.
+REPORT ?= $(if $(subst config.yaml,,$(CONFIG)),report_$(basename $(notdir $(CONFIG))).html,report.html)
 PROCESSES ?= logical
 
 # The default experiment's config is Snakemake's own choice.

@@ -207,6 +207,8 @@ def test_captions_are_used_and_free_of_faults(caption):
     [
         ("results CONFIG=my.yaml", '--cores all --resources gpu=1 --configfile "my.yaml"'),
         ("results CORES=8", "snakemake --cores 8 --resources gpu=1 \n"),
+        ("report", 'snakemake --report "report.html"'),
+        ("report CONFIG=config/my.yaml", '--report "report_my.html"'),
         ("report CONFIG=my.yaml REPORT=a.zip", '--report "a.zip" --configfile "my.yaml"'),
         ("check CONFIG=my.yaml", 'quiet host progress reason rules --configfile "my.yaml"'),
         ("new DATA=cells", 'blastfold.planning.new_config "cells"'),
