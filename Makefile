@@ -10,7 +10,8 @@ REPORT ?= $(if $(subst config.yaml,,$(CONFIG)),report_$(basename $(notdir $(CONF
 PROCESSES ?= logical
 
 # The default experiment's config is Snakemake's own choice.
-CONFIG_EXISTS = test -f "$(CONFIG)" || { echo "CONFIG: there is no file '$(CONFIG)'"; exit 1; }
+CONFIG_EXISTS = test -f "$(CONFIG)" || { echo "CONFIG: there is no file '$(CONFIG)'. Configs are \
+	config.yaml and those in config/; make new DATA=<folder> writes one." >&2; exit 1; }
 CHOSEN = $(if $(subst config.yaml,,$(CONFIG)),--configfile "$(CONFIG)")
 
 # `make env GPU=1` is remembered until `make env GPU=0`.
@@ -73,21 +74,22 @@ new: env ## Write a config for a folder of images: DATA=<folder>, NAME=<name>, P
 
 check: env ## Import, split and audit the data of an experiment, and print its plan; trains nothing.
 	@$(CONFIG_EXISTS)
-	@$(BIN)/snakemake check --cores $(CORES) --quiet host progress reason rules $(CHOSEN)
-	@PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.show_check "$(CONFIG)"
-	@$(BIN)/snakemake --dry-run --quiet host rules $(CHOSEN) 2>&1 | \
-		awk '/^Job stats/ {tables++} /^Reasons/ {exit} tables && tables < 2'
+	@PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.check_command "$(CONFIG)" \
+		--cores $(CORES)
 
 estimate: env ## Print the expected hours of an experiment; CONFIG=config/thesis.yaml, DEVICE=cpu or gpu.
-	PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.estimate_command "$(CONFIG)" \
+	@$(CONFIG_EXISTS)
+	@PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.estimate_command "$(CONFIG)" \
 		$(if $(DEVICE),--device $(DEVICE))
 
 power: env ## Print the subjects that a difference needs; CONFIG=, DIFFERENCE=5 (points), METRIC=accuracy.
 	@test -n "$(DIFFERENCE)" || { echo "Name the difference in points: make power DIFFERENCE=5"; exit 1; }
+	@$(CONFIG_EXISTS)
 	@PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.power "$(CONFIG)" \
 		--difference "$(DIFFERENCE)" $(if $(METRIC),--metric "$(METRIC)")
 
 doctor: env ## Check this machine for an experiment; CONFIG=config/thesis.yaml, PROFILE=profiles/slurm.
+	@$(CONFIG_EXISTS)
 	@PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.doctor "$(CONFIG)" \
 		$(if $(PROFILE),--profile "$(PROFILE)")
 
@@ -102,6 +104,8 @@ printed: env ## Judge printed results of classes: SHEET=<tab-separated: result, 
 	@PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.reporting.printed_command "$(SHEET)"
 
 onnx: env ## Write a Keras backbone as ONNX: ARCHITECTURE=mobilenet_v2 WEIGHTS=<file> SIZE=96 OUTPUT=<file>.
+	@test -n "$(and $(ARCHITECTURE),$(WEIGHTS),$(SIZE),$(OUTPUT))" || { echo "Name the network and its files: \
+	make onnx ARCHITECTURE=mobilenet_v2 WEIGHTS=<file> SIZE=96 OUTPUT=<file>"; exit 1; }
 	@PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.training.keras_to_onnx \
 		--architecture "$(ARCHITECTURE)" --weights "$(WEIGHTS)" --size $(SIZE) --output "$(OUTPUT)"
 

@@ -210,7 +210,7 @@ def test_captions_are_used_and_free_of_faults(caption):
         ("report", 'snakemake --report "report.html"'),
         ("report CONFIG=config/my.yaml", '--report "report_my.html"'),
         ("report CONFIG=my.yaml REPORT=a.zip", '--report "a.zip" --configfile "my.yaml"'),
-        ("check CONFIG=my.yaml", 'quiet host progress reason rules --configfile "my.yaml"'),
+        ("check CONFIG=my.yaml", 'blastfold.planning.check_command "my.yaml"'),
         ("new DATA=cells", 'blastfold.planning.new_config "cells"'),
     ],
 )

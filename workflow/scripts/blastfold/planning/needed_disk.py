@@ -7,6 +7,9 @@ from blastfold.experiment.combinations import combinations
 from blastfold.planning.cost_model import Speed, count_images, disk_needs
 from blastfold.planning.network_sizes import network_sizes
 
+SMALLEST = 0.05
+"""GB whose parts are named."""
+
 
 def needed_disk(
     config: Mapping, known: Mapping, results: str | Path
@@ -42,6 +45,8 @@ def describe_needed_disk(config: Mapping, known: Mapping, results: str | Path) -
     """Return the line of a plan about the disk; the arguments are those of :func:`needed_disk`."""
     needs, left_out = needed_disk(config, known, results)
     parts = ", ".join(f"{name} {size:.1f}" for name, size in needs.items())
-    text = f"Disk: the whole experiment needs at most {sum(needs.values()):.1f} GB ({parts})"
+    total = sum(needs.values())
+    size = f"{total:.1f} GB ({parts})" if total >= SMALLEST else "0.1 GB"
+    text = f"Disk: the whole experiment needs at most {size}"
     text += ", without tables and figures"
     return text + (f"; not counted: {'; '.join(left_out)}" if left_out else "")
