@@ -40,7 +40,13 @@ PREAMBLE = (
     *("Conda environments: ignored", "Provided ", "Assuming unrestricted shared filesystem"),
     *("Activating conda environment", "Removing temporary output", "Exiting because a job"),
     "Touching output file",
-    *("Singularity containers: ignored", "Trying to restart", "Complete log", "Group jobs:"),
+    *(
+        "Singularity containers: ignored",
+        "Trying to restart",
+        "Complete log",
+        "Elapsed time",
+        "Group jobs:",
+    ),
 )
 """Starts of its messages without an event that say nothing about the experiment."""
 

@@ -29,8 +29,10 @@ from blastfold.planning.run_plan import TRAINS
 DEFAULT_CONFIG = "config.yaml"
 """The config that Snakemake takes without an option."""
 
-HIDDEN = ("Using workflow specific profile", "Nothing to be done")
-"""Starts of lines of Snakemake that say nothing about the experiment."""
+HIDDEN = re.compile(
+    r"Using workflow specific profile|Nothing to be done|[^ :]+: \d+ files found = "
+)
+"""Starts of lines of a run that say nothing about the experiment, or that are printed later."""
 
 WIDTH = 100
 
@@ -93,7 +95,7 @@ def run_snakemake(command: Sequence[str]) -> int:
                 continue
             if not line:
                 break
-            if not line.startswith(HIDDEN):
+            if not HIDDEN.match(line):
                 print(line, end="", file=sys.stderr, flush=True)
     return process.returncode
 
