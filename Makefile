@@ -10,8 +10,8 @@ REPORT ?= $(if $(subst config.yaml,,$(CONFIG)),report_$(basename $(notdir $(CONF
 PROCESSES ?= logical
 
 # The default experiment's config is Snakemake's own choice.
-CONFIG_EXISTS = test -f "$(CONFIG)" || { echo "CONFIG: there is no file '$(CONFIG)'. Configs are \
-	config.yaml and those in config/; make new DATA=<folder> writes one." >&2; exit 1; }
+# Snakemake ends with a Python traceback where a config is no YAML; this names the line.
+CONFIG_READS = PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.experiment.config_file "$(CONFIG)"
 CHOSEN = $(if $(subst config.yaml,,$(CONFIG)),--configfile "$(CONFIG)")
 
 # `make env GPU=1` is remembered until `make env GPU=0`.
@@ -60,11 +60,11 @@ bootstrap:
 	"$$start/bin/uv" pip install --quiet --python $(BIN)/python --require-hashes -r "$$start/uv.txt"
 
 results: env ## Run an experiment; CONFIG=config/thesis.yaml, else the default one; CORES=8 limits it.
-	@$(CONFIG_EXISTS)
+	@$(CONFIG_READS)
 	$(BIN)/snakemake --cores $(CORES) --resources gpu=1 $(CHOSEN)
 
 report: env ## Write the report of a finished experiment; CONFIG=, REPORT=report.zip for a large one.
-	@$(CONFIG_EXISTS)
+	@$(CONFIG_READS)
 	$(BIN)/snakemake --report "$(REPORT)" $(CHOSEN)
 
 new: env ## Write a config for a folder of images: DATA=<folder>, NAME=<name>, POSITIVE=<classes>.
@@ -73,23 +73,19 @@ new: env ## Write a config for a folder of images: DATA=<folder>, NAME=<name>, P
 		$(if $(NAME),--name "$(NAME)") $(if $(POSITIVE),--positive "$(POSITIVE)")
 
 check: env ## Import, split and audit the data of an experiment, and print its plan; trains nothing.
-	@$(CONFIG_EXISTS)
 	@PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.check_command "$(CONFIG)" \
 		--cores $(CORES)
 
 estimate: env ## Print the expected hours of an experiment; CONFIG=config/thesis.yaml, DEVICE=cpu or gpu.
-	@$(CONFIG_EXISTS)
 	@PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.estimate_command "$(CONFIG)" \
 		$(if $(DEVICE),--device $(DEVICE))
 
 power: env ## Print the subjects that a difference needs; CONFIG=, DIFFERENCE=5 (points), METRIC=accuracy.
 	@test -n "$(DIFFERENCE)" || { echo "Name the difference in points: make power DIFFERENCE=5"; exit 1; }
-	@$(CONFIG_EXISTS)
 	@PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.power "$(CONFIG)" \
 		--difference "$(DIFFERENCE)" $(if $(METRIC),--metric "$(METRIC)")
 
 doctor: env ## Check this machine for an experiment; CONFIG=config/thesis.yaml, PROFILE=profiles/slurm.
-	@$(CONFIG_EXISTS)
 	@PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.doctor "$(CONFIG)" \
 		$(if $(PROFILE),--profile "$(PROFILE)")
 

@@ -64,6 +64,7 @@ rule audit_results:
     output:
         printed=table_files(
             "printed_audit",
+            where="reproductions",
             caption="../workflow/report/printed_audit.rst",
             category="Audit",
             subcategory="Results",

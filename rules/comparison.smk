@@ -654,6 +654,7 @@ rule compare_with_literature:
     output:
         literature=table_files(
             "literature",
+            where="reproductions",
             caption="../workflow/report/literature.rst",
             category="Comparison",
             subcategory="Literature",
@@ -661,6 +662,7 @@ rule compare_with_literature:
         ),
         figure=figure_files(
             "literature_comparison",
+            where="reproductions",
             caption="../workflow/report/literature_comparison.rst",
             category="Comparison",
             subcategory="Literature",
@@ -668,6 +670,7 @@ rule compare_with_literature:
         ),
         reproduction=table_files(
             "reproduction",
+            where="reproductions",
             caption="../workflow/report/reproduction.rst",
             category="Reproduction",
             labels={"table": "Printed and measured values"},

@@ -11,7 +11,10 @@ from support.workflow import write_cells
 CONFIG = {
     "title": "Small",
     "datasets": {
-        "cells": {"format": "folder", "sheet": "sheet.tsv", "image_size": [32, 32]},
+        "cells": {
+            **{"format": "folder", "sheet": "sheet.tsv", "image_size": [32, 32]},
+            "reproduces": "ALL_IDB",
+        },
         "other": {"format": "folder", "image_size": [32, 32], "photographs": "photographs"},
         "tiles": {"format": "tiles", "image_size": [32, 32]},
     },

@@ -11,6 +11,7 @@ from blastfold.core.console import (
     EVERY,
     Durations,
     HiddenLines,
+    PlainErrors,
     PlannedJob,
     RunConsole,
     clock_text,
@@ -125,6 +126,42 @@ def test_snakemake_s_lines_are_hidden_and_errors_are_not():
     ]:
         record = logging.LogRecord("snakemake", level, "", 0, text, (), None)
         assert hidden.filter(record) == shown
+
+
+CALLED = 'RuleException:\nCalledProcessError in file "a.smk", line 8:\nCommand \'python a.py\' '
+    "RuleException:\nCalledProcessError in file \"rules/a.smk\", line 8:\nCommand 'python a.py' "
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"{CALLED}returned non-zero exit status 1.", None),
+        (f"{CALLED}died with <Signals.SIGKILL: 9>.", "SIGKILL"),
+        ("RuleException:\nMissingOutputException in rule a", "MissingOutputException"),
+        ("Exiting because a job execution failed. Look above for error messages", None),
+        ("WorkflowError:\nAt least one job did not complete successfully.", None),
+        ("WorkflowError:\nconfig.yaml is not valid:", "config.yaml is not valid"),
+    ],
+)
+def test_only_failures_that_the_end_explains_are_hidden(text, shown):
+    """The texts are those of Snakemake 9.27; the end of the run has log and remedy of a job."""
+    record = logging.LogRecord("snakemake", logging.ERROR, "", 0, text, (), None)
+    assert HiddenLines().filter(record) == (shown is not None)
+    assert shown is None or shown in record.msg
+
+
+def test_an_error_of_the_data_is_printed_without_a_traceback():
+    text = (
+        'InputFunctionException in rule import_dataset in file "rules/datasets.smk", line 51:\n'
+        "Error:\n  InputError: data set gone: the folder raw/gone does not exist. Put it there.\n"
+        "Wildcards:\n  dataset=gone\nTraceback:\n  File a.py, line 1, in raw_digest"
+    )
+    record = logging.LogRecord("snakemake", logging.ERROR, "", 0, text, (), None)
+    assert HiddenLines().filter(record)
+    expected = "data set gone: the folder raw/gone does not exist. Put it there."
+    assert PlainErrors(None).format(record) == expected
+    assert record.getMessage() == text
 
 
 def test_a_plugin_of_the_user_s_choice_stays_alone(console):

@@ -750,6 +750,9 @@ def test_generated_images_tiles_and_source_tasks_are_not_compared_with_the_liter
     runs = Runs(check_config(config, SCHEMA, "config.yaml"))
     assert runs.shown
     assert runs.comparable == []
+    assert not runs.reproduces_something
+    config["datasets"]["demo"]["reproduces"] = "ALL_IDB"
+    assert Runs(check_config(config, SCHEMA, "config.yaml")).reproduces_something
     # An application needs generated smears.
     del config["applications"]
     for entry in config["datasets"].values():

@@ -50,6 +50,20 @@ PREAMBLE = (
 )
 """Starts of its messages without an event that say nothing about the experiment."""
 
+FAILURES = (
+    re.compile(
+        r"RuleException:\nCalledProcessError in file .*returned non-zero exit status", re.DOTALL
+    ),
+    re.compile(r"Exiting because a job execution failed"),
+    re.compile(r"WorkflowError:\nAt least one job did not complete successfully"),
+)
+"""Errors of Snakemake about a job that failed by itself: the end of the run has the lines of its
+log and the remedy. That a job was killed, or that its outputs are missing, is printed."""
+
+_INPUT_ERROR = re.compile(
+    r"InputFunctionException in rule .*?\n  InputError: (.*?)\nWildcards:", re.DOTALL
+)
+
 _EPOCH = re.compile(r"epoch (\d+/\d+)")
 _WARNING = re.compile(r"^\d\d:\d\d:\d\d WARNING (?P<text>.*)$")
 
@@ -272,9 +286,28 @@ class HiddenLines(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether a message is to be printed by Snakemake."""
         event = getattr(getattr(record, "event", None), "name", "")
-        if event in HIDDEN:
+        text = str(record.msg or "")
+        if event in HIDDEN or any(failure.match(text) for failure in FAILURES):
             return False
-        return record.levelno > logging.INFO or not str(record.msg or "").startswith(PREAMBLE)
+        return record.levelno > logging.INFO or not text.startswith(PREAMBLE)
+
+
+class PlainErrors(logging.Formatter):
+    """Leaves out the traceback of an error of the data; log files keep it.
+
+    Args:
+        inner: Snakemake's own formatter.
+    """
+
+    def __init__(self, inner: logging.Formatter | None) -> None:
+        super().__init__()
+        self.inner = inner or logging.Formatter()
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text of a message."""
+        text = self.inner.format(record)
+        found = _INPUT_ERROR.match(text)
+        return found[1] if found else text
 
 
 def install(logger: logging.Logger, console: RunConsole) -> bool:
@@ -286,6 +319,7 @@ def install(logger: logging.Logger, console: RunConsole) -> bool:
     streams = [handler for handler in logger.handlers if handler.name == "DefaultStreamHandler"]
     for handler in streams:
         handler.addFilter(HiddenLines())
+        handler.setFormatter(PlainErrors(handler.formatter))
     if streams:
         logger.addHandler(console)
     return bool(streams)

@@ -6,12 +6,13 @@ cannot read text that is not UTF-8.
 
 import codecs
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import yaml
 
-from blastfold.core.errors import InputError
+from blastfold.core.errors import BlastfoldError, InputError
 
 MARKS = {
     codecs.BOM_UTF32_LE: "UTF-32",
@@ -73,6 +74,11 @@ def check_config_files(paths: Iterable[str | Path]) -> None:
 def _read_text(path: Path) -> str:
     try:
         content = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(
+            f"There is no file '{path}'. Name a config with CONFIG= or --configfile: config.yaml, "
+            "one of config/, or one that make new DATA=<folder> writes."
+        ) from None
     except OSError as error:
         raise InputError(f"'{path}' cannot be read: {error.strerror}.") from None
     for mark, encoding in MARKS.items():
@@ -139,3 +145,10 @@ def _first_problem(error: Exception) -> str:
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
     place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
     return f"{problem}{place}"
+
+
+if __name__ == "__main__":
+    try:
+        read_config_file(sys.argv[1])
+    except BlastfoldError as error:
+        sys.exit(str(error))

@@ -447,6 +447,11 @@ class Runs:
         """Return dataset_title, protocol_title and model_title of a run."""
         return {f"{kind}_title": names[run[kind]] for kind, names in self.titles.items()}
 
+    @property
+    def reproduces_something(self) -> bool:
+        """Whether printed results of the thesis are of one of the data sets that are shown."""
+        return any(self.config["datasets"][name].get("reproduces") for name in self.true_datasets)
+
     @cached_property
     def comparable(self) -> list[Run]:
         """The shown runs that may be drawn among published results on blood cells.
