@@ -92,7 +92,7 @@ def describe_trainings(config: Mapping) -> str:
     for kind, place in (("data set", 0), ("protocol", 1), ("model", 2)):
         kinds[kind] = len({run[place] for run in runs})
     parts = [f"{number} {kind}{'s' * (number != 1)}" for kind, number in kinds.items()]
-    return f"{len(runs)} runs ({', '.join(parts)}), {folds} folds in all"
+    return f"{len(runs)} run{'s' * (len(runs) != 1)} ({', '.join(parts)}), {folds} folds in all"
 
 
 def describe_time(
