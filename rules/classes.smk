@@ -7,6 +7,8 @@ rule describe_classes:
         metrics="<results>/evaluation/{dataset}/{protocol}/{model}/class_metrics.tsv",
         confusion="<results>/evaluation/{dataset}/{protocol}/{model}/class_confusion.tsv",
         curves="<results>/evaluation/{dataset}/{protocol}/{model}/class_curves.tsv",
+        calibration="<results>/evaluation/{dataset}/{protocol}/{model}/class_calibration.tsv",
+        reliability="<results>/evaluation/{dataset}/{protocol}/{model}/class_reliability.tsv",
         subjects="<results>/evaluation/{dataset}/{protocol}/{model}/class_subject_metrics.tsv",
         predictions="<results>/evaluation/{dataset}/{protocol}/{model}/predictions.tsv",
         manifest="<results>/datasets/{dataset}/manifest.tsv",
@@ -47,6 +49,18 @@ rule describe_classes:
             category="Evaluation",
             subcategory="{dataset}",
             labels={"show": "Curves of each class", "protocol": "{protocol}", "model": "{model}"},
+        ),
+        calibration_figure=figure_files(
+            "{dataset}/{protocol}/{model}/class_calibration",
+            where="runs of many classes",
+            caption="../workflow/report/class_reliability.rst",
+            category="Evaluation",
+            subcategory="{dataset}",
+            labels={
+                "show": "Reliability of each class",
+                "protocol": "{protocol}",
+                "model": "{model}",
+            },
         ),
         subjects_figure=figure_files(
             "{dataset}/{protocol}/{model}/class_subjects",

@@ -150,6 +150,7 @@ except BlastfoldError as error:
 # Captions of the report take titles from here; the experiment keeps the config without them.
 TITLES = {
     **experiment.runs.titles,
+    **experiment.readings.captions,
     "ablation": {name: entry["title"] for name, entry in config["ablations"].items()},
 }
 config = {**config, "titles": escaped_titles(TITLES)}

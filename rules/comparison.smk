@@ -237,7 +237,7 @@ rule describe_model:
         mem_mb=memory(2000),
         runtime=run_time(10),
     params:
-        title=experiment.shown.title,
+        title=experiment.readings.title,
         code=code_digest("describe_model"),
     message:
         "Describing {wildcards.model} on {wildcards.dataset}, {wildcards.protocol}"
@@ -340,7 +340,7 @@ rule describe_protocol:
         runtime=run_time(10),
     params:
         models=experiment.shown.titled_models,
-        title=experiment.shown.title,
+        title=experiment.readings.title,
         code=code_digest("describe_protocol"),
     message:
         "Drawing and tabulating all models on {wildcards.dataset}, {wildcards.protocol}"
@@ -382,7 +382,7 @@ rule describe_comparisons:
     params:
         titles=experiment.shown.titles_of_models,
         controls=experiment.shown.controls,
-        title=experiment.shown.title,
+        title=experiment.readings.title,
         code=code_digest("describe_comparisons"),
     message:
         "Describing model against model on {wildcards.dataset}, {wildcards.protocol}"
@@ -429,13 +429,25 @@ rule describe_class_calibration:
         calibration=experiment.files.of_runs("class_calibration.tsv", experiment.runs.shown_of),
         risk=experiment.files.of_runs("class_risk_coverage.tsv", experiment.runs.shown_of),
     output:
-        table_files(
+        table=table_files(
             "{dataset}/class_calibration",
             where="datasets of many classes",
             caption="../workflow/report/class_calibration.rst",
             category="Evaluation",
             subcategory="{dataset}",
             labels={"show": "Calibration over all classes", "protocol": "all", "model": "all"},
+        ),
+        risk_coverage=figure_files(
+            "{dataset}/class_risk_coverage",
+            where="datasets of many classes",
+            caption="../workflow/report/class_risk_coverage.rst",
+            category="Evaluation",
+            subcategory="{dataset}",
+            labels={
+                "show": "Risk-coverage curves over all classes",
+                "protocol": "all",
+                "model": "all",
+            },
         ),
     log:
         "<logs>/describe_class_calibration/{dataset}.log",
@@ -484,7 +496,7 @@ rule describe_protocol_gap:
         runtime=run_time(10),
     params:
         titles=experiment.shown.titles_of_gap,
-        title=experiment.shown.title,
+        title=experiment.readings.title,
         code=code_digest("describe_protocol_gap"),
     message:
         "Describing the gap between the protocols of {wildcards.dataset}"
@@ -521,7 +533,7 @@ rule describe_variance_components:
         runtime=run_time(10),
     params:
         titles=experiment.shown.titles_of_repeated,
-        title=experiment.shown.title,
+        title=experiment.readings.title,
         code=code_digest("describe_variance_components"),
     message:
         "Describing the variance of the results on {wildcards.dataset}"
@@ -560,7 +572,7 @@ rule describe_leak_contrast:
     params:
         titles=experiment.shown.contrast_titles,
         gap_titles=experiment.shown.titles_of_gap,
-        title=experiment.shown.title,
+        title=experiment.readings.title,
         code=code_digest("describe_leak_contrast"),
     message:
         "Describing the leak in isolation on {wildcards.dataset}"
@@ -637,7 +649,7 @@ rule describe_results:
         protocols=experiment.shown.protocols,
         titles=experiment.shown.titles_of_models,
         drawn=experiment.shown.described(experiment.runs.shown_of),
-        title=experiment.shown.title,
+        title=experiment.readings.title,
         resources=resource_digests("published_results.tsv"),
         code=code_digest("describe_results"),
     message:

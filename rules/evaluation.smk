@@ -69,6 +69,7 @@ rule evaluate_classes:
         class_confusion="<results>/evaluation/{dataset}/{protocol}/{model}/class_confusion.tsv",
         class_curves="<results>/evaluation/{dataset}/{protocol}/{model}/class_curves.tsv",
         class_calibration="<results>/evaluation/{dataset}/{protocol}/{model}/class_calibration.tsv",
+        class_reliability="<results>/evaluation/{dataset}/{protocol}/{model}/class_reliability.tsv",
         class_risk_coverage="<results>/evaluation/{dataset}/{protocol}/{model}/class_risk_coverage.tsv",
         class_subjects="<results>/evaluation/{dataset}/{protocol}/{model}/class_subjects.tsv",
         class_subject_metrics="<results>/evaluation/{dataset}/{protocol}/{model}/class_subject_metrics.tsv",

@@ -202,13 +202,22 @@ rule describe_external_class_results:
         external=experiment.targets.of_external_classes("class_metrics.tsv"),
         records=experiment.targets.of_external_classes("record.json"),
     output:
-        table_files(
+        table=table_files(
             "external_classes",
             where="external tests of many classes",
             caption="../workflow/report/external_classes.rst",
             category="Comparison",
             subcategory="External test",
-            labels={"show": "External test over all classes"},
+            labels={"show": "External test over all classes (table)"},
+        ),
+        figure=figure_files(
+            "external_classes",
+            where="external tests of many classes",
+            shown="png",
+            caption="../workflow/report/external_classes.rst",
+            category="Comparison",
+            subcategory="External test",
+            labels={"show": "External test over all classes (figure)"},
         ),
     log:
         "<logs>/describe_external_class_results.log",

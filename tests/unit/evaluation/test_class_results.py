@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn import metrics as oracle
+from sklearn.calibration import calibration_curve
 from support.class_predictions import class_table
 
 from blastfold.core.fold_table import write_folds
@@ -36,7 +37,7 @@ from blastfold.statistics.class_grouped import checked_classes
 from blastfold.statistics.repeated import repeated_scores
 
 TABLES = ("class_metrics", "class_confusion", "class_curves", "class_calibration")
-TABLES += ("class_risk_coverage", "class_subjects", "class_subject_metrics")
+TABLES += ("class_reliability", "class_risk_coverage", "class_subjects", "class_subject_metrics")
 
 
 def measured(table, ordered=False):
@@ -193,6 +194,27 @@ def test_the_doors_write_tables_in_which_nothing_is_missing_without_a_reason(sto
     assert values.loc["after", "log_loss"] != values.loc["before", "log_loss"]
     ece = tables["class_metrics"].query("scope == 'pooled' and metric == 'classwise_ece'")
     assert ece["value"].item() == pytest.approx(values.loc["before", "calibration_error"])
+    check_reliability(
+        tables["class_reliability"],
+        tables["class_calibration"],
+        read_test_predictions(stored / "predictions.tsv"),
+    )
+
+
+def check_reliability(bins, errors, tested):
+    """Compare the stored bins with scikit-learn's, and their sum with the calibration error."""
+    before = bins[(bins["state"] == "before") & (bins["class"] == "c 1")]
+    number = round(1 / (before["right"] - before["left"]).iloc[0])
+    shares, means = calibration_curve(
+        tested["class_label"] == 2, tested["probability_c 1"], n_bins=number
+    )
+    assert before["positive_share"].to_numpy() == pytest.approx(shares)
+    assert before["mean_probability"].to_numpy() == pytest.approx(means)
+    apart = (bins["mean_probability"] - bins["positive_share"]).abs() * bins["images"]
+    found = apart.groupby([bins["state"], bins["class"]]).sum() / len(tested)
+    expected = errors[(errors["scope"] == POOLED) & errors["class"].notna()]
+    expected = expected.set_index(["state", "class"])["calibration_error"]
+    assert found.to_dict() == pytest.approx(expected.to_dict())
 
 
 def test_two_sides_of_the_same_file_have_the_tables_of_two_classes(stored):

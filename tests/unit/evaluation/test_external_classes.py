@@ -14,6 +14,7 @@ from blastfold.core.predictions import mark_positive, write_predictions
 from blastfold.evaluation.class_results import class_metrics_table, evaluate_elsewhere
 from blastfold.reporting.class_tables import pooled_confusion
 from blastfold.reporting.figures.classes import plot_class_confusion
+from blastfold.reporting.figures.external_test import plot_external_classes
 from blastfold.reporting.tables.classes import tabulate_classes
 from blastfold.reporting.tables.external_classes import tabulate_external_classes
 
@@ -105,9 +106,12 @@ def test_tables_and_the_matrix_say_which_classes_either_side_lacks(tested):
     (folder / "record.json").write_text(json.dumps(record))
     files = [[folder / f"{name}.tsv"] for name in ("class_metrics", "network_class_metrics")]
     paths = [folder / f"table.{ending}" for ending in ("tsv", "md", "tex", "html")]
-    tabulate_external_classes(
-        *(files[0], files[1], files[0]), [folder / "record.json"], [RUN | TITLES], paths
-    )
+    given = *(files[0], files[1], files[0]), [folder / "record.json"], [RUN | TITLES]
+    tabulate_external_classes(*given, paths)
+    plot_external_classes(*given, [folder / "figure.svg"])
+    drawn = (folder / "figure.svg").read_text("utf-8").replace("\n", " ")
+    assert "Macro AUC (%)" in drawn
+    assert "basophil (4)" in drawn
     table = pd.read_csv(paths[0], sep="\t")
     assert table["networks"].tolist() == ["single networks"] * 2 + ["mean of 2 networks"]
     left_out = table["note"].str.contains("do not know are left out: basophil (4)", regex=False)

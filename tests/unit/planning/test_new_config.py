@@ -12,7 +12,13 @@ from support.workflow import write_cells
 from blastfold.core.errors import InputError
 from blastfold.datasets.formats import list_files
 from blastfold.experiment.config import check_config
-from blastfold.planning.new_config import guess_classes, main, plain_words, write_config
+from blastfold.planning.new_config import (
+    guess_classes,
+    main,
+    name_classes,
+    plain_words,
+    write_config,
+)
 
 
 def write_images(folder, names, size=(40, 60)):
@@ -113,6 +119,14 @@ def test_classes_are_guessed_by_words_of_both_kinds(negative, positive):
     for names in (negative + positive, positive + negative):
         found = guess_classes(names)[0]
         assert found == {"normal": negative, "blast": positive}
+
+
+def test_two_classes_keep_their_own_names_the_positive_one_last():
+    keys, comments = name_classes(["lymphoblast", "wbc"])
+    assert list(keys["classes"].items()) == [("wbc", ["wbc"]), ("lymphoblast", ["lymphoblast"])]
+    assert keys["positive"] == ["lymphoblast"]
+    assert comments["positive"].startswith("Guessed from the names")
+    assert name_classes(["healthy", "leukemia"]) == ({}, {})
 
 
 @pytest.mark.parametrize("names", [["large", "small"], ["B-ALL", "T-ALL"], ["c1", "c2", "c3"]])

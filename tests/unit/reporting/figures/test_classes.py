@@ -11,11 +11,13 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from support.class_results import KAGGLE, LONG, class_manifest, class_predictions, mark
 
+from blastfold.core.class_tables import RELIABILITY_COLUMNS
 from blastfold.core.names import SUBJECT
 from blastfold.core.units import units_of
 from blastfold.reporting.class_predictions import confused_pairs, predicted_by_image
 from blastfold.reporting.class_tables import Confusion
 from blastfold.reporting.figures import class_subjects, classes, confused_cells, datasets
+from blastfold.reporting.figures.class_calibration import class_calibration, class_risk_coverage
 from blastfold.reporting.figures.class_styles import class_style
 
 
@@ -200,3 +202,65 @@ def test_the_distribution_of_many_classes_names_each_with_its_images():
     for name, number in manifest["class"].value_counts().items():
         assert f" {number} ({100 * number / 90:.1f} %)" in shown
         assert name[:12] in shown
+
+
+def bins_of(classes, state, shares):
+    """One bin per class that has half of its images, and an empty interval in the first one."""
+    rows = [
+        ("pooled", state, name, 0.0, 0.5, 40, 0.4, share, share - 0.1, share + 0.1, 9, "")
+        for name, share in zip(classes, shares, strict=True)
+    ]
+    table = pd.DataFrame(rows, columns=list(RELIABILITY_COLUMNS))
+    table.loc[0, ["lower", "upper"]] = np.nan
+    return table
+
+
+def test_the_reliability_of_each_class_is_its_bins_and_errors():
+    classes = LONG[:16]
+    shares = np.linspace(0.9, 0.1, 16)
+    bins = bins_of(classes, "before", shares)
+    # Nothing was fitted for the first class.
+    after = bins_of(classes, "after", shares).assign(mean_probability=0.3)
+    after.loc[0, "mean_probability"] = 0.4
+    errors = pd.DataFrame(
+        [("pooled", state, name, 0.125 if state == "before" else 0.0625)
+         for state in ("before", "after", "vector") for name in classes],
+        columns=["scope", "state", "class", "calibration_error"],
+    )  # fmt: skip
+    figure = class_calibration(pd.concat([bins, after], ignore_index=True), errors, "t")
+    drawn = [axes for axes in figure.axes if axes.get_title()]
+    assert len(drawn) == 15
+    titles = [axes.get_title().replace("\n", " ") for axes in drawn]
+    assert titles[0].endswith("(36) ECE 0.125 nothing fitted")
+    assert titles[14].endswith("ECE 0.125 scaled 0.062")
+    points = drawn[3].containers[0].lines[0].get_xydata()
+    assert points.tolist() == [[pytest.approx(0.39), pytest.approx(shares[3])]]
+    assert "without the 1 classes" not in joined(figure)
+    assert "without the class with the fewest images" in joined(figure)
+    # Without an interval the marker is empty, above the filled one.
+    empty = [line for line in drawn[0].lines if line.get_markerfacecolor() == "white"]
+    assert empty[0].get_xydata().tolist() == [[pytest.approx(0.39), pytest.approx(0.9)]]
+    assert empty[0].zorder > max(line.zorder for line in drawn[0].lines if line is not empty[0])
+
+
+def test_risk_coverage_has_a_panel_per_protocol_and_one_colour_per_model():
+    runs = [
+        {"protocol": "a", "protocol_title": "A", "model_title": "One"},
+        {"protocol": "b", "protocol_title": "B", "model_title": "One"},
+        {"protocol": "b", "protocol_title": "B", "model_title": "Two"},
+    ]
+    curves = [
+        pd.DataFrame(
+            {"scope": "pooled", "coverage": [0.5, 1], "risk": [0, risk], "images": [1, 2]}
+        ).assign(area=risk / 2)
+        for risk in (0.1, 0.2, 0.3)
+    ]
+    figure = class_risk_coverage(curves, runs, "t")
+    legends = [[text.get_text() for text in axes.get_legend().get_texts()] for axes in figure.axes]
+    assert legends == [
+        ["One, mean error 5.0 %"],
+        ["One, mean error 10.0 %", "Two, mean error 15.0 %"],
+    ]
+    lines = [line for line in figure.axes[1].lines if len(line.get_xdata())]
+    assert [line.get_ydata().tolist() for line in lines] == [[0, 0.2], [0, 0.3]]
+    assert lines[0].get_color() == figure.axes[0].lines[0].get_color()

@@ -5,6 +5,7 @@ import re
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from support.repository import REPOSITORY
@@ -16,7 +17,8 @@ from support.touching_smears import draw_smear
 from blastfold.cells.truth import compare_with_positions
 from blastfold.core.tables import read_table
 from blastfold.reporting.smears import overlays
-from blastfold.reporting.smears.content import dataset_lines, detection_words
+from blastfold.reporting.smears.application import Application
+from blastfold.reporting.smears.content import dataset_lines, detection_words, summary
 from blastfold.reporting.smears.page import LONGEST, write_smears_page
 from blastfold.slides.generated_slide import write_pyramid
 from blastfold.smears.classification import SmearFiles, classify_cells
@@ -105,7 +107,21 @@ def test_the_page_has_the_detector_that_found_the_cells(tmp_path):
     (text,) = detection_words({"red_cell_diameter": 30, "onnx": declared})
     assert declared["sha256"] in text
     assert "scores from 0.6" in text
-    lines = dataset_lines(("normal", "blast"), {"red_cell_diameter": 30, "onnx": declared})
+    detector = {"red_cell_diameter": 30, "onnx": declared}
+    lines = dataset_lines(("normal", "blast"), "blast", detector)
     entry = yaml.safe_load(lines)["datasets"]["corrected"]
     assert entry["detector"]["red_cell_diameter"] == 30
     assert entry["detector"]["onnx"].items() >= declared.items()
+
+
+def test_several_positive_classes_are_counted_together_and_keep_their_names():
+    classes, positive = ("lymphocyte", "L1: blast", "L2"), "L1: blast + L2"
+    cells = pd.DataFrame({"crop": range(4), "predicted": [*classes, "L2"], "out_of_domain": np.nan})
+    record = {"positive": positive, "classes": list(classes), "calibration_note": ""}
+    application = Application("t", cells, pd.DataFrame(), pd.DataFrame(), record)
+    assert summary(application) == [
+        "3 of 4 classified cells (75 %) are predicted as L1: blast + L2."
+    ]
+    entry = yaml.safe_load(dataset_lines(classes, positive, {}))["datasets"]["corrected"]
+    assert list(entry["classes"].items()) == [(name, [name]) for name in classes]
+    assert entry["positive"] == list(classes[1:])

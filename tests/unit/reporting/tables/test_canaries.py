@@ -58,3 +58,4 @@ def test_meaning_depends_on_what_a_split_keeps_together():
     assert "recognition" in meaning("subject", "picture")
     assert "nothing to learn" in meaning("subject", "group")
     assert meaning("image", "image") == meaning("image", "subject")
+    assert "about the classes" in meaning("subject", "picture", several=True)

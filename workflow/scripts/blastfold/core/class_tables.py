@@ -10,6 +10,11 @@ CALIBRATION_COLUMNS = (
     *("scope", "state", "class", "calibration_error", "log_loss"),
     *("temperature", "images", "validation_images", "note"),
 )
+RELIABILITY_COLUMNS = (
+    *("scope", "state", "class", "left", "right", "images", "mean_probability"),
+    *("positive_share", "lower", "upper", "groups", "note"),
+)
+RISK_COLUMNS = ("scope", "coverage", "risk", "images", "area")
 
 MARGINALS = "marginals"
 """In place of a metric: whether both models predict every class equally often."""

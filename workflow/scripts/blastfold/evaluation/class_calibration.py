@@ -8,7 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from blastfold.core.class_tables import CALIBRATION_COLUMNS, CLASS_STATES, VECTOR
+from blastfold.core.class_tables import (
+    CALIBRATION_COLUMNS,
+    CLASS_STATES,
+    RELIABILITY_COLUMNS,
+    RISK_COLUMNS,
+    VECTOR,
+)
 from blastfold.core.group_table import read_groups
 from blastfold.core.names import AFTER, BEFORE, POOLED
 from blastfold.core.noted_tables import write_noted
@@ -23,7 +29,8 @@ from blastfold.core.tables import write_table
 from blastfold.evaluation.class_results import ALL
 from blastfold.evaluation.metrics import scopes
 from blastfold.evaluation.validation_fits import notes_by_fold, require_assigned
-from blastfold.statistics.calibration import Temperature, number_of_bins
+from blastfold.statistics.calibration import Temperature, number_of_bins, reliability_bins
+from blastfold.statistics.calibration_intervals import grouped_bins
 from blastfold.statistics.class_calibration import (
     VectorScaling,
     apply_class_temperature,
@@ -41,6 +48,7 @@ from blastfold.statistics.pairing import pair_groups
 logger = logging.getLogger(__name__)
 
 CLASS_CALIBRATION, CLASS_RISK = "class_calibration", "class_risk_coverage"
+CLASS_RELIABILITY = "class_reliability"
 """The tables of :func:`calibrate_classes`."""
 
 
@@ -64,8 +72,9 @@ def calibrate_classes(
         predictions: Predictions of all folds.
         groups: Leakage groups of the data set.
         folds: Table of folds of the protocol.
-        outputs: Paths by name: class_calibration (:func:`class_calibration_table`) and
-            class_risk_coverage (:func:`class_risk_table`).
+        outputs: Paths by name: class_calibration (:func:`class_calibration_table`),
+            class_reliability (:func:`class_reliability_table`) and class_risk_coverage
+            (:func:`class_risk_table`).
 
     Raises:
         InputError: A table is not as expected, an image has no group, or the validation images are
@@ -78,9 +87,11 @@ def calibrate_classes(
     require_assigned(validation, folds)
     by_image = read_groups(groups)
     validation = validation.assign(group=pair_groups(validation, by_image))
+    tested = tested.assign(group=pair_groups(tested, by_image))
     fitted = fit_classes(validation, predicted_classes(tested), sorted(tested["fold"].unique()))
     table = class_calibration_table(tested, fitted)
     write_noted(table, outputs[CLASS_CALIBRATION])
+    write_noted(class_reliability_table(tested, fitted), outputs[CLASS_RELIABILITY])
     write_table(class_risk_table(tested), outputs[CLASS_RISK])
     whole = table[(table["scope"] == POOLED) & (table["class"] == ALL)].set_index("state")
     error = whole["calibration_error"]
@@ -156,6 +167,35 @@ def class_calibration_table(
     return pd.DataFrame(rows)[list(CALIBRATION_COLUMNS)]
 
 
+def class_reliability_table(
+    tested: pd.DataFrame, fitted: Mapping[int, FittedClasses]
+) -> pd.DataFrame:
+    """Bin the probability of every class in every state, all folds taken together.
+
+    Args:
+        tested: Test predictions: image_id, fold, class_label, group and the probability of every
+            class.
+        fitted: From :func:`fit_classes`.
+
+    Returns:
+        Columns :data:`RELIABILITY_COLUMNS`: bins of equal width that hold images, as many as for
+        the calibration error. positive_share is the share of images of the class, with its
+        interval over groups.
+    """
+    states = _states(tested, fitted)
+    label = tested["class_label"].to_numpy()
+    group, tables = tested["group"].to_numpy(), []
+    for state in CLASS_STATES:
+        for place, name in enumerate(predicted_classes(tested)):
+            images = tested[["image_id"]].assign(
+                label=(label == place).astype(np.int64), probability=states[state][:, place]
+            )
+            bins = reliability_bins(images).drop(columns=["lower", "upper"])
+            named = {"scope": POOLED, "state": state, "class": name}
+            tables.append(bins.join(grouped_bins(images, group)).assign(**named))
+    return pd.concat(tables, ignore_index=True)[list(RELIABILITY_COLUMNS)]
+
+
 def class_risk_table(tested: pd.DataFrame) -> pd.DataFrame:
     """Compute the share of wrong classes among the images that a model is most certain of.
 
@@ -171,7 +211,7 @@ def class_risk_table(tested: pd.DataFrame) -> pd.DataFrame:
         curve, area = risk_curve(wrong, probability.max(axis=1))
         tables.append(curve.assign(scope=scope, area=area))
     table = pd.concat(tables, ignore_index=True)
-    return table[["scope", "coverage", "risk", "images", "area"]]
+    return table[list(RISK_COLUMNS)]
 
 
 def _states(tested: pd.DataFrame, fitted: Mapping[int, FittedClasses]) -> dict[str, np.ndarray]:

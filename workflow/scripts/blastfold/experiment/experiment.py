@@ -8,6 +8,7 @@ The rules hold no computation of their own. A question is answered by one part:
 * ``identity``: what is compared by content, because it is learnt from and tested on;
 * ``files``: which stored files evaluations, tables and figures read;
 * ``shown``: what evaluations, tables and figures must know in addition to their files;
+* ``readings``: what positive classes against the rest are, in words;
 * ``costs``: what the tables and figures of cost read;
 * ``targets``: which files the named targets ask for;
 * ``exports``: which networks are exported;
@@ -29,6 +30,7 @@ from blastfold.experiment.exports import ALL_FOLDS, Exports
 from blastfold.experiment.identity import Identity
 from blastfold.experiment.known_counts import count_problems
 from blastfold.experiment.locked_tests import LockedTests
+from blastfold.experiment.readings import Readings
 from blastfold.experiment.runs import Runs
 from blastfold.experiment.shown_settings import ShownSettings
 from blastfold.experiment.smears import Smears
@@ -117,6 +119,11 @@ class Experiment:
     def shown(self) -> ShownSettings:
         """What evaluations, tables and figures must know about runs in addition to their files."""
         return ShownSettings(self.runs)
+
+    @cached_property
+    def readings(self) -> Readings:
+        """What positive classes against the rest are, in words."""
+        return Readings(self.runs)
 
     @cached_property
     def costs(self) -> CostInputs:

@@ -11,6 +11,7 @@ from blastfold.core.names import BASELINES, GROUPINGS
 from blastfold.experiment.leak_contrasts import ARMS
 from blastfold.experiment.pretraining import source_of
 from blastfold.experiment.random_backbones import has_random_backbone
+from blastfold.experiment.readings import Readings
 from blastfold.experiment.runs import Run, Runs, Split
 from blastfold.experiment.transfers import transfers
 
@@ -244,7 +245,7 @@ class ShownSettings:
         return {"dataset": best.dataset, "protocol": best.protocol, "model": model}
 
     def publication_titles(self, wildcards) -> dict[str, dict[str, str]]:
-        """Return the titles of data sets, protocols, models and ablations, by kind and name.
+        """Return titles and the sentences of captions on readings, by kind and name.
 
         A function although no wildcard matters: Snakemake takes a brace in a plain parameter for a
         wildcard.
@@ -252,6 +253,7 @@ class ShownSettings:
         ablations = self.runs.config["ablations"]
         return {
             **self.runs.titles,
+            **Readings(self.runs).captions,
             "ablation": {name: entry["title"] for name, entry in ablations.items()},
         }
 
@@ -275,7 +277,11 @@ class ShownSettings:
             "metric": config["primary_metric"],
             "metrics": {name: runs.primary_of(name) for name in runs.described_datasets},
             "titles": runs.titles,
-            "positive": self._named_positive(),
+            "positive": {
+                name: positive
+                for name in runs.described_datasets
+                if (positive := Readings(runs).positive_of(name))
+            },
             "runs": [
                 {key: run[key] for key in (*names, "group_by")}
                 for run in runs.described(runs.shown)
@@ -293,17 +299,6 @@ class ShownSettings:
                 name for name, entry in config["models"].items() if has_random_backbone(entry)
             ],
         }
-
-    def _named_positive(self) -> dict[str, list[str]]:
-        """Return the positive classes by data set, where it or its origin names them."""
-        found = {}
-        for name in self.runs.described_datasets:
-            entry = self.runs.config["datasets"][name]
-            while "of" in entry and not entry.get("positive"):
-                entry = self.runs.config["datasets"][entry["of"]]
-            if entry.get("positive"):
-                found[name] = list(entry["positive"])
-        return found
 
     def _is_generated(self, dataset: str) -> bool:
         """Return whether the images of a data set are generated, or made from generated ones."""

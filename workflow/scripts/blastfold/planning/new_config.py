@@ -161,8 +161,8 @@ def _by_folders(folder: Path, files: Iterable[str], positive: Sequence[str]) -> 
 def name_classes(names: list[str], positive: Sequence[str] = ()) -> tuple[dict, dict[str, str]]:
     """Return the keys of a data set that name its classes, and their comments.
 
-    Two names become normal and blast; of more each is a class, and ``positive`` names some. Both
-    are empty where the default words say it.
+    Each name is a class, and ``positive`` names some. Both are empty where the default words say
+    it: these are normal and blast.
 
     Args:
         names: Names of folders or labels.
@@ -172,8 +172,8 @@ def name_classes(names: list[str], positive: Sequence[str] = ()) -> tuple[dict, 
         InputError: See :func:`guess_classes`.
     """
     classes, comment = guess_classes(names, positive)
-    if not classes or len(names) == len(LEUKAEMIA_CLASSES):
-        return ({"classes": classes}, {"classes": comment}) if classes else ({}, {})
+    if not classes:
+        return {}, {}
     rest, chosen = (classes[name] for name in LEUKAEMIA_CLASSES)
     return {
         "classes": {name: [name] for name in [*rest, *chosen]},

@@ -11,8 +11,9 @@ from matplotlib.ticker import FuncFormatter
 
 from blastfold.core.names import MACRO_AUC
 from blastfold.reporting.figures import style
+from blastfold.reporting.figures.readings import panel_heading, within_sentence
 from blastfold.reporting.tables.ablation import read_table, shown_effects
-from blastfold.reporting.tables.writing import MINUS, heading_of
+from blastfold.reporting.tables.writing import MINUS
 
 Paths = Iterable[str | os.PathLike]
 Split = tuple[str, str]
@@ -76,7 +77,7 @@ def effects_figure(
             for row in _of_split(effects, split, metric).to_dict("records"):
                 place = contrasts[row["factor"], row["level"], row["reference"]]
                 _draw_effect(forest, row, place + shift, colour)
-        _dress(cells_axes, forest, metric, titles, levels)
+        _dress(cells_axes, forest, panel_heading(metric, metrics), titles, levels)
     _label_lines(panels[0], ticks)
     figure.suptitle(style.wrap(title, 100), fontsize=8)
     _explain(figure, panels, splits, titles)
@@ -108,8 +109,9 @@ def learning_curve(curve: pd.DataFrame, titles: Mapping[str, Mapping], title: st
     """
     splits = list(dict.fromkeys(zip(curve["dataset"], curve["protocol"], strict=True)))
     figure = Figure(figsize=(style.TWO_COLUMNS, 72 * style.MILLIMETRE))
-    panels = figure.subplots(1, len(DRAWN))
-    for axes, metric in zip(panels, drawn_metrics(curve), strict=True):
+    metrics = drawn_metrics(curve)
+    panels = figure.subplots(1, len(metrics))
+    for axes, metric in zip(panels, metrics, strict=True):
         for order, split in enumerate(splits):
             rows = _of_split(curve, split, metric).sort_values("training_groups")
             reach = np.clip([rows["value"] - rows["lower"], rows["upper"] - rows["value"]], 0, None)
@@ -128,7 +130,7 @@ def learning_curve(curve: pd.DataFrame, titles: Mapping[str, Mapping], title: st
             )
         axes.set_xlim(left=0)
         axes.set_xlabel("Leakage groups trained on (mean of folds)")
-        axes.set_ylabel(heading_of(metric))
+        axes.set_ylabel(panel_heading(metric, metrics))
         axes.grid(axis="y")
         style.set_percent_axis(axes)
     figure.suptitle(style.wrap(f"{title}: learning curve", 100), fontsize=8)
@@ -200,13 +202,12 @@ def _look(colour: str, outcome: str) -> dict:
     return look | style.outcome_marker(outcome, colour)
 
 
-def _dress(cells_axes: Axes, forest: Axes, metric: str, titles: Mapping, levels: Mapping) -> None:
-    name = heading_of(metric)
+def _dress(cells_axes: Axes, forest: Axes, name: str, titles: Mapping, levels: Mapping) -> None:
     cells_axes.set_title("All combinations")
     cells_axes.set_xlabel(name)
     style.set_percent_axis(cells_axes, "x")
     plain = name.removesuffix(" (%)")
-    forest.set_title(f"Difference in {plain if plain.isupper() else plain.lower()}")
+    forest.set_title(f"Difference in {within_sentence(plain)}")
     forest.set_xlabel("Points, 95 % interval")
     forest.xaxis.set_major_formatter(FuncFormatter(style.signed_points))
     forest.axvline(0, color=style.BLACK, linewidth=0.7, zorder=1)

@@ -2,13 +2,15 @@
 
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from blastfold.core.class_tables import VECTOR
 from blastfold.core.names import AFTER, BEFORE, PLATT, POOLED
 from blastfold.core.tables import read_table
 from blastfold.reporting.figures import style
@@ -21,12 +23,41 @@ LOOKS = {
     BEFORE: {"color": style.BLUE, "marker": "o", "label": "Before"},
     AFTER: {"color": style.VERMILLION, "marker": "s", "label": "After temperature scaling"},
     PLATT: {"color": style.GREEN, "marker": "^", "label": "After Platt scaling"},
+    VECTOR: {"color": style.PURPLE, "marker": "D", "label": "After vector scaling"},
 }
+"""States of the probabilities; two classes have Platt scaling, more have vector scaling."""
 
-SHIFT = {BEFORE: -0.01, AFTER: 0.0, PLATT: 0.01}
+SHIFT = {BEFORE: -0.01, AFTER: 0.0, PLATT: 0.01, VECTOR: 0.01}
 """Points of the states are this far apart, so that none hides the interval of another."""
 
 MODELS_ABREAST = 3
+
+
+class Layout(NamedTuple):
+    """Measures of a grid of reliability diagrams.
+
+    Attributes:
+        abreast: Diagrams in a row, at most.
+        width, height: Of a diagram with its histogram, mm; a row is two journal columns wide at
+            most.
+        title_size: Size of the title of a diagram, points.
+        label_size: Size of the labels of its axes, points.
+        named: Whether the axes of each diagram name the class; otherwise its title does.
+        joined: Whether lines join the points.
+        marker_size: Size of a point, points.
+        intervals: States whose points have intervals.
+    """
+
+    abreast: int
+    width: float
+    height: float
+    title_size: float
+    label_size: float = 8
+    named: bool = True
+    joined: bool = True
+    marker_size: float = 3
+    intervals: tuple[str, ...] = tuple(LOOKS)
+
 
 SETTLED = 0.2
 """The axis of risk has room for every error from this coverage on."""
@@ -83,27 +114,47 @@ def reliability(
         models: Title of each model.
         title: Title of the figure.
     """
-    columns = min(len(models), MODELS_ABREAST)
-    blocks = math.ceil(len(models) / MODELS_ABREAST)
-    width = min(style.TWO_COLUMNS, columns * 75 * style.MILLIMETRE)
-    figure = Figure(figsize=(width, blocks * 82 * style.MILLIMETRE + 0.5))
+    drawn = [table[(table["scope"] == POOLED) & (table["strategy"] == "width")] for table in bins]
+    headings = [
+        f"{style.wrap(model, 30, lines=2)}\n{_error_text(error, table)}"
+        for model, error, table in zip(models, errors, drawn, strict=True)
+    ]
+    layout = Layout(MODELS_ABREAST, width=75, height=82, title_size=7.5)
+    return draw_diagrams(drawn, headings, title, layout)
+
+
+def draw_diagrams(
+    tables: Sequence[pd.DataFrame], headings: Sequence[str], title: str, layout: Layout
+) -> Figure:
+    """Draw a grid of reliability diagrams, each with the histogram of its probabilities below.
+
+    Args:
+        tables: state, left, right, images, mean_probability, positive_share, lower, upper and
+            positive_class of each diagram.
+        headings: Its title.
+        title: Title of the figure.
+        layout: Diagrams side by side, and their measures.
+    """
+    columns = min(len(tables), layout.abreast)
+    blocks = math.ceil(len(tables) / layout.abreast)
+    width = min(style.TWO_COLUMNS, columns * layout.width * style.MILLIMETRE)
+    figure = Figure(figsize=(width, blocks * layout.height * style.MILLIMETRE + 0.5))
     grid = figure.subplots(
         2 * blocks, columns, squeeze=False, height_ratios=[3, 1] * blocks, sharex=True
     )
     for place in range(blocks * columns):
         row, column = 2 * (place // columns), place % columns
         diagram, histogram = grid[row, column], grid[row + 1, column]
-        if place >= len(models):
+        if place >= len(tables):
             diagram.set_axis_off()
             histogram.set_axis_off()
             continue
-        table = bins[place]
-        drawn = table[(table["scope"] == POOLED) & (table["strategy"] == "width")]
-        _draw_diagram(diagram, drawn, column == 0)
-        _draw_histogram(histogram, drawn, column == 0)
-        heading = f"{style.wrap(models[place], 30, lines=2)}\n{_error_text(errors[place], drawn)}"
-        diagram.set_title(heading, fontsize=7.5)
-    figure.suptitle(style.wrap(title, 33 * columns), fontsize=8)
+        _draw_diagram(diagram, tables[place], layout, leftmost=column == 0)
+        _draw_histogram(histogram, tables[place], layout, leftmost=column == 0)
+        diagram.set_title(headings[place], fontsize=layout.title_size)
+    for axes in grid.flat:
+        axes.tick_params(labelsize=min(layout.label_size, 7.5))
+    figure.suptitle(style.wrap(title, 33 * min(columns, MODELS_ABREAST)), fontsize=8)
     figure.align_ylabels(grid[:, 0])
     pairs = [zip(*axes.get_legend_handles_labels(), strict=True) for axes in grid.flat]
     shown = {label: handle for found in pairs for handle, label in found}
@@ -152,22 +203,20 @@ def risk_coverage(curves: Sequence[pd.DataFrame], models: Sequence[str], title: 
     return figure
 
 
-def _draw_diagram(axes: Axes, bins: pd.DataFrame, leftmost: bool) -> None:
+def _draw_diagram(axes: Axes, bins: pd.DataFrame, layout: Layout, *, leftmost: bool) -> None:
     axes.plot([0, 1], [0, 1], color=style.GREY, lw=0.8, ls=(0, (4, 3)), label="Perfect")
-    for state, look in LOOKS.items():
-        points = bins[bins["state"] == state]
-        if state != BEFORE and _is_unchanged(bins, state):
-            continue
+    for state, points in drawn_states(bins):
+        look = LOOKS[state]
         share = points["positive_share"]
         # Rounding may put an end on the wrong side of its value by the last bit.
         reach = np.clip([share - points["lower"], points["upper"] - share], 0, None)
         axes.errorbar(
             points["mean_probability"] + SHIFT[state],
             share,
-            reach,
-            lw=0.5,
+            reach if state in layout.intervals else None,
+            lw=0.5 if layout.joined else 0,
             elinewidth=0.7,
-            markersize=3,
+            markersize=layout.marker_size,
             **look,
         )
         # A share of few images without an interval must not look like a measured one.
@@ -176,8 +225,10 @@ def _draw_diagram(axes: Axes, bins: pd.DataFrame, leftmost: bool) -> None:
             alone["mean_probability"] + SHIFT[state],
             alone["positive_share"],
             linestyle="none",
-            markersize=3,
+            markersize=layout.marker_size,
             markerfacecolor="white",
+            # Above the filled marker of the line.
+            zorder=3,
             **{**look, "label": "_no interval"},
         )
     axes.set_xlim(-0.03, 1.03)
@@ -185,7 +236,16 @@ def _draw_diagram(axes: Axes, bins: pd.DataFrame, leftmost: bool) -> None:
     axes.grid()
     style.set_percent_axis(axes)
     if leftmost:
-        axes.set_ylabel(f"Share of {bins['positive_class'].iloc[0]} (%)")
+        of_class = f" of {bins['positive_class'].iloc[0]}" if layout.named else ""
+        axes.set_ylabel(f"Share{of_class} (%)", fontsize=layout.label_size)
+
+
+def drawn_states(bins: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield each state with its bins; one that changes nothing is left out."""
+    for state in LOOKS:
+        points = bins[bins["state"] == state]
+        if state == BEFORE or (len(points) and not _is_unchanged(bins, state)):
+            yield state, points
 
 
 def _is_unchanged(bins: pd.DataFrame, state: str) -> bool:
@@ -195,11 +255,9 @@ def _is_unchanged(bins: pd.DataFrame, state: str) -> bool:
     return values.shape == given.shape and bool(np.allclose(values, given))
 
 
-def _draw_histogram(axes: Axes, bins: pd.DataFrame, leftmost: bool) -> None:
-    for state, look in LOOKS.items():
-        points = bins[bins["state"] == state]
-        if state != BEFORE and _is_unchanged(bins, state):
-            continue
+def _draw_histogram(axes: Axes, bins: pd.DataFrame, layout: Layout, *, leftmost: bool) -> None:
+    for state, points in drawn_states(bins):
+        look = LOOKS[state]
         share = points["images"] / points["images"].sum()
         before = state == BEFORE
         axes.bar(
@@ -215,9 +273,10 @@ def _draw_histogram(axes: Axes, bins: pd.DataFrame, leftmost: bool) -> None:
     style.set_percent_axis(axes)
     style.set_percent_axis(axes, "x")
     axes.tick_params(labelbottom=True)
-    axes.set_xlabel(f"Probability of {bins['positive_class'].iloc[0]} (%)")
+    of_class = f" of {bins['positive_class'].iloc[0]}" if layout.named else ""
+    axes.set_xlabel(f"Probability{of_class} (%)", fontsize=layout.label_size)
     if leftmost:
-        axes.set_ylabel("Images (%)")
+        axes.set_ylabel("Images (%)", fontsize=layout.label_size)
 
 
 def _error_text(errors: pd.DataFrame, bins: pd.DataFrame) -> str:

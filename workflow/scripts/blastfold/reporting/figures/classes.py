@@ -19,6 +19,7 @@ from blastfold.reporting.class_tables import (
     values_of_classes,
 )
 from blastfold.reporting.figures import style
+from blastfold.reporting.figures.class_calibration import plot_class_calibration
 from blastfold.reporting.figures.class_styles import class_style
 from blastfold.reporting.figures.class_subjects import plot_class_subjects
 from blastfold.reporting.figures.confused_cells import plot_confused_cells
@@ -58,15 +59,17 @@ def plot_classes(stored: Mapping[str, str], title: str, outputs: Mapping[str, Pa
     """Draw all figures of all classes of one run.
 
     Args:
-        stored: Files by kind: confusion, curves and metrics (``class_*.tsv``), predictions, and
-            manifest and images of the data set.
+        stored: Files by kind: confusion, curves, metrics, calibration and reliability
+            (``class_*.tsv``), predictions, and manifest and images of the data set.
         title: Titles of its data set, protocol and model.
-        outputs: Figures to write by name: confusion_figure, curves_figure, subjects_figure and
-            confused_cells.
+        outputs: Figures to write by name: confusion_figure, curves_figure, calibration_figure,
+            subjects_figure and confused_cells.
     """
     tables = stored["metrics"], stored["confusion"]
     plot_class_confusion(stored["confusion"], title, outputs["confusion_figure"])
     plot_class_curves(stored["curves"], *tables, title, outputs["curves_figure"])
+    reliable = stored["reliability"], stored["calibration"]
+    plot_class_calibration(*reliable, title, outputs["calibration_figure"])
     predicted = stored["predictions"], stored["manifest"]
     plot_class_subjects(*predicted, title, outputs["subjects_figure"])
     plot_confused_cells(*predicted, stored["images"], title, outputs["confused_cells"])

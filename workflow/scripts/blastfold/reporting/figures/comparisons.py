@@ -8,9 +8,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from blastfold.core.names import OVER_CLASSES
 from blastfold.core.notes import FIRST_HIGHER, SECOND_HIGHER
 from blastfold.reporting.figures import style
+from blastfold.reporting.figures.readings import drawn_metrics
 from blastfold.reporting.tables.comparisons import (
     COMPARED_METRICS,
     read_recommended,
@@ -55,7 +55,7 @@ def differences(comparisons: pd.DataFrame, titles: Mapping[str, str], title: str
     pairs = list(dict.fromkeys(names)) if len(comparisons) else []
     height = (32 + 8 * max(len(pairs), 1)) * style.MILLIMETRE
     figure = Figure(figsize=(style.TWO_COLUMNS, height))
-    metrics = [*_over_classes(comparisons), *COMPARED_METRICS]
+    metrics = drawn_metrics(comparisons["metric"], COMPARED_METRICS)
     panels = figure.subplots(1, len(metrics), sharey=True, sharex=True)
     for axes, metric in zip(panels, metrics, strict=True):
         axes.axvline(0, color=style.BLACK, linewidth=0.7, zorder=1)
@@ -80,11 +80,6 @@ def differences(comparisons: pd.DataFrame, titles: Mapping[str, str], title: str
         panels[0].errorbar([], [], label=label, linestyle="none", **_look(outcome))
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
-
-
-def _over_classes(rows: pd.DataFrame) -> list[str]:
-    """Return the metric over all classes that is compared; none for two classes."""
-    return [metric for metric in OVER_CLASSES if (rows["metric"] == metric).any()]
 
 
 def plot_protocol_gap(
@@ -129,7 +124,7 @@ def protocol_gap(
     headings = [_pair_text(pair, titles["protocol"], sizes) for pair in pairs]
     height = 34 + 5 * len(headings) + 9 * max(len(lines), 1)
     figure = Figure(figsize=(style.TWO_COLUMNS, height * style.MILLIMETRE))
-    metrics = [*_over_classes(rows), *GAP_METRICS]
+    metrics = drawn_metrics(rows["metric"], GAP_METRICS)
     panels = figure.subplots(1, len(metrics), sharey=True, sharex=True)
     for axes, metric in zip(panels, metrics, strict=True):
         axes.axvline(0, color=style.BLACK, linewidth=0.7, zorder=1)

@@ -7,12 +7,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from blastfold.core.names import MACRO_AUC
 from blastfold.reporting.figures import style
 from blastfold.reporting.figures.comparisons import GAP_METRICS
-from blastfold.reporting.tables.external_test import ONE, SINGLE, external_rows
+from blastfold.reporting.tables.external_classes import external_class_table
+from blastfold.reporting.tables.external_test import ONE, SINGLE, external_rows, missing_of
 from blastfold.reporting.tables.writing import heading_of
 
 Paths = Iterable[str | os.PathLike]
+
+CLASS_METRICS = (MACRO_AUC, "accuracy")
+"""What is drawn over all classes."""
 
 
 def plot_external_test(
@@ -27,39 +32,67 @@ def plot_external_test(
         runs: As :func:`blastfold.reporting.tables.external_test.external_rows` takes them.
         paths: Figures to write.
     """
+    rows = _lines(external_rows(internal, single, external, runs), GAP_METRICS)
+    style.save_figure(slopes(rows, "External test"), paths)
+
+
+def plot_external_classes(
+    internal: Paths,
+    single: Paths,
+    external: Paths,
+    records: Paths,
+    runs: Sequence[dict],
+    paths: Paths,
+) -> None:
+    """Draw macro AUC and accuracy over all classes on the same and on the other data set.
+
+    Arguments are those of
+    :func:`blastfold.reporting.tables.external_classes.tabulate_external_classes`.
+    """
+    table = external_class_table(internal, single, external, records, runs)
+    rows = _lines(table, CLASS_METRICS)
+    style.save_figure(slopes(rows, "External test, all classes", CLASS_METRICS), paths)
+
+
+def _lines(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """Return the rows of :func:`slopes`; classes that the other data set lacks are named."""
     rows = []
-    table = external_rows(internal, single, external, runs)
     several = table["protocol"].nunique() > 1
+    keys = ["dataset", "protocol", "model", "external"]
+    missing = table.groupby(keys)["note"].agg(lambda notes: missing_of(notes.iloc[1]))
     for row in table.to_dict("records"):
         title = f"{row['dataset_title']} to {row['external_title']}: {row['model_title']}"
+        title += f", {row['protocol_title']}" if several else ""
+        names = tuple(row[key] for key in keys)
+        lacks = f" ({missing[names]})" if missing[names] and metrics == CLASS_METRICS else ""
         line = {
-            "model": "/".join(row[kind] for kind in ("dataset", "protocol", "model", "external")),
-            "model_title": f"{title}, {row['protocol_title']}" if several else title,
+            "model": "/".join(names),
+            "model_title": title + lacks,
             "protocol": f"{row['tested']}, {_kind(row['networks'])}",
             "protocol_title": f"{row['tested'].capitalize()}, {_kind(row['networks'])}",
         }
-        for metric in GAP_METRICS:
+        for metric in metrics:
             ends = {end: row[f"{metric}_{end}"] for end in ("lower", "upper")}
             rows.append({**line, "metric": metric, "value": row[metric], **ends})
-    style.save_figure(slopes(pd.DataFrame(rows), "External test"), paths)
+    return pd.DataFrame(rows)
 
 
 @style.styled
-def slopes(rows: pd.DataFrame, title: str) -> Figure:
+def slopes(rows: pd.DataFrame, title: str, metrics: Sequence[str] = GAP_METRICS) -> Figure:
     """Draw a slope chart: protocols from left to right, one panel per metric.
 
     Args:
-        rows: model, model_title, protocol, protocol_title, metric (accuracy or auc), value,
-            lower and upper (fractions; NaN where undefined), protocols in the order in which
-            they are shown.
+        rows: model, model_title, protocol, protocol_title, metric, value, lower and upper
+            (fractions; NaN where undefined), protocols in the order in which they are shown.
         title: Title of the figure.
+        metrics: What is drawn.
     """
     protocols = rows.drop_duplicates("protocol").set_index("protocol")["protocol_title"]
     models = rows.drop_duplicates("model").set_index("model")["model_title"]
     figure = Figure(figsize=(style.TWO_COLUMNS, 80 * style.MILLIMETRE))
-    panels = figure.subplots(1, len(GAP_METRICS), sharey=True)
+    panels = figure.subplots(1, len(metrics), sharey=True)
     step = min(0.09, 0.5 / len(models))
-    for axes, metric in zip(panels, GAP_METRICS, strict=True):
+    for axes, metric in zip(panels, metrics, strict=True):
         for order, (model, model_title) in enumerate(models.items()):
             chosen = rows[(rows["metric"] == metric) & (rows["model"] == model)]
             places = protocols.index.get_indexer(chosen["protocol"])
@@ -78,9 +111,9 @@ def slopes(rows: pd.DataFrame, title: str) -> Figure:
                 linewidth=1,
                 elinewidth=0.9,
                 capsize=2,
-                label=style.wrap(model_title, 60, 2),
+                label=style.wrap(model_title, 60, 3),
             )
-        width = int(56 / len(protocols))
+        width = int(112 / len(protocols) / len(metrics))
         titles = [style.wrap(name, width) for name in protocols]
         axes.set_xticks(range(len(protocols)), titles)
         axes.set_xlim(-0.5, len(protocols) - 0.5)

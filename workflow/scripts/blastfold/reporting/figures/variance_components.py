@@ -10,13 +10,15 @@ from matplotlib.figure import Figure
 
 from blastfold.core.names import SEEDS, SPLITS, SUBJECTS, TOGETHER
 from blastfold.reporting.figures import style
+from blastfold.reporting.figures.readings import drawn_metrics, panel_heading
 from blastfold.reporting.tables.variance_components import read_components
-from blastfold.reporting.tables.writing import heading_of
 
 Paths = Iterable[str | os.PathLike]
 
 DRAWN_METRICS = ("auc", "accuracy")
-"""The metrics of the panels."""
+"""The metrics of the panels for two classes."""
+
+AXIS = "Standard deviation (points) with 95 % interval"
 
 COLOURS = {
     SEEDS: style.ORANGE,
@@ -58,24 +60,24 @@ def variance_components(
         title: Title of the figure.
     """
     runs = list(components[["protocol", "model"]].drop_duplicates().itertuples(index=False))
-    drawn = components[components["metric"].isin(DRAWN_METRICS)]
+    metrics = drawn_metrics(components["metric"], DRAWN_METRICS)
     height = (38 + 13 * len(runs)) * style.MILLIMETRE
     figure = Figure(figsize=(style.TWO_COLUMNS, height))
-    panels = figure.subplots(1, len(DRAWN_METRICS), sharey=True)
-    for axes, metric in zip(panels, DRAWN_METRICS, strict=True):
+    panels = figure.subplots(1, len(metrics), sharey=True)
+    for axes, metric in zip(panels, metrics, strict=True):
         for place, run in enumerate(runs):
-            of_run = drawn[
-                (drawn["metric"] == metric)
-                & (drawn["protocol"] == run.protocol)
-                & (drawn["model"] == run.model)
+            of_run = components[
+                (components["metric"] == metric)
+                & (components["protocol"] == run.protocol)
+                & (components["model"] == run.model)
             ]
             _draw_run(axes, shown_components(of_run), place)
-        axes.set_title(heading_of(metric).removesuffix(" (%)"), fontsize=8)
+        axes.set_title(panel_heading(metric, metrics, percent=False), fontsize=8)
         axes.set_xlim(left=0)
         axes.grid(axis="x")
         style.set_percent_axis(axes, "x")
         # A label of the whole figure would cover the legend.
-        axes.set_xlabel("Standard deviation (points) with 95 % interval")
+        axes.set_xlabel(style.wrap(AXIS, 96 // len(metrics)))
     names = [
         f"{style.wrap(titles['model'][run.model], 30, 1)}\n"
         f"{style.wrap(titles['protocol'][run.protocol], 30, 1)}"

@@ -14,7 +14,7 @@ from blastfold.reporting.class_tables import (
 )
 from blastfold.reporting.page.cells import Cells, Predicted
 from blastfold.reporting.page.drawing import Curve, ForestRow, forest_plot, roc_plot
-from blastfold.reporting.page.files import printed_tables
+from blastfold.reporting.page.files import drawn_figure, printed_tables
 from blastfold.reporting.page.study import Standing, Study
 from blastfold.reporting.publication.wording import count, listing
 
@@ -41,9 +41,23 @@ def reading_of(study: Study, dataset: str) -> str:
         return ""
     rest = [name for name in classes if name not in positive[dataset]]
     return (
-        f"AUC, sensitivity and specificity are about {listing(positive[dataset])} against "
-        f"{listing(rest)}. Results of each class are in the section All classes."
+        "AUC, accuracy, sensitivity and specificity are about "
+        f"{listing(positive[dataset])} against {listing(rest)}. Results of each class are in the "
+        "section All classes."
     )
+
+
+def external_reading(study: Study) -> str:
+    """Return what the AUC of external tests is about, where networks know more than two classes."""
+    datasets = dict.fromkeys(run["dataset"] for run in study.about["external"])
+    read = [name for name in datasets if reading_of(study, name)]
+    if not read:
+        return ""
+    texts = [
+        f"{listing(study.about['positive'][name])} ({study.title('dataset', name)})"
+        for name in read
+    ]
+    return f"This AUC is about the positive classes against all others: {'; '.join(texts)}."
 
 
 def class_section(study: Study, cells: Cells, dataset: str) -> dict:
@@ -65,6 +79,10 @@ def class_section(study: Study, cells: Cells, dataset: str) -> dict:
         "sentence": _sentence(first),
         "models": models,
         "tables": printed_tables(study, f"{dataset}/class_results"),
+        "more": printed_tables(
+            study, f"{dataset}/{split.protocol}/class_comparisons", f"{dataset}/class_calibration"
+        ),
+        "risk_coverage": drawn_figure(study, f"{dataset}/class_risk_coverage"),
     }
 
 
@@ -108,6 +126,9 @@ def _model(study: Study, cells: Cells, run: Predicted) -> dict:
         "roc": _curves(study.sources.table(f"{place}/class_curves"), confusion),
         "pairs": list(_pairs(cells, run)),
         "tables": printed_tables(study, tables),
+        "calibration": drawn_figure(
+            study, f"{run.dataset}/{run.protocol}/{run.model}/class_calibration"
+        ),
     }
 
 

@@ -4,13 +4,20 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from blastfold.core.names import BASELINES, POOLED, SHOWN_METRICS, SUBJECT, THRESHOLD
+from blastfold.core.names import (
+    BASELINES,
+    MACRO_AUC,
+    POOLED,
+    SHOWN_METRICS,
+    SUBJECT,
+    THRESHOLD,
+)
 from blastfold.core.tables import read_table
 from blastfold.core.units import MEAN_PROBABILITY
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.page.answer import interval_text, points_text
 from blastfold.reporting.page.cells import Cells
-from blastfold.reporting.page.classes import reading_of
+from blastfold.reporting.page.classes import external_reading, reading_of
 from blastfold.reporting.page.drawing import (
     Curve,
     ForestRow,
@@ -23,7 +30,7 @@ from blastfold.reporting.page.files import printed_tables
 from blastfold.reporting.page.study import Result, Standing, Study
 from blastfold.reporting.publication.data_facts import QUOTED
 from blastfold.reporting.publication.wording import count, sentence
-from blastfold.reporting.tables.external_test import TESTED
+from blastfold.reporting.tables.external_test import TESTED, missing_of
 from blastfold.reporting.tables.writing import heading_of
 
 WORST, WORST_SIDE = 18, 96
@@ -254,17 +261,26 @@ def _subject_column(row: pd.Series, probabilities: Sequence[float]) -> SubjectCo
 
 
 def external_section(study: Study) -> dict:
-    """Return the test on other data sets: like next to like, then the whole table."""
+    """Return the test on other data sets: like next to like in both readings, then the tables."""
     table = study.sources.table("tables/external_test")
     if table is None:
         return {}
+    classes = study.sources.table("tables/external_classes")
+    over_all = [] if classes is None else _external_rows(classes, MACRO_AUC)
+    return {
+        "forest": forest_plot(_external_rows(table, "auc")),
+        "reading": external_reading(study),
+        "classes": forest_plot(over_all) if over_all else None,
+        "tables": printed_tables(study, "external_classes", "external_test"),
+    }
+
+
+def _external_rows(table: pd.DataFrame, metric: str) -> list[ForestRow]:
     rows = []
     for _, row in table.iterrows():
-        numbers = [row[f"auc{end}"] for end in ("", "_lower", "_upper")]
-        tested = (
-            row["external_title"] if row["tested"] == TESTED["external"] else row["dataset_title"]
-        )
+        numbers = [row[f"{metric}{end}"] for end in ("", "_lower", "_upper")]
         external = row["tested"] == TESTED["external"]
+        tested = row["external_title"] if external else row["dataset_title"]
         group = f"{row['model_title']}, trained on {row['dataset_title']}"
         rows.append(
             ForestRow(
@@ -272,11 +288,11 @@ def external_section(study: Study) -> dict:
                 interval_text(*numbers),
                 *numbers,
                 "quoted" if external else "plain",
+                missing_of(row["note"]) if metric == MACRO_AUC and external else "",
                 group=f"{group}, {row['protocol_title']}",
             )
         )
-    tables = printed_tables(study, "external_test", "external_classes")
-    return {"forest": forest_plot(rows), "tables": tables}
+    return rows
 
 
 def clinical_section(study: Study, dataset: str) -> dict:
@@ -288,6 +304,7 @@ def clinical_section(study: Study, dataset: str) -> dict:
     names = (f"{place}/operating_points", f"{place}/predictive_values", f"{place}/calibration")
     return {
         "split": QUOTED.format(study.title("protocol", split.protocol)),
+        "reading": reading_of(study, dataset),
         "summary": _clinical_summary(study, place),
         "tables": printed_tables(study, *names),
     }

@@ -1,5 +1,6 @@
 """Can the results be trusted? Traffic lights that are computed from stored tables."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -7,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from blastfold.core.names import BASELINES, GROUPINGS, UNIT_LEVELS
+from blastfold.core.names import BASELINES, GROUPINGS, MACRO_AUC, UNIT_LEVELS
 from blastfold.core.notes import (
     FIRST_HIGHER,
     NO_DIFFERENCE,
@@ -27,6 +28,7 @@ from blastfold.reporting.publication.data_facts import QUOTED
 from blastfold.reporting.publication.wording import count, listing, percent, sentence
 from blastfold.reporting.tables.canaries import LABELS
 from blastfold.reporting.tables.identity import VERDICTS
+from blastfold.reporting.tables.writing import heading_of
 from blastfold.reporting.verdicts import outcome_words
 
 GOOD, CAUTION, BAD, OPEN, LEAKS = "good", "caution", "bad", "open", "leaks"
@@ -330,11 +332,13 @@ def _canaries(study: Study) -> Iterator[Light]:
 def _canary(study: Study, row: pd.Series) -> Light:
     protocol = QUOTED.format(row["protocol_title"])
     check = f"Training on labels {row['labels']}: {row['model_title']}, {protocol}"
-    lower, upper = row["auc_lower"], row["auc_upper"]
+    # Of more than two classes the macro AUC, which is 50 % for chance too.
+    metric = MACRO_AUC if row.get(MACRO_AUC, math.nan) == row.get(MACRO_AUC) else "auc"
+    lower, upper = row[f"{metric}_lower"], row[f"{metric}_upper"]
     group_by = study.protocols_of(row["dataset"]).get(row["protocol"], GROUPINGS[0])
     kept = GROUPINGS.index(group_by) >= GROUPINGS.index(UNIT_LEVELS[0])
     of_subjects = row["labels"] == LABELS["subject"]
-    text = f"AUC {percent_text(row['auc'])}"
+    text = f"{heading_of(metric).removesuffix(' (%)')} {percent_text(row[metric])}"
     if lower != lower:
         return Light(row["dataset_title"], check, OPEN, f"{text}. {row['note']}", "canaries")
     text += f" [{100 * lower:.1f}, {100 * upper:.1f}]"

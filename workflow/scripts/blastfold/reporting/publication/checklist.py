@@ -227,8 +227,9 @@ def _positive_images(records: Records, name: str) -> str:
 def _output(records: Records) -> list[str]:
     if not records.runs:
         return []
+    several = any(len(data_facts.positive_of(records, name)) > 1 for name in records.datasets)
+    what = "the sum of their probabilities" if several else "the probability of that class"
     return [
         "A network gives the probability of each class for one image; an image is predicted as "
-        f"positive ({data_facts.positive_classes(records)}) when the probability of that class is "
-        f"at least {THRESHOLD}."
+        f"positive ({data_facts.positive_classes(records)}) when {what} is at least {THRESHOLD}."
     ]

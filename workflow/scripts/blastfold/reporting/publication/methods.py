@@ -163,6 +163,8 @@ def class_sentences(records: Records) -> list[str]:
         "In a second reading of the same predictions an image was predicted as its most probable "
         f"class; over all classes, {listing(shown)} were measured, and of each class against all "
         "others sensitivity, specificity, precision, F1 and the area under the ROC curve.",
+        "For the calibration of all classes one temperature and vector scaling were fitted on the "
+        "validation images of each fold where these are of enough leakage groups of every class.",
     ]
 
 
@@ -353,7 +355,9 @@ def canary_sentences(records: Records) -> list[str]:
             f"same way under {listing(protocols)} ({count(len(runs), 'training')})."
         )
     if sentences:
-        sentences.insert(0, "Permuted labels carry no information about the disease.")
+        # Classes of a data set with more than two need not be a disease.
+        what = "classes" if data_facts.several_classes(records) else "disease"
+        sentences.insert(0, f"Permuted labels carry no information about the {what}.")
     return sentences
 
 

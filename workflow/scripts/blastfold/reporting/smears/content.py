@@ -7,7 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from blastfold.core.names import DETECTED, GIVEN_SCALE, LEUKAEMIA_CLASSES, NOT_A_LEUKOCYTE
+from blastfold.core.names import (
+    DETECTED,
+    GIVEN_SCALE,
+    JOINED,
+    LEUKAEMIA_CLASSES,
+    NOT_A_LEUKOCYTE,
+)
 from blastfold.core.notes import parse_notes
 from blastfold.reporting.page.gallery import Column, Gallery, Marks, Measure, Series
 from blastfold.reporting.smears.application import Application, contour
@@ -78,7 +84,7 @@ def summary(application: Application) -> list[str]:
     cells, positive = application.classified, application.positive
     if cells.empty:
         return ["No cell was classified."]
-    found = int((cells["predicted"] == positive).sum())
+    found = int(cells["predicted"].isin(positive.split(JOINED)).sum())
     texts = [
         f"{found:,} of {counted(len(cells), 'classified cell')} "
         f"({percent(found / len(cells))}) are predicted as {positive}."
@@ -296,11 +302,12 @@ def detection_words(detector: Mapping) -> list[str]:
     ]
 
 
-def dataset_lines(classes: Sequence[str], detector: Mapping) -> str:
+def dataset_lines(classes: Sequence[str], positive: str, detector: Mapping) -> str:
     """Return the entry of a config that reads the downloaded labels.
 
     Args:
-        classes: Names of the classes, the positive one last.
+        classes: Names of the classes.
+        positive: Names of the positive ones, joined.
         detector: Settings of the detector that differ from its own.
     """
     lines = [
@@ -309,8 +316,9 @@ def dataset_lines(classes: Sequence[str], detector: Mapping) -> str:
         f"    sheet: {CORRECTIONS}",
     ]
     if tuple(classes) != LEUKAEMIA_CLASSES:
-        pairs = zip(LEUKAEMIA_CLASSES, classes, strict=False)
-        lines += ["    classes:", *(f"      {key}: [{json.dumps(name)}]" for key, name in pairs)]
+        names = map(json.dumps, classes)
+        lines += ["    classes:", *(f"      {name}: [{name}]" for name in names)]
+        lines.append(f"    positive: {json.dumps(positive.split(JOINED))}")
     given = {key: value for key, value in detector.items() if value and key != "onnx"}
     settings = [f"      {key}: {value:g}" for key, value in given.items()]
     if declared := detector.get("onnx"):

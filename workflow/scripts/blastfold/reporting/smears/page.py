@@ -144,7 +144,7 @@ def page_content(application: Application, folder: Path, crops: np.ndarray, stor
             "sheets": sheets,
         },
         "corrections": content.CORRECTIONS,
-        "dataset": content.dataset_lines(record["classes"], record["detector"]),
+        "dataset": content.dataset_lines(record["classes"], record["positive"], record["detector"]),
         "command": record["command"],
         "found_how": content.detection_words(record["detector"]),
     }

@@ -29,6 +29,11 @@ CAPTION = (
     "groups."
 )
 
+CAPTION_OF_CLASSES = CAPTION.replace("the disease", "the classes").replace(
+    "AUC and accuracy", "Macro AUC over all classes, AUC and accuracy of the positive classes"
+)
+"""The caption where a data set has more than two classes."""
+
 
 def tabulate_canaries(metrics: Paths, intervals: Paths, runs: Sequence[dict], paths: Paths) -> None:
     """Write AUC and accuracy on permuted labels and on the true ones.
@@ -47,7 +52,8 @@ def tabulate_canaries(metrics: Paths, intervals: Paths, runs: Sequence[dict], pa
         canary_row(read_metrics(path), table, run, shown)
         for path, table, run in zip(metrics, limits, runs, strict=True)
     ]
-    write_table(pd.DataFrame(rows), paths, CAPTION, "tab:canaries")
+    caption = CAPTION_OF_CLASSES if over else CAPTION
+    write_table(pd.DataFrame(rows), paths, caption, "tab:canaries")
 
 
 def canary_row(
@@ -68,7 +74,8 @@ def canary_row(
     pooled = metrics.loc[POOLED].reindex(shown)
     limits = intervals.loc[POOLED].reindex(shown)
     limits["note"] = limits["note"].fillna(make_note("undefined"))
-    notes = [meaning(run["labels"], run["group_by"]), _note_on_intervals(limits)]
+    several = (POOLED, MACRO_AUC) in intervals.index
+    notes = [meaning(run["labels"], run["group_by"], several=several), _note_on_intervals(limits)]
     row = {"labels": LABELS[run["labels"]], **{name: run[name] for name in NAMES}}
     for metric in shown:
         row[metric] = float(pooled[metric])
@@ -89,12 +96,13 @@ def _note_on_intervals(limits: pd.DataFrame) -> str:
     return f"{found}." if found else ""
 
 
-def meaning(labels: str, group_by: str) -> str:
+def meaning(labels: str, group_by: str, *, several: bool = False) -> str:
     """Explain what a result on these labels under this protocol means.
 
     Args:
         labels: A key of LABELS.
         group_by: What the protocol keeps on one side of a split: image, picture, subject, group.
+        several: Whether there are more than two classes, which need not be a disease.
 
     Returns:
         One or two sentences; empty for the true labels.
@@ -111,8 +119,9 @@ def meaning(labels: str, group_by: str) -> str:
             "be below 50 %."
         )
     if labels == "subject":
+        what = "classes" if several else "disease"
         return (
-            "Labels permuted among subjects: nothing about the disease can be learnt. An AUC "
+            f"Labels permuted among subjects: nothing about the {what} can be learnt. An AUC "
             "clearly above 50 % under this protocol measures recognition of subjects."
         )
     return ""

@@ -45,15 +45,22 @@ def tabulate_external_classes(
             each with its title (``<name>_title``).
         paths: Tables to write (see :func:`blastfold.reporting.tables.writing.write_table`).
     """
-    rows = []
-    for *files, record, run in zip(internal, single, external, records, runs, strict=True):
-        names = {key: value for key, value in run.items() if key != "repeats"}
-        rows += [names | row for row in class_rows(*files, record)]
-    table = without_unused(pd.DataFrame(rows))
+    table = without_unused(external_class_table(internal, single, external, records, runs))
     unprinted = [metric for metric in CLASS_METRIC_FACTS if metric not in PRINTED]
     ends = [f"{metric}{end}" for metric in unprinted for end in ("", "_lower", "_upper")]
     shown = table.drop(columns=[name for name in ends if name in table])
     write_both(table, shown, paths, CAPTION, "tab:external-classes")
+
+
+def external_class_table(
+    internal: Paths, single: Paths, external: Paths, records: Paths, runs: Sequence[dict]
+) -> pd.DataFrame:
+    """Return the names of every run with its :func:`class_rows`; arguments as above."""
+    rows = []
+    for *files, record, run in zip(internal, single, external, records, runs, strict=True):
+        names = {key: value for key, value in run.items() if key != "repeats"}
+        rows += [names | row for row in class_rows(*files, record)]
+    return pd.DataFrame(rows)
 
 
 def class_rows(

@@ -19,6 +19,10 @@ Paths = Iterable[str | os.PathLike]
 TESTED = {"internal": "same data set", "external": "other data set"}
 """The words for the images that a row is about."""
 
+LEFT_OUT = "images of classes that the networks do not know are left out:"
+ABSENT = "no image is of the class"
+"""How notes begin that say which classes either side lacks."""
+
 ONE, SINGLE = "one network", "single networks"
 
 CAPTION = (
@@ -53,6 +57,11 @@ def tabulate_external_test(
     write_table(table, paths, CAPTION, "tab:external-test")
 
 
+def missing_of(note: str) -> str:
+    """Return what a note of the table says of missing classes; empty for nothing."""
+    return "; ".join(part for part in note.split("; ") if part.startswith((LEFT_OUT, ABSENT)))
+
+
 def missing_classes(record: str | os.PathLike) -> str:
     """Return which classes of an external test the other side does not have; empty for none."""
     matched = json.loads(Path(record).read_text("utf-8")).get("classes", {})
@@ -60,9 +69,9 @@ def missing_classes(record: str | os.PathLike) -> str:
     parts = []
     if left_out:
         names = ", ".join(f"{name} ({images})" for name, images in left_out.items())
-        parts.append(f"images of classes that the networks do not know are left out: {names}")
+        parts.append(f"{LEFT_OUT} {names}")
     if absent:
-        parts.append(f"no image is of the class {', '.join(absent)}")
+        parts.append(f"{ABSENT} {', '.join(absent)}")
     return "; ".join(parts)
 
 
