@@ -46,7 +46,7 @@ def panel_heading(metric: str, drawn: Sequence[str], *, percent: bool = True) ->
 
 
 def within_sentence(heading: str) -> str:
-    """Return a heading as it stands within a sentence; AUC stays in capitals."""
+    """Return a heading for the middle of a sentence; AUC stays in capitals."""
     first, space, rest = heading.partition(" ")
     short = first.strip(",").isupper()
     return f"{first if short else first.lower()}{space}{rest}"
