@@ -28,7 +28,7 @@ from blastfold.statistics.metrics import metric_values
 from blastfold.training import heads_job
 from blastfold.training.files import network_files
 from blastfold.training.state import InterruptedTrainingError
-from blastfold.training.tuning import Trial, choose, metric_of
+from blastfold.training.tuning import Trial, choose, meant_criterion, metric_of
 
 FAST, SLOW = 0.5, 1e-9
 
@@ -228,3 +228,18 @@ def test_a_choice_among_more_classes_is_by_metrics_of_all_of_them():
     assert metric_of("balanced_accuracy", labels, probabilities) == pytest.approx(np.mean(recalls))
     with pytest.raises(InputError, match="'sensitivity' is about one positive class"):
         metric_of("sensitivity", labels, probabilities)
+
+
+@pytest.mark.parametrize(
+    ("criterion", "classes", "expected"),
+    [
+        ("loss", 4, "loss"),
+        ("auc", 2, "auc"),
+        ("auc", 4, "macro_auc"),
+        ("kappa", 2, "auc"),
+        ("kappa", 4, "kappa"),
+        ("accuracy", 2, "accuracy"),
+    ],
+)
+def test_the_record_names_the_metric_that_was_meant(criterion, classes, expected):
+    assert meant_criterion(criterion, classes) == expected

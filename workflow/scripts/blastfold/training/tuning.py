@@ -19,7 +19,14 @@ import numpy as np
 
 from blastfold.core.errors import InputError
 from blastfold.core.files import digest_names
-from blastfold.core.names import MACRO_AUC, OF_EACH_CLASS, QUADRATIC_KAPPA, VALIDATION
+from blastfold.core.names import (
+    MACRO_AUC,
+    OF_EACH_CLASS,
+    PRIMARY_METRIC,
+    QUADRATIC_KAPPA,
+    VALIDATION,
+    primary_metric,
+)
 from blastfold.core.settings import ModelSettings
 from blastfold.core.tuning_settings import BY_LOSS, configuration_name
 from blastfold.training import epochs
@@ -87,6 +94,7 @@ def train_tuned(settings: ModelSettings, train: TrainOnce) -> Outcome:
     logger.info("chosen of %d configurations by %s: %s", len(plans), criterion, plans[chosen][1])
     # Its training is complete: this continues from its stored state and predicts.
     outcome = train(*plans[chosen], train_fold)
+    criterion = meant_criterion(criterion, len(outcome.fold.classes))
     described = {
         **{"criterion": criterion, "possible": tune.possible, "chosen": chosen + 1},
         # The audit of all that is fitted reads these two.
@@ -124,6 +132,7 @@ def try_fold(
     part = fold.parts[VALIDATION]
     probabilities = trainer.predict(part)
     score = None
+    criterion = meant_criterion(criterion, len(fold.classes))
     if criterion != BY_LOSS and len(set(part.labels.tolist())) == probabilities.shape[1]:
         score = metric_of(criterion, part.labels, probabilities)
     return Trial(
@@ -132,6 +141,21 @@ def try_fold(
         describe_epochs(history, trainer),
         time.monotonic() - start,
     )
+
+
+def meant_criterion(criterion: str, classes: int) -> str:
+    """Return what configurations are chosen by on data of this number of classes.
+
+    The AUC of more than two classes is their macro AUC; a metric over all classes has no place
+    where there are two (see :func:`blastfold.core.names.primary_metric`).
+
+    Args:
+        criterion: :data:`BY_LOSS` or the name of a metric.
+        classes: Number of classes.
+    """
+    if criterion == BY_LOSS:
+        return criterion
+    return primary_metric(None if criterion == PRIMARY_METRIC else criterion, classes)
 
 
 def metric_of(metric: str, labels: np.ndarray, probabilities: np.ndarray) -> float:
