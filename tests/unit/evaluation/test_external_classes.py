@@ -17,6 +17,7 @@ from blastfold.reporting.figures.classes import plot_class_confusion
 from blastfold.reporting.figures.external_test import plot_external_classes
 from blastfold.reporting.tables.classes import tabulate_classes
 from blastfold.reporting.tables.external_classes import tabulate_external_classes
+from blastfold.reporting.tables.external_test import title_with_missing
 
 NAMES = ["benign", "early", "pre", "pro"]
 MEANS = ("balanced_accuracy", "macro_f1", "macro_auc")
@@ -124,8 +125,10 @@ def test_tables_and_the_matrix_say_which_classes_either_side_lacks(tested):
     stored = [
         folder / f"{name}.tsv" for name in ("class_metrics", "class_confusion", "predictions")
     ]
-    tabulate_classes(*stored, "Own, tested on Other", "tab:x", paths)
+    title = title_with_missing("Own, tested on Other", folder / "record.json")
+    assert title.startswith("Own, tested on Other. Images of classes that the networks do not")
+    tabulate_classes(*stored, title, "tab:x", paths)
     assert pd.read_csv(paths[0], sep="\t")["images"].tolist() == [15, 15, 0, 15]
     assert pooled_confusion(stored[1]).classes == tuple(NAMES)
-    plot_class_confusion(stored[1], "Own, tested on Other", [folder / "matrix.png"])
+    plot_class_confusion(stored[1], title, [folder / "matrix.png"])
     assert (folder / "matrix.png").stat().st_size > 1000

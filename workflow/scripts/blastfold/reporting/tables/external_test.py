@@ -75,6 +75,12 @@ def missing_classes(record: str | os.PathLike) -> str:
     return "; ".join(parts)
 
 
+def title_with_missing(title: str, record: str | os.PathLike) -> str:
+    """Return a title, followed by a sentence on the classes that either side does not have."""
+    missing = missing_classes(record)
+    return f"{title}. {missing[0].upper()}{missing[1:]}" if missing else title
+
+
 def external_rows(
     internal: Paths,
     single: Paths,
