@@ -227,6 +227,16 @@ def test_external_tests_are_described_with_their_networks_and_images(name, tmp_p
     assert ("Where a training has one network" in answer) == (1 in shape.folds.values())
 
 
+def test_classes_that_one_side_lacks_are_described(tmp_path):
+    records = experiment_of(tmp_path, SHAPES["cross-validation and external test"])
+    changed = {"left_out": {"basophil": 3, "artefact": 1}, "absent": ["monocyte"]}
+    tests = [test._replace(**changed) for test in records.external]
+    methods, answers = texts_of(records._replace(external=tests))
+    for text in (methods, answers["claim_2024", "33"]):
+        assert "predicted 8 of the 12 images of Other. Images of classes that" in text
+        assert "were left out: basophil (3) and artefact (1). No image was of the class" in text
+
+
 def test_an_external_test_that_did_not_run_is_not_described(tmp_path):
     shape = SHAPES["cross-validation and external test"]
     records = experiment_of(tmp_path, shape)._replace(external=[])

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from blastfold.core.names import REDRAW_SEEDS
 from blastfold.datasets.accounting import describe_search
 from blastfold.datasets.summary import compare_counts
-from blastfold.reporting.publication.records import Records, Split
+from blastfold.reporting.publication.records import ExternalTest, Records, Split
 from blastfold.reporting.publication.wording import count, listing, percent, sentence, size, span
 
 UNITS = {"subject": "subjects", "picture": "pictures", "group": "leakage groups"}
@@ -272,3 +272,24 @@ def _folds(split: Split) -> list[dict[str, int]]:
 def _place(records: Records, dataset: str, protocol: str) -> str:
     titles = records.title("dataset", dataset), records.title("protocol", protocol)
     return f"{titles[0]}, protocol {QUOTED.format(titles[1])}"
+
+
+def predicted_images(size: int | None, test: ExternalTest) -> tuple[str, list[str]]:
+    """Return which images of another data set were predicted, and sentences on missing classes.
+
+    Args:
+        size: Its number of images; None where it is unknown.
+        test: A test on it.
+    """
+    left_out, sentences = sum(test.left_out.values()), []
+    images = f"all {count(size, 'image')}" if size else "all images"
+    if left_out:
+        images = (
+            f"{size - left_out} of the {size} images" if size else "the images of known classes"
+        )
+        names = listing(f"{name} ({images})" for name, images in test.left_out.items())
+        sentences.append(f"Images of classes that the networks do not know were left out: {names}.")
+    if test.absent:
+        classes = "class" if len(test.absent) == 1 else "classes"
+        sentences.append(f"No image was of the {classes} {listing(test.absent)}.")
+    return images, sentences

@@ -274,11 +274,12 @@ def external_sentences(records: Records) -> list[str]:
             )
         )
         size = records.datasets.get(external, {}).get("images")
-        images = f"all {count(size, 'image')}" if size else "all images"
+        images, others = data_facts.predicted_images(size, tests[0])
         sentences.append(
             f"The networks of {models} that were trained on {records.title('dataset', dataset)} "
             f"under {protocols} predicted {images} of {records.title('dataset', external)}."
         )
+        sentences += others
     if not sentences:
         return []
     sentences.append(

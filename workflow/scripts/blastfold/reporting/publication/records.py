@@ -7,8 +7,9 @@ missing are left out, so that nothing is reported that was not carried out.
 import csv
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from blastfold.core.errors import InputError
@@ -51,6 +52,8 @@ class ExternalTest(NamedTuple):
         dataset, protocol, model: Names of the training.
         external: Name of the data set tested on.
         networks: Number of networks that predicted.
+        left_out: Images by class that the networks do not know.
+        absent: Classes of the networks without images.
     """
 
     dataset: str
@@ -58,6 +61,8 @@ class ExternalTest(NamedTuple):
     model: str
     external: str
     networks: int
+    left_out: Mapping[str, int] = MappingProxyType({})
+    absent: Sequence[str] = ()
 
 
 class Records(NamedTuple):
@@ -265,10 +270,12 @@ def _read_runs(path: Path) -> Iterator[Run]:
 
 
 def _read_external(path: Path) -> ExternalTest:
-    networks = read_json(path).get("networks")
+    record = read_json(path)
+    networks, classes = record.get("networks"), record.get("classes", {})
     if not isinstance(networks, list):
         raise InputError(f"{path}: the key 'networks' is missing, expected a record of a test")
-    return ExternalTest(*path.parts[-5:-1], len(networks))
+    missing = classes.get("left_out", {}), classes.get("absent", ())
+    return ExternalTest(*path.parts[-5:-1], len(networks), *missing)
 
 
 def _sort(runs: list[Run], asked: list[tuple[str, str, str, int]]) -> list[Run]:
