@@ -1,12 +1,14 @@
 """Backbones that are files: features against an independent computation, and clear errors."""
 
 import hashlib
+from pathlib import Path
 
 import h5py
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, helper, numpy_helper
 from support.transformers import MULTIPLY_ADDS, SIDE, draw_weights, tokens_of, write_transformer
 
 from blastfold.core.errors import InputError
@@ -107,6 +109,82 @@ def test_garbage_is_no_network(tmp_path):
         open_onnx(path, declared_for(path), threads=1)
 
 
+def write_means(path, *last, weights=None, **how):
+    """The mean of each colour times a matrix, then the last nodes; names a, b and so on."""
+    weights = np.random.default_rng(0).normal(size=(3, 5)) if weights is None else weights
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["images"], ["pooled"]),
+        helper.make_node("Flatten", ["pooled"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "weights"], ["a"]),
+        *(
+            helper.make_node(kind, given, [chr(98 + at)], **more)
+            for at, (kind, given, more) in enumerate(last)
+        ),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "means",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 3, SIDE, SIDE])],
+        [helper.make_tensor_value_info(chr(97 + len(last)), TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(weights.astype(np.float32), "weights")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save_model(model, path, **how)
+
+
+def test_weights_in_another_file_are_refused_because_the_digest_does_not_cover_them(tmp_path):
+    path, whole = tmp_path / "outside.onnx", tmp_path / "whole.onnx"
+    outside = {"save_as_external_data": True, "size_threshold": 0, "location": "values"}
+    write_means(path, **outside)
+    with pytest.raises(InputError, match=r"keeps weights in another file.*onnx\.save"):
+        open_onnx(path, declared_for(path, pooling="none"), threads=1)
+    # The remedy of the error.
+    onnx.save(onnx.load(path), whole)
+    assert open_onnx(whole, declared_for(whole, pooling="none"), threads=1).features == 5
+
+
+def test_weights_of_a_branch_in_another_file_are_found(tmp_path):
+    constant = numpy_helper.from_array(np.ones(5, np.float32), "ones")
+    constant.data_location = TensorProto.EXTERNAL
+    constant.external_data.add(key="location", value="values")
+    inner = helper.make_node("Constant", [], ["one"], value=constant)
+    given = helper.make_tensor_value_info("one", TensorProto.FLOAT, [5])
+    branch = helper.make_graph([inner], "branch", [], [given])
+    path = tmp_path / "branch.onnx"
+    write_means(path, ("If", ["a"], {"then_branch": branch, "else_branch": branch}))
+    with pytest.raises(InputError, match=r"keeps weights in another file"):
+        open_onnx(path, declared_for(path), threads=1)
+
+
+@pytest.mark.parametrize(
+    ("last", "weights", "message"),
+    [
+        ([("RandomNormalLike", ["a"], {})], None, "other features each time it runs"),
+        (
+            [("ReduceMean", ["a"], {"axes": [0]}), ("Sub", ["a", "b"], {})],
+            None,
+            "alone other features than beside another one",
+        ),
+        ([], np.zeros((3, 5)), "gives different images the same features"),
+    ],
+)
+def test_a_network_that_is_not_steady_is_refused(tmp_path, last, weights, message):
+    path = tmp_path / "means.onnx"
+    write_means(path, *last, weights=weights)
+    with pytest.raises(InputError, match=message):
+        open_onnx(path, declared_for(path, pooling="none"), threads=1)
+
+
+def test_files_that_do_not_exist_are_named(tmp_path):
+    for read in (
+        lambda: open_onnx(tmp_path / "none.onnx", declared_for(Path(__file__)), threads=1),
+        lambda: read_vectors(tmp_path / "none.tsv", vectors(), ["a"]),
+        lambda: read_vectors(tmp_path, vectors(sha256="1" * 64), ["a"]),
+    ):
+        with pytest.raises(InputError, match=r"\.file: .* does not exist"):
+            read()
+
+
 IDS = ["c", "a", "b"]
 VALUES = np.arange(12, dtype=np.float32).reshape(4, 3)
 
@@ -174,3 +252,33 @@ def test_files_that_hold_no_vectors_are_named(tmp_path):
     table.write_text("image_id\tx\na\tword\n")
     with pytest.raises(InputError, match="holds no numbers"):
         read_vectors(table, vectors(), ["a"])
+
+
+@pytest.mark.parametrize("ending", ["h5", "tsv"])
+@pytest.mark.parametrize(
+    ("codes", "refused"),
+    [
+        ([0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2], True),
+        # One class against the others, and patients of one class each.
+        ([0, 0, 0, 0, 7, 7, 7, 7, 7, 7, 7, 7], True),
+        ([1, 1, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4], True),
+        # A count that goes with the class, numbers of images, and a unit that is always off.
+        ([0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2], False),
+        (range(12), False),
+        ([0] * 12, False),
+    ],
+)
+def test_a_feature_that_tells_the_class_by_a_few_values_is_refused(
+    tmp_path, ending, codes, refused
+):
+    names = [f"cell{number}" for number in range(12)]
+    values = np.random.default_rng(0).normal(size=(12, 3)).astype(np.float32)
+    values[:, 1] = codes
+    path = write_vectors(tmp_path / f"vectors.{ending}", names, values)
+    labels = ["0"] * 4 + ["1"] * 4 + ["2"] * 4
+    if not refused:
+        assert read_vectors(path, vectors(), names, labels).shape == (12, 3)
+        return
+    column = "y" if ending == "tsv" else r"features\[1\]"
+    with pytest.raises(InputError, match=rf"features \['{column}'\] .* tell the class"):
+        read_vectors(path, vectors(), names, labels)

@@ -18,7 +18,7 @@ from blastfold.cells.boxed_cells import Box
 from blastfold.core.errors import InputError
 from blastfold.core.files import digest_file, is_file
 from blastfold.core.names import PLATELET
-from blastfold.core.onnx_sessions import open_session
+from blastfold.core.onnx_sessions import open_session, require_one_file
 
 AXES = {"nchw": (1, 2, 3), "nhwc": (3, 1, 2)}
 """Axes of channels, height and width, by layout."""
@@ -79,6 +79,7 @@ class OnnxDetector:
                 f"detector.onnx.sha256: received {declared['sha256']}, but {path} has {found}. It "
                 "is another file, or an incomplete copy; correct one of them."
             )
+        require_one_file(path, "detector.onnx.file")
         try:
             self._session = open_session(path)
         except Exception as error:

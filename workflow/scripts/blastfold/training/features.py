@@ -168,8 +168,9 @@ def take_vectors(
         InputError: See :func:`blastfold.training.own_backbones.read_vectors`.
     """
     start = time.monotonic()
-    names = read_manifest(files.manifest)["image_id"].tolist()
-    vectors = read_vectors(files.weights, settings.vectors, names)
+    manifest = read_manifest(files.manifest)
+    names = manifest["image_id"].tolist()
+    vectors = read_vectors(files.weights, settings.vectors, names, manifest["label"].tolist())
     features, record_file = feature_paths(outputs, None)
     write_array(vectors[np.newaxis], features)
     digests = {**feature_digests(files, None, settings), "code": compute.code}

@@ -15,8 +15,8 @@ import onnx
 import onnxruntime
 
 from blastfold.core.errors import InputError
-from blastfold.core.files import digest_file
-from blastfold.core.onnx_sessions import open_session
+from blastfold.core.files import digest_file, is_file
+from blastfold.core.onnx_sessions import open_session, require_one_file
 from blastfold.core.settings import OnnxSettings, VectorSettings
 from blastfold.core.tables import read_text_table
 from blastfold.networks.onnx_multiply_adds import (
@@ -24,11 +24,12 @@ from blastfold.networks.onnx_multiply_adds import (
     count_parameters,
     onnx_multiply_adds,
 )
+from blastfold.training.backbone_checks import require_no_answers, require_steady
 
 logger = logging.getLogger(__name__)
 
 TRIED = 2
-"""Images of noise on which a file is tried before it is used."""
+"""Images of noise on which a file is tried before it is used; the second one is darker."""
 
 AXES = {"nchw": (1, 2, 3), "nhwc": (3, 1, 2)}
 """Axes of channels, height and width, by layout."""
@@ -62,6 +63,20 @@ class OnnxBackbone(NamedTuple):
     multiply_adds: int | None
 
 
+class Vectors(NamedTuple):
+    """Vectors of a file.
+
+    Attributes:
+        names: Of the images.
+        values: float32 (images, features).
+        columns: Names of the features.
+    """
+
+    names: list[str]
+    values: np.ndarray
+    columns: list[str]
+
+
 def open_onnx(path: str | os.PathLike, declared: OnnxSettings, threads: int) -> OnnxBackbone:
     """Open an ONNX file and compare it with what the config declares.
 
@@ -74,6 +89,7 @@ def open_onnx(path: str | os.PathLike, declared: OnnxSettings, threads: int) -> 
         InputError: The file is another one, cannot be loaded, or is not as declared.
     """
     require_digest(path, declared.sha256, "onnx")
+    require_one_file(path, "onnx.file")
     try:
         session = open_session(path, threads)
     except Exception as error:
@@ -110,8 +126,10 @@ def require_digest(path: str | os.PathLike, declared: str | None, key: str) -> N
     """Check that a file is the declared one.
 
     Raises:
-        InputError: Its SHA-256 is another one.
+        InputError: It does not exist, or its SHA-256 is another one.
     """
+    if not is_file(path):
+        raise InputError(f"{key}.file: {path} does not exist; expected the file that it names")
     if declared and (found := digest_file(path)) != declared:
         raise InputError(
             f"{key}.sha256: received {declared}, but {path} has {found}. It is another file, or an "
@@ -182,12 +200,19 @@ def _pooled(values: np.ndarray, declared: OnnxSettings) -> np.ndarray:
 def _try(
     run: Callable[[np.ndarray], np.ndarray], path: str | os.PathLike, declared: OnnxSettings
 ) -> int:
-    """Run a file on images of noise; return the number of features of an image."""
+    """Run a file on images of noise; return the number of features of an image.
+
+    Raises:
+        InputError: It cannot run, gives no vector for each image or numbers that are not finite; or
+            see :func:`blastfold.training.backbone_checks.require_steady`.
+    """
     shape = (TRIED, *declared.size, 3)
     noise = np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
+    noise[1] /= 3
     images = (noise * declared.scale - np.array(declared.mean)) / np.array(declared.std)
+    images = images.astype(np.float32)
     try:
-        found = run(images.astype(np.float32))
+        found = run(images)
     except InputError:
         raise
     except Exception as error:
@@ -206,11 +231,15 @@ def _try(
             f"onnx: {path} gave features that are not finite on images of noise; scale, mean and "
             "std may be those of another network"
         )
+    require_steady(run, images, found, path)
     return found.shape[1]
 
 
 def read_vectors(
-    path: str | os.PathLike, declared: VectorSettings, image_ids: Sequence[str]
+    path: str | os.PathLike,
+    declared: VectorSettings,
+    image_ids: Sequence[str],
+    labels: Sequence[str] | None = None,
 ) -> np.ndarray:
     """Read the vectors of images by their names.
 
@@ -219,13 +248,14 @@ def read_vectors(
             file with a data set of names, (n,), and one of vectors, (n, features).
         declared: What the config declares.
         image_ids: Names of the wanted images, in their order.
+        labels: Their classes; None to leave out the comparison of features with them.
 
     Returns:
         float32 (images, features).
 
     Raises:
         InputError: The file is another one or cannot be read, an image is missing or there twice,
-            or a number is not finite.
+            a number is not finite, or a feature gives the classes away.
     """
     require_digest(path, declared.sha256, "vectors")
     ending = Path(path).suffix.lower()
@@ -236,7 +266,7 @@ def read_vectors(
             f"{declared.ids} and {declared.values}"
         )
     read = _read_hdf5 if ending in HDF5 else _read_table
-    names, values = read(path, declared)
+    names, values, columns = read(path, declared)
     places = {name: row for row, name in enumerate(names)}
     if len(places) < len(names):
         twice = next(name for row, name in enumerate(names) if places[name] != row)
@@ -252,12 +282,14 @@ def read_vectors(
     if not np.isfinite(vectors).all():
         row = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
         raise InputError(f"{path}: the vector of image {image_ids[row]!r} has numbers not finite")
+    if labels is not None:
+        require_no_answers(vectors, columns, labels, path)
     if spare := len(names) - len(image_ids):
         logger.info("%s: %d vectors are of no image of the data set", path, spare)
     return vectors
 
 
-def _read_hdf5(path: str | os.PathLike, declared: VectorSettings) -> tuple[list[str], np.ndarray]:
+def _read_hdf5(path: str | os.PathLike, declared: VectorSettings) -> Vectors:
     try:
         with h5py.File(path) as file:
             absent = [name for name in (declared.ids, declared.values) if name not in file]
@@ -278,10 +310,10 @@ def _read_hdf5(path: str | os.PathLike, declared: VectorSettings) -> tuple[list[
             f"{path}: {declared.values} has the shape {values.shape} and {declared.ids} "
             f"{len(names)} names, expected one vector per name"
         )
-    return names, values
+    return Vectors(names, values, [f"{declared.values}[{n}]" for n in range(values.shape[1])])
 
 
-def _read_table(path: str | os.PathLike, declared: VectorSettings) -> tuple[list[str], np.ndarray]:
+def _read_table(path: str | os.PathLike, declared: VectorSettings) -> Vectors:
     table = read_text_table(path, (declared.ids,))
     numbers = table.drop(columns=declared.ids)
     other = [name for name in numbers if name.strip().casefold() in NO_FEATURES or not name.strip()]
@@ -300,4 +332,4 @@ def _read_table(path: str | os.PathLike, declared: VectorSettings) -> tuple[list
         ) from error
     if not values.size:
         raise InputError(f"{path}: holds no vectors, expected one row per image")
-    return table[declared.ids].tolist(), values
+    return Vectors(table[declared.ids].tolist(), values, list(numbers))
