@@ -163,7 +163,7 @@ def test_weights_of_a_branch_in_another_file_are_found(tmp_path):
         (
             [("ReduceMean", ["a"], {"axes": [0]}), ("Sub", ["a", "b"], {})],
             None,
-            "alone other features than beside another one",
+            "alone other features than with another one",
         ),
         ([], np.zeros((3, 5)), "gives different images the same features"),
     ],

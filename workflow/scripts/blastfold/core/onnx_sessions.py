@@ -22,7 +22,7 @@ PARTS = {
 hold weights. Source: onnx.proto of ONNX 1.18."""
 
 EXTERNAL_DATA = 13
-"""Field of a tensor that says which other file holds its values."""
+"""Field of a tensor whose values are in another file."""
 
 VARINT, FIXED_64, BYTES, FIXED_32 = 0, 1, 2, 5
 """Wire types of protocol buffers."""

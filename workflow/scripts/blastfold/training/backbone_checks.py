@@ -28,7 +28,7 @@ def require_steady(
     found: np.ndarray,
     path: str | os.PathLike,
 ) -> None:
-    """Check that a network gives an image the same features whenever, and whatever is beside it.
+    """Check that a network gives an image the same features at any time and in any batch.
 
     Args:
         run: From prepared images, float32 (n, h, w, 3), to features, (n, features).
@@ -51,9 +51,10 @@ def require_steady(
         )
     if differ(np.concatenate([run(image[np.newaxis]) for image in images])):
         raise InputError(
-            f"onnx.file: {path} gives an image alone other features than beside another one, so "
-            "that test images would change one another's prediction, as with batch normalisation "
-            "in training mode. Export the network in evaluation mode (PyTorch: model.eval())"
+            f"onnx.file: {path} gives an image alone other features than with another one, "
+            "so that test images would change one another's prediction, as with batch "
+            "normalisation in training mode. Export the network in evaluation mode (PyTorch: "
+            "model.eval())"
         )
     if len(images) > 1 and not np.ptp(found, axis=0).any():
         raise InputError(
