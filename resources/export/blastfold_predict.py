@@ -3,9 +3,8 @@
     pip install numpy onnxruntime opencv-python-headless
     python blastfold_predict.py IMAGES > predictions.csv
 
-Reads model.json and the ONNX files next to this script, and runs no code from any file. A row has
-the probabilities (mean over the networks), that of the positive classes after temperature scaling,
-and the class at the threshold. model_card.md describes data and limits.
+No code from any file is run. A row has the probabilities (mean over the networks), that of the
+positive classes after temperature scaling, and the class at the threshold; see model_card.md.
 """
 
 import argparse
@@ -40,16 +39,14 @@ def read_image(path, image):
         if top < 0 or left < 0:
             raise ValueError(f"{pixels.shape[:2]} pixels, expected at least {image['crop']}")
         pixels = pixels[top // 2 : top // 2 + height, left // 2 : left // 2 + width]
-    height, width = image["size"]
-    smaller = min(width, pixels.shape[1]), min(height, pixels.shape[0])
+    smaller = np.minimum(image["size"], pixels.shape[:2])[::-1].tolist()
     pixels = cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA)
-    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(pixels, image["size"][::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def open_graph(name, digest):
     """Open an ONNX file of this folder whose bytes are those that were compared with Keras."""
-    path = HERE / "networks" / Path(name).name
-    content = path.read_bytes()
+    content = (path := HERE / "networks" / Path(name).name).read_bytes()
     if hashlib.sha256(content).hexdigest() != digest:
         raise SystemExit(f"{path}: was changed after the export; expected SHA-256 {digest}")
     return onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
@@ -87,9 +84,7 @@ def main():
     named = model.get("positive", classes[-1:])
     positive = np.isin(classes, named)
     table.writerow(["file", *names, f"scaled_probability_{' + '.join(named)}", "predicted"])
-    for path in sorted(options.images.rglob("*")):
-        if path.suffix.lower() not in ENDINGS:
-            continue
+    for path in sorted(p for p in options.images.rglob("*") if p.suffix.lower() in ENDINGS):
         try:
             plain, scaled = predict(networks, read_image(path, model["image"]), positive)
         except ValueError as error:

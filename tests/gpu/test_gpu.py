@@ -145,3 +145,14 @@ def test_precision_changes_predictions_by_little(tmp_path, test_data, name):
     # A GPU multiplies float32 with the 10 bits of TF32, as many as half precision has.
     np.testing.assert_allclose(single, reference, atol=0.02)
     np.testing.assert_allclose(mixed, reference, atol=0.02)
+
+
+def test_mixed_precision_learns_as_much_and_no_step_waits_for_data(tmp_path):
+    """See the script, which also runs alone where there is no other part of the environment."""
+    output = tmp_path / "speed.json"
+    script = REPOSITORY / "tests" / "gpu" / "training_speed.py"
+    measured = subprocess.run([sys.executable, script, output], stdout=subprocess.PIPE, text=True)
+    assert measured.returncode == 0, measured.stdout
+    results = json.loads(output.read_text("utf-8"))
+    assert [result["network"] for result in results] == 2 * ["VGG19"] + 2 * ["DenseNet169"]
+    assert all(result["peak_gpu_memory_mb"] > 0 for result in results)

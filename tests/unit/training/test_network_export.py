@@ -102,6 +102,8 @@ def export(folder, fold, out):
         },
     )
     script = RESOURCES / "export" / "blastfold_predict.py"
+    # So short that its users can read it before they run it.
+    assert len(script.read_text("utf-8").splitlines()) < 100
     (place / script.name).write_bytes(script.read_bytes())
     return place
 
