@@ -591,6 +591,7 @@ rule describe_results:
         subjects=experiment.files.of_runs("subject_metrics.tsv", experiment.runs.true_of),
         drawn=experiment.files.of_runs("metrics.tsv", experiment.runs.shown_of),
         drawn_intervals=experiment.files.of_runs("intervals.tsv", experiment.runs.shown_of),
+        identity=experiment.identity.of_dataset,
         published=ancient(workflow.source_path("../resources/published_results.tsv")),
     output:
         table=table_files(
@@ -649,6 +650,7 @@ rule describe_results:
         protocols=experiment.shown.protocols,
         titles=experiment.shown.titles_of_models,
         drawn=experiment.shown.described(experiment.runs.shown_of),
+        learnt_before=experiment.shown.learnt_before,
         title=experiment.readings.title,
         resources=resource_digests("published_results.tsv"),
         code=code_digest("describe_results"),

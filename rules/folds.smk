@@ -34,6 +34,7 @@ rule audit_split:
         tested=experiment.identity.tested,
         learnt=experiment.identity.learnt,
         pairs=experiment.identity.pairs,
+        locked=experiment.identity.locked,
     output:
         summary="<results>/folds/{dataset}/{protocol}.leakage.tsv",
         crossings="<results>/folds/{dataset}/{protocol}.crossings.tsv",

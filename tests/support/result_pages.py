@@ -19,7 +19,7 @@ CITATION = {key: key for key in ("title", "version", "license", "message", "auth
 NOTHING = {
     **{"title": "An experiment", "metric": "auc", "sources": [], "generated": []},
     **{"titles": {"dataset": {}, "protocol": {}, "model": {}}, "runs": [], "controls": []},
-    **{"external": [], "repeats": {}, "random_backbones": []},
+    **{"external": [], "repeats": {}, "random_backbones": [], "learnt_before": {}},
 }
 PROTOCOLS = {"by_image": "image", "by_subject": "subject"}
 VALUES = {"small": 0.85, "big": 0.91}

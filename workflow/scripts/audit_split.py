@@ -18,5 +18,5 @@ with log_to(snakemake.log[0]):
         independent=params.independent,
         **rule,
     )
-    files = {name: list(stored[name]) for name in ("tested", "learnt", "pairs")}
+    files = {name: list(stored[name]) for name in ("tested", "learnt", "pairs", "locked")}
     audit_identity(params.comparisons, files, stored.folds, written.identity, **rule)

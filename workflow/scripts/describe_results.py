@@ -22,7 +22,8 @@ labels = [f"tab:{kind}-{name}" for kind in ("results", "baselines", "subject-res
 with log_to(snakemake.log[0]):
     tabulate_results(metrics, intervals, runs, title, labels[0], outputs.table)
     drawn = stored.drawn, stored.drawn_intervals, params.drawn
-    tabulate_quoted(*drawn, title, labels[3], outputs.quoted)
+    elsewhere = {"identity": list(stored.identity), "learnt_before": params.learnt_before}
+    tabulate_quoted(*drawn, elsewhere, title, labels[3], outputs.quoted)
     by_subject = params.runs, title, labels[2], outputs.subjects
     tabulate_subject_results(stored.subjects, *by_subject)
     plot_accuracy_comparison(*drawn, stored.published, title, outputs.figure)

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 from blastfold.core.logs import log_to
 from blastfold.reporting.figures.audits import plot_leakage
+from blastfold.reporting.tables.datasets import tabulate_datasets
 from blastfold.reporting.tables.imports import tabulate_imports
 from blastfold.reporting.tables.leakage import tabulate_leakage
-from blastfold.reporting.tables.results import tabulate_datasets, tabulate_splits
+from blastfold.reporting.tables.results import tabulate_splits
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -13,7 +13,7 @@ from blastfold.core.settings import FeatureSettings
 from blastfold.experiment.config import check_config
 from blastfold.experiment.experiment import Experiment, one_of
 from blastfold.experiment.feature_sets import feature_set_name
-from blastfold.experiment.runs import Run, Runs
+from blastfold.experiment.runs import Run, Runs, Split
 from blastfold.experiment.targets import ENDINGS, WILDCARDS, Product
 
 SLIDE_SCHEMA = SCHEMA.with_name("slides.schema.yaml")
@@ -840,3 +840,57 @@ def test_what_is_learnt_from_and_tested_on_is_compared(tmp_path):
     assert experiment.identity.of_split(source) == []
     assert experiment.targets.places("identity audits") == [{}]
     assert make().targets.places("identity audits") == []
+
+
+def test_a_locked_part_is_compared_with_what_others_learn_from():
+    experiment = make(
+        datasets={
+            "cells": {
+                "format": "folder",
+                "title": "Cells",
+                "path": "raw/a",
+                "locked_test": {"share": 0.2},
+            },
+            "more": {"format": "folder", "title": "More", "path": "raw/b"},
+        },
+        models={
+            "cnn": {"architecture": "simple_cnn", "weights": {"pretrained_on": "source"}},
+            "plain": {"architecture": "simple_cnn"},
+        },
+        pretraining={"source": {"dataset": "more", "protocol": "holdout", "training": {}}},
+        experiments=[*asked(models=("cnn", "plain"))],
+    )
+    found = experiment.identity.comparisons
+    split, source = Split("cells", "holdout"), Split("more", "holdout")
+    assert [tuple(entry.values())[:4] for entry in found[split]] == [
+        ("more", "cells", "dataset", "test"),
+        ("more", "cells_locked_test", "dataset", "locked"),
+    ]
+    assert [tuple(entry.values())[:4] for entry in found[source]] == [
+        ("more", "cells_locked_test", "dataset", "locked")
+    ]
+    place, names = "<results>/datasets", wildcards(dataset="more", protocol="holdout")
+    assert experiment.identity.tested(names) == [f"{place}/cells_whole/manifest.tsv"]
+    assert experiment.identity.pairs(names) == [f"{place}/more/shared_with/cells_whole.tsv"]
+    assert experiment.identity.locked(names) == [f"{place}/cells/locked.tsv"]
+    shown = experiment.shown.learnt_before(names)
+    assert shown == {"cnn": ["more"]}
+
+
+@pytest.mark.parametrize(
+    ("other", "refused"),
+    [
+        ({"path": "raw/a"}, True),
+        ({"path": "raw/../raw/a/"}, True),
+        ({"path": "raw/a", "sheet": "b.tsv"}, False),
+        ({"path": "raw/b"}, False),
+    ],
+)
+def test_locked_images_are_not_read_by_another_data_set(other, refused):
+    locked = {"title": "Cells", "format": "folder", "path": "raw/a", "locked_test": {"share": 0.2}}
+    datasets = {"cells": locked, "again": {"title": "Again", "format": "folder", **other}}
+    if not refused:
+        make(datasets=datasets, experiments=asked())
+        return
+    with pytest.raises(InputError, match=r"datasets\.again reads the same images"):
+        make(datasets=datasets, experiments=asked())

@@ -77,6 +77,22 @@ def judged(folder, entry, files, folds, leakage="report"):
     return row
 
 
+def test_locked_images_that_another_data_set_learns_from(tmp_path):
+    whole = DataSet(tmp_path, "whole", cells(range(6)))
+    more = DataSet(tmp_path, "more", cells([4, 5, 20, 21]))
+    locked = tmp_path / "locked.tsv"
+    pd.DataFrame({"image_id": ["whole-1", "whole-4", "whole-5"]}).to_csv(
+        locked, sep="\t", index=False
+    )
+    pairs = tmp_path / "pairs.tsv"
+    compare_datasets(more.paths, whole.paths, pairs, SETTINGS)
+    entry = {"learnt_from": "more", "tested_on": "whole_locked_test", "kind": "dataset"}
+    entry |= {"part": "locked", "formats": "folder,folder"}
+    files = {"tested": [whole.manifest], "learnt": [more.manifest], "pairs": [pairs]}
+    row = judged(tmp_path, entry, files | {"locked": [locked]}, split_of(tmp_path, more.ids))
+    assert (row["tested_images"], row["same_files"], row["verdict"]) == (3, 2, "shared")
+
+
 def test_pretraining_on_the_folder_that_is_tested(tmp_path):
     source = DataSet(tmp_path, "source", cells(range(6)))
     target = DataSet(tmp_path, "target", cells(range(6)))

@@ -50,6 +50,24 @@ def test_the_answer_agrees_with_the_tables(tmp_path):
     )
 
 
+def test_a_model_whose_start_weights_learnt_test_images_is_not_quoted(tmp_path):
+    write_study(tmp_path)
+    row = {"protocol": "by_subject", "learnt_from": "more", "learnt_from_title": "More cells"}
+    row |= {"tested_on": "cells", "tested_on_title": "Cells", "tested_images": 8, "affected": 8}
+    row |= {"protocol_title": "by subject", "note": ""}
+    rows = [row | {"verdict": "shared"}, row | {"learnt_from": "w.h5", "verdict": "no equal file"}]
+    write_table(pd.DataFrame(rows), tmp_path / "tables" / "identity.tsv")
+    study = read_study(tmp_path, about(learnt_before={"big": ["w.h5", "more"], "small": ["w.h5"]}))
+    answer = answer_sentences(study, "cells")[0]
+    assert "Small net reaches an AUC of 85.0 % [80.0, 90.0]." in answer
+    assert (
+        "The start weights of Big net learnt from More cells, which has 8 of the 8 test images"
+    ) in answer
+    both = read_study(tmp_path, about(learnt_before={"big": ["more"], "small": ["more"]}))
+    answer = answer_sentences(both, "cells")[0]
+    assert "no model is without test images in its start weights" in answer
+
+
 @pytest.mark.parametrize(
     ("detectable", "words"),
     [

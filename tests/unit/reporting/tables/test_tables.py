@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 from support.predictions import write_stored_predictions
 from support.repository import RESOURCES
+from support.result_pages import intervals
 
 from blastfold.core.errors import BlastfoldError, InputError
 from blastfold.core.names import CELLS, METRICS
 from blastfold.evaluation import metrics
-from blastfold.reporting.tables import latex, reproduction, results, writing
+from blastfold.reporting.tables import datasets, latex, reproduction, results, writing
 from blastfold.reporting.tables.points import CUT
 from blastfold.reporting.tables.shown import read_shown_table
 
@@ -183,7 +184,7 @@ def test_datasets_table(tmp_path):
     (tmp_path / "dataset.json").write_text(json.dumps(description))
     paths = [tmp_path / "t.tsv", tmp_path / "t.md"]
     titles, expected = {"c_nmc": "C-NMC"}, {"c_nmc": {"images": 10662}}
-    results.tabulate_datasets([tmp_path / "dataset.json"], titles, expected, paths)
+    datasets.tabulate_datasets([tmp_path / "dataset.json"], titles, expected, paths)
     row = pd.read_csv(paths[0], sep="\t").iloc[0]
     assert row["dataset_title"] == "C-NMC"
     assert row[["normal", "blast", "total", "subjects", "rejected"]].tolist() == [
@@ -198,7 +199,7 @@ def test_datasets_table(tmp_path):
     assert "nan" not in shown.lower()
     assert "| 73 | unknown<sup>a</sup> |" in shown
     description["unnamed"] = {"subject": 61, "picture": 10661}
-    note = results.dataset_table([description], titles, expected)["note"].iloc[0]
+    note = datasets.dataset_table([description], titles, expected)["note"].iloc[0]
     assert "The subject of 61 of 10661 images is unknown, so that there may be more" in note
     assert "The picture of" not in note
 
@@ -220,7 +221,7 @@ def test_names_of_classes_are_shown_as_they_are(tmp_path):
     description |= {"image_size": [9, 9], "source_sizes": [], "parts": {}, "asked_parts": []}
     (tmp_path / "dataset.json").write_text(json.dumps(description))
     paths = [tmp_path / f"t.{ending}" for ending in ("tsv", "md", "tex", "html")]
-    results.tabulate_datasets([tmp_path / "dataset.json"], {"d": "[D]"}, {}, paths)
+    datasets.tabulate_datasets([tmp_path / "dataset.json"], {"d": "[D]"}, {}, paths)
     shown = read_shown_table(paths[1])
     assert shown.headings[1:9] == [*HOSTILE_CLASSES, "Total"]
     assert [cell.text for cell in shown.rows[0]][1:9] == ["5", "4", "3", "2", "7", "1", "8", "30"]
@@ -233,6 +234,34 @@ def test_names_of_classes_are_shown_as_they_are(tmp_path):
     ]
     # No line break, rule or cell is followed by what LaTeX takes for an argument.
     assert not re.search(r"(\\\\|rule)\s*[\[*]", paths[2].read_text())
+
+
+def test_a_quoted_result_says_what_its_start_weights_learnt(tmp_path):
+    measured = write_metrics(tmp_path / "metrics.tsv", FOLDS)
+    limits = tmp_path / "intervals.tsv"
+    both = [intervals(0.8), intervals(0.8).assign(view="folds")]
+    pd.concat(both).to_csv(limits, sep="\t", index=False)
+    runs = [
+        {"dataset": "d", "protocol": "p", "model": model, "group_by": "subject"}
+        | {f"{kind}_title": kind for kind in ("dataset", "protocol", "model")}
+        for model in ("new", "pre")
+    ]
+    rows = [
+        {"learnt_from": "more", "tested_on": tested, "tested_images": 48, "affected": 40}
+        | {"verdict": "shared"}
+        for tested in ("d", "elsewhere")
+    ]
+    audit = tmp_path / "p.identity.tsv"
+    pd.DataFrame(rows).to_csv(audit, sep="\t", index=False)
+    elsewhere = {"identity": [audit], "learnt_before": {"pre": ["w.h5", "more"], "new": ["w.h5"]}}
+    paths = [tmp_path / "quoted.tsv"]
+    stored = [measured] * 2, [limits] * 2, runs
+    results.tabulate_quoted(*stored, elsewhere, "D", "tab:q", paths)
+    notes = pd.read_csv(paths[0], sep="\t", keep_default_na=False).set_index("model")["note"]
+    assert notes["pre"].startswith(
+        "no result on new images: the start weights learnt from 40 of the 48 test images"
+    )
+    assert "start weights" not in notes["new"]
 
 
 def test_split_counts_of_the_thesis_holdout():

@@ -85,6 +85,9 @@ NOT_A_LEUKOCYTE = "not_a_leukocyte"
 DETECTED = "detected"
 """Origin of positions that a detector found; they say nothing about cells that it missed."""
 
+SHARED = "shared"
+"""Verdict of the audit of identity: test images, or their subjects, are learnt from elsewhere."""
+
 LEUKAEMIA_CLASSES = ("normal", "blast")
 """Classes of the leukaemia formats in the order of their labels, for the config's keys and for
 imports. Everything after the import takes its classes from the manifest."""

@@ -157,6 +157,7 @@ NOTES: dict[str, tuple[str, ...]] = {
     "no_picture_named": (),
     "no_parent_named": (),
     "no_learnt_images_recorded": (),
+    "start_weights_learnt_tests": ("affected", "tested"),
     "only_equal_files_found": (),
     "groups_of_unknown_subjects": ("missing", "images"),
     "images_without_subject": ("missing", "images"),

@@ -6,6 +6,7 @@ is computed. ``<name>_locked_test`` exists when ``snakemake locked_test`` asks f
 """
 
 import copy
+import os
 from collections.abc import Iterator, Mapping
 
 from blastfold.core.settings import OWN_BACKBONES
@@ -42,6 +43,7 @@ def check_locked_tests(config: Mapping) -> Iterator[str]:
                 f"{key}: received {' and '.join(given) or 'nothing'}, expected one of "
                 f"{', '.join(WAYS)}"
             )
+        yield from _read_elsewhere(name, datasets)
         for taken in (whole_name(name), locked_name(name)):
             if taken in datasets:
                 yield f"{key}: makes a data set {taken}, but datasets.{taken} exists; rename it"
@@ -51,6 +53,27 @@ def check_locked_tests(config: Mapping) -> Iterator[str]:
             yield (
                 f"datasets.{dataset}.locked_test: models.{model} has architecture {architecture} "
                 "and so no Keras network to test; expected another model for this data set"
+            )
+
+
+def _read_elsewhere(name: str, datasets: Mapping) -> Iterator[str]:
+    """Yield the data sets that read the images of a data set with a locked part once more.
+
+    Other sheets or parts of one folder may be other images; the audit compares their content.
+    """
+    entry = datasets[name]
+    for other, found in datasets.items():
+        if other == name or not (entry.get("path") and found.get("path")):
+            continue
+        if os.path.realpath(entry["path"]) != os.path.realpath(found["path"]):
+            continue
+        parts = [set(each["parts"]) if each.get("parts") else None for each in (entry, found)]
+        apart = None not in parts and not parts[0] & parts[1]
+        if entry.get("sheet") == found.get("sheet") and not apart:
+            yield (
+                f"datasets.{name}.locked_test: datasets.{other} reads the same images from "
+                f"{found['path']}, so that locked images would be used there; remove that data "
+                "set, or make it with `of`"
             )
 
 

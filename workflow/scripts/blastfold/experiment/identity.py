@@ -5,11 +5,12 @@ file of start weights has seen. It is tested on the test images of its folds and
 sets. Names prove nothing about either (see :mod:`blastfold.leakage.identity`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from blastfold.core.names import TEST, plain_name
+from blastfold.experiment.config_locked_tests import OPEN, locked_name
 from blastfold.experiment.pretraining import pretraining_name, source_of, sources_behind
 from blastfold.experiment.runs import Run, Runs, Split
 from blastfold.experiment.training_inputs import weights_file
@@ -17,8 +18,8 @@ from blastfold.experiment.training_inputs import weights_file
 DATASET, WEIGHTS = "dataset", "weights"
 """What is learnt from: the images of a data set, or whatever a file of weights has seen."""
 
-ALL = "all"
-"""The part of an external test set that is tested on; otherwise it is :data:`TEST`."""
+ALL, LOCKED = "all", "locked"
+"""Parts that are tested on: an external test set, and what is locked away; or :data:`TEST`."""
 
 NO_FILE = ("none", "imagenet")
 
@@ -38,7 +39,7 @@ class Identity:
         """The comparisons of every split of true labels that has some.
 
         Each is a dict with learnt_from (data set or file), tested_on (data set), kind (DATASET or
-        WEIGHTS), part (TEST or ALL) and formats of both data sets, joined by a comma.
+        WEIGHTS), part (TEST, ALL or LOCKED) and formats of both data sets, joined by a comma.
         """
         found: dict[Split, dict[tuple, None]] = {}
         tests: dict[Run, list[str]] = {}
@@ -61,30 +62,42 @@ class Identity:
         }
 
     def _of_run(self, run: Run, external: list[str]) -> Iterator[tuple[str, str, str, str]]:
-        config = self.runs.config
-        model = config["models"][run.model]
-        learnt = [
-            (config["pretraining"][source]["dataset"], DATASET)
-            for source in sources_behind(model, config)
-        ]
-        learnt += [(path, WEIGHTS) for path in self._weights_files(run.model)]
-        for name, kind in learnt:
+        for name, kind in learnt_before(run.model, self.runs.config):
             yield name, run.dataset, kind, TEST
             for tested in external:
                 yield name, tested, kind, ALL
+            if run.dataset in self._locked:
+                yield name, locked_name(run.dataset), kind, LOCKED
         for tested in external:
             yield run.dataset, tested, DATASET, ALL
+        for other in self._locked:
+            if not self._has_origin(run.dataset, other):
+                yield run.dataset, locked_name(other), DATASET, LOCKED
 
-    def _weights_files(self, model: str) -> list[str]:
-        """Return the files of weights that a model or its source tasks start from."""
-        config = self.runs.config
-        entries = [config["models"][model]]
-        entries += [
-            config["pretraining"][source]["training"]
-            for source in sources_behind(entries[0], config)
+    @cached_property
+    def _locked(self) -> list[str]:
+        """The data sets that networks are trained on and that have a locked part."""
+        entries = self.runs.config["datasets"]
+        return [name for name in self.runs.true_datasets if entries[name]["format"] == OPEN]
+
+    def _has_origin(self, dataset: str, origin: str) -> bool:
+        """Return whether a data set is another one, or is made from it."""
+        while dataset != origin and "of" in self.runs.config["datasets"][dataset]:
+            dataset = self.runs.config["datasets"][dataset]["of"]
+        return dataset == origin
+
+    def _imported(self, tested: str, part: str) -> str:
+        """Return the data set that has the images of a tested part: locked ones do not exist."""
+        return self.runs.config["datasets"][tested]["of"] if part == LOCKED else tested
+
+    def locked(self, wildcards) -> list[str]:
+        """Return the tables of locked images, one per comparison of a locked part."""
+        entries = self.runs.config["datasets"]
+        return [
+            _of_dataset(entries[row["tested_on"]]["open_part"], "locked.tsv")
+            for row in self.of_split(wildcards)
+            if row["part"] == LOCKED
         ]
-        weights = [entry.get("weights", "none") for entry in entries if not source_of(entry)]
-        return [path for path in weights if path not in NO_FILE]
 
     def of_split(self, wildcards) -> list[dict[str, str]]:
         """Return the comparisons of a split; none of permuted labels."""
@@ -92,7 +105,10 @@ class Identity:
 
     def tested(self, wildcards) -> list[str]:
         """Return the manifest of what is tested on, for every comparison of a split."""
-        return [_of_dataset(row["tested_on"], "manifest.tsv") for row in self.of_split(wildcards)]
+        return [
+            _of_dataset(self._imported(row["tested_on"], row["part"]), "manifest.tsv")
+            for row in self.of_split(wildcards)
+        ]
 
     def learnt(self, wildcards) -> list[str]:
         """Return the manifest or the weights that are learnt from, for every comparison."""
@@ -112,7 +128,10 @@ class Identity:
     def pairs(self, wildcards) -> list[str]:
         """Return the pairs of shared images of every comparison of two data sets."""
         return [
-            _of_dataset(row["learnt_from"], f"shared_with/{row['tested_on']}.tsv")
+            _of_dataset(
+                row["learnt_from"],
+                f"shared_with/{self._imported(row['tested_on'], row['part'])}.tsv",
+            )
             for row in self.of_split(wildcards)
             if row["kind"] == DATASET
         ]
@@ -156,12 +175,35 @@ class Identity:
         """The titles of data sets and protocols, by kind and name."""
         return {kind: self.runs.titles[kind] for kind in ("dataset", "protocol")}
 
+    def of_dataset(self, wildcards) -> list[str]:
+        """Return the audits of the splits of a data set that have comparisons."""
+        chosen = [split for split in self.splits if split.dataset == wildcards.dataset]
+        return [f"<results>/folds/{'/'.join(split)}.identity.tsv" for split in chosen]
+
     def stored(self) -> list[str]:
         """Return the audits of all splits that have comparisons."""
         return [
             f"<results>/folds/{dataset}/{protocol}.identity.tsv"
             for dataset, protocol in self.splits
         ]
+
+
+def learnt_before(model: str, config: Mapping) -> list[tuple[str, str]]:
+    """Return what a model has learnt from before its training, through its start weights.
+
+    Args:
+        model: Name of a model.
+        config: A checked config.
+
+    Returns:
+        Data sets of its source tasks and files of weights, each with DATASET or WEIGHTS.
+    """
+    entries = [config["models"][model]]
+    sources = [config["pretraining"][name] for name in sources_behind(entries[0], config)]
+    entries += [source["training"] for source in sources]
+    weights = [entry.get("weights", "none") for entry in entries if not source_of(entry)]
+    found = [(source["dataset"], DATASET) for source in sources]
+    return found + [(path, WEIGHTS) for path in weights if path not in NO_FILE]
 
 
 def _format(datasets: dict, name: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from blastfold.core.names import BASELINES, GROUPINGS
+from blastfold.experiment.identity import learnt_before
 from blastfold.experiment.leak_contrasts import ARMS
 from blastfold.experiment.pretraining import source_of
 from blastfold.experiment.random_backbones import has_random_backbone
@@ -267,8 +268,8 @@ class ShownSettings:
             title), runs (dicts with dataset, protocol, model and group_by), sources (data sets of
             source tasks), generated (data sets of generated images), controls (dicts with dataset,
             protocol and models: one model under two names), external (dicts with dataset, protocol,
-            model and external), repeats (by protocol) and random_backbones (models whose backbone
-            is never trained).
+            model and external), repeats (by protocol), learnt_before (what start weights learnt
+            from, by model) and random_backbones (models whose backbone is never trained).
         """
         runs, config = self.runs, self.runs.config
         names = ("dataset", "protocol", "model")
@@ -295,10 +296,20 @@ class ShownSettings:
             ],
             "external": [{key: run[key] for key in (*names, "external")} for run in runs.external],
             "repeats": {name: entry["repeats"] for name, entry in config["protocols"].items()},
+            "learnt_before": self.learnt_before(wildcards),
             "random_backbones": [
                 name for name, entry in config["models"].items() if has_random_backbone(entry)
             ],
         }
+
+    def learnt_before(self, wildcards) -> dict[str, list[str]]:
+        """Return what models learnt from before, by model; those that start from nothing are out.
+
+        Data sets of source tasks and files of weights (see :mod:`blastfold.experiment.identity`).
+        """
+        names = dict.fromkeys(run.model for run in self.runs.true)
+        found = {name: learnt_before(name, self.runs.config) for name in names}
+        return {name: [place for place, _ in rows] for name, rows in found.items() if rows}
 
     def _is_generated(self, dataset: str) -> bool:
         """Return whether the images of a data set are generated, or made from generated ones."""

@@ -49,7 +49,7 @@ def lock_part(
     facts = {
         "derived": (
             f"{counts['images']} images of {counts['groups']} leakage groups are locked away for a "
-            "final test and took no part in anything that is described here."
+            "final test and took no part in the splits, trainings and results of this data set."
         ),
         "locked": counts,
     }

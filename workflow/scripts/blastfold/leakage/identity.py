@@ -22,7 +22,7 @@ import pandas as pd
 from blastfold.core.errors import InputError
 from blastfold.core.fold_table import read_folds
 from blastfold.core.manifest import SOURCE_DIGEST, read_manifest
-from blastfold.core.names import TEST
+from blastfold.core.names import SHARED, TEST
 from blastfold.core.tables import read_text_table, write_table
 from blastfold.leakage.learnt_images import digest_key, read_learnt
 
@@ -34,13 +34,12 @@ SAME_FILE = "same_file"
 NAMED_BY_SOURCE = ("c-nmc-2019",)
 """Formats whose subjects have one name wherever the data set is read."""
 
-NOTHING_SHARED, NO_EQUAL_FILE, SHARED, UNKNOWN = (
-    *("nothing_shared", "no_equal_file", "shared", "unknown"),
-)
-"""Verdicts. Start weights record the digests of files alone, so that only equal files can be found.
-Of weights without a record nothing is known, and of weights that started from such only a part."""
+NOTHING_SHARED, NO_EQUAL_FILE, UNKNOWN = "nothing_shared", "no_equal_file", "unknown"
+"""Verdicts, with SHARED. Start weights record the digests of files alone, so that only equal files
+can be found. Of weights without a record nothing is known, and of weights that started from such
+only a part."""
 
-FORBID = "forbid"
+FORBID, LOCKED = "forbid", "locked"
 
 COLUMNS = (
     *("learnt_from", "tested_on", "tested_images", "same_files", "duplicates"),
@@ -75,11 +74,12 @@ def audit_identity(
     Args:
         comparisons: One dict per comparison: learnt_from and tested_on (names), kind (``dataset``,
             or ``weights`` where a file of start weights is learnt from), part (``test`` for the
-            test images of the folds, ``all`` for an external test set) and formats of both data
-            sets, joined by a comma.
+            test images of the folds, ``all`` for an external test set, ``locked`` for images that
+            are locked away) and formats of both data sets, joined by a comma.
         files: Paths by name: tested (manifest) and learnt (manifest or weights) of every
-            comparison, and of those of data sets pairs (the table of
-            :func:`blastfold.leakage.shared_images.compare_datasets`).
+            comparison, of those of data sets pairs (the table of
+            :func:`blastfold.leakage.shared_images.compare_datasets`), and of those of locked
+            images locked (the table of these).
         folds: Table of folds of the split.
         output: Output, one row per comparison with the columns COLUMNS.
         name: The protocol, for messages.
@@ -89,11 +89,14 @@ def audit_identity(
         InputError: With ``forbid``, when a test image or its subject was learnt from elsewhere.
     """
     entries = []
-    pairs = iter(files["pairs"])
+    pairs, locked = iter(files["pairs"]), iter(files.get("locked", ()))
     for entry, tested, learnt in zip(comparisons, files["tested"], files["learnt"], strict=True):
         stored = {"tested": tested, "learnt": learnt}
         entries.append(
-            {**entry, **stored, "pairs": next(pairs) if entry["kind"] == "dataset" else ""}
+            {
+                **{**entry, **stored, "pairs": next(pairs) if entry["kind"] == "dataset" else ""},
+                "locked": next(locked) if entry["part"] == LOCKED else "",
+            }
         )
     split = read_folds(folds)
     rows = [_judge(entry, split) for entry in entries]
@@ -121,12 +124,12 @@ def audit_identity(
 def _judge(entry: Mapping[str, str], split: pd.DataFrame) -> dict:
     """Count what the tested images of one comparison share with the learnt ones."""
     manifest = read_manifest(entry["tested"])
-    in_test = split.loc[split["role"] == TEST, "image_id"]
-    tested = (
-        manifest["image_id"].isin(in_test)
-        if entry["part"] == TEST
-        else pd.Series(True, manifest.index)
-    )
+    if entry["part"] == LOCKED:
+        tested = manifest["image_id"].isin(read_text_table(entry["locked"])["image_id"])
+    elif entry["part"] == TEST:
+        tested = manifest["image_id"].isin(split.loc[split["role"] == TEST, "image_id"])
+    else:
+        tested = pd.Series(True, manifest.index)
     row = {key: entry[key] for key in ("learnt_from", "tested_on")}
     row["tested_images"] = int(tested.sum())
     if not tested.any():

@@ -260,6 +260,10 @@ SENTENCES = {
         "is unknown, and what was found is the fewest possible"
     ),
     "no_picture_named": "the source does not name its pictures",
+    "start_weights_learnt_tests": (
+        "no result on new images: the start weights learnt from {affected:.0f} of the {tested:.0f} "
+        "test images or from other images of their subjects"
+    ),
     "no_learnt_images_recorded": (
         "the file of weights does not record its training images, or not all of them: whether test "
         "images are among them is unknown"

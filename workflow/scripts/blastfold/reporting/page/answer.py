@@ -74,8 +74,15 @@ def _level_sentence(study: Study, split: Standing) -> str:
         where = f"The best protected results are those under {protocol}: {_known(study, split)}."
     verdict = models_verdict(study, split)
     results = study.results_of(split.dataset, split.protocol)
-    text = f"{_range(study, split.dataset, results)}{f'; {verdict}' if verdict else ''}."
-    return f"{where} {text if split.honest else f'There, {text}'}"
+    learnt = study.learnt_tests(split.dataset, split.protocol)
+    clean = [row for row in results if row.model not in learnt]
+    reached = "no model is without test images in its start weights"
+    if clean or not results:
+        reached = _range(study, split.dataset, clean)
+    text = f"{reached}{f'; {verdict}' if verdict else ''}."
+    level = f"{where} {text if split.honest else f'There, {text}'}"
+    warned = [found.sentence(study.title("model", model)) for model, found in learnt.items()]
+    return " ".join([level, *warned])
 
 
 def _known(study: Study, split: Standing) -> str:

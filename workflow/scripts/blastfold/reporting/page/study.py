@@ -13,6 +13,7 @@ from blastfold.core.names import (
     LEUKAEMIA_CLASSES,
     METRICS,
     POOLED,
+    SHARED,
     TRAIN,
     VALIDATION,
     primary_metric,
@@ -21,6 +22,7 @@ from blastfold.core.notes import note_codes, parse_notes
 from blastfold.leakage.summaries import crossings_of_split
 from blastfold.reporting.class_tables import read_class_metrics, value_of_all
 from blastfold.reporting.page.sources import Sources
+from blastfold.reporting.tables.identity import VERDICTS
 from blastfold.reporting.tables.results import MEAN_VIEW
 from blastfold.reporting.tables.writing import heading_of
 
@@ -37,6 +39,22 @@ class Result(NamedTuple):
     upper: float
     groups: int
     note: str
+
+
+class Learnt(NamedTuple):
+    """Test images that start weights learnt from: where, how many, and of how many."""
+
+    source: str
+    affected: int
+    tested: int
+
+    def sentence(self, model: str) -> str:
+        """Return that the result of a model, named by its title, is not to be quoted."""
+        return (
+            f"The start weights of {model} learnt from {self.source}, which has "
+            f"{self.affected:,} of the {self.tested:,} test images or other images of their "
+            "subjects: its result is not one on new images."
+        )
 
 
 class Standing(NamedTuple):
@@ -84,7 +102,8 @@ class Study:
             (kind -> name -> title), runs (dicts with dataset, protocol, model and group_by),
             sources (data sets of source tasks), generated (data sets of generated images), controls
             (dicts with dataset, protocol and models), external (dicts with dataset, protocol,
-            model, external), repeats (by protocol) and random_backbones.
+            model, external), repeats (by protocol), learnt_before (data sets and files that start
+            weights learnt from, by model) and random_backbones.
     """
 
     sources: Sources
@@ -148,6 +167,28 @@ class Study:
                 row = value_of_all(read_class_metrics(stored), metric)
             numbers = (float(row[name]) for name in ("value", "lower", "upper"))
             found.append(Result(model, *numbers, groups, row["note"]))
+        return found
+
+    def learnt_tests(self, dataset: str, protocol: str) -> dict[str, Learnt]:
+        """Return what of the test images of a split start weights learnt from, by model.
+
+        Models whose start weights learnt from no test image, as far as it is known, are left out.
+        """
+        table = self.sources.table("tables/identity")
+        if table is None:
+            return {}
+        shared = (table["protocol"] == protocol) & (table["tested_on"] == dataset)
+        shared &= table["verdict"] == VERDICTS[SHARED]
+        rows = {row["learnt_from"]: row for _, row in table[shared].iterrows()}
+        found = {}
+        for model in self.models_of(dataset, protocol):
+            learnt = [
+                rows[name] for name in self.about["learnt_before"].get(model, ()) if name in rows
+            ]
+            if learnt:
+                row = max(learnt, key=lambda row: row["affected"])
+                counts = int(row["affected"]), int(row["tested_images"])
+                found[model] = Learnt(str(row["learnt_from_title"]), *counts)
         return found
 
     def repeats_of(self, protocol: str) -> int:

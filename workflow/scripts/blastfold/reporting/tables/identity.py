@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from blastfold.core.names import SHARED
 from blastfold.core.notes import make_note
 from blastfold.core.tables import read_table
 from blastfold.reporting.notes import sentences
@@ -18,7 +19,7 @@ COUNTS = (
 VERDICTS = {
     "nothing_shared": "nothing shared",
     "no_equal_file": "no equal file",
-    "shared": "shared",
+    SHARED: "shared",
     "unknown": "unknown",
 }
 

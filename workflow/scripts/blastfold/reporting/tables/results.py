@@ -1,6 +1,5 @@
-"""The tables of the comparison: data sets, splits and results (thesis Tables 4.1, 5.1 to 5.9)."""
+"""The tables of the comparison: splits and results (thesis Tables 5.1 to 5.9)."""
 
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,11 +11,11 @@ from blastfold.core.fold_table import read_folds
 from blastfold.core.interval_table import read_intervals
 from blastfold.core.names import (
     FOLDS,
-    LEUKAEMIA_CLASSES,
     MEAN,
     METRICS,
     POOLED,
     SD,
+    SHARED,
     SHOWN_METRICS,
     TEST,
     TRAIN,
@@ -25,14 +24,9 @@ from blastfold.core.names import (
     repeat_scopes,
 )
 from blastfold.core.notes import join_notes, make_note, note_codes, notes_about, only_notes
-from blastfold.core.tables import read_text_table
-from blastfold.datasets.summary import compare_counts
+from blastfold.core.tables import read_table, read_text_table
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.writing import (
-    COMPANIONS,
-    HEADINGS,
-    show_unknown,
-    write_both,
     write_table,
 )
 
@@ -42,97 +36,10 @@ MEAN_VIEW = "mean of folds"
 REPEATS_VIEW = "mean of repeats"
 """View of the mean of several repeats, each with its folds taken together."""
 
-OWN_COLUMNS = ("dataset", "total", "resolution", "subjects", "pictures", "rejected", "note")
-"""Columns of the table of data sets that a class of the same name must not take."""
-
 QUOTED_ENDS = ("", "_lower", "_upper")
 
 UNKNOWN_GROUPS = "groups_of_unknown_subjects"
 """The code of intervals over leakage groups that may be incomplete."""
-
-
-def tabulate_datasets(
-    descriptions: Paths, titles: Mapping[str, str], expected: Mapping[str, Mapping], paths: Paths
-) -> None:
-    """Write the characteristics of the data sets (thesis Table 4.1).
-
-    Args:
-        descriptions: ``dataset.json`` of each data set.
-        titles: Titles by name.
-        expected: What the public data set of the same format holds, by name.
-        paths: Tables to write (see :func:`blastfold.reporting.tables.writing.write_table`).
-    """
-    read = [json.loads(Path(path).read_text(encoding="utf-8")) for path in descriptions]
-    table = dataset_table(read, titles, expected)
-    shown = show_unknown(table, ("subjects", "pictures"))
-    classes = [name for facts in read for name in facts["classes"]]
-    headings = {class_column(name): name for name in classes if name not in LEUKAEMIA_CLASSES}
-    caption = "Characteristics of the data sets."
-    write_both(table, shown, paths, caption, "tab:datasets", headings)
-
-
-def dataset_table(
-    descriptions: Iterable[dict], titles: Mapping[str, str], expected: Mapping[str, Mapping]
-) -> pd.DataFrame:
-    """Return one row per data set.
-
-    Args:
-        descriptions: Contents of the ``dataset.json`` files.
-        titles: Titles by name.
-        expected: What the public data set of the same format holds, by name.
-
-    Returns:
-        dataset, dataset_title, the images of each class (:func:`class_column`), total, resolution,
-        subjects, pictures, rejected, source_resolution (the most frequent one) and note.
-        Resolutions are width x height.
-    """
-    descriptions = list(descriptions)
-    # Data sets may have classes of other names.
-    classes = dict.fromkeys(name for facts in descriptions for name in facts["classes"])
-    rows = []
-    for description in descriptions:
-        name = description["name"]
-        notes = [f"{text}." for text in compare_counts(description, expected.get(name))]
-        unknown = [kind for kind in ("subjects", "pictures") if not description.get(kind)]
-        if unknown:
-            notes.append(f"The source does not name its {' and '.join(unknown)}.")
-        for kind, missing in description.get("unnamed", {}).items():
-            if 0 < missing < description["images"]:
-                notes.append(
-                    f"The {kind} of {missing} of {description['images']} images is unknown, so "
-                    f"that there may be more {kind}s."
-                )
-        if locked := description.get("locked"):
-            notes.append(
-                f"{locked['images']} more images of {locked['groups']} leakage groups are locked "
-                "away for a final test and not counted here."
-            )
-        sizes = sorted(description["source_sizes"], key=lambda size: -size[2])
-        if len(sizes) > 1:
-            notes.append(f"Source images have {len(sizes)} sizes; the most frequent is shown.")
-        rows.append(
-            {
-                "dataset": name,
-                "dataset_title": titles[name],
-                **{
-                    class_column(kind): description["class_images"].get(kind, 0) for kind in classes
-                },
-                "total": description["images"],
-                "resolution": _resolution(description["image_size"]),
-                "subjects": description.get("subjects") or pd.NA,
-                "pictures": description.get("pictures") or pd.NA,
-                "rejected": description["rejected"],
-                "source_resolution": _resolution(sizes[0]) if sizes else "",
-                "note": " ".join(notes),
-            }
-        )
-    return pd.DataFrame(rows).astype({"subjects": "Int64", "pictures": "Int64"})
-
-
-def class_column(name: str) -> str:
-    """Return the column of a class: its name, unless that is a column of another meaning."""
-    taken = name in OWN_COLUMNS or name in HEADINGS or name.endswith(tuple(COMPANIONS))
-    return f"class {name}" if taken else name
 
 
 def tabulate_splits(
@@ -219,7 +126,13 @@ def tabulate_results(
 
 
 def tabulate_quoted(
-    metrics: Paths, intervals: Paths, runs: Sequence[dict], title: str, label: str, paths: Paths
+    metrics: Paths,
+    intervals: Paths,
+    runs: Sequence[dict],
+    elsewhere: Mapping,
+    title: str,
+    label: str,
+    paths: Paths,
 ) -> None:
     """Write the results to quote: one row per run, in the metrics that papers print.
 
@@ -227,10 +140,13 @@ def tabulate_quoted(
         metrics: ``metrics.tsv`` of each run.
         intervals: ``intervals.tsv`` of each run.
         runs: As for :func:`tabulate_results`, with group_by.
+        elsewhere: ``identity`` (audits ``{protocol}.identity.tsv`` of the splits that have one)
+            and ``learnt_before`` (what start weights learnt from, by model).
         title: Title of the data set.
         label: LaTeX label.
         paths: Tables to write.
     """
+    learnt = _learnt_tests(elsewhere["identity"])
     rows = []
     for path, limits, run in zip(metrics, intervals, runs, strict=True):
         measured, quoted = read_metrics(path), read_intervals(limits, METRICS)
@@ -242,6 +158,14 @@ def tabulate_quoted(
         note = _limits_note(quoted.loc[POOLED], SHOWN_METRICS)
         if not any(pd.isna(row[name]) for name in SHOWN_METRICS):
             rows[-1]["note"] = sentences(note, short=True)
+        known = [
+            learnt[run["protocol"], run["dataset"], name]
+            for name in elsewhere["learnt_before"].get(run["model"], ())
+            if (run["protocol"], run["dataset"], name) in learnt
+        ]
+        if known:
+            warning = sentences(make_note("start_weights_learnt_tests", *max(known)))
+            rows[-1]["note"] = "; ".join(filter(None, (warning, rows[-1]["note"])))
     # What is divided by image is not about new subjects and comes last.
     rows.sort(key=lambda row: row["kept_together"] == "image")
     caption = (
@@ -251,6 +175,26 @@ def tabulate_quoted(
         "All metrics and folds are in the table of results."
     )
     write_table(pd.DataFrame(rows).drop(columns="view"), paths, caption, label)
+
+
+def _learnt_tests(audits: Paths) -> dict[tuple[str, str, str], tuple[int, int]]:
+    """Return how many tested images, and of how many, are shared with what is learnt elsewhere.
+
+    Args:
+        audits: Tables of :func:`blastfold.leakage.identity.audit_identity`, each named by its
+            protocol.
+
+    Returns:
+        By protocol, data set that is tested on and what is learnt from; shared images alone.
+    """
+    found = {}
+    for path in audits:
+        table = read_table(path, text=("learnt_from", "tested_on", "verdict"))
+        protocol = Path(path).name.partition(".")[0]
+        for row in table[table["verdict"] == SHARED].itertuples():
+            counts = int(row.affected), int(row.tested_images)
+            found[protocol, row.tested_on, row.learnt_from] = counts
+    return found
 
 
 def result_rows(metrics: pd.DataFrame, intervals: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -392,8 +336,3 @@ def groups_in_words(unknown: bool) -> str:
     if unknown:
         return "leakage groups as far as they are known (unknown subjects are taken as different)"
     return "leakage groups"
-
-
-def _resolution(size: Sequence[int]) -> str:
-    height, width = size[:2]
-    return f"{width} x {height}"
