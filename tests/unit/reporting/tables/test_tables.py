@@ -236,7 +236,7 @@ def test_names_of_classes_are_shown_as_they_are(tmp_path):
     assert not re.search(r"(\\\\|rule)\s*[\[*]", paths[2].read_text())
 
 
-def test_a_quoted_result_says_what_its_start_weights_learnt(tmp_path):
+def test_a_quoted_result_names_what_its_start_weights_learnt(tmp_path):
     measured = write_metrics(tmp_path / "metrics.tsv", FOLDS)
     limits = tmp_path / "intervals.tsv"
     both = [intervals(0.8), intervals(0.8).assign(view="folds")]
