@@ -17,9 +17,9 @@ LEFT_OUT = ("external", "external_title")
 
 CAPTION = (
     "Locked test. Its images took no part in splits and trainings of the open part before it was "
-    "opened; where start weights or other data sets hold them, the table of images that are learnt "
-    "from elsewhere reports this. Single networks: the predictions of the folds' networks one by one, "
-    "all taken together; mean of networks: their mean probability of an image. In brackets: 95 % "
+    "opened; where start weights or other data sets hold them, the table of images learnt "
+    "from elsewhere reports this. Single networks: the predictions of the folds' networks, "
+    "taken together; mean of networks: their mean probability of an image. In brackets: 95 % "
     "interval over leakage groups of the tested images. Opened: how often networks were tested on "
     "the locked images. After the first time the results may have been chosen by the earlier ones."
 )
