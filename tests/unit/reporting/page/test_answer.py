@@ -14,10 +14,12 @@ from support.result_pages import (
     write_study,
 )
 
-from blastfold.core.tables import write_table
+from blastfold.core.tables import read_table, write_table
 from blastfold.reporting.page.answer import NO_HONEST, answer_sentences, banner
 from blastfold.reporting.page.cells import Cells
+from blastfold.reporting.page.content import clinical_section, failure_section, quote_section
 from blastfold.reporting.page.trust import BAD, CAUTION, GOOD, LEAKS, OPEN, lights
+from blastfold.reporting.tables.writing import write_table as write_printed
 
 SOME = "images_without_subject:2:8"
 
@@ -373,3 +375,45 @@ def test_protocols_with_one_finding_about_identity_have_one_light(tmp_path):
         (OPEN, "Under \u201cby image\u201d and \u201cby subject\u201d: unknown."),
         (GOOD, "Under \u201cin parts\u201d: nothing shared, 0 of 8 test images affected."),
     ]
+
+
+def test_the_section_of_results_names_the_meaning_of_its_numbers(tmp_path):
+    write_study(tmp_path)
+    pair = {"dataset": "cells", "protocol": "by_subject", "models": ["small", "big"]}
+    section = quote_section(read_study(tmp_path, about()), "cells")
+    assert section["choice"].startswith("The highest of 2 results")
+    # One fold: pooled images are those of the fold.
+    assert section["values"] == ""
+    path = tmp_path / "folds" / "cells" / "by_subject.leakage.tsv"
+    fold = read_table(path)
+    write_table(pd.concat([fold, fold.assign(fold=1)]), path)
+    section = quote_section(read_study(tmp_path, about(controls=[pair])), "cells")
+    assert section["choice"] == ""
+    assert "pooled test images of all folds" in section["values"]
+
+
+@pytest.mark.parametrize(
+    ("positives", "words"), [((30, 10), None), ((30, 6), "as few as 6 positive validation images")]
+)
+def test_thresholds_of_few_validation_images_are_named(tmp_path, positives, words):
+    write_study(tmp_path)
+    points = {"model": ["small", "big", "big"], "validation_positives_min": [*positives, 0]}
+    points["validation_positive_groups_min"] = [3, 1, 0]
+    write_table(
+        pd.DataFrame(points), tmp_path / "tables" / "cells" / "by_subject" / "operating_points.tsv"
+    )
+    caution = clinical_section(read_study(tmp_path, about()), "cells")["caution"]
+    assert (words is None) == (caution == "")
+    assert not words or f"{words} of 1 group:" in caution
+
+
+def test_shares_of_the_attribution_come_before_its_checks(tmp_path):
+    study = write_study(tmp_path)
+    for name in ("attribution_checks/cells", "attribution/cells", "attribution/other"):
+        place = tmp_path / "tables" / "cells" / "by_subject"
+        write_printed(pd.DataFrame({"model": [name]}), [place / f"{name}.md"], name, "tab:x")
+    study = read_study(tmp_path, about())
+    shown = failure_section(study, Cells(study), "cells")["attribution"]
+    names = [item["name"].removeprefix("cells/by_subject/") for item in shown]
+    assert {*names[:2]} == {"attribution/cells", "attribution/other"}
+    assert names[2:] == ["attribution_checks/cells"]

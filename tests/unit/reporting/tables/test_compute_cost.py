@@ -109,7 +109,9 @@ def test_energy_is_an_estimate_from_hours_and_assumed_watts(records, tmp_path):
 
 def test_the_page_names_the_total_and_adds_no_sums_to_it(records):
     # Four trainings, an import and two slides: 252.25 seconds in seven jobs.
-    assert cost_sentence(records()).startswith("All 7 jobs together took 4.2 minutes;")
+    assert cost_sentence(records()).startswith(
+        "The 7 jobs that import, audit and train took 4.2 min"
+    )
     assert cost_sentence(records().iloc[:1]) == ""
 
 

@@ -337,7 +337,8 @@ def _gap_texts(study: Study, dataset: str) -> list[str]:
     pair = {quoted.protocol, leaking[0].protocol}
     rows = table[table["metric"] == study.metric_of(dataset)]
     return [
-        f"the gap between the protocols is {_points(row)} points for {row['model_title']}: "
+        f"the gap between the protocols (means of the folds) is {_points(row)} points for "
+        f"{row['model_title']}: "
         f"{row['outcome']}"
         for _, row in rows.iterrows()
         if {row["first_protocol"], row["second_protocol"]} == pair

@@ -42,6 +42,15 @@ EXAMPLES, EXAMPLE_SIDE = 6, 72
 MOST_CURVES, MOST_BANDS = 7, 2
 """Curves of one ROC plot, and the most that are drawn with their bands."""
 
+LEAK_READING = (
+    "Both sides are means of the folds. They can differ from the pooled results above, and so can "
+    "the sign of a small difference."
+)
+"""What the values of differences between protocols are."""
+
+FEW_POSITIVES = 10
+"""Validation images of the positive class: with fewer, a threshold is a matter of chance."""
+
 MOST_STRIPS, MOST_SUBJECTS = 6, 400
 """Models and subjects of the plots of subjects of one data set."""
 
@@ -62,8 +71,19 @@ def quote_section(study: Study, dataset: str) -> dict:
         "roc": _roc(study, split),
         "table": _metric_table(study, split),
         "notes": _notes(results, study),
-        "choice": _choice(results),
+        "choice": _choice([row for row in results if row.model not in study.doubles]),
+        "values": _pooled_note(study, split),
     }
+
+
+def _pooled_note(study: Study, split: Standing) -> str:
+    """Say which of several values of one model these are; empty for a single fold."""
+    if not study.has_folds(split):
+        return ""
+    return (
+        "These are the results of the pooled test images of all folds. Differences, verdicts and "
+        "permutation tests use the mean of the folds, which can be another number."
+    )
 
 
 def _choice(results: Sequence[Result]) -> str:
@@ -166,6 +186,7 @@ def leakage_section(study: Study, dataset: str) -> dict:
         "forest": forest_plot(contrast, mark=0.0, signed=True),
         "metric": study.metric_title_of(dataset),
         "tables": printed_tables(study, f"{dataset}/leak_contrast", f"{dataset}/protocol_gap"),
+        "reading": LEAK_READING if contrast else "",
     }
 
 
@@ -201,9 +222,13 @@ def failure_section(study: Study, cells: Cells, dataset: str) -> dict:
 
 
 def _attribution(study: Study, place: str) -> list[dict]:
-    """Return the printed tables of where the networks look, if they were explained."""
-    start = f"tables/{place}/attribution_"
-    names = [name for name in study.sources.below("tables", ".md") if name.startswith(start)]
+    """Return the printed tables of where the networks look, if they were explained.
+
+    The shares on the cell of each class come before the checks.
+    """
+    starts = tuple(f"tables/{place}/{name}/" for name in ("attribution", "attribution_checks"))
+    names = [name for name in study.sources.below("tables", ".md") if name.startswith(starts)]
+    names.sort(key=lambda name: not name.startswith(starts[0]))
     return printed_tables(
         study, *(name.removeprefix("tables/").removesuffix(".md") for name in names)
     )
@@ -306,6 +331,7 @@ def clinical_section(study: Study, dataset: str) -> dict:
         "split": QUOTED.format(study.title("protocol", split.protocol)),
         "reading": reading_of(study, dataset),
         "summary": _clinical_summary(study, place),
+        "caution": _threshold_caution(study, place),
         "tables": printed_tables(study, *names),
     }
 
@@ -337,6 +363,24 @@ def _clinical_summary(study: Study, place: str) -> dict:
     for prevalence in prevalences:
         headings += [f"{name} at {100 * prevalence:g} %" for name in ("PPV", "NPV")]
     return {"point": chosen["operating_point_title"], "headings": headings, "rows": rows}
+
+
+def _threshold_caution(study: Study, place: str) -> str:
+    """Say that thresholds were chosen on few validation images; empty where they were on more."""
+    points = study.sources.table(f"tables/{place}/operating_points")
+    column = "validation_positives_min"
+    if points is None or column not in points:
+        return ""
+    chosen = points[pd.to_numeric(points[column]) > 0]
+    fewest = int(chosen[column].min()) if len(chosen) else FEW_POSITIVES
+    if fewest >= FEW_POSITIVES:
+        return ""
+    groups = int(chosen["validation_positive_groups_min"].min())
+    images = count(fewest, "positive validation image")
+    return (
+        f"The threshold of a fold rests on as few as {images} of {count(groups, 'group')}: with "
+        "other validation images it would be another one."
+    )
 
 
 def _of(row: pd.Series, name: str) -> str:

@@ -37,7 +37,11 @@ def cost_sentence(costs: pd.DataFrame) -> str:
     largest = total["peak_memory_mb"]
     memory = f"; the largest used {largest / 1000:.1f} GB of memory" if largest > 0 else ""
     seconds = duration(float(total["seconds"]))
-    return f"All {count(int(total['jobs']), 'job')} together took {seconds}{memory}."
+    jobs = count(int(total["jobs"]), "job")
+    return (
+        f"The {jobs} that import, audit and train took {seconds} together{memory}. Evaluation, "
+        "tables and figures are not counted."
+    )
 
 
 def _efficiency(study: Study, dataset: str) -> dict:

@@ -216,6 +216,11 @@ class Study:
         values = table.loc[run & (table["view"] == MEAN_VIEW), metric]
         return float(values.iloc[0]) if len(values) else float("nan")
 
+    def has_folds(self, split: Standing) -> bool:
+        """Return whether the results of a split are those of several folds together."""
+        table = self.sources.table(f"folds/{split.dataset}/{split.protocol}.leakage")
+        return table is not None and table["fold"].nunique() > 1
+
     @cached_property
     def standings(self) -> dict[tuple[str, str], Standing]:
         """How test and training images of every shown split are related."""

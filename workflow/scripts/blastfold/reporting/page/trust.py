@@ -362,7 +362,7 @@ def _permutations(study: Study) -> Iterator[Light]:
         ends = (100 * row[f"permuted_labels_{end}"] for end in ("lower", "upper"))
         limits = ", ".join(f"{end:.1f}" for end in ends)
         text = (
-            f"AUC {percent_text(row['true_labels'])} on the true labels, median "
+            f"Mean AUC of the folds: {percent_text(row['true_labels'])} on the true labels, median "
             f"{percent_text(row['permuted_labels'])} [{limits}] on "
             f"{row['permutations']:.0f} permutations, p = {row['p_value']:.3f}."
         )

@@ -179,8 +179,9 @@ def verdict_caption(rows: pd.DataFrame) -> str:
     repeats = int(judged["repeats"].min())
     trainings = f"{repeats} repeats" if repeats > 1 else "one repeat"
     return (
-        f"{metric} is the primary metric: its interval, p value and verdict are about the training "
-        f"procedures ({trainings}), simultaneous over {family} (Bonferroni). Other {text}"
+        f"{metric} is the primary metric: its values are means of the folds, and its interval, p "
+        f"value and verdict are about the training procedures ({trainings}), simultaneous over "
+        f"{family} (Bonferroni). Other {text}"
     )
 
 

@@ -49,9 +49,9 @@ def tabulate_leak_contrast(
         f"The leak in isolation on {title}: results with a leak (first) and without it (second) on "
         "the same test images, learnt from equal numbers of images and of subjects of each class. "
         "For comparison the protocol gap, in which training and test sets of two protocols differ "
-        "in other ways too. In brackets: the interval at the simultaneous level of 95 % for all "
-        "verdicts of the experiment, other splits and seeds included; without a verdict the 95 % "
-        "interval for these trained networks."
+        "in other ways too. Values are means of the folds. In brackets: the interval at the "
+        "simultaneous level of 95 % for all verdicts of the experiment, other splits and seeds "
+        "included; without a verdict the 95 % interval for these trained networks."
     )
     write_table(pd.DataFrame(rows, columns=list(COLUMNS)), paths, caption, label)
 
