@@ -66,6 +66,7 @@ results: env ## Run an experiment; CONFIG=config/thesis.yaml, else the default o
 report: env ## Write the report of a finished experiment; CONFIG=, REPORT=report.zip for a large one.
 	@$(CONFIG_READS)
 	$(BIN)/snakemake --report "$(REPORT)" $(CHOSEN)
+	@echo "The report: file://$(abspath $(REPORT))"
 
 new: env ## Write a config for a folder of images: DATA=<folder>, NAME=<name>, POSITIVE=<classes>.
 	@test -n "$(DATA)" || { echo "Name the images: make new DATA=<folder>"; exit 1; }

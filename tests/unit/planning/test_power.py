@@ -9,7 +9,7 @@ from statsmodels.stats.power import TTestPower
 from support.tested_models import groups_of, make_tested
 
 from blastfold.core.errors import InputError
-from blastfold.planning.power import Components, plan_subjects
+from blastfold.planning.power import Components, main, plan_subjects
 
 
 @pytest.mark.parametrize("effect", [0.3, 0.5, 0.8])
@@ -56,3 +56,14 @@ def test_one_repeat_gives_no_plan():
     with pytest.raises(InputError, match="one repeat"):
         plan_subjects(tested, groups_of(tested["sharp"]), "auc", 0.1)
     assert math.isnan(Components(5, math.nan, 4.0, 0.1).detectable(10, 3))
+
+
+def test_a_single_model_has_no_difference_to_plan(tmp_path):
+    path = tmp_path / "one.yaml"
+    path.write_text(
+        "datasets: {cells: {format: folder}}\nprotocols: {folds: {kind: kfold}}\n"
+        "models: {cnn: {architecture: simple_cnn}}\n"
+        "experiments: [{datasets: [cells], protocols: [folds], models: [cnn]}]\n"
+    )
+    with pytest.raises(InputError, match="no data set has two models under one protocol"):
+        main([str(path), "--difference", "5"])

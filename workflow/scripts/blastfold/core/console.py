@@ -39,14 +39,10 @@ PREAMBLE = (
     *("Building DAG of jobs", "Using shell:", "Select jobs to execute", "Execute "),
     *("Conda environments: ignored", "Provided ", "Assuming unrestricted shared filesystem"),
     *("Activating conda environment", "Removing temporary output", "Exiting because a job"),
-    "Touching output file",
-    *(
-        "Singularity containers: ignored",
-        "Trying to restart",
-        "Complete log",
-        "Elapsed time",
-        "Group jobs:",
-    ),
+    *("Touching output file", "Singularity containers: ignored", "Trying to restart"),
+    *("Complete log", "Elapsed time", "Group jobs:"),
+    # Of --report, once for every file and rule.
+    *("Adding ", "Loading script code for rule"),
 )
 """Starts of its messages without an event that say nothing about the experiment."""
 

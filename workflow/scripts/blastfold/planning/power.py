@@ -200,8 +200,14 @@ def main(arguments: list[str]) -> None:
     schema = ROOT / "workflow" / "schemas" / "config.schema.yaml"
     config = check_config(read_config_file(chosen.config), schema, chosen.config)
     results = chosen.results or experiment_folders(config.get("name"))["results"]
+    planned = list(plans(config, results, chosen.metric, chosen.difference / 100))
+    if not planned:
+        raise InputError(
+            f"{chosen.config}: no data set has two models under one protocol, whose difference "
+            "could be planned. Ask for two models of one data set in experiments."
+        )
     print(f"Subjects for a difference of {chosen.difference:g} points, by repeats:")
-    for title, plan in plans(config, results, chosen.metric, chosen.difference / 100):
+    for title, plan in planned:
         shown = plan.assign(detectable=(100 * plan["detectable"]).map("{:.1f} points".format))
         print(f"\n{title}\n{shown.to_string(index=False)}")
     print("\n" + EXPLAINED.format(family=Runs(config).declared))
