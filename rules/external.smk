@@ -145,7 +145,7 @@ rule evaluate_external_classes:
     params:
         seed=config["seed"],
         ordered=experiment.shown.ordered,
-        packages=pinned("evaluation", "numpy", "scikit-learn", "scipy", "statsmodels"),
+        packages=pinned("evaluation", "numpy", "scipy"),
         code=code_digest("evaluate_external_classes"),
     message:
         "Evaluating all classes by {wildcards.model} of {wildcards.dataset} on {wildcards.external}"
