@@ -48,6 +48,21 @@ def test_more_than_two_classes_are_not_chosen_by_a_metric_of_one():
     assert tuned(given | {"primary_metric": "macro_auc"})["criterion"] == "macro_auc"
 
 
+@pytest.mark.parametrize("positive", ["ALL", "other"])
+def test_two_classes_are_not_chosen_by_a_metric_of_another_class_than_the_positive(positive):
+    given = config(LISTS | {"criterion": "primary_metric"}) | {"primary_metric": "sensitivity"}
+    classes = {"ALL": ["ALL"], "healthy": ["healthy"]}
+    given["datasets"]["cells"] |= {"classes": classes, "positive": "ALL"}
+    if positive == "other":
+        # The positive class is the last one, as trainings take it.
+        given["datasets"]["cells"] |= {"positive": "healthy"}
+        assert tuned(given)["criterion"] == "sensitivity"
+        return
+    with pytest.raises(InputError, match=r"tune\.criterion: .*cells\.positive is ALL"):
+        tuned(given)
+    assert tuned(given | {"primary_metric": "auc"})["criterion"] == "auc"
+
+
 def test_a_budget_draws_some_by_the_seed_and_the_lists():
     given = config(LISTS | {"budget": 3, "criterion": "primary_metric"})
     given["models"]["other"] = {"architecture": "DenseNet121", "train": "head"}

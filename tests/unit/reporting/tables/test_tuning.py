@@ -66,6 +66,20 @@ def test_a_fold_that_was_judged_by_loss_has_a_note():
     assert table["note"].map(bool).tolist() == [False, False, True, True]
 
 
+def test_the_summary_shows_the_metric_that_decided():
+    folds = [
+        record(fold, [0.2, 0.4], scores, chosen=2, criterion="sensitivity")
+        for fold, scores in enumerate([(0.5, 0.9), (0.25, 1.0)])
+    ]
+    shown = summary(tried_table([folds, PLAIN[:2]], [names("cnn"), names("plain")]))
+    assert shown["criterion"].tolist() == ["Sensitivity", "Sensitivity", "none"]
+    assert shown["validation_score"].tolist() == ["37.50 %", "95.00 %", "none"]
+    assert "| Chosen by | Mean of it in validation |" in to_markdown(shown, "caption")
+    by_loss = [folds[0], record(1, [0.2, 0.4])]
+    shown = summary(tried_table([by_loss], [names("cnn")]))
+    assert shown["criterion"].tolist() == ["Sensitivity and loss"] * 2
+
+
 def records_of(**models):
     runs = [
         Run("cells", "folds", model, fold["fold"], fold)

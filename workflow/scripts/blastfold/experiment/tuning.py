@@ -115,7 +115,10 @@ def check_tuning(config: Mapping, given: Mapping) -> Iterator[str]:
 
 
 def _criterion_faults(config: Mapping) -> Iterator[str]:
-    """Yield which models of more than two classes would be chosen by a metric of one class."""
+    """Yield which models would be chosen by a metric of a class that no training knows.
+
+    A training knows no positive classes, and takes the last of two.
+    """
     metric = config["primary_metric"]
     if metric not in OF_EACH_CLASS or metric == PRIMARY_METRIC:
         return
@@ -123,7 +126,19 @@ def _criterion_faults(config: Mapping) -> Iterator[str]:
         tune = config["models"].get(name, {}).get("tune")
         entry = config["datasets"].get(dataset, {"format": ""})
         entry = config["datasets"].get(entry.get("of"), entry)
-        if tune and tune["criterion"] != BY_LOSS and len(known_classes(entry) or ()) > 2:
+        if not tune or tune["criterion"] == BY_LOSS:
+            continue
+        classes, positive = known_classes(entry) or (), entry.get("positive") or []
+        positive = [positive] if isinstance(positive, str) else list(positive)
+        if len(classes) <= 2 and positive and positive != list(classes[-1:]):
+            yield (
+                f"models.{name}.tune.criterion: the primary_metric {metric} is about the positive "
+                "class, for which trainings take the last of two, but "
+                f"datasets.{dataset}.positive is {', '.join(positive)}; expected that class as the last of "
+                f"datasets.{dataset}.classes, loss, or another primary_metric such as "
+                f"{PRIMARY_METRIC}"
+            )
+        if len(classes) > 2:
             yield (
                 f"models.{name}.tune.criterion: the primary_metric {metric} is about the positive "
                 f"classes, which no training knows, and datasets.{dataset} has "

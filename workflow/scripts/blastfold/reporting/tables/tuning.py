@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from blastfold.core.tuning_settings import BY_LOSS, configuration_name
-from blastfold.reporting.tables.writing import write_both
+from blastfold.reporting.tables.writing import format_value, heading_of, write_both
 
 CAPTION = (
     "Settings that were tried and chosen. In every fold all configurations of a model were "
@@ -20,6 +20,9 @@ NAMES = ("dataset", "dataset_title", "protocol", "protocol_title", "model", "mod
 
 NOT_TUNED = "as given"
 """Settings of a model that had nothing to choose."""
+
+NOT_CHOSEN = "none"
+"""Criterion of a model that had nothing to choose."""
 
 GIVEN = (
     "Nothing was chosen: the settings are those of the config. A difference from a model whose "
@@ -78,7 +81,7 @@ def tried_table(records: Iterable[Sequence[Mapping]], runs: Iterable[Mapping]) -
 def _rows(record: Mapping) -> list[dict]:
     tuning = record.get("tuning")
     if not tuning:
-        given = {"configuration": 1, "settings": NOT_TUNED, "criterion": "none", "note": GIVEN}
+        given = {"configuration": 1, "settings": NOT_TUNED, "criterion": NOT_CHOSEN, "note": GIVEN}
         values = {"validation_loss": None, "validation_score": None, "epochs": record["epochs"]}
         return [{**given, **values, "chosen": 1}]
     return [
@@ -102,8 +105,11 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         NAMES, settings, configurations (of the model in every fold), folds, chosen (number of folds
-        in which it was chosen), validation_loss (mean) and note.
+        in which it was chosen), validation_loss (mean) and note. Where a choice was made by a
+        metric also criterion (its title) and validation_score (mean, in percent where the metric
+        is one; "none" where it was not made by it).
     """
+    scored = "validation_score" in table
     rows = []
     for names, of_run in table.groupby(list(NAMES), sort=False):
         tried = of_run["configuration"].nunique()
@@ -114,8 +120,23 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
                     **dict(zip(NAMES, names, strict=True)),
                     "settings": part["settings"].iloc[0],
                     **{"configurations": tried, "folds": len(part), "chosen": part["chosen"].sum()},
+                    **(_scored(part) if scored else {}),
                     "validation_loss": loss,
                     "note": GIVEN if pd.isna(loss) else "",
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _scored(part: pd.DataFrame) -> dict[str, str]:
+    """Return the title of the criterion of a configuration, and its mean over folds as text."""
+    [*criteria] = dict.fromkeys(part["criterion"])
+    scores = part["validation_score"].dropna()
+    by_metric = [name for name in criteria if name not in (BY_LOSS, NOT_CHOSEN)]
+    if scores.empty or len(by_metric) != 1:
+        return {"criterion": " and ".join(criteria), "validation_score": "none"}
+    heading = heading_of(by_metric[0])
+    value = format_value(by_metric[0], float(scores.mean()))
+    unit = " %" if heading.endswith(" (%)") else ""
+    titles = [heading.removesuffix(" (%)") if name in by_metric else name for name in criteria]
+    return {"criterion": " and ".join(titles), "validation_score": f"{value}{unit}"}

@@ -85,6 +85,8 @@ HEADINGS = {name: metric.heading for name, metric in ALL_METRICS.items()} | {
     "latency_ms": "Latency, batch 1 (ms)",
     "latency_p90_ms": "90th percentile (ms)",
     "chosen": "Chosen in (folds)",
+    "criterion": "Chosen by",
+    "validation_score": "Mean of it in validation",
     "validation_loss": "Mean validation loss",
     "training_hours": "Training (hours)",
     "extraction_hours": "Features (hours)",
