@@ -134,9 +134,9 @@ def _criterion_faults(config: Mapping) -> Iterator[str]:
             yield (
                 f"models.{name}.tune.criterion: the primary_metric {metric} is about the positive "
                 "class, for which trainings take the last of two, but "
-                f"datasets.{dataset}.positive is {', '.join(positive)}; expected that class as the last of "
-                f"datasets.{dataset}.classes, loss, or another primary_metric such as "
-                f"{PRIMARY_METRIC}"
+                f"datasets.{dataset}.positive is {', '.join(positive)}; expected that class "
+                f"as the last of datasets.{dataset}.classes, loss, or another primary_metric such "
+                f"as {PRIMARY_METRIC}"
             )
         if len(classes) > 2:
             yield (
