@@ -149,6 +149,18 @@ def store_baselines(folder, above, size=("shown", "shown")):
     write_table(pd.DataFrame(rows), folder / "tables" / "cells" / "baselines.tsv")
 
 
+def test_without_baselines_in_the_primary_metric_the_auc_is_compared_and_named(tmp_path):
+    write_study(tmp_path)
+    store_baselines(tmp_path, ("shown", "not shown"), ("shown", "not shown"))
+    study = read_study(tmp_path, about(metrics={"cells": "sensitivity"}))
+    sentences = " ".join(answer_sentences(study, "cells"))
+    assert "Big net is not shown to be above the cell size" in sentences
+    assert "which reaches an AUC of 84.0 %" in sentences
+    [light] = [one for one in lights(study) if one.check.startswith("Networks against")]
+    assert light.state == CAUTION
+    assert "an AUC of 80.0 %" in light.text
+
+
 @pytest.mark.parametrize(
     ("above", "expected"),
     [

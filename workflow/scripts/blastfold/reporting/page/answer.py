@@ -8,10 +8,12 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from blastfold.core.names import BASELINES, PROCEDURE
+from blastfold.core.names import PROCEDURE
 from blastfold.core.notes import FIRST_HIGHER, NO_DIFFERENCE, SECOND_HIGHER, only_notes
 from blastfold.leakage.remedies import remedy_of
 from blastfold.reporting.notes import sentences
+from blastfold.reporting.page.baselines import baseline_sentence
+from blastfold.reporting.page.numbers import article, interval_text, percent_text, points_text
 from blastfold.reporting.page.study import Result, Standing, Study
 from blastfold.reporting.publication.data_facts import NO_PATIENTS, QUOTED
 from blastfold.reporting.publication.wording import (
@@ -22,14 +24,10 @@ from blastfold.reporting.publication.wording import (
     percent,
 )
 from blastfold.reporting.tables.leak_contrast import LEAK
-from blastfold.reporting.tables.writing import MINUS
 from blastfold.reporting.verdicts import outcome_words
 
 POOLING_EFFECT = 0.05
 """Where pooled images and the mean of the folds differ by more, the answer gives both."""
-
-ABOVE = "shown"
-"""The word of the table of baselines for a network above one."""
 
 UNTRAINED = " (both with random weights that are not trained: not a property of the architectures)"
 
@@ -125,51 +123,6 @@ def scale_sentence(study: Study, split: Standing) -> str:
     )
 
 
-def baseline_rows(study: Study, split: Standing) -> pd.DataFrame | None:
-    """Return the models next to every baseline by the primary metric; None without them.
-
-    A second training of a model, which is a control, is left out.
-    """
-    table = study.sources.table(f"tables/{split.dataset}/baselines")
-    if table is None:
-        return None
-    chosen = (table["protocol"] == split.protocol) & (
-        table["metric"] == study.metric_of(split.dataset)
-    )
-    rows = table[chosen & ~table["model"].isin(study.doubles)]
-    return None if rows.empty else rows
-
-
-def strongest_baseline(study: Study, split: Standing) -> pd.DataFrame | None:
-    """Return the models next to the baseline with the highest primary metric; None without one.
-
-    Of several equal ones it is the first. A second training of a model is left out.
-    """
-    rows = baseline_rows(study, split)
-    if rows is None or rows["baseline_value"].isna().all():
-        return None
-    strongest = rows.loc[rows["baseline_value"].idxmax(), "baseline"]
-    return rows[rows["baseline"] == strongest]
-
-
-def baseline_sentence(study: Study, split: Standing) -> str:
-    """Say which models are not shown to be above the strongest baseline; empty for none."""
-    rows = strongest_baseline(study, split)
-    below = rows[rows["above_baseline"] != ABOVE] if rows is not None else ()
-    if not len(below):
-        return ""
-    models = listing(below["model_title"]) if len(below) < len(rows) else "No model"
-    shown = "is not shown" if len(below) < len(rows) else "is shown"
-    if 1 < len(below) < len(rows):
-        shown = "are not shown"
-    value = percent_text(rows["baseline_value"].iloc[0])
-    name = BASELINES[rows["baseline"].iloc[0]].lower()
-    return capital(
-        f"{models} {shown} to be above the {name}, which reaches {value} and is the strongest "
-        "result without a network."
-    )
-
-
 def random_sentence(study: Study, split: Standing) -> str:
     """Name the models whose backbones are random and frozen; empty for none."""
     models = study.models_of(split.dataset, split.protocol)
@@ -191,40 +144,15 @@ def _range(study: Study, dataset: str, results: Sequence[Result]) -> str:
         return f"the {metric} of no model is defined"
     if len(known) == 1:
         model = study.title("model", known[0].model)
-        return f"{model} reaches {_article(metric)} of {_value(known[0])}"
+        return f"{model} reaches {article(metric)} of {_value(known[0])}"
     texts = [f"{_value(row)} ({study.title('model', row.model)})" for row in known]
     return (
-        f"{count(len(known), 'model')} reach {_article(metric)} between {texts[0]} and {texts[-1]}"
+        f"{count(len(known), 'model')} reach {article(metric)} between {texts[0]} and {texts[-1]}"
     )
-
-
-def _article(metric: str) -> str:
-    """Return a metric's title with its article, within a sentence."""
-    short = metric.isupper()
-    word = metric if short else metric[:1].lower() + metric[1:]
-    return f"{'an' if word[:1] in ('AEFIMO' if short else 'aeio') else 'a'} {word}"
 
 
 def _value(row: Result) -> str:
     return interval_text(row.value, row.lower, row.upper)
-
-
-def interval_text(value: float, lower: float, upper: float) -> str:
-    """Return a fraction with its interval as percent, for instance ``95.4 % [87.3, 98.4]``."""
-    if value != value:
-        return "undefined"
-    limits = f" [{100 * lower:.1f}, {100 * upper:.1f}]" if lower == lower else ""
-    return percent_text(value) + limits
-
-
-def percent_text(fraction: float) -> str:
-    """Return a fraction as percent with one decimal."""
-    return f"{100 * fraction:.1f} %"
-
-
-def points_text(fraction: float) -> str:
-    """Return a difference of fractions as points with its sign and one decimal."""
-    return f"{100 * fraction:+.1f}".replace("-", MINUS)
 
 
 def models_verdict(study: Study, split: Standing) -> str:

@@ -15,7 +15,6 @@ from blastfold.core.names import (
 from blastfold.core.tables import read_table
 from blastfold.core.units import MEAN_PROBABILITY
 from blastfold.reporting.notes import sentences
-from blastfold.reporting.page.answer import interval_text, points_text
 from blastfold.reporting.page.cells import Cells
 from blastfold.reporting.page.classes import external_reading, reading_of
 from blastfold.reporting.page.drawing import (
@@ -27,6 +26,7 @@ from blastfold.reporting.page.drawing import (
     strip_plot,
 )
 from blastfold.reporting.page.files import printed_tables
+from blastfold.reporting.page.numbers import interval_text, points_text
 from blastfold.reporting.page.study import Result, Standing, Study
 from blastfold.reporting.publication.data_facts import QUOTED
 from blastfold.reporting.publication.wording import count, sentence

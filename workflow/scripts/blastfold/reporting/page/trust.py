@@ -22,7 +22,9 @@ from blastfold.core.tables import read_text_table
 from blastfold.datasets.accounting import odd_sentence
 from blastfold.leakage.remedies import NAME_SUBJECTS, remedy_of
 from blastfold.reporting.notes import sentences
-from blastfold.reporting.page.answer import ABOVE, baseline_rows, percent_text, procedure_rows
+from blastfold.reporting.page.answer import procedure_rows
+from blastfold.reporting.page.baselines import ABOVE, baseline_rows, baseline_value
+from blastfold.reporting.page.numbers import percent_text
 from blastfold.reporting.page.study import Standing, Study, effective_groups
 from blastfold.reporting.publication.data_facts import QUOTED
 from blastfold.reporting.publication.wording import count, listing, percent, sentence
@@ -243,7 +245,7 @@ def _baselines(study: Study, dataset: str) -> Iterator[Light]:
     text = f"Shown to be above every baseline without a network: {above} of "
     text += count(len(models), "model")
     for name, part in below.groupby("baseline", sort=False):
-        value = percent_text(part["baseline_value"].iloc[0])
+        value = baseline_value(part, study.metric_of(dataset))
         text += f". Not above the {BASELINES[name].lower()}, {value}: "
         text += listing(part["model_title"])
     if len(below):
