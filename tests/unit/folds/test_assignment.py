@@ -173,6 +173,7 @@ def test_subject_protocol_without_subjects_is_an_error():
     message = str(caught.value)
     assert "Supply subjects: a sheet with the columns path, label and subject" in message
     assert "{subject}" in message
+    assert "If nobody knows them, group_by: group keeps together" in message
     # A split by image would hide the leakage instead of preventing it.
     assert "group_by: image" not in message
     assert "'image'" not in message

@@ -12,13 +12,8 @@ from support.workflow import write_cells
 from blastfold.core.errors import InputError
 from blastfold.datasets.formats import list_files
 from blastfold.experiment.config import check_config
-from blastfold.planning.new_config import (
-    guess_classes,
-    main,
-    name_classes,
-    plain_words,
-    write_config,
-)
+from blastfold.planning.new_config import guess_classes, main, name_classes, write_config
+from blastfold.planning.new_names import judge_pattern, plain_words, whole_names
 
 
 def write_images(folder, names, size=(40, 60)):
@@ -69,7 +64,7 @@ def test_names_of_files_give_the_pattern_of_the_subjects(tmp_path):
     ]
     write_images(tmp_path, names)
     text = write_config(tmp_path, "mine")
-    assert "# 4 subjects in 12 images? Delete this line" in text
+    assert "# 4 subjects in 12 images, such as 'P1'?" in text
     config, entry, records = read(tmp_path)
     assert records.groupby("subject").size().tolist() == [3, 3, 3, 3]
     assert entry["image_size"] == [40, 60]
@@ -147,7 +142,87 @@ def test_classes_that_cannot_be_guessed_are_asked_for(names):
     ],
 )
 def test_names_of_experiments_are_plain(text, name):
-    assert plain_words(text) == name
+    found, reason = plain_words(text)
+    assert found == name
+    assert bool(reason) == name.startswith("data")
+
+
+@pytest.mark.parametrize("comment_is_followed", [False, True])
+def test_slides_in_names_are_photographs_until_a_person_says_otherwise(
+    tmp_path, comment_is_followed
+):
+    kinds = {"normal": (1, 2, 3), "blast": (4, 5, 6)}
+    names = [
+        f"{kind}/slide0{slide}_cell{cell}.png"
+        for kind, slides in kinds.items()
+        for slide in slides
+        for cell in range(3)
+    ]
+    write_images(tmp_path, names)
+    text = write_config(tmp_path, "mine")
+    assert "# 'slide01' looks like a photograph, not a person: 6 of them in 18 images." in text
+    assert "write {subject} here and group_by: subject below" in text
+    grouped, column = "picture", "picture"
+    if comment_is_followed:
+        text = text.replace("{picture}", "{subject}").replace(
+            "group_by: picture,", "group_by: subject,"
+        )
+        grouped = column = "subject"
+    config = check_config(yaml.safe_load(text), SCHEMA)
+    entry = config["datasets"]["mine"]
+    listing = list_files(entry["format"], entry["path"], entry)
+    assert listing.records[column].nunique() == 6
+    # The import does not ask again what the config says.
+    assert "pattern_proposed" not in {doubt["code"] for doubt in listing.odd}
+    assert config["protocols"]["by_picture"]["group_by"] == grouped
+    assert config["protocols"]["by_picture"]["folds"] == 3
+
+
+@pytest.mark.parametrize(
+    ("pattern", "file", "picture"),
+    [
+        ("img_{subject}_*", "img_003_7.png", True),
+        ("*_{subject}_*", "7_Field2_1.png", True),
+        ("{class}/{subject}/*", "blast/smear 12/1.png", True),
+        ("{subject}_*", "imgard01_1.png", False),
+        ("{subject}_*", "P1_1.png", False),
+        ("UID_{subject}_{picture}_*", "UID_1_2_3_all.png", False),
+    ],
+)
+def test_photographs_are_known_by_the_words_of_their_names(pattern, file, picture):
+    assert ("{subject}" not in judge_pattern(pattern, [file])[0]) == picture
+
+
+def test_names_of_classes_that_look_like_one_are_named_and_case_makes_no_class(tmp_path):
+    names = [f"{kind}/{n}.png" for kind in ("Lymphocytes", "lymphocyte", "Blast L1") for n in "ab"]
+    write_images(tmp_path, [*names, "blast l1/c.png"])
+    text = write_config(tmp_path, "mine")
+    join = "lymphocyte: [lymphocyte, Lymphocytes]"
+    assert "'lymphocyte', 'Lymphocytes' look like one class. To join them write " + join in text
+    entry = yaml.safe_load(text)["datasets"]["mine"]
+    assert [name.casefold() for name in entry["classes"]] == [
+        *("lymphocyte", "lymphocytes", "blast l1")
+    ]
+    # The advice works.
+    config = yaml.safe_load(text)
+    config["datasets"]["mine"]["classes"] = {
+        "lymphocyte": ["lymphocyte", "Lymphocytes"],
+        "Blast L1": ["Blast L1"],
+    }
+    config["datasets"]["mine"]["positive"] = ["Blast L1"]
+    entry = check_config(config, SCHEMA)["datasets"]["mine"]
+    listed = list_files("folder", tmp_path, entry).records
+    assert sorted(listed["class"].value_counts().to_dict().items()) == [
+        ("Blast L1", 3),
+        ("lymphocyte", 4),
+    ]
+
+
+def test_positive_classes_may_have_commas_in_their_names():
+    names = ["B cell, early", "B cell", "early", "T cell,late"]
+    assert whole_names(["B cell", " early", "t cell", "late"], names) == [names[0], names[3]]
+    assert whole_names(["early", "B cell"], names) == ["early", "B cell"]
+    assert whole_names(["other"], names) == ["other"]
 
 
 def test_the_larger_of_two_sheets_is_read_and_an_unrelated_table_stops_nothing(tmp_path):
@@ -206,6 +281,12 @@ def test_nothing_is_overwritten_and_names_are_made_plain(tmp_path, monkeypatch, 
     # The folders of results without a name have these names.
     main(["2024 Cells", "--name", "Datasets"])
     assert (tmp_path / "data_datasets.yaml").exists()
+    said = " ".join(capsys.readouterr().out.split())
+    assert "called data_datasets because results/datasets holds a stage of experiments" in said
+    # A link has its own name, not that of its target.
+    (tmp_path / "ward").symlink_to(tmp_path / "2024 Cells", target_is_directory=True)
+    main(["ward"])
+    assert yaml.safe_load((tmp_path / "ward.yaml").read_text())["name"] == "ward"
 
 
 def test_real_cells_in_folders_of_a_user_have_their_subjects(tmp_path, test_data):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from blastfold.experiment.combinations import combinations
 from blastfold.experiment.config_values import shown
-from blastfold.experiment.folders import STAGES
+from blastfold.experiment.folders import RESULTS, STAGES
 
 RESERVED = {
     "datasets": {
@@ -62,8 +62,8 @@ def check_names(config: dict) -> Iterator[str]:
     """
     if config.get("name") in STAGES:
         yield (
-            f"name: received {config['name']!r}, which is a folder of results without a name; "
-            "expected another word"
+            f"name: received {config['name']!r}, but {RESULTS}/{config['name']} holds a stage of "
+            "the experiments that have no name; choose another word"
         )
     for kind, names in RESERVED.items():
         for name, user in names.items():

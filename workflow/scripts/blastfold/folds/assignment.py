@@ -25,7 +25,7 @@ from blastfold.core.parts import parts_of_fold, unknown_parts
 from blastfold.core.seeds import derive_seed, generator
 from blastfold.core.tables import read_text_table
 from blastfold.folds.leak_contrast import contrast_folds, tested_images
-from blastfold.leakage.relations import SUPPLY
+from blastfold.leakage.relations import NOT_KNOWN, SUPPLY
 from blastfold.leakage.removal import without_duplicates
 
 logger = logging.getLogger(__name__)
@@ -131,7 +131,8 @@ def group_of_images(images: pd.DataFrame, protocol: dict) -> np.ndarray:
             f"{_key(protocol)}.group_by: received {group_by!r}, but {missing} of {len(images)} "
             f"images have no {group_by} in the manifest's column {group_by!r}. "
             + SUPPLY[group_by]
-            + (f" All images have a {' and a '.join(known)}." if known else "")
+            + (f" All images have a {known[0]}: group_by: {known[0]} is possible." if known else "")
+            + NOT_KNOWN[group_by]
         )
     if group_by == "picture":
         # Subjects may have pictures of the same name.

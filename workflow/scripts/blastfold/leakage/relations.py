@@ -25,6 +25,17 @@ SUPPLY = {
 """How to supply what a protocol groups by and the data set does not name."""
 
 
+NOT_KNOWN = {
+    **dict.fromkeys(
+        ("subject", "picture"),
+        " If nobody knows them, group_by: group keeps together what is known to be related: "
+        "copies, and images of one picture.",
+    ),
+    "group": "",
+}
+"""What a protocol can group by where the data set cannot name what it asks for."""
+
+
 def relations_of(manifest: pd.DataFrame, independent: bool) -> pd.Series:
     """Return for every image whether what ties it to other images is known.
 

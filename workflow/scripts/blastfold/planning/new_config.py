@@ -7,7 +7,6 @@ classes, where subjects are named, the size of the images, and folds that fit th
 import argparse
 import re
 import sys
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -26,8 +25,8 @@ from blastfold.datasets.formats.folder import DEFAULT_CLASSES
 from blastfold.datasets.formats.listing import Listing
 from blastfold.datasets.formats.sheet import Sheet
 from blastfold.experiment.config import check_config
-from blastfold.experiment.folders import STAGES
 from blastfold.images.decoding import ImageError, decode_image
+from blastfold.planning.new_names import advice_on_names, judge_pattern, plain_words, whole_names
 
 PUBLIC_FORMATS = ("c-nmc-2019", "all-idb2", "all-idb1", "pcam")
 """Formats of public data sets, which name their subjects or photographs themselves."""
@@ -35,7 +34,6 @@ PUBLIC_FORMATS = ("c-nmc-2019", "all-idb2", "all-idb1", "pcam")
 SCHEMA = Path(__file__).resolve().parents[3] / "schemas" / "config.schema.yaml"
 
 MOST_FOLDS = 5
-LONGEST_NAME = 60
 LARGEST_SIDE = 224
 SMALLEST_SIDE = 32
 SAMPLED_IMAGES = 25
@@ -148,11 +146,8 @@ def _by_folders(folder: Path, files: Iterable[str], positive: Sequence[str]) -> 
         listing = list_files("folder", folder, settings)
     for doubt in listing.odd:
         if doubt["code"] in ("pattern_proposed", "names_with_subjects"):
-            settings["pattern"] = doubt["pattern"]
-            comments["pattern"] = (
-                f"{doubt['values']} subjects in {doubt['images']} images? Delete this line if the "
-                "names mean something else."
-            )
+            found = judge_pattern(doubt["pattern"], listing.records["file"])
+            settings["pattern"], comments["pattern"] = found
             listing = list_files("folder", folder, settings)
             break
     return Found(settings, comments, listing)
@@ -171,14 +166,16 @@ def name_classes(names: list[str], positive: Sequence[str] = ()) -> tuple[dict, 
     Raises:
         InputError: See :func:`guess_classes`.
     """
-    classes, comment = guess_classes(names, positive)
+    # Names of classes are compared without regard to case.
+    names = list({name.casefold(): name for name in reversed(names)}.values())[::-1]
+    classes, comment = guess_classes(names, whole_names(positive, names))
     if not classes:
         return {}, {}
     rest, chosen = (classes[name] for name in LEUKAEMIA_CLASSES)
     return {
         "classes": {name: [name] for name in [*rest, *chosen]},
         "positive": chosen,
-    }, {"classes": "Several names in one list make one class.", "positive": comment}
+    }, {"classes": advice_on_names([*rest, *chosen]), "positive": comment}
 
 
 def guess_classes(
@@ -214,7 +211,8 @@ def guess_classes(
     if not chosen or not rest:
         raise InputError(
             f"DATA: nothing tells which of the classes {', '.join(map(repr, names))} are positive. "
-            "Name them, with a comma between several: make new DATA=... POSITIVE='...'"
+            "Name them, with a comma between several: make new DATA=... "
+            f"POSITIVE='{names[0]}'"
         )
     return dict(zip(LEUKAEMIA_CLASSES, (rest, chosen), strict=True)), comment
 
@@ -272,6 +270,12 @@ def protocol_for(records: pd.DataFrame) -> tuple[str, dict, str]:
         if "validation_group_by" in folds:
             comment += " Too few to validate on subjects of their own."
         return "by_subject", entry | folds, comment
+    pictures = records[records["picture"] != ""].groupby("class")["picture"].nunique()
+    if not len(named) and len(pictures) == records["class"].nunique() and pictures.min() >= 2:
+        folds = {"folds": min(MOST_FOLDS, int(pictures.min())), "validation_group_by": "image"}
+        comment = "Photographs stay together. Subjects are unknown: the same patient may be in "
+        comment += "training and test. group_by: group also keeps copies together."
+        return "by_picture", entry | folds | {"group_by": "picture"}, comment
     images = records["class"].value_counts()
     if images.min() < 2:
         raise InputError(f"DATA: the class {images.idxmin()!r} has one image, expected at least 2")
@@ -342,15 +346,6 @@ def _flow(value: str | list | Mapping) -> str:
     return text.removesuffix("\n...\n").strip()
 
 
-def plain_words(text: str) -> str:
-    """Return a text as the name of an experiment and a data set."""
-    letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    name = re.sub(r"[^a-z0-9]+", "_", letters.lower()).strip("_")[:LONGEST_NAME].strip("_")
-    # yes, off and null are no texts in YAML.
-    usual = re.match(r"[a-z]", name) and isinstance(yaml.safe_load(name), str)
-    return name if usual and name not in STAGES else f"data_{name}".strip("_")
-
-
 def main(arguments: list[str]) -> None:
     """Read the command line, look into the folder, write the config.
 
@@ -363,7 +358,9 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--positive", help="names of the positive classes, with commas between")
     chosen = parser.parse_args(arguments)
     folder = Path(chosen.data)
-    name = plain_words(chosen.name or folder.resolve().name)
+    # A link keeps its own name.
+    own = folder.name if folder.name not in ("", "..") else folder.resolve().name
+    name, reason = plain_words(chosen.name or own)
     path = Path(f"{name}.yaml")
     if path.exists():
         raise InputError(f"'{path}' exists and is not overwritten; name another: NAME=<name>")
@@ -371,7 +368,9 @@ def main(arguments: list[str]) -> None:
     text = write_config(folder, name, names)
     with written_whole(path) as partial:
         partial.write_text(text, "utf-8")
-    print(f"{text}\nWritten to {path}. Read its comments, then: make check CONFIG={path}")
+    if reason:
+        reason = f" It is called {name} because {reason}."
+    print(f"{text}\nWritten to {path}.{reason} Read its comments, then: make check CONFIG={path}")
 
 
 if __name__ == "__main__":

@@ -142,7 +142,8 @@ class Source:
         listing = self.listing
         listing.records = records_table(records, problem="", **empty)
         check_subjects(listing)
-        propose_pattern(listing, class_folders, self.labels)
+        if not self.pattern or not {"subject", "picture"} & {*self.pattern.fields}:
+            propose_pattern(listing, class_folders, self.labels)
         if self.pattern:
             usable = [record["file"] for record in records if not record.get("problem")]
             unfit = [file for file in usable if self.pattern.read(file) is None]
