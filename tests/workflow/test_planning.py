@@ -217,7 +217,7 @@ def test_a_stage_can_be_asked_for_alone(tmp_path):
     assert jobs["assign_folds"] == 2 * 2 + 2 + 1 + 2
     assert not {"train_model", "train_folds"} & set(jobs)
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", "models", config=DEFAULT))
-    assert (jobs["train_folds"], jobs["train_model"]) == (11, 1)
+    assert (jobs["train_folds"], jobs["train_model"]) == (12, 1)
     assert "evaluate_model" not in jobs
 
 

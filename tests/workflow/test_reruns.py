@@ -417,9 +417,18 @@ CHANGES = {
         edited("envs/smears.yaml", "onnxruntime =1.26.0", "onnxruntime =1.26.1"),
         CLASSIFIED,
     ),
-    "version of scikit-learn in the evaluation": (
-        edited("envs/evaluation.yaml", "scikit-learn =1.8.0", "scikit-learn =1.8.1"),
-        EVALUATED | EXPORTED | {"describe_external_test"},
+    "version of SciPy in the evaluation": (
+        edited("envs/evaluation.yaml", "scipy =1.17.1", "scipy =1.17.2"),
+        EVALUATED
+        | EXPORTED
+        | {
+            *(
+                "estimate_network_intervals",
+                "estimate_external_intervals",
+                "describe_external_test",
+            ),
+            *("evaluate_attribution", "describe_attribution"),
+        },
         {"evaluate_model": 6},
     ),
     "version of scikit-learn in the folds": (
