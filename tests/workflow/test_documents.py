@@ -189,7 +189,7 @@ def test_captions_are_used_and_free_of_faults(caption):
     assert any(f"workflow/report/{caption.name}" in rule.read_text("utf-8") for rule in rules)
     names = ("ablation", "dataset", "external", "model", "protocol", "slide", "smears", "stain")
     wildcards = dict.fromkeys(names, "name")
-    kinds = ("ablation", "dataset", "model", "protocol")
+    kinds = ("ablation", "dataset", "model", "protocol", "positive", "both", "described")
     titles = {kind: {"name": r"A \*title\*"} for kind in kinds}
     config = {"title": "T", "datasets": {"d": {}}, "seed": 1, "titles": titles}
     job = {"wildcards": wildcards, "config": config}

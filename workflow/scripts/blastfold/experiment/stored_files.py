@@ -260,10 +260,23 @@ class StoredFiles:
                 f"<results>/evaluation/{'/'.join(split)}/comparisons.tsv"
                 for split in self.runs.compared_splits
             ],
+            "baselines": self._baselines_of_classes(),
             "external": self.filled(f"{EXTERNAL}/predictions.tsv", self.runs.external),
             "explained": self.filled(f"{ATTRIBUTION}/cells.tsv", self.runs.attributions),
             "maps": self.filled(f"{ATTRIBUTION}/maps.npz", self.runs.attributions),
         }
+
+    def _baselines_of_classes(self) -> list[str]:
+        """Return the intervals of the baselines of splits with more than two classes.
+
+        The table of results has only those of the positive classes.
+        """
+        splits = dict.fromkeys((run.dataset, run.protocol) for run in self.runs.classed)
+        return [
+            f"<results>/baselines/{'/'.join(split)}/{baseline}/intervals.tsv"
+            for split in splits
+            for baseline in BASELINES
+        ]
 
     def _recorded_datasets(self) -> list[str]:
         """Return the data sets that networks are trained or tested on."""

@@ -4,9 +4,12 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from blastfold.core.interval_table import NUMBERS, read_intervals
 from blastfold.core.names import (
     BASELINES,
+    JOINED,
     MACRO_AUC,
+    OVER_CLASSES,
     POOLED,
     SHOWN_METRICS,
     SUBJECT,
@@ -127,6 +130,8 @@ def _model_rows(study: Study, dataset: str) -> Iterator[ForestRow]:
 def _baseline_rows(study: Study, split: Standing) -> Iterator[ForestRow]:
     table = study.sources.table(f"tables/{split.dataset}/results")
     metric = study.metric_of(split.dataset)
+    if metric in OVER_CLASSES:
+        yield from _baselines_over_classes(study, split, metric)
     if table is None or metric not in table:
         return
     chosen = (table["protocol"] == split.protocol) & table["model"].isin(BASELINES)
@@ -135,6 +140,17 @@ def _baseline_rows(study: Study, split: Standing) -> Iterator[ForestRow]:
         numbers = [row[f"{metric}{end}"] for end in ("", "_lower", "_upper")]
         text, group = interval_text(*numbers), f"Baselines, {row['protocol_title']}"
         yield ForestRow(row["model_title"], text, *numbers, "baseline", group=group)
+
+
+def _baselines_over_classes(study: Study, split: Standing, metric: str) -> Iterator[ForestRow]:
+    group = f"Baselines, {study.title('protocol', split.protocol)}"
+    for name, title in BASELINES.items():
+        place = f"baselines/{split.dataset}/{split.protocol}/{name}/intervals.tsv"
+        path = study.sources.path(place)
+        limits = None if path is None else read_intervals(path, ()).loc[POOLED]
+        if limits is not None and metric in limits.index:
+            numbers = [float(limits.at[metric, key]) for key in NUMBERS]
+            yield ForestRow(title, interval_text(*numbers), *numbers, "baseline", group=group)
 
 
 def _metric_table(study: Study, split: Standing) -> dict:
@@ -269,10 +285,11 @@ def _strips(study: Study, cells: Cells, split: Standing) -> Iterator[dict]:
             for _, row in ordered[:MOST_SUBJECTS].iterrows()
         ]
         wrong = [column.name for column in columns if column.wrong]
+        positive = cells.positive_class(run.dataset)
         yield {
             "model": study.title("model", run.model),
             "plot": strip_plot(columns, THRESHOLD),
-            "positive": cells.positive_class(run.dataset),
+            "positive": "positive classes" if JOINED in positive else positive,
             "wrong": wrong,
             "subjects": len(columns),
             "left_out": max(0, len(subjects) - MOST_SUBJECTS),
