@@ -38,11 +38,11 @@ class Wildcards(dict):
 
 def test_titles_name_the_positive_classes_of_more_than_two(readings):
     assert readings.title(Wildcards(dataset="kinds")) == (
-        "Kinds (blast_l1, blast_l2 against all others)"
+        "Kinds (positive classes blast_l1, blast_l2)"
     )
     assert readings.title(Wildcards(dataset="cells")) == "Cells"
     # Only the import knows how many folders there are.
-    assert readings.title(Wildcards(dataset="folders")) == "Folders (pro against all others)"
+    assert readings.title(Wildcards(dataset="folders")) == "Folders (positive class pro)"
 
 
 def test_captions_of_two_classes_say_nothing_more(readings):

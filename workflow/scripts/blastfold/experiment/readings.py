@@ -41,8 +41,10 @@ class Readings:
     def title(self, wildcards) -> str:
         """Return the titles of a data set, protocol and model, with the positive classes."""
         titles = [self.runs.titles[kind][name] for kind, name in wildcards.items()]
-        words = self.words(wildcards.dataset)
-        return ", ".join(titles) + (f" ({words} against all others)" if words else "")
+        words, number = self.words(wildcards.dataset), len(self.positive_of(wildcards.dataset))
+        # No colon: what follows one in a caption is left out of its short form.
+        verb = " are" if number > MOST_NAMED else " class" if number == 1 else " classes"
+        return ", ".join(titles) + (f" (positive{verb} {words})" if words else "")
 
     @property
     def captions(self) -> dict[str, dict[str, str]]:

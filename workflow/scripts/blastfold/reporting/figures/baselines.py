@@ -11,8 +11,8 @@ from blastfold.core.interval_table import read_intervals
 from blastfold.core.names import BASELINES, FIRST_BASELINE, POOLED
 from blastfold.core.notes import note_codes
 from blastfold.reporting.figures import style
+from blastfold.reporting.figures.readings import panel_heading
 from blastfold.reporting.tables.baselines import NOT_ABOVE, read_differences, shown_metric
-from blastfold.reporting.tables.writing import heading_of
 
 Paths = Iterable[str | os.PathLike]
 
@@ -68,7 +68,7 @@ def plot_baselines(
             look = NOT_SHOWN if (run["protocol"], run["model"]) in doubtful else ABOVE
         numbers = {name: float(limits[name]) for name in ("value", "lower", "upper")}
         rows.append(run | numbers | {"look": look})
-    figure = baselines(pd.DataFrame(rows), protocols, title, heading_of(metric))
+    figure = baselines(pd.DataFrame(rows), protocols, title, panel_heading(metric, [metric]))
     style.save_figure(figure, paths)
 
 

@@ -10,13 +10,13 @@ from matplotlib.ticker import FuncFormatter
 
 from blastfold.core.notes import FIRST_HIGHER, SECOND_HIGHER
 from blastfold.reporting.figures import style
-from blastfold.reporting.figures.readings import drawn_metrics
+from blastfold.reporting.figures.readings import drawn_metrics, panel_heading
 from blastfold.reporting.tables.comparisons import (
     COMPARED_METRICS,
     read_recommended,
     training_sizes,
 )
-from blastfold.reporting.tables.writing import MINUS, heading_of
+from blastfold.reporting.tables.writing import MINUS
 
 Paths = Iterable[str | os.PathLike]
 
@@ -62,7 +62,7 @@ def differences(comparisons: pd.DataFrame, titles: Mapping[str, str], title: str
         rows = comparisons[comparisons["metric"] == metric].to_dict("records")
         for row in rows:
             _draw_difference(axes, row, pairs.index((row["first_model"], row["second_model"])))
-        axes.set_title(heading_of(metric).removesuffix(" (%)"))
+        axes.set_title(panel_heading(metric, metrics, percent=False).replace(", ", ",\n"))
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")
@@ -132,7 +132,7 @@ def protocol_gap(
             place = lines.index(tuple(row[key] for key in keys))
             _draw_difference(axes, row, place)
             axes.annotate(_images_text(row), (1, place), xycoords=("axes fraction", "data"), **FAR)
-        axes.set_title(heading_of(metric).removesuffix(" (%)"))
+        axes.set_title(panel_heading(metric, metrics, percent=False).replace(", ", ",\n"))
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")

@@ -11,7 +11,13 @@ from blastfold.core.names import MACRO_AUC
 from blastfold.reporting.figures import style
 from blastfold.reporting.figures.comparisons import GAP_METRICS
 from blastfold.reporting.tables.external_classes import external_class_table
-from blastfold.reporting.tables.external_test import ONE, SINGLE, external_rows, missing_of
+from blastfold.reporting.tables.external_test import (
+    ONE,
+    SINGLE,
+    external_rows,
+    has_classes,
+    missing_of,
+)
 from blastfold.reporting.tables.writing import heading_of
 
 Paths = Iterable[str | os.PathLike]
@@ -33,7 +39,10 @@ def plot_external_test(
         paths: Figures to write.
     """
     rows = _lines(external_rows(internal, single, external, runs), GAP_METRICS)
-    style.save_figure(slopes(rows, "External test"), paths)
+    title = "External test"
+    if any(has_classes(path) for path in single):
+        title += ", positive classes against all others"
+    style.save_figure(slopes(rows, title), paths)
 
 
 def plot_external_classes(

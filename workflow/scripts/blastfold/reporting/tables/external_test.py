@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from blastfold.core.interval_table import read_intervals
-from blastfold.core.names import POOLED, SHOWN_METRICS
+from blastfold.core.names import MACRO_AUC, POOLED, SHOWN_METRICS
 from blastfold.core.notes import make_note, notes_about
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.tables.writing import write_table
@@ -18,6 +18,12 @@ Paths = Iterable[str | os.PathLike]
 
 TESTED = {"internal": "same data set", "external": "other data set"}
 """The words for the images that a row is about."""
+
+READING = (
+    " Networks that know more than two classes are measured by their positive classes against all "
+    "others."
+)
+"""What the caption says in addition where there are such networks."""
 
 LEFT_OUT = "images of classes that the networks do not know are left out:"
 ABSENT = "no image is of the class"
@@ -54,7 +60,13 @@ def tabulate_external_test(
         said = np.where(tested, number.map(dict(enumerate(missing))), "")
         notes = zip(said, table["note"], strict=True)
         table["note"] = ["; ".join(filter(None, pair)) for pair in notes]
-    write_table(table, paths, CAPTION, "tab:external-test")
+    several = any(has_classes(path) for path in single)
+    write_table(table, paths, CAPTION + READING * several, "tab:external-test")
+
+
+def has_classes(intervals: str | os.PathLike) -> bool:
+    """Return whether intervals are of networks that know more than two classes."""
+    return (POOLED, MACRO_AUC) in read_intervals(intervals, ()).index
 
 
 def missing_of(note: str) -> str:
