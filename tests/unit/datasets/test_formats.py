@@ -299,12 +299,22 @@ def test_sheet_paths_with_backslashes_and_other_accents_are_found(tmp_path):
     assert records["file"].tolist() == [name, "cells/a.png"]
 
 
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"\r', "SEP=|"])
+def test_the_first_line_of_excel_is_no_row(tmp_path, first):
+    touch(tmp_path, "a,1.png", "b.png")
+    mark = first.rstrip('"\r')[-1]
+    write(tmp_path / "sheet.csv", f"{first}\npath{mark}label\na,1.png{mark}1\nb.png{mark}0\n")
+    records = list_records("folder", tmp_path, {"sheet": "sheet.csv"})
+    assert records["label"].tolist() == [1, 0]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("path\tclass\na.png\t1\n", r"cells.tsv': the column 'label' is missing.*'path', 'class'"),
         ("name\tlabel\na.png\t1\n", r"the column 'path' is missing"),
         ("path\tlabel\tlabel\na.png\t1\t0\n", r"the column 'label' is there twice"),
+        ("path\tlabel\tsubject\tSubject\na.png\t1\t0\t1\n", r"the column 'subject' is there twi"),
         ("", r"the column 'path' is missing"),
         ("path\tlabel\na.png\t1\nb.png\t\n", r"row 3, column label: empty; expected normal: 0"),
         ("path\tlabel\na.png\t2\n", r"row 2, column label: '2' is unknown; expected normal: 0, n"),

@@ -1,5 +1,7 @@
 """Classes of any number and name: from the config, or the labels and folders themselves."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -33,6 +35,22 @@ def test_folders_are_the_classes(tmp_path):
     classes, by_file = classes_by_file(tmp_path, own_classes=True)
     assert classes == ("Benign", "[Malignant] early Pre-B", "[Malignant] Pre-B", KAGGLE[2])
     assert by_file == {file: file.split("/")[0] for file in by_file}
+
+
+def test_accents_and_spaces_of_folders_and_labels_do_not_matter(tmp_path):
+    composed, apart = (unicodedata.normalize(form, "Größe ä") for form in ("NFC", "NFD"))
+    assert composed != apart
+    images(tmp_path, [f"{folder}/{number}.png" for folder in (apart, "L1 ") for number in (1, 2)])
+    named = {"first": ["L1"], "second": [composed]}
+    classes, by_file = classes_by_file(tmp_path, classes=named)
+    assert classes == ("first", "second")
+    assert by_file[f"{apart}/1.png"] == "second"
+    assert by_file["L1 /2.png"] == "first"
+    # A sheet that was written on another system names the same files and classes.
+    rows = [f"{composed}/{number}.png\t{apart}" for number in (1, 2)]
+    rows += [f"L1 /{number}.png\tL1" for number in (1, 2)]
+    (tmp_path / "sheet.tsv").write_text("\n".join(["path\tlabel", *rows]), "utf-8")
+    assert classes_by_file(tmp_path, classes=named, sheet="sheet.tsv") == (classes, by_file)
 
 
 def test_official_parts_and_a_folder_of_all_images_are_no_classes(tmp_path):

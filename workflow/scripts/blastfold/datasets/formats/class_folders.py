@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from blastfold.core.names import PART_WORDS
 from blastfold.datasets.accounting import shorten
+from blastfold.datasets.formats.common import folded
 
 if TYPE_CHECKING:
     from blastfold.datasets.formats.folder import Source
@@ -55,13 +56,13 @@ class ClassFolders:
         """Return label, class folder and part of an image."""
         folders = PurePosixPath(file).parts[:-1]
         place, label = class_place(folders, self.words, self.containing)
-        if folders and folders[-1].casefold() in self.kinds:
+        if folders and folded(folders[-1]) in self.kinds:
             place, label = None, None
         pattern = self.source.pattern
         named = (pattern.read(file) if pattern else None) or {}
         class_name = named.get("class", "")
         if class_name:
-            label = self.source.labels.get(class_name.casefold())
+            label = self.source.labels.get(folded(class_name))
         unknown = (class_name or folders[-1]) if label is None and (class_name or folders) else ""
         folder = "" if place is None else "/".join(folders[: place + 1])
         if place is not None and not unknown:
@@ -69,7 +70,7 @@ class ClassFolders:
         return Place(label, folder, named.get("part") or _part_of(folders, self.words), unknown)
 
     def _count(self, folders: tuple[str, ...], place: int, label: int) -> None:
-        outer = [name.casefold() for name in folders[:place]]
+        outer = [folded(name) for name in folders[:place]]
         self.nested += any(self.words.get(name, label) != label for name in outer)
         words = [name for name in folders[place + 1 :] if _is_word(name)]
         if words and not self.source.names_class:
@@ -96,11 +97,11 @@ def folder_classes(source: "Source", images: list[str]) -> list[str]:
     if source.names_class:
         return [(source.pattern.read(file) or {}).get("class", "") for file in images]
     paths = [
-        [name for name in PurePosixPath(file).parts[:-1] if name.casefold() not in PART_WORDS]
+        [name for name in PurePosixPath(file).parts[:-1] if folded(name) not in PART_WORDS]
         for file in images
     ]
     place = 0
-    while len({path[place].casefold() if len(path) > place else "" for path in paths}) == 1:
+    while len({folded(path[place]) if len(path) > place else "" for path in paths}) == 1:
         if any(len(path) <= place for path in paths):
             break
         place += 1
@@ -110,7 +111,7 @@ def folder_classes(source: "Source", images: list[str]) -> list[str]:
 def _class_words(source: "Source", images: list[str]) -> Mapping[str, int]:
     """Return the names of class folders; 0 and 1 only where no folder has another class name."""
     named = any(
-        folder.casefold() in source.words
+        folded(folder) in source.words
         for file in images
         for folder in PurePosixPath(file).parts[:-1]
     )
@@ -122,7 +123,7 @@ def _containing_classes(words: Mapping[str, int], images: list[str]) -> set[tupl
     containing = set()
     for file in images:
         folders = PurePosixPath(file).parts[:-1]
-        places = [place for place, name in enumerate(folders) if name.casefold() in words]
+        places = [place for place, name in enumerate(folders) if folded(name) in words]
         containing |= {folders[: place + 1] for place in places[:-1]}
     return containing
 
@@ -132,10 +133,10 @@ def class_place(
 ) -> tuple[int | None, int | None]:
     """Return which folder of a path is its class folder, and the label; None where none is."""
     for place in reversed(range(len(folders))):
-        if folders[place].casefold() in words:
+        if folded(folders[place]) in words:
             nearest = place == len(folders) - 1
             if nearest or folders[: place + 1] not in containing:
-                return place, words[folders[place].casefold()]
+                return place, words[folded(folders[place])]
             return None, None
     return None, None
 
@@ -149,21 +150,21 @@ def _kinds_below_classes(words: Mapping[str, int], images: list[str]) -> set[str
     parents: dict[str, set] = {}
     for file in images:
         folders = PurePosixPath(file).parts[:-1]
-        places = [place for place, name in enumerate(folders) if name.casefold() in words]
+        places = [place for place, name in enumerate(folders) if folded(name) in words]
         if places and len(folders) - places[-1] > 2 and _is_kind(folders[-1]):
-            parents.setdefault(folders[-1].casefold(), set()).add(folders[:-1])
+            parents.setdefault(folded(folders[-1]), set()).add(folders[:-1])
     return {name for name, found in parents.items() if len(found) > 1}
 
 
 def _is_kind(name: str) -> bool:
-    return _is_word(name) and not name.casefold().startswith(PLACES)
+    return _is_word(name) and not folded(name).startswith(PLACES)
 
 
 def _part_of(folders: tuple[str, ...], words: Mapping[str, int]) -> str:
-    names = (name.casefold() for name in folders)
+    names = (folded(name) for name in folders)
     return next((name for name in names if name in PART_WORDS and name not in words), "")
 
 
 def _is_word(name: str) -> bool:
     """Whether a folder is named by words alone: numbered folders are subjects or slides."""
-    return not any(map(str.isdigit, name)) and name.casefold() not in PART_WORDS
+    return not any(map(str.isdigit, name)) and folded(name) not in PART_WORDS

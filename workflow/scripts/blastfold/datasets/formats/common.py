@@ -75,6 +75,14 @@ def plain_value(text: str) -> str:
     return text
 
 
+def folded(text: str) -> str:
+    """Return the name of a folder or class as names are compared.
+
+    Case, spaces around it and the way of writing accents (systems differ) do not matter.
+    """
+    return unicodedata.normalize("NFC", text).strip().casefold()
+
+
 class Classes(NamedTuple):
     """The classes of a data set.
 
@@ -112,7 +120,7 @@ def named_classes(classes: Mapping | None, defaults: Mapping) -> Classes:
                 raise InputError(f"Key 'classes': '{name}' is listed under both {both}.")
     if order != LEUKAEMIA_CLASSES:
         for label, class_name in enumerate(order):
-            labels.setdefault(class_name.casefold(), label)
+            labels.setdefault(folded(class_name), label)
     return Classes(order, labels)
 
 

@@ -37,8 +37,10 @@ class FileIndex:
         return names
 
     @cached_property
-    def _listed(self) -> set[str]:
-        return set(self.files)
+    def _listed(self) -> dict[str, str]:
+        """The files by their names, and by these with all accents written in one way."""
+        composed = {unicodedata.normalize("NFC", file): file for file in reversed(self.files)}
+        return composed | {file: file for file in self.files}
 
     @cached_property
     def _places(self) -> dict[str, str]:
@@ -59,7 +61,7 @@ class FileIndex:
 
     def _listed_name(self, name: str) -> str | None:
         if name in self._listed:
-            return name
+            return self._listed[name]
         path = self.root / name
         return self._places.get(os.path.realpath(path)) if is_file(path) else None
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -133,10 +134,11 @@ def read_cells(sheet: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
 
     Returns:
         Names of the columns in lower case; and the number of every row that is not empty (the
-        header is row 1) with its cells.
+        header is row 1) with its cells. A first line ``sep=;``, as Excel writes it, is no row.
 
     Raises:
-        InputError: The file is missing, no text or no table; the message names it.
+        InputError: The file is missing, no text or no table, or a column is there twice; the
+            message names it.
     """
     refuse_special(sheet)
     try:
@@ -148,18 +150,31 @@ def read_cells(sheet: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
             f"The sheet '{sheet}' cannot be read as UTF-8 text ({error}); "
             "save spreadsheets as tab-separated text."
         ) from error
-    delimiter = max("\t,;", key=text.partition("\n")[0].count)
+    text, delimiter = _delimited(text)
     try:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
     except csv.Error as error:
         raise InputError(f"'{sheet}' cannot be read as a table: {error}.") from error
     columns = [name.strip().lower() for name in rows[0]] if rows else []
+    if doubled := [name for name in dict.fromkeys(columns) if name and columns.count(name) > 1]:
+        raise InputError(
+            f"'{sheet}': the column '{doubled[0]}' is there twice (upper and lower case are one). "
+            "Rename or remove one of the two."
+        )
     filled = [
         (number, cells)
         for number, cells in enumerate(rows[1:], start=2)
         if any(map(str.strip, cells))
     ]
     return columns, filled
+
+
+def _delimited(text: str) -> tuple[str, str]:
+    """Return the text of a table without Excel's line ``sep=``, and what separates columns."""
+    first, _, rest = text.partition("\n")
+    if named := re.fullmatch(r'"?sep=(.)"?', first.rstrip("\r"), re.IGNORECASE):
+        return rest, named[1]
+    return text, max("\t,;", key=first.count)
 
 
 def read_records(
