@@ -21,6 +21,7 @@ from blastfold.reporting.publication.checklist import (
     read_checklist,
     write_checklist,
 )
+from blastfold.reporting.publication.letters import in_latex, letters_for
 from blastfold.reporting.publication.methods import (
     methods_sections,
     to_latex,
@@ -34,7 +35,7 @@ from blastfold.reporting.publication.wording import duration, listing, percent, 
 from blastfold.reporting.tables.writing import write_table
 
 CHECKLISTS = REPOSITORY / "resources" / "checklists"
-HOSTILE = "[M] * A_b 50 % & größe #1 {x} ~^\\ $y$ <z> | naïve 白血病"
+HOSTILE = "[M] * A_b 50 % & größe #1 {x} ~^\\ $y$ <z> | naïve 白血病 CD3⁺ γδ ≥"
 UNKNOWN = {"commit": None, "dirty": None}
 COMMIT = {"commit": "c0ffee", "dirty": False}
 AUGMENTATION = {
@@ -730,10 +731,28 @@ def test_files_that_would_share_a_name_are_an_error(tmp_path):
 
 
 def test_letters_that_pdflatex_lacks_are_declared():
-    assert document.unknown_letters("größe, naïve, Łódź, “a”\N{EN DASH}…") == ""
-    assert document.unknown_letters("β白") == (
-        "\\DeclareUnicodeCharacter{03B2}{[U+03B2]}\n\\DeclareUnicodeCharacter{767D}{[U+767D]}\n"
+    assert letters_for("größe, naïve, Łódź, “a”\N{EN DASH}…") == ("", "", "")
+    found = letters_for("β白")
+    assert found.letters == (
+        "\\DeclareUnicodeCharacter{03B2}{\\ensuremath{\\beta}}\n"
+        "\\DeclareUnicodeCharacter{767D}{[U+767D]}\n"
     )
+    assert found.note.startswith("% pdfLaTeX prints the numbers of letters that it lacks (白): ")
+    assert "\\setmainfont{DejaVu Serif}" in found.font
+    assert letters_for("CD3⁺ γδ ≥ 5").note == ""
+
+
+@pytest.mark.parametrize(
+    ("letter", "latex"),
+    [
+        *(("λ", r"\ensuremath{\lambda}"), ("Σ", r"\ensuremath{\Sigma}")),
+        *(("ς", r"\ensuremath{\varsigma}"), ("\N{GREEK CAPITAL LETTER ALPHA}", "A")),
+        *(("⁺", r"\textsuperscript{+}"), ("⁻", r"\textsuperscript{-}")),
+        *(("₂", r"\textsubscript{2}"), ("≥", r"\ensuremath{\geq}"), ("Ж", ""), ("白", "")),
+    ],
+)
+def test_greek_letters_and_raised_ones_are_printed_by_pdflatex(letter, latex):
+    assert in_latex(letter) == latex
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")

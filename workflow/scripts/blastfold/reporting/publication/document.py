@@ -15,6 +15,7 @@ from pathlib import Path
 from blastfold.core.errors import BlastfoldError
 from blastfold.core.files import written_whole
 from blastfold.reporting.publication.captions import CAPTIONS, REFERENCES, ReportCaptions
+from blastfold.reporting.publication.letters import letters_for
 from blastfold.reporting.tables.latex import escape_latex
 from blastfold.reporting.tables.writing import heading_of
 
@@ -33,17 +34,12 @@ FLOATS_TOGETHER = 6
 
 MEDIA_BOX = re.compile(rb"/MediaBox\s*\[\s*([\d.+-]+)\s+([\d.+-]+)\s+([\d.+-]+)\s+([\d.+-]+)\s*\]")
 
-# Beyond these, pdfLaTeX has no letters: Latin letters, dashes, quotation marks, the ellipsis.
-KNOWN_TO_PDFLATEX = re.compile(
-    "[\\x00-\\x7f\u00a1-\u0148\u014a-\u017e\u2013\u2014\u2018-\u201a\u201c-\u201e\u2026\u20ac]"
-)
-
 PREAMBLE = r"""% Compiles with pdfLaTeX, LuaLaTeX or XeLaTeX (tectonic).
-\documentclass[10pt]{article}
+@note@\documentclass[10pt]{article}
 \usepackage[a4paper,textwidth=180mm,textheight=240mm]{geometry}
 \ifdefined\Umathchar % LuaLaTeX and XeLaTeX read every letter by themselves.
 \usepackage{fontspec}
-\else
+@font@\else
 \usepackage[utf8]{inputenc}
 \usepackage[T1]{fontenc}
 \IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}
@@ -202,8 +198,11 @@ def document(title: str, body: Sequence[str], floats: Sequence[str], read: str) 
         floats: Lines of tables and figures.
         read: All text that it prints, for letters that pdfLaTeX does not have.
     """
-    letters = unknown_letters("".join([title, *body, read]))
-    preamble = PREAMBLE.replace("@letters@", letters).replace("@title@", escape_latex(title))
+    letters = letters_for("".join([title, *body, read]))
+    preamble = PREAMBLE
+    for place, latex in letters._asdict().items():
+        preamble = preamble.replace(f"@{place}@", latex)
+    preamble = preamble.replace("@title@", escape_latex(title))
     lines = [part for line in body for part in (floats if line == "@floats@" else [line])]
     return "\n".join([preamble, *lines, r"\end{document}", ""])
 
@@ -277,18 +276,6 @@ def figure_size(path: str | os.PathLike) -> tuple[float, float] | None:
         return None
     left, bottom, right, top = map(float, box.groups())
     return (right - left) / POINTS_PER_MILLIMETRE, (top - bottom) / POINTS_PER_MILLIMETRE
-
-
-def unknown_letters(text: str) -> str:
-    """Return LaTeX that makes pdfLaTeX print the number of a letter that its fonts do not have.
-
-    Without this a single such letter in a title would stop pdfLaTeX; the other engines show it.
-    """
-    unknown = sorted({letter for letter in text if not KNOWN_TO_PDFLATEX.match(letter)})
-    return "".join(
-        rf"\DeclareUnicodeCharacter{{{ord(letter):04X}}}{{[U+{ord(letter):04X}]}}" + "\n"
-        for letter in unknown
-    )
 
 
 def _figure(path: Path, caption: str) -> str:
