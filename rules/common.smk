@@ -156,6 +156,14 @@ TITLES = {
 config = {**config, "titles": escaped_titles(TITLES)}
 
 
+def answer():
+    """The line with the page of results, where it is part of what was asked for and not older."""
+    if "write_page" not in {job.rule.name for job in workflow.dag.jobs}:
+        return []
+    page = Path(experiment.results) / "index.html"
+    return [f"The answer: {page.resolve().as_uri()}"]
+
+
 # Snakemake's own lines stay with --verbose, with --quiet on the command line and in dry runs.
 CONSOLE = None
 if workflow.exec_mode.name == "DEFAULT":
@@ -164,6 +172,7 @@ if workflow.exec_mode.name == "DEFAULT":
         console = RunConsole(
             Durations(Path(workflow.pathvars.get("benchmarks")) / "seconds.json"),
             workflow.resource_settings.cores or workflow.resource_settings.nodes or 1,
+            answer=answer,
         )
         CONSOLE = console if install(logger, console) else None
     os.environ[QUIET] = "1" if CONSOLE else ""
@@ -212,12 +221,9 @@ onsuccess:
         CONSOLE.end([])
     # A command about photographs is not about the experiment.
     outcome = experiment.smears.outcome(experiment.results)
-    for line in outcome or describe_imports(experiment.results, experiment.inputs.imported):
+    imported = describe_imports(experiment.results, experiment.inputs.imported)
+    for line in outcome or [*imported, *answer()]:
         logger.info(line)
-    # The page of an earlier run is not the answer of this one.
-    if not outcome and "write_page" in {job.rule.name for job in workflow.dag.jobs}:
-        page = Path(experiment.results) / "index.html"
-        logger.info(f"The answer: {page.resolve().as_uri()}")
 
 
 onerror:

@@ -128,6 +128,14 @@ def test_snakemake_s_lines_are_hidden_and_errors_are_not():
         assert hidden.filter(record) == shown
 
 
+def test_a_run_with_nothing_to_do_ends_with_the_answer():
+    stream = io.StringIO()
+    console = RunConsole(Durations("none.json"), 1, stream, answer=lambda: ["The answer: page"])
+    said = "Nothing to be done (all requested files are present and up to date)."
+    console.emit(logging.LogRecord("snakemake", logging.INFO, "", 0, said, (), None))
+    assert stream.getvalue() == "The answer: page\n"
+
+
 CALLED = 'RuleException:\nCalledProcessError in file "a.smk", line 8:\nCommand "python a.py" '
 
 

@@ -46,6 +46,8 @@ PREAMBLE = (
 )
 """Starts of its messages without an event that say nothing about the experiment."""
 
+NOTHING_TO_DO = "Nothing to be done"
+
 FAILURES = (
     re.compile(
         r"RuleException:\nCalledProcessError in file .*returned non-zero exit status", re.DOTALL
@@ -159,6 +161,7 @@ class RunConsole(logging.Handler):
         cores: Cores that jobs share.
         stream: Where to print; by default the standard error output.
         clock: Seconds; tests give their own.
+        answer: Returns the lines about where the answer is, for a run with nothing to do.
     """
 
     def __init__(
@@ -167,9 +170,11 @@ class RunConsole(logging.Handler):
         cores: int,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
+        answer: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         super().__init__(logging.INFO)
         self.durations, self.cores, self.stream, self.clock = durations, cores, stream, clock
+        self.answer = answer
         self.planned: dict[int, PlannedJob] = {}
         self.running: dict[int, Running] = {}
         self.logs: list[str] = []
@@ -199,6 +204,9 @@ class RunConsole(logging.Handler):
             job = self.running.pop(record.jobid, None)
             log = f"; its log: {job.log}" if job and job.log else ""
             self._print(f"FAILED  {record.rule_name}{_bracketed(job.about if job else '')}{log}")
+        elif str(record.msg or "").startswith(NOTHING_TO_DO):
+            for line in self.answer():
+                self._print(line)
         else:
             return
         self.tick()
