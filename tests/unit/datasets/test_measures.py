@@ -8,7 +8,7 @@ import pytest
 from blastfold.core.cell_masks import read_cell_masks
 from blastfold.core.errors import InputError
 from blastfold.core.image_measures import read_measures
-from blastfold.datasets.measures import measure_images
+from blastfold.datasets.measures import measure_images, read_mask
 
 SETTINGS = {"crop": None, "cells": True, "by_masks": True}
 
@@ -39,8 +39,8 @@ def test_without_masks_cells_are_found_by_their_stain(tmp_path):
     assert table["cell_share"].tolist() == pytest.approx([0.25] * 3, abs=0.02)
 
 
-def test_masks_of_any_levels_are_read_and_an_unreadable_one_is_replaced_by_the_stain(tmp_path):
-    stored(tmp_path, ["ones.png", "bits.png", "absent.png"])
+def test_masks_of_two_levels_are_read_and_an_image_without_one_by_its_stain(tmp_path):
+    stored(tmp_path, ["ones.png", "bits.png", ""])
     mask = np.zeros((40, 40), np.uint8)
     mask[:20] = 1
     cv2.imwrite(str(tmp_path / "ones.png"), mask)
@@ -48,6 +48,59 @@ def test_masks_of_any_levels_are_read_and_an_unreadable_one_is_replaced_by_the_s
     table = measured(tmp_path, raw=tmp_path)
     assert table["found_by"].tolist() == ["mask", "mask", "stain"]
     assert table["cell_share"].tolist() == pytest.approx([0.5, 0.5, 0.25], abs=0.02)
+
+
+def parts_of_a_cell():
+    """A nucleus (2) within a cytoplasm (1), 400 of 1600 pixels together."""
+    parts = np.zeros((40, 40), np.uint8)
+    parts[10:30, 10:30], parts[15:25, 15:25] = 1, 2
+    return parts
+
+
+COLOURED = np.array([(0, 0, 0), (0, 0, 255), (255, 40, 0)], np.uint8)
+SMOOTH = cv2.GaussianBlur(255 * (parts_of_a_cell() > 0).astype(np.uint8), (0, 0), 1)
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        parts_of_a_cell(),
+        parts_of_a_cell().astype(np.uint16),
+        30000 * parts_of_a_cell().astype(np.uint16),
+        np.array([0, 100, 200], np.uint8)[parts_of_a_cell()],
+        COLOURED[parts_of_a_cell()],
+        np.dstack([np.zeros((40, 40, 3), np.uint8), 100 * parts_of_a_cell()]),
+        np.dstack([COLOURED[parts_of_a_cell()], np.full((40, 40), 255, np.uint8)]),
+        SMOOTH,
+        257 * SMOOTH.astype(np.uint16),
+    ],
+    ids=[
+        "labels",
+        "labels16",
+        "wide16",
+        "grey",
+        "colours",
+        "alpha",
+        "opaque",
+        "smooth",
+        "smooth16",
+    ],
+)
+def test_the_parts_of_a_cell_are_one_cell_in_every_kind_of_mask(tmp_path, pixels):
+    cv2.imwrite(str(tmp_path / "mask.png"), pixels)
+    mask = read_mask(tmp_path / "mask.png", (40, 40), None, (40, 40))
+    assert mask.sum() == pytest.approx(400, abs=4)
+    assert mask[10:30, 10:30].mean() == pytest.approx(1, abs=0.02)
+
+
+def test_a_mask_that_cannot_be_read_is_an_error_and_an_empty_one_is_counted(tmp_path, caplog):
+    stored(tmp_path, ["mask.png", "", ""])
+    cv2.imwrite(str(tmp_path / "mask.png"), np.zeros((20, 20), np.uint8))
+    assert measured(tmp_path, raw=tmp_path)["found_by"].tolist() == ["not found", "stain", "stain"]
+    assert "1 masks show no cell, for instance 'mask.png'" in caplog.text
+    (tmp_path / "mask.png").write_bytes((tmp_path / "mask.png").read_bytes()[:40])
+    with pytest.raises(InputError, match=r"mask\.png': the mask cannot be read"):
+        measured(tmp_path, raw=tmp_path)
 
 
 def test_a_mask_is_cropped_as_its_image_is(tmp_path):

@@ -21,8 +21,11 @@ from blastfold.images.limits import ImageError, read_bytes
 logger = logging.getLogger(__name__)
 
 MASK_LEVEL = 128
-"""Smallest grey level of a mask that is cell. Parts of a cell, such as a nucleus of 255 and a
-cytoplasm of 128, count as a whole."""
+"""Smallest grey level of a mask of many levels that is cell."""
+
+MOST_LABELS = 8
+"""A mask of so many levels, the lowest of which is 0, holds labels such as 1 for a cytoplasm and 2
+for a nucleus: the parts of a cell count as a whole."""
 
 
 def measure_images(
@@ -57,10 +60,21 @@ def measure_images(
         masks = _masks_of(table, stored.shape[1:3], settings, folder)
         rows = list(_measured(stored, masks, settings, writer))
     measured = pd.DataFrame(rows, columns=["found_by", *MEASURES])
+    if folder and settings["cells"] and settings["by_masks"]:
+        _warn_of_empty(table, measured["found_by"])
     measured.insert(0, "image_id", table["image_id"])
     logger.info("cells found by: %s", measured["found_by"].value_counts().to_dict())
     write_table(measured, output)
     writer.write(cells)
+
+
+def _warn_of_empty(table: pd.DataFrame, found_by: pd.Series) -> None:
+    """Say in the log which masks show no cell."""
+    if "mask" not in table:
+        return
+    empty = table.loc[(table["mask"] != "") & (found_by == NOT_FOUND).to_numpy(), "mask"]
+    if len(empty):
+        logger.warning("%d masks show no cell, for instance '%s'", len(empty), empty.iloc[0])
 
 
 def read_mask(
@@ -72,24 +86,30 @@ def read_mask(
     """Read a mask and bring it to the size of the stored images.
 
     Args:
-        path: Any image file; the cell is bright, or 1 in a mask of 0 and 1.
+        path: Any image file. In a mask of up to :data:`MOST_LABELS` levels the cell is all that is
+            not 0, in others what is at least half as bright as white. Of colours the brightest
+            channel counts, and of a picture of one colour its transparency.
         image_size: Height and width of the stored images.
         crop: Height and width of the central crop before that; None for none.
         picture_size: Height and width of the image's file; None where they are not known.
 
     Returns:
-        bool (height, width); None where the file cannot be read as a mask.
+        bool (height, width).
 
     Raises:
-        InputError: The mask has another size than the image's file.
+        InputError: The file cannot be read, or has another size than the image's file.
     """
     try:
         data = np.frombuffer(read_bytes(path), np.uint8)
-        grey = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+        pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
     except (ImageError, OSError, cv2.error):
-        return None
-    if grey is None:
-        return None
+        pixels = None
+    if pixels is None:
+        raise InputError(
+            f"'{path}': the mask cannot be read as an image. Replace it, or leave the cell of the "
+            "column mask empty."
+        )
+    grey = _one_channel(pixels)
     if picture_size and grey.shape != picture_size:
         height, width = picture_size
         raise InputError(
@@ -97,13 +117,32 @@ def read_mask(
             f"{width}x{height} as its image. Save masks in the size of their images, or leave the "
             "cell of the column mask empty."
         )
-    # Before it is shrunk: the edge of a part of level 128 would fall below the limit.
-    grey = 255 * (grey >= (MASK_LEVEL if grey.max() > 1 else 1)).astype(np.uint8)
+    # Before it is shrunk: the edge of a part would fall below the limit.
+    grey = 255 * _is_cell(grey).astype(np.uint8)
     try:
         fitted = fit_image(np.repeat(grey[..., np.newaxis], 3, axis=2), image_size, crop)
-    except ImageError:
-        return None
+    except ImageError as error:
+        raise InputError(f"'{path}': the mask cannot be used: {error}") from None
     return fitted[..., 0] >= MASK_LEVEL
+
+
+def _one_channel(pixels: np.ndarray) -> np.ndarray:
+    """Return the brightest channel of a mask; the transparency of a picture of one colour."""
+    if pixels.ndim == 2:
+        return pixels
+    colours, alpha = pixels[..., :3], pixels[..., 3:]
+    if alpha.size and alpha.min() < alpha.max() and (colours == colours[:1, :1]).all():
+        return alpha[..., 0]
+    return colours.max(axis=2)
+
+
+def _is_cell(grey: np.ndarray) -> np.ndarray:
+    """Return which pixels of a mask of one channel are cell, bool."""
+    levels = np.unique(grey)
+    if len(levels) <= MOST_LABELS and levels[0] == 0:
+        return grey > 0
+    white = np.iinfo(grey.dtype).max if np.issubdtype(grey.dtype, np.integer) else 1
+    return grey >= MASK_LEVEL / 255 * white
 
 
 def _masks_of(
