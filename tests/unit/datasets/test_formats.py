@@ -318,6 +318,7 @@ def test_the_first_line_of_excel_is_no_row(tmp_path, first):
         ("", r"the column 'path' is missing"),
         ("path\tlabel\na.png\t1\nb.png\t\n", r"row 3, column label: empty; expected normal: 0"),
         ("path\tlabel\na.png\t2\n", r"row 2, column label: '2' is unknown; expected normal: 0, n"),
+        ("path\tlabel\na.png\tBlasts\n", r"Did you mean 'blast'\? All unknown .* \(1 row\)"),
         ("path\tlabel\nc.png\t1\n", r"row 2, column path: the file 'c.png' does not exist"),
         ("path\tlabel\n\t1\n", r"row 2, column path: the file '' does not exist"),
         ("path\tlabel\na.png\t1\tx\n", r"row 2: 3 cells for 2 columns"),

@@ -410,6 +410,8 @@ def test_names_that_look_like_subjects_are_proposed_as_a_pattern(root):
     imported = Imported(root, pattern=odd["pattern"])
     assert imported.summary["subjects"] == 4
     assert "pattern_proposed" not in imported.odd
+    # The names are those of pictures: the user has said so.
+    assert "pattern_proposed" not in Imported(root, pattern="{picture}-*").odd
 
 
 def test_names_of_c_nmc_are_known(root):
@@ -900,8 +902,7 @@ def test_one_line_has_the_account_and_warnings_have_what_is_odd(root, caplog):
     lines = [record.getMessage() for record in caplog.records]
     assert lines[-1] == (
         "case: 6 files found = 4 imported + 1 rejected (1 the file is empty) + 1 ignored "
-        "(1 hidden files); 4 images (2 normal, 2 blast); no subjects; no pictures; looks odd: "
-        "ignore_unused, rejected_share"
+        "(1 hidden files); 4 images (2 normal, 2 blast); no subjects; no pictures"
     )
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert "case: no file fits '*.gif' of the key ignore" in warnings
@@ -920,6 +921,13 @@ def test_a_run_ends_with_the_account_of_every_import(root):
     lines = describe_imports(results, ["cells", "grown", "absent"])
     assert len(lines) == 1
     assert lines[0].startswith("cells: 4 files found = 4 imported + 0 rejected + 0 ignored; 4 im")
+    path = results / "datasets" / "cells" / "dataset.json"
+    look = "cells, look at this: 3 images in the folder are not in the sheet"
+    for form, expected in (("folder", [look]), ("demo", [])):
+        odd = [{"code": "unlisted_images", "images": 3}]
+        path.write_text(json.dumps({**summary, "odd": odd, "format": form}))
+        assert describe_imports(results, ["cells"])[1:] == expected
+        assert len(describe_imports(results, ["cells"], doubts=False)) == 1
 
 
 def test_other_formats_account_for_their_files_too(root):

@@ -128,7 +128,7 @@ def test_what_was_found_is_counted_and_what_was_not_is_listed(imported):
     assert summary["rejected"] == 0
     line = (
         "4 of 5 crops found in 3 of 4 photographs, 3 with equal pixels, 1 in no photograph, "
-        "1 photographs cannot be read, 1 pairs of photographs overlap"
+        "1 photograph cannot be read, 1 pair of photographs overlap"
     )
     assert line in describe_account(summary)
     assert line in imports_table([summary], {"cells": "Cells"})["note"][0]

@@ -42,6 +42,17 @@ def test_what_crosses_is_counted(data_set):
     assert all(pd.isna(count) for count in unnamed.values())
 
 
+@pytest.mark.parametrize(("leakage", "warned"), [("report", True), ("intended", False)])
+def test_a_leak_on_purpose_is_counted_and_no_warning(data_set, caplog, leakage, warned):
+    found = run(data_set, ["train", "test", "train", "train", "train", "test"], leakage)
+    assert found["subject"] == 2
+    assert any("have their subject" in text for text in warnings_of(caplog)) == warned
+
+
+def warnings_of(caplog):
+    return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+
+
 def test_forbidden_leakage_stops_with_the_list(data_set):
     with pytest.raises(InputError, match=r"protocols\.mine: leakage is forbid") as caught:
         run(data_set, ["train", "test", "train", "train", "train", "test"], "forbid")

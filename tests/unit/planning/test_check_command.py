@@ -84,6 +84,23 @@ def test_no_doubt_about_a_split_that_is_meant_to_leak_or_cannot(results, group_b
     )
 
 
+@pytest.mark.parametrize(
+    ("group_by", "advice"), [("picture", "Until then, group_by: group keeps"), ("group", "")]
+)
+def test_unknown_subjects_are_a_doubt_with_what_helps(results, group_by, advice):
+    path = results / "datasets" / "cells" / "dataset.json"
+    facts = json.loads(path.read_text())
+    path.write_text(json.dumps({**facts, "unnamed": {"subject": 8, "picture": 0}}))
+    config = checked(group_by=group_by)
+    config["experiments"] = [{"datasets": ["cells"], "protocols": ["by_subject"], "models": []}]
+    [doubt] = [line for line in found_lines(config, results) if "! cells: the subject" in line]
+    assert "the subject of 8 of 8 images is unknown. A result on new subjects needs" in doubt
+    assert ("Until then" in doubt) == bool(advice)
+    assert advice in doubt
+    config["datasets"]["cells"]["independent_images"] = True
+    assert not any("! cells: the" in line for line in found_lines(config, results))
+
+
 def test_plan_counts_trainings_and_names_the_next_command():
     jobs = planned_jobs(PRINTED)
     assert jobs == {"train_folds": 2, "train_model": 10, "write_page": 1, "all": 1}

@@ -14,7 +14,7 @@ MOST_LINES = 200
 RECORD = re.compile(r"\d\d:\d\d:\d\d [A-Z]+ ")
 """What a message of a log begins with; its other lines do not."""
 
-WIDTH = 300
+WIDTH = 600
 """Characters of a line that are shown."""
 
 TAIL_BYTES = 64 * 2**10
@@ -138,7 +138,12 @@ def last_lines(path: str | Path, count: int = LINES) -> list[str]:
         return []
     lines = [line.rstrip().rpartition("\r")[2] for line in text.split("\n")]
     shown = ["".join(letter for letter in line if letter.isprintable()) for line in lines]
-    return [line[:WIDTH] for line in shown if line.strip()][-count:]
+    return [_cut(line) for line in shown if line.strip()][-count:]
+
+
+def _cut(line: str) -> str:
+    """Cut a long line after a word."""
+    return line if len(line) <= WIDTH else f"{line[:WIDTH].rpartition(' ')[0] or line[:WIDTH]} ..."
 
 
 def _is_exception(line: str) -> bool:

@@ -101,6 +101,9 @@ LEAK_CONTRAST = "leak_contrast"
 WITH_LEAK, WITHOUT_LEAK = "with", "without"
 """The two, which are the arms of the contrast."""
 
+FORBID, INTENDED = "forbid", "intended"
+"""What a split does about leakage: stop the run; or nothing, because it is there on purpose."""
+
 BASELINES = {
     "mean_colour": "Mean colour (no network)",
     "cell_size": "Cell size (no network)",

@@ -105,6 +105,9 @@ MISTAKES = (
 """Codes that stop the import with ``suspicious: error``."""
 
 
+GENERATED = "demo"
+"""Format of generated images, whose sheet and photographs nobody has to look at."""
+
 UNPLACED = {
     NOT_FOUND: "in no photograph",
     AMBIGUOUS: "two photographs fit about equally",
@@ -188,24 +191,26 @@ def describe_account(facts: Mapping) -> str:
         f" + {files['rejected']} rejected{_details(files['rejected_by'])}"
         f" + {files['ignored']} ignored{_details(files['ignored_by'], rule_words)}",
         f"{facts['images']} images ({classes})",
-        f"{facts['subjects'] or 'no'} subjects",
-        f"{facts['pictures'] or 'no'} pictures",
+        _counted_noun(facts["subjects"], "subject"),
+        _counted_noun(facts["pictures"], "picture"),
     ]
     if facts.get("photographs"):
         parts.append(describe_search(facts["photographs"]))
     if files["missing"]:
-        parts.append(f"{files['missing']} files are missing")
-    if facts["odd"]:
-        parts.append(f"looks odd: {', '.join(sorted({odd['code'] for odd in facts['odd']}))}")
+        missing = files["missing"]
+        parts.append(f"{missing} {'file is' if missing == 1 else 'files are'} missing")
     return "; ".join(parts)
 
 
-def describe_imports(results: str | os.PathLike, names: Iterable[str]) -> list[str]:
-    """Return one line about the import of every data set that has been imported.
+def describe_imports(
+    results: str | os.PathLike, names: Iterable[str], doubts: bool = True
+) -> list[str]:
+    """Return the lines about every data set that has been imported.
 
     Args:
         results: The folder of results.
         names: Names of the data sets.
+        doubts: Whether what looks like a mistake follows, a line each; generated images have none.
     """
     lines = []
     for name in names:
@@ -213,6 +218,8 @@ def describe_imports(results: str | os.PathLike, names: Iterable[str]) -> list[s
         facts = json.loads(path.read_text("utf-8")) if path.exists() else {}
         if facts.get("files"):
             lines.append(f"{name}: {describe_account(facts)}")
+            odd = facts["odd"] if doubts and facts["format"] != GENERATED else ()
+            lines += [f"{name}, look at this: {odd_sentence(doubt)}" for doubt in odd]
     return lines
 
 
@@ -237,9 +244,10 @@ def describe_search(facts: Mapping) -> str:
     ]
     parts += [f"{crops[code]} {words}" for code, words in UNPLACED.items() if crops.get(code)]
     if facts["rejected"]:
-        parts.append(f"{facts['rejected']} photographs cannot be read")
+        parts.append(f"{_counted_noun(facts['rejected'], 'photograph')} cannot be read")
     if facts["overlapping"]:
-        parts.append(f"{len(facts['overlapping'])} pairs of photographs overlap")
+        pairs = len(facts["overlapping"])
+        parts.append(f"{pairs} {'pair' if pairs == 1 else 'pairs'} of photographs overlap")
     return ", ".join(parts)
 
 
@@ -255,6 +263,10 @@ def _ending(file: str) -> str:
     name = text.rpartition("/")[2].lstrip(".")
     stem, dot, ending = name.rpartition(".")
     return f".{ending.lower()}" if dot and stem else ""
+
+
+def _counted_noun(number: int | None, noun: str) -> str:
+    return f"{number or 'no'} {noun if number == 1 else noun + 's'}"
 
 
 def _counted(words: Iterable[str]) -> dict[str, int]:

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import yaml
 
+from blastfold.core.names import INTENDED, WITH_LEAK
 from blastfold.experiment.config_locked_tests import LOCKED, OPEN
 from blastfold.experiment.detectors import detector_file, without_file
 from blastfold.experiment.raw_data import RawData, file_megabytes
@@ -358,8 +359,9 @@ class DatasetInputs:
         return f"<results>/datasets/{entry['of']}/duplicates.tsv"
 
     def leakage_rule(self, wildcards) -> str:
-        """Return what a protocol does about leakage: forbid or report."""
-        return self.config["protocols"][wildcards.protocol]["leakage"]
+        """Return what a protocol does about leakage: forbid, report, or that it is intended."""
+        entry = self.config["protocols"][wildcards.protocol]
+        return INTENDED if entry.get("arm") == WITH_LEAK else entry["leakage"]
 
     def _chosen_slides(self, dataset: str) -> list[str]:
         return self.config["datasets"][dataset].get("slides") or list(self.slides)

@@ -22,7 +22,7 @@ import pandas as pd
 from blastfold.core.errors import InputError
 from blastfold.core.fold_table import read_folds
 from blastfold.core.manifest import SOURCE_DIGEST, read_manifest
-from blastfold.core.names import SHARED, TEST
+from blastfold.core.names import FORBID, SHARED, TEST
 from blastfold.core.tables import read_text_table, write_table
 from blastfold.leakage.learnt_images import digest_key, read_learnt
 
@@ -39,7 +39,7 @@ NOTHING_SHARED, NO_EQUAL_FILE, UNKNOWN = "nothing_shared", "no_equal_file", "unk
 can be found. Of weights without a record nothing is known, and of weights that started from such
 only a part."""
 
-FORBID, LOCKED = "forbid", "locked"
+LOCKED = "locked"
 
 COLUMNS = (
     *("learnt_from", "tested_on", "tested_images", "same_files", "duplicates"),

@@ -6,16 +6,13 @@ from blastfold.core.errors import InputError
 from blastfold.core.fold_table import read_folds
 from blastfold.core.group_table import UNKNOWN
 from blastfold.core.manifest import read_manifest
-from blastfold.core.names import TRAIN
+from blastfold.core.names import FORBID, INTENDED, TRAIN
 from blastfold.core.noted_tables import write_noted
 from blastfold.core.tables import read_text_table, write_table
 from blastfold.leakage.groups import audit_folds
 from blastfold.leakage.relations import SUPPLY, mark_unknown, relations_of
 
 logger = logging.getLogger(__name__)
-
-FORBID = "forbid"
-"""The rule of a protocol that stops a run where anything crosses."""
 
 SHOWN = 20
 """Crossing images that an error lists; the log file lists them all."""
@@ -40,7 +37,7 @@ def audit_split(
         groups: Leakage groups: image_id, group.
         duplicates: Duplicates: first, second.
         name: The protocol, for messages.
-        leakage: ``report`` or ``forbid``.
+        leakage: ``report``, ``forbid``, or ``intended``, which warns of nothing that crosses.
         summary: Output, see :func:`blastfold.leakage.groups.audit_folds`.
         crossings: Output, every crossing image.
         independent: Whether the config declares the images of the data set as independent.
@@ -57,7 +54,8 @@ def audit_split(
     against_training = listed[listed["against"] == TRAIN]
     crossing = counted[(counted["against"] == TRAIN) & (counted["crossing"].fillna(0) > 0)]
     for row in crossing.itertuples():
-        logger.warning(
+        logger.log(
+            logging.INFO if leakage == INTENDED else logging.WARNING,
             "%s fold %s: %d of %d test images have their %s in training",
             name,
             row.fold,

@@ -16,12 +16,13 @@ from pathlib import Path
 import pandas as pd
 
 from blastfold.core.errors import BlastfoldError
-from blastfold.core.names import TRAIN
+from blastfold.core.names import GROUPINGS, TRAIN
 from blastfold.core.tables import read_table
 from blastfold.datasets.accounting import describe_imports, odd_sentence
 from blastfold.experiment.config import check_config
 from blastfold.experiment.config_file import read_config_file
 from blastfold.experiment.folders import experiment_folders
+from blastfold.leakage.remedies import remedy_of
 from blastfold.planning.doctor import ROOT, check_weights
 from blastfold.planning.machine_checks import OK, Machine
 from blastfold.planning.run_plan import TRAINS
@@ -115,10 +116,15 @@ def found_lines(config: Mapping, results: Path) -> list[str]:
     leakage[list(RELATIONS)] = leakage[list(RELATIONS)].apply(pd.to_numeric)
     doubts = [
         *odd_imports(config, results),
+        *unknown_subjects(config, results),
         *leaking_splits(config, leakage),
         *missing_weights(config, results),
     ]
-    lines = ["", "Data", *(f"  {line}" for line in describe_imports(results, config["datasets"]))]
+    lines = [
+        "",
+        "Data",
+        *(f"  {line}" for line in describe_imports(results, config["datasets"], False)),
+    ]
     lines += [f"  not used, with reasons: {path}" for path in rejected_files(config, results)]
     lines += ["", "Leakage: test images that are related to other images of their fold"]
     lines += [f"  {line}" for line in leakage_lines(leakage)]
@@ -175,6 +181,23 @@ def leaking_splits(config: Mapping, leakage: pd.DataFrame) -> Iterator[str]:
                 f"{row['test_images']} test images are related to training images, although no "
                 f"{group_by} is on both sides. group_by: group keeps related images together."
             )
+
+
+def unknown_subjects(config: Mapping, results: Path) -> Iterator[str]:
+    """Yield the data sets that runs are about and whose subjects are not all known."""
+    asked = config.get("experiments", ())
+    for name in dict.fromkeys(name for entry in asked for name in entry["datasets"]):
+        facts = _facts(results, name)
+        missing = facts.get("unnamed", {}).get("subject", 0)
+        if not missing or config["datasets"][name].get("independent_images"):
+            continue
+        protocols = (p for entry in asked if name in entry["datasets"] for p in entry["protocols"])
+        groups = {config["protocols"][protocol]["group_by"] for protocol in protocols}
+        grouped = GROUPINGS[-1] in groups
+        yield (
+            f"{name}: the subject of {missing} of {facts['images']} images is unknown. "
+            f"{remedy_of(GROUPINGS[-1] if grouped else GROUPINGS[0], False)}"
+        )
 
 
 def missing_weights(config: Mapping, results: Path) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """What the format adapters share: labels of class names, kinds of files, the table of images."""
 
+import difflib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -190,6 +191,12 @@ def expected_names(classes: Classes) -> str:
         + ", ".join(_quoted(name) for name, value in classes.labels.items() if value == label)
         for label, class_name in enumerate(classes.names)
     )
+
+
+def near_name(name: str, classes: Classes) -> str:
+    """Return the end of a sentence, and the nearest known name as a question if there is one."""
+    close = difflib.get_close_matches(name.casefold(), list(classes.labels), n=1)
+    return f". Did you mean {close[0]!r}?" if close else "."
 
 
 def advice_on_classes(classes: Classes) -> str:

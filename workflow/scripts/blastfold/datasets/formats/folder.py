@@ -27,6 +27,7 @@ from blastfold.datasets.formats.common import (
     is_image,
     kind_of_file,
     named_classes,
+    near_name,
     plain_value,
     records_table,
 )
@@ -264,7 +265,8 @@ def _unknown_folders(source: Source, unknown: Counter) -> str:
     return (
         f"'{source.root}': {unknown.total()} images are in folders that are not classes:\n"
         f"{listing}\n"
-        f"Expected {expected_names(source.classes)}. Enter each folder under the key 'classes', "
+        f"Expected {expected_names(source.classes)}"
+        f"{near_name(first, source.classes)} Enter each folder under the key 'classes', "
         f"for instance classes: {{{names[0]}: ['{first}'], {names[1]}: [...]}},"
         f" or leave its images out with ignore: ['{first}']. If a folder above them is the class, "
         "give its place with the key 'pattern', for instance pattern: '{class}/*/*/*'."

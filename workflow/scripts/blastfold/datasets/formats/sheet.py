@@ -16,6 +16,7 @@ from blastfold.datasets.formats.common import (
     Classes,
     advice_on_classes,
     expected_names,
+    near_name,
     plain_value,
 )
 from blastfold.datasets.formats.file_index import FileIndex
@@ -224,14 +225,18 @@ def _require_known_labels(sheet: Sheet, classes: Classes, ignore: IgnoreRules) -
     text = next(iter(rows))
     found = f"{text[:LONGEST_SHOWN]!r} is unknown" if text else "empty"
     listing = shorten(
-        [f"{name[:LONGEST_SHOWN]!r} ({number} rows)" for name, number in counts.most_common()],
+        [
+            f"{name[:LONGEST_SHOWN]!r} ({number} {'row' if number == 1 else 'rows'})"
+            for name, number in counts.most_common()
+        ],
         limit=MOST_SHOWN,
         quote="",
     )
     raise InputError(
         f"'{sheet.path}', row {rows[text]}, column label: {found}; expected "
-        f"{expected_names(classes)}. All unknown labels: {listing}. Enter each under the key "
-        "'classes', or under 'ignore' to leave its images out." + advice_on_classes(classes)
+        f"{expected_names(classes)}{near_name(text, classes)} All unknown labels: {listing}. "
+        "Enter each under the key 'classes', or under 'ignore' to leave its images out."
+        + advice_on_classes(classes)
     )
 
 
