@@ -61,3 +61,11 @@ def test_many_positive_classes_are_named_by_the_others_or_counted():
     many = [f"k{number}" for number in range(6)]
     assert positive_words(many, ["benign"]) == "all classes but benign"
     assert positive_words(many, []) == "6 classes from k0 to k5"
+
+
+def test_an_experiment_with_classes_of_its_own_is_not_called_detection_of_leukaemia():
+    assert check_config(CONFIG, SCHEMA)["title"] == "Classes of images"
+    assert check_config(CONFIG | {"name": "six_kinds"}, SCHEMA)["title"] == "Six kinds"
+    of_two = {**CONFIG, "datasets": {"cells": {"format": "demo"}}}
+    of_two["experiments"] = [{**CONFIG["experiments"][0], "datasets": ["cells"]}]
+    assert check_config(of_two, SCHEMA)["title"] == "Detection of acute lymphoblastic leukaemia"

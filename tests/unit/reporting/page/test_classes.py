@@ -48,7 +48,7 @@ def content(study):
 def test_the_answer_is_in_the_primary_metric_of_all_classes(content):
     text = " ".join(content["parts"][0]["answer"])
     assert "2 models reach a macro AUC between 78.0 % [73.0, 83.0]" in text
-    assert "Malignant" in content["parts"][0]["quote"]["reading"]
+    assert "all classes but Benign against it" in content["parts"][0]["quote"]["reading"]
 
 
 def test_the_section_shows_counts_shares_and_confused_cells(content, study):

@@ -18,6 +18,7 @@ from blastfold.experiment.config_classes import (
     class_faults,
     external_faults,
     growth_faults,
+    has_own_classes,
     settle_classes,
 )
 from blastfold.experiment.config_locked_tests import check_locked_tests, expand_locked_tests
@@ -84,6 +85,8 @@ def check_config(config: dict, schema_path: str | Path, source: str = "config") 
         for name, entry in filled[kind].items():
             entry.setdefault("title", name)
     settle_classes(filled["datasets"])
+    if "title" not in given and has_own_classes(filled["datasets"].values()):
+        filled["title"] = given.get("name", "classes of images").replace("_", " ").capitalize()
     for name, dataset in filled["datasets"].items():
         if dataset["format"] in DERIVED:
             base = filled["datasets"][dataset["of"]]

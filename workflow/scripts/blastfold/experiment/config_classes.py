@@ -1,6 +1,6 @@
 """Check of the classes of data sets: their names, the positive ones, their order, their growth."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from blastfold.core.names import JOINED, LEUKAEMIA_CLASSES, class_order, is_class_name
 
@@ -46,6 +46,18 @@ def settle_classes(datasets: Mapping[str, dict]) -> None:
             entry.setdefault("classes", {kind: [kind] for kind in entry["demo"]["kinds"]})
         if "of" not in entry and known_classes(entry) is None:
             entry["own_classes"] = True
+
+
+def has_own_classes(entries: Iterable[Mapping]) -> bool:
+    """Return whether a data set has classes of the user's own, which need not be a disease.
+
+    Args:
+        entries: Entries of data sets after :func:`settle_classes`.
+    """
+    return any(
+        entry.get("own_classes") or set(entry.get("classes") or ()) - set(LEUKAEMIA_CLASSES)
+        for entry in entries
+    )
 
 
 def class_faults(name: str, entry: Mapping) -> Iterator[str]:

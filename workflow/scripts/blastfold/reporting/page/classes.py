@@ -1,6 +1,6 @@
 """The section of the page about all classes of a data set with more than two."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
@@ -39,12 +39,19 @@ def reading_of(study: Study, dataset: str) -> str:
     classes, positive = description.get("classes", []), study.about.get("positive", {})
     if len(classes) <= 2 or dataset not in positive:
         return ""
-    rest = [name for name in classes if name not in positive[dataset]]
     return (
         "AUC, accuracy, sensitivity and specificity are about "
-        f"{listing(positive[dataset])} against {listing(rest)}. Results of each class are in the "
-        "section All classes."
+        f"{against(positive[dataset], classes)}. Results of each class are in the section All "
+        "classes."
     )
+
+
+def against(positive: Sequence[str], classes: Sequence[str]) -> str:
+    """Return the positive classes against the others, whichever are fewer by their names."""
+    others = [name for name in classes if name not in positive]
+    if len(others) < len(positive):
+        return f"all classes but {listing(others)} against {'it' if len(others) == 1 else 'them'}"
+    return f"{listing(positive)} against all others"
 
 
 def external_reading(study: Study) -> str:
@@ -99,16 +106,11 @@ def _place(run: Predicted) -> str:
 
 
 def _sentence(run: Predicted) -> str:
-    others = [name for name in run.classes if name not in run.positive]
-    reading = f"{listing(run.positive)} against all others"
-    if len(others) < len(run.positive):
-        reading = (
-            f"all classes but {listing(others)} against {'it' if len(others) == 1 else 'them'}"
-        )
     return (
         f"There are {count(len(run.classes), 'class', 'classes')}: {listing(run.classes)}. Here a "
         "cell is predicted as its most probable class. In the other sections, sensitivity, "
-        f"specificity, ROC curves and operating points are about {reading}."
+        "specificity, ROC curves and operating points are about "
+        f"{against(run.positive, run.classes)}."
     )
 
 
