@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from blastfold.core import raw_files
+from blastfold.core import digest_cache, raw_files
 from blastfold.core.errors import InputError
 from blastfold.core.raw_files import digest_raw_folder, digest_slide, find_files
 
@@ -111,7 +111,7 @@ def test_a_sheet_counts_whatever_its_ending_is(folder):
 
 def test_known_files_are_not_read_again(folder, monkeypatch):
     read = []
-    monkeypatch.setattr(raw_files, "COARSE_NS", 0)
+    monkeypatch.setattr(digest_cache, "COARSE_NS", 0)
 
     def reading(path):
         read.append(path.name)
@@ -132,7 +132,7 @@ def test_a_file_that_was_just_changed_is_read_again(folder):
     # Both changes may carry the same dates where the clock of the file system is coarse.
     digest(folder)
     cache = folder.parent / "cache" / "digests.json"
-    sizes = {entry[0] for entry in raw_files.DigestCache(cache).known.values()}
+    sizes = {entry[0] for entry in digest_cache.DigestCache(cache).known.values()}
     assert sizes == {-1}
 
 
@@ -225,13 +225,13 @@ def test_a_file_that_changes_once_is_read_again(folder):
             path.write_bytes(content)
         return path.read_text()
 
-    stamp, content = raw_files.read_stable(path, changing)
+    stamp, content = digest_cache.read_stable(path, changing)
     assert content == "one"
     assert stamp is not None
 
 
 def test_progress_is_reported(folder, monkeypatch):
-    monkeypatch.setattr(raw_files, "SECONDS_BETWEEN_REPORTS", 0.0)
+    monkeypatch.setattr(digest_cache, "SECONDS_BETWEEN_REPORTS", 0.0)
     lines = []
     digest(folder, report=lines.append)
     assert lines[-1].startswith("0.0 of 0.0 GB of raw files read, ")

@@ -10,11 +10,9 @@ import importlib
 import logging
 import math
 import os
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
@@ -24,14 +22,12 @@ from blastfold.core.raw_files import NOT_A_FILE, is_special
 from blastfold.images import tiff as tiff_files
 from blastfold.images.decoding import decode_image
 from blastfold.images.limits import MAX_PIXELS, ImageError
+from blastfold.slides.resolution import openslide_mpp, tiff_mpp
 
 PHOTOGRAPHS = {b"BM": "BMP", b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG"}
 TIFF_STARTS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 PHOTOGRAPH_SUFFIXES = (".bmp", ".jpg", ".jpeg", ".jpe", ".png")
 VENDOR_SUFFIXES = (".mrxs", ".vms", ".vmu", ".ndpi", ".scn", ".bif", ".svslide", ".dcm", ".czi")
-
-COARSEST_MPP = 20.0
-"""A resolution tag that says more micrometres per pixel is a printer's (72 dpi are 353)."""
 
 COLOUR_AXES = ("YXS", "SYX", "YX")
 """Height, width and colour, the latter also as planes or absent; page stacks are not slides."""
@@ -43,7 +39,6 @@ OPENSLIDE_SEGMENT = 512
 
 logger = logging.getLogger(__name__)
 
-_MICROMETRES = {"µm": 1.0, "\u03bcm": 1.0, "um": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4}
 _JPEG2000_YCBCR = 33003
 _ALPHA = (1, 2)
 """Kinds of extra samples that say how opaque a pixel is: multiplied into the colours or not."""
@@ -173,7 +168,7 @@ def _open_tiff(path: Path, opened: ExitStack) -> Slide:
     except Exception as error:
         # A damaged TIFF makes tifffile raise nearly any exception.
         raise UnusableSlideError(f"'{path}': truncated or damaged TIFF file: {error}") from error
-    mpp = _tiff_mpp(tiff, pages[0])
+    mpp = tiff_mpp(tiff, pages[0])
     single = len(pages) == 1 and not pages[0].is_tiled
     if single and pages[0].imagewidth * pages[0].imagelength <= MAX_PIXELS:
         return Slide(path, [_whole_image(decode_image(path))], mpp)
@@ -328,59 +323,6 @@ def _with_downsample(level: Level, finest: Level) -> Level:
     return dataclasses.replace(level, downsample=ratio)
 
 
-def _tiff_mpp(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> float | None:
-    try:
-        if tiff.is_svs:
-            found = re.search(r"\bMPP\s*=\s*([0-9.,]+)", page.description)
-            return _plausible(float(found[1].replace(",", "."))) if found else None
-        if tiff.is_philips:
-            return _philips_mpp(tiff.philips_metadata)
-        if tiff.is_ome:
-            return _ome_mpp(tiff.ome_metadata)
-        if page.tags.valueof(296, default=1) not in (2, 3):
-            return None
-        across, down = page.get_resolution(unit=tifffile.RESUNIT.MICROMETER)
-        return _square(1 / across, 1 / down)
-    except (ValueError, ArithmeticError, ElementTree.ParseError) as error:
-        # Its pixels are good all the same, and the sheet can declare what they measure.
-        logger.warning("the recorded micrometres per pixel cannot be read: %s", error)
-        return None
-
-
-def _philips_mpp(metadata: str) -> float | None:
-    """Read DICOM_PIXEL_SPACING (row and column, mm) of the slide, or else of its finest level."""
-    for scanned in ElementTree.fromstring(metadata).iter("DataObject"):
-        facts = {one.get("Name"): one for one in scanned.findall("Attribute")}
-        spacing = facts.get("DICOM_PIXEL_SPACING")
-        if spacing is not None and spacing.text:
-            down, across = (
-                1000 * float(length) for length in re.findall(r"[^\s\"]+", spacing.text)
-            )
-            return _square(across, down)
-    return None
-
-
-def _ome_mpp(metadata: str) -> float | None:
-    pixels = ElementTree.fromstring(metadata).find(".//{*}Pixels")
-    lengths = []
-    for axis in "XY":
-        length = pixels.get(f"PhysicalSize{axis}") if pixels is not None else None
-        unit = pixels.get(f"PhysicalSize{axis}Unit", "µm") if pixels is not None else ""
-        if length is None or unit not in _MICROMETRES:
-            return None
-        lengths.append(float(length) * _MICROMETRES[unit])
-    return _square(*lengths)
-
-
-def _square(across: float, down: float) -> float | None:
-    """Return the length of a pixel's side; None where pixels are not square within 1 %."""
-    return _plausible(across) if abs(across - down) <= 0.01 * across else None
-
-
-def _plausible(mpp: float) -> float | None:
-    return mpp if 0 < mpp <= COARSEST_MPP else None
-
-
 def _open_with_openslide(path: Path, opened: ExitStack) -> Slide:
     try:
         # By name, because it is optional: the main formats are read without it.
@@ -400,7 +342,7 @@ def _open_with_openslide(path: Path, opened: ExitStack) -> Slide:
             zip(source.level_dimensions, source.level_downsamples, strict=True)
         )
     ]
-    return Slide(path, levels, _openslide_mpp(source.properties))
+    return Slide(path, levels, openslide_mpp(source.properties))
 
 
 def _openslide_level(source, number: int, width: int, height: int, downsample: float) -> Level:
@@ -413,10 +355,3 @@ def _openslide_level(source, number: int, width: int, height: int, downsample: f
         return np.where(pixels[..., 3:] == 0, np.uint8(255), pixels[..., :3])
 
     return Level(width, height, OPENSLIDE_SEGMENT, OPENSLIDE_SEGMENT, decode, downsample)
-
-
-def _openslide_mpp(properties: Mapping[str, str]) -> float | None:
-    try:
-        return _square(*(float(properties[f"openslide.mpp-{axis}"]) for axis in "xy"))
-    except (KeyError, ValueError):
-        return None
