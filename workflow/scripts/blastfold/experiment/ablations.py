@@ -123,6 +123,35 @@ def share_protocol(protocol: str, share: float) -> str:
     return protocol if share == 1 else f"{protocol}_share_{100 * share:g}".replace(".", "_")
 
 
+def places_of(entry: Mapping) -> list[tuple[str, str]]:
+    """Return data set and protocol of every place where an ablation is trained."""
+    return list(itertools.product(entry["datasets"], entry["protocols"]))
+
+
+def cells_in_place(name: str, entry: Mapping) -> list[dict]:
+    """Return dataset, protocol, model and levels of every cell in every place."""
+    return [
+        {"dataset": dataset, "protocol": protocol, "model": cell["model"], "levels": cell["levels"]}
+        for dataset, protocol in places_of(entry)
+        for cell in ablation_cells(name, entry)
+    ]
+
+
+def curve_in_place(entry: Mapping) -> list[dict]:
+    """Return the points of a learning curve in every place.
+
+    Each has dataset, protocol, trained_under (the protocol of its share), model and share.
+    """
+    return [
+        {
+            **{"dataset": dataset, "protocol": protocol, "model": entry["model"], "share": share},
+            "trained_under": share_protocol(protocol, share),
+        }
+        for dataset, protocol in places_of(entry)
+        for share in training_shares(entry)
+    ]
+
+
 def level_word(value: object) -> str:
     """Return a value of a model's key as a plain word; empty where it has none."""
     if isinstance(value, bool):

@@ -36,7 +36,7 @@ from blastfold.experiment.pretraining import (
     expand_pretraining,
     resolve_weights,
 )
-from blastfold.experiment.smears import application_faults
+from blastfold.experiment.smear_checks import application_faults
 from blastfold.experiment.tuning import check_tuning, expand_tuning
 
 DERIVED = {"grown": "grow", "selected": "select"}

@@ -16,10 +16,11 @@ from blastfold.core.settings import OWN_BACKBONES
 from blastfold.experiment.ablations import (
     ablation_cells,
     ablation_contrasts,
+    cells_in_place,
+    curve_in_place,
     factor_title,
     level_title,
-    share_protocol,
-    training_shares,
+    places_of,
 )
 from blastfold.experiment.attributions import attribution_runs
 from blastfold.experiment.canaries import canary_runs, permuted_runs
@@ -262,7 +263,7 @@ class Runs:
         protocols = Counter((run.dataset, run.model) for run in self.compared)
         gaps = sum(math.comb(number, 2) for number in protocols.values())
         choices = sum(
-            len(ablation_contrasts(entry)) * len(_places(entry))
+            len(ablation_contrasts(entry)) * len(places_of(entry))
             for entry in self.config["ablations"].values()
         )
         return max(pairs + gaps + choices + len(self.contrasts), 1)
@@ -504,7 +505,7 @@ class Runs:
     @cached_property
     def _ablations(self) -> dict[str, dict]:
         return {
-            name: {"cells": _cells(name, entry), "curve": _curve(entry)}
+            name: {"cells": cells_in_place(name, entry), "curve": curve_in_place(entry)}
             for name, entry in self.config["ablations"].items()
         }
 
@@ -523,39 +524,6 @@ class Runs:
 
     def _group_by(self, protocol: str) -> str:
         return self.config["protocols"][protocol]["group_by"]
-
-
-def _cells(name: str, entry: Mapping) -> list[dict]:
-    return [
-        {
-            "dataset": dataset,
-            "protocol": protocol,
-            "model": cell["model"],
-            "levels": cell["levels"],
-        }
-        for dataset, protocol in _places(entry)
-        for cell in ablation_cells(name, entry)
-    ]
-
-
-def _curve(entry: Mapping) -> list[dict]:
-    return [
-        {
-            "dataset": dataset,
-            "protocol": protocol,
-            "trained_under": share_protocol(protocol, share),
-            "model": entry["model"],
-            "share": share,
-        }
-        for dataset, protocol in _places(entry)
-        for share in training_shares(entry)
-    ]
-
-
-def _places(entry: Mapping) -> list[Split]:
-    return [
-        Split(dataset, protocol) for dataset in entry["datasets"] for protocol in entry["protocols"]
-    ]
 
 
 def _splits(runs: Iterable[Run]) -> list[Split]:

@@ -1,9 +1,8 @@
 """Exported models applied to photographs: by the config, and by a command."""
 
-import copy
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,21 +13,22 @@ from blastfold.core.errors import InputError
 from blastfold.core.files import digest_file, exists, is_file
 from blastfold.core.names import THRESHOLD_POINT
 from blastfold.core.raw_files import digest_raw_folder, find_files
-from blastfold.experiment.config_schema import fill_defaults
 from blastfold.experiment.detectors import (
     NAMED,
     SCALE,
-    detector_faults,
     detector_file,
-    of_schema,
     requested_detector,
     without_file,
 )
 from blastfold.experiment.exports import APPLIED, REQUEST, TITLES, Export, Exports
 from blastfold.experiment.raw_data import CACHE, file_megabytes
-
-SMEARS = "smears"
-"""The key of a command that names photographs."""
+from blastfold.experiment.smear_checks import (
+    SMEARS,
+    check_settings,
+    require_export,
+    require_folder,
+    slug,
+)
 
 MODEL = "model"
 """The key of a command that names the folder of an export, or a model of the config."""
@@ -325,7 +325,7 @@ class Smears:
         if model:
             require_export(model, f"{key}.model")
         if folder:
-            _require_folder(folder, f"{key}.path")
+            require_folder(folder, f"{key}.path")
         taken = ("title", "export", "path", "model", "dataset")
         settings = {setting: value for setting, value in entry.items() if setting not in taken}
         return Application(
@@ -348,7 +348,7 @@ class Smears:
                 "the photographs, or a sheet with the columns path, subject and picture."
             )
         folder = place.parent if sheet else place
-        _require_folder(folder, SMEARS)
+        require_folder(folder, SMEARS)
         settings: dict[str, Any] = {"sheet": sheet} if sheet else {}
         asked = {key: given.pop(key) for key in OF_DETECTOR if key in given}
         settings["detector"] = requested_detector(asked)
@@ -371,7 +371,7 @@ class Smears:
         for key in ("ignore", "leukocytes"):
             if key in settings and not isinstance(settings[key], list):
                 settings[key] = [str(settings[key])]
-        _check_settings(settings, folder)
+        check_settings(settings, folder)
         asked = Application(name, name, str(folder), None, export, model, settings)
         if default != name:
             return asked
@@ -394,87 +394,3 @@ class Smears:
             )
         require_export(named, MODEL)
         return str(named), None
-
-
-def require_export(folder: str, key: str) -> dict:
-    """Return the description of an export.
-
-    Raises:
-        InputError: The folder is none.
-    """
-    try:
-        description = json.loads(Path(folder, "model.json").read_text("utf-8"))
-        if not isinstance(description, dict) or "networks" not in description:
-            raise ValueError("no key networks")
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{key}: '{folder}' is not the folder of an exported network: its model.json cannot be "
-            f"read ({error}). Expected what snakemake export writes, see docs/exchange.md."
-        ) from None
-    _require_graphs(Path(folder), description, key)
-    return description
-
-
-def _require_graphs(folder: Path, description: Mapping[str, Any], key: str) -> None:
-    """Check that the files are there which the description of an export lists."""
-    for entry in description["networks"]:
-        for name in entry.get("graphs") or () if isinstance(entry, dict) else ():
-            path = folder / "networks" / Path(name).name
-            if not is_file(path):
-                raise InputError(
-                    f"{key}: {path} does not exist, but model.json lists it. Copy whole exports."
-                )
-
-
-def _check_settings(settings: Mapping[str, Any], folder: Path) -> None:
-    """Check the keys of a command as those of an application.
-
-    Raises:
-        InputError: A value is not as expected, or the boxes do not exist.
-    """
-    faults = fill_defaults(copy.deepcopy(dict(settings)), of_schema("application"))
-    if faults:
-        raise InputError(f"{SMEARS}: {'; '.join(fault.rstrip('.') for fault in faults)}.")
-    boxes = settings.get("boxes")
-    if boxes and not exists(folder / boxes):
-        raise InputError(
-            f"boxes: '{folder / boxes}' does not exist; expected a folder of VOC XML files, a COCO "
-            f"JSON file or a CSV file in '{folder}'."
-        )
-
-
-def _require_folder(folder: str | Path, key: str) -> None:
-    if not Path(folder).is_dir():
-        raise InputError(
-            f"{key}: '{folder}' does not exist; expected a folder of photographs, or a sheet with "
-            "the columns path, subject and picture."
-        )
-
-
-def slug(text: str) -> str:
-    """Return a text as a name: lower-case letters, digits and underscores, a letter first."""
-    name = re.sub("[^a-z0-9]+", "_", text.lower()).strip("_")
-    return name if name[:1].isalpha() else f"smears_{name}".rstrip("_")
-
-
-def application_faults(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with the applications of a config, key by key."""
-    for name, entry in config["applications"].items():
-        key = f"applications.{name}"
-        if ("path" in entry) == ("dataset" in entry):
-            yield f"{key}: expected one of the keys path (a folder) and dataset (generated smears)"
-        yield from detector_faults(entry.get("detector", {}), f"{key}.detector")
-        if "leukocytes" in entry and "boxes" not in entry:
-            yield f"{key}.leukocytes: these are labels of boxes; expected the key boxes too"
-        if ("export" in entry) == ("model" in entry):
-            yield f"{key}: expected one of the keys export and model (the folder of an export)"
-        dataset = entry.get("dataset")
-        generated = [
-            known for known, other in config["datasets"].items() if other["format"] == "demo"
-        ]
-        if dataset is not None and dataset not in generated:
-            listed = ", ".join(generated) or "none"
-            yield (
-                f"{key}.dataset: received {dataset!r}, expected generated smears (format demo): "
-                f"{listed}"
-            )
