@@ -420,6 +420,8 @@ class Gallery {
   }
 }
 
+const KEYS = "123456789abcdefghijklmnopqrstuvwxyz";
+
 // The labels that a reader gives to cells. They stay in the browser until they are downloaded as a
 // sheet of positions, which a data set of the format photographs accepts.
 class Marks {
@@ -451,9 +453,10 @@ class Marks {
 
   title(label) { return label === this.rules.nothing ? "not a leukocyte" : label; }
 
-  keys() { return this.names.map((name, number) => `${this.key(number)}: ${this.title(name)}`).join(", "); }
+  keys() { return this.names.map((name, number) => [this.key(number), this.title(name)]).filter(([key]) => key).map((pair) => pair.join(": ")).join(", "); }
 
-  key(number) { return number < this.rules.labels.length ? String(number + 1) : "0"; }
+  // The tenth class has the letter a, and so on; beyond z a class has its button alone.
+  key(number) { return number < this.rules.labels.length ? KEYS[number] ?? "" : "0"; }
 
   press(event, cell) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select")) return;
@@ -500,7 +503,8 @@ class Marks {
       const button = document.createElement("button");
       button.type = "button";
       button.dataset.label = name;
-      button.textContent = name ? `${this.title(name)} (${this.key(number)})` : "none";
+      const key = this.key(number) && ` (${this.key(number)})`;
+      button.textContent = name ? `${this.title(name)}${key}` : "none";
       button.setAttribute("aria-pressed", String(name === label));
       return button;
     });
