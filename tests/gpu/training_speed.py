@@ -160,6 +160,8 @@ def measure(architecture, policy, options):
     probabilities = trainer.predict(test)[:, 1]
     # Of two passes over test images and training images of their number the faster one counts.
     extracting = min(seconds_of(lambda: trainer.predict(test))[0] for _ in range(2))
+    # Compiles the step for arrays of the device.
+    ready_steps(trainer, part, 2)
     ready, _ = seconds_of(lambda: ready_steps(trainer, part, options.steps))
     return {
         "network": architecture,
