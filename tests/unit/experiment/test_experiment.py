@@ -599,8 +599,8 @@ def test_repeated_runs_are_joined_by_what_their_protocols_draw():
 @pytest.mark.parametrize(
     ("title", "changes", "shown"),
     [
-        ("VGG", {}, "VGG, random, frozen"),
-        ("VGG, random", {}, "VGG, random, frozen"),
+        ("VGG", {}, "VGG (random, frozen)"),
+        ("VGG, random", {}, "VGG, random (frozen)"),
         ("VGG (random, frozen)", {}, "VGG (random, frozen)"),
         ("VGG", {"weights": "imagenet"}, "VGG"),
         ("VGG", {"train": "all"}, "VGG"),

@@ -85,7 +85,8 @@ def test_no_doubt_about_a_split_that_is_meant_to_leak_or_cannot(results, group_b
 
 
 @pytest.mark.parametrize(
-    ("group_by", "advice"), [("picture", "Until then, group_by: group keeps"), ("group", "")]
+    ("group_by", "advice"),
+    [("picture", "Until then, a protocol with group_by: group keeps"), ("group", "")],
 )
 def test_unknown_subjects_are_a_doubt_with_what_helps(results, group_by, advice):
     path = results / "datasets" / "cells" / "dataset.json"

@@ -41,14 +41,14 @@ def test_the_answer_agrees_with_the_tables(tmp_path):
     first, second = answer_sentences(study, "cells")
     assert first == (
         "On Cells under \u201cby subject\u201d, where none of the 8 test images is related to a "
-        "training image, 2 models reach an AUC between 85.0 % [80.0, 90.0] (Small net) and 91.0 % "
-        "[86.0, 96.0] (Big net); no difference between models is detected (detectable: 14.2 "
+        "training image, 2 models reach an AUC between 85.0 % [80.0, 90.0] for Small net and 91.0 "
+        "% [86.0, 96.0] for Big net; no difference between models is detected (detectable: 14.2 "
         "points)."
     )
     assert second == (
         "Under \u201cby image\u201d, where 8 of 8 test images (100 %) are related to training "
-        "images, 2 models reach an AUC between 85.0 % [80.0, 90.0] (Small net) and 91.0 % "
-        "[86.0, 96.0] (Big net)."
+        "images, 2 models reach an AUC between 85.0 % [80.0, 90.0] for Small net and 91.0 % "
+        "[86.0, 96.0] for Big net."
     )
 
 
@@ -199,8 +199,8 @@ def test_networks_are_not_shown_to_see_more_by_a_leaking_split_or_few_groups(tmp
 def test_the_answer_names_random_frozen_backbones(tmp_path):
     write_study(tmp_path)
     for models, expected in (
-        (["big"], "Big net has a random frozen backbone: the results say nothing about this"),
-        (["big", "small"], "Small net and Big net have random frozen backbones: the results say"),
+        (["big"], "The backbone is random and frozen in Big net: the results say nothing"),
+        (["big", "small"], "The backbones are random and frozen in Small net and Big net: the"),
     ):
         study = read_study(tmp_path, about(random_backbones=models))
         assert answer_sentences(study, "cells")[1].startswith(expected)
@@ -238,8 +238,8 @@ def test_the_best_protected_result_comes_before_a_leaking_one(tmp_path):
         "The best protected results are those under \u201cby subject\u201d: none of the 8 test "
         "images is known to be related to a training image; the source does not name its subjects"
     )
-    assert "There, 2 models reach an AUC between 85.0 % [80.0, 90.0] (Small net)" in protected
-    assert "Until then, group_by: group keeps together" in remedy
+    assert "There, 2 models reach an AUC between 85.0 % [80.0, 90.0] for Small net" in protected
+    assert "Until then, a protocol with group_by: group keeps together" in remedy
     assert leaking.startswith("Under \u201cby image\u201d, where 8 of 8 test images (100 %)")
 
 
@@ -247,7 +247,7 @@ def test_the_only_protocol_that_leaks_is_named_once_with_what_to_do(tmp_path):
     study = write_study(tmp_path, (8, 3))
     [_, protected, remedy, leaking] = answer_sentences(study, "cells")
     assert "3 of 8 test images (37.5 %) are related to training images. There, 2" in protected
-    assert remedy.startswith("group_by: group keeps together")
+    assert remedy.startswith("A protocol with group_by: group keeps together")
     assert "by image" in leaking
     texts = [light.text for light in lights(study) if light.check.startswith("Leakage under")]
     assert [text.endswith(remedy) for text in texts] == [True, True]

@@ -75,8 +75,10 @@ def test_the_page_opens_in_a_browser_with_any_title(hostile, tmp_path):
     assert "None" not in shown.replace("None of 8 test images", "")
 
 
-def test_a_page_without_results_reports_this(tmp_path):
+def test_a_page_without_results_reports_this(tmp_path, hostile):
     page, answer = page_of(tmp_path, NOTHING)
+    # A class is explained where a data set has it.
+    assert ['id="word-blast"' in text for text in (page, hostile[1])] == [False, True]
     assert page.count('class="empty"') >= 8
     assert answer == "\n"
 

@@ -22,7 +22,7 @@ def is_built_here(model: Mapping) -> bool:
 
 
 def model_title(model: Mapping) -> str:
-    """Return the title of a model, with "random, frozen" where its backbone is.
+    """Return the title of a model, with "(random, frozen)" where its backbone is.
 
     Every place that names a result takes this title: the result of such a model says nothing about
     its architecture.
@@ -32,4 +32,4 @@ def model_title(model: Mapping) -> str:
     """
     title = model["title"]
     missing = [word for word in WORDS if word not in title.casefold()]
-    return ", ".join([title, *missing]) if has_random_backbone(model) else title
+    return f"{title} ({', '.join(missing)})" if missing and has_random_backbone(model) else title

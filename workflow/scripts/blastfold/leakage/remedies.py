@@ -8,8 +8,8 @@ NAME_SUBJECTS = (
 )
 
 KEEP_GROUPS = (
-    "group_by: group keeps together what is known to be related: copies, images of one picture and "
-    "of one subject"
+    "protocol with group_by: group keeps together what is known to be related: copies, images of "
+    "one picture and of one subject"
 )
 
 
@@ -22,5 +22,5 @@ def remedy_of(group_by: str, subjects_known: bool) -> str:
     """
     texts = [] if subjects_known else [NAME_SUBJECTS]
     if group_by != GROUPINGS[-1]:
-        texts.append(KEEP_GROUPS if subjects_known else f"Until then, {KEEP_GROUPS}")
+        texts.append(f"{'A' if subjects_known else 'Until then, a'} {KEEP_GROUPS}")
     return "".join(f"{text}. " for text in texts).strip()

@@ -130,9 +130,9 @@ def random_sentence(study: Study, split: Standing) -> str:
     if not untrained:
         return ""
     names = listing(study.title("model", name) for name in untrained)
-    have = "have random frozen backbones" if len(untrained) > 1 else "has a random frozen backbone"
+    backbones = "backbones are" if len(untrained) > 1 else "backbone is"
     those = "these architectures" if len(untrained) > 1 else "this architecture"
-    return capital(f"{names} {have}: the results say nothing about {those}.")
+    return f"The {backbones} random and frozen in {names}: the results say nothing about {those}."
 
 
 def _range(study: Study, dataset: str, results: Sequence[Result]) -> str:
@@ -145,7 +145,7 @@ def _range(study: Study, dataset: str, results: Sequence[Result]) -> str:
     if len(known) == 1:
         model = study.title("model", known[0].model)
         return f"{model} reaches {article(metric)} of {_value(known[0])}"
-    texts = [f"{_value(row)} ({study.title('model', row.model)})" for row in known]
+    texts = [f"{_value(row)} for {study.title('model', row.model)}" for row in known]
     return (
         f"{count(len(known), 'model')} reach {article(metric)} between {texts[0]} and {texts[-1]}"
     )

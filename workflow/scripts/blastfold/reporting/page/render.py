@@ -9,6 +9,7 @@ from pathlib import Path
 import jinja2
 
 from blastfold.core.files import written_together
+from blastfold.core.names import LEUKAEMIA_CLASSES
 from blastfold.reporting.page.answer import answer_sentences, banner
 from blastfold.reporting.page.cells import Cells
 from blastfold.reporting.page.classes import class_section
@@ -77,6 +78,7 @@ def page_content(study: Study, citation: Mapping[str, str]) -> dict:
     return {
         "title": study.about["title"],
         "banner": banner(study),
+        "class_names": study.known_classes,
         "parts": [_part(study, cells, name) for name in study.datasets],
         "lights": light_groups(found),
         "counts": [
@@ -145,6 +147,8 @@ def render(content: Mapping, templates: Iterable[str | os.PathLike], page: str =
         lstrip_blocks=True,
     )
     entries = read_glossary(files.get(GLOSSARY, ""))
+    absent = {*LEUKAEMIA_CLASSES} - {*content.get("class_names", LEUKAEMIA_CLASSES)}
+    entries = [entry for entry in entries if entry.term not in absent]
     environment.filters["explained"] = Explainer(entries)
     return environment.get_template(page).render(**content, included=files, glossary=entries)
 

@@ -133,6 +133,12 @@ class Study:
         return sorted(names, key=lambda name: name in self.about["sources"])
 
     @cached_property
+    def known_classes(self) -> set[str]:
+        """The names of the classes of all imported data sets."""
+        found = (self.sources.json(f"datasets/{name}/dataset.json") for name in self.datasets)
+        return {name for facts in found if facts for name in facts["class_images"]}
+
+    @cached_property
     def doubles(self) -> set[str]:
         """The second training of each control (one model under two names): not a result."""
         return {entry["models"][1] for entry in self.about["controls"]}

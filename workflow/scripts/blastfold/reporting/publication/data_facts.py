@@ -145,7 +145,8 @@ def _describe_dataset(records: Records, name: str, description: dict) -> Iterato
         if description.get(kind)
     ]
     known = f"of {listing(origin)}" if origin else "whose subjects are not known"
-    yield f"{title} comprised {description['images']:,} {what} ({classes}) {known}."
+    subject = title if title[:1].isupper() else f"The data set {title}"
+    yield f"{subject} comprised {description['images']:,} {what} ({classes}) {known}."
     if of_slides:
         yield _tiling(records.config["slides"])
     if description.get("derived"):
