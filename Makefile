@@ -77,7 +77,7 @@ check: env ## Import, split and audit the data of an experiment, and print its p
 	@PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.check_command "$(CONFIG)" \
 		--cores $(CORES)
 
-estimate: env ## Print the expected hours of an experiment; CONFIG=config/thesis.yaml, DEVICE=cpu or gpu.
+estimate: env ## Print the expected time of an experiment, after minutes of timing; CONFIG=config/thesis.yaml, DEVICE=cpu or gpu.
 	@PYTHONPATH=workflow/scripts $(BIN)/python -m blastfold.planning.estimate_command "$(CONFIG)" \
 		$(if $(DEVICE),--device $(DEVICE))
 

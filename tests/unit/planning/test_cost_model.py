@@ -1,6 +1,7 @@
 """The estimate of an experiment's hours against sums worked out by hand."""
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -241,6 +242,17 @@ def test_unknown_numbers_of_images_are_said_and_not_guessed():
     text = estimate_command.present(table, "cpu", 2)
     assert "The total is without own" in text
     assert "nan" not in text.lower()
+    # Three folds of small images take minutes or less, which are no hours.
+    assert "total: 0.0" not in text
+    assert re.search(r"^cnn: [1-9]\d* (s|min)$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("hours", "text"),
+    [(0.002, "7 s"), (0.5, "30 min"), (2.5, "2 h 30 min"), (float("nan"), "unknown")],
+)
+def test_times_below_an_hour_are_minutes(hours, text):
+    assert estimate_command.as_time(hours) == text
 
 
 def test_a_calibration_is_made_once_and_again_for_other_settings(tmp_path):
@@ -377,7 +389,8 @@ def test_the_estimate_names_disk_and_remedy(tmp_path):
     text = estimate_command.present_disk({"images": 1e9, "features": 2e9}, tmp_path / "a", config)
     assert "at most 3000000000.0 GB" in text
     assert "keep_features: false" in text
-    small = estimate_command.present_disk({"images": 0.0}, tmp_path, {"keep_features": False})
+    small = estimate_command.present_disk({"images": 0.01}, tmp_path, {"keep_features": False})
+    assert "at most 10 MB under" in small
     assert "Features are removed" in small
 
 

@@ -1,4 +1,4 @@
-"""Prints the expected hours of an experiment before it runs: ``make estimate CONFIG=...``.
+"""Prints the expected time of an experiment before it runs: ``make estimate CONFIG=...``.
 
 A calibration of a minute or so times a few steps of each network of the config on this machine; it
 is kept in results/calibration.json and made again for another machine, version or code.
@@ -21,6 +21,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from blastfold.core.console import clock_text
 from blastfold.core.errors import BlastfoldError
 from blastfold.core.files import digest_settings, write_json
 from blastfold.core.hardware import has_gpu
@@ -46,7 +47,12 @@ PACKAGES = ("keras", "numpy", "tensorflow", "tensorflow-cpu", "jax")
 TIMED_JOB = ("precision", "xla", "deterministic")
 """Keys of the config that decide how fast a job computes."""
 
-HEADINGS = {"train_ms": "learn (ms)", "forward_ms": "predict (ms)", "start_s": "start (s)"}
+HEADINGS = {
+    "hours": "time",
+    "train_ms": "learn (ms)",
+    "forward_ms": "predict (ms)",
+    "start_s": "start (s)",
+}
 COLUMNS = (
     "learn: milliseconds per image of a training step; predict: milliseconds per image of a "
     "prediction; start: seconds of a job before its first image; trainings: all folds of all "
@@ -57,7 +63,7 @@ COLUMNS = (
 LEFT_OUT = (
     "Left out: import and audit of images, mean images, statistics, tables, figures, the start of "
     "Snakemake and of its jobs (seconds each), downloads, and waiting in a cluster's queue. Early "
-    "stopping makes it less, a busy machine more. Hours are those of one training after the other "
+    "stopping makes it less, a busy machine more. Times are those of one training after the other "
     "on this machine; a cluster with n GPUs takes about the n-th part."
 )
 
@@ -85,15 +91,27 @@ def measure(
     """
     cache = Path(cache)
     known = json.loads(cache.read_text("utf-8")) if cache.exists() else {}
+    timed = {
+        (dataset, name): what_is_timed(config, dataset, name, device, threads)
+        for dataset, _, name in combinations(config)
+    }
+    machine = this_machine()
+    keys = {pair: digest_settings({**asked, **machine}) for pair, asked in timed.items()}
+    missing = {key for key in keys.values() if key not in known}
+    if missing:
+        logger.info(
+            "%d of %d networks are timed on this machine now: seconds for a small one, minutes for "
+            "a large one on a CPU. They are kept in %s.",
+            len(missing),
+            len(set(keys.values())),
+            cache,
+        )
     speeds = {}
-    for dataset, _, name in combinations(config):
-        if (dataset, name) in speeds:
-            continue
-        asked = what_is_timed(config, dataset, name, device, threads)
-        key = digest_settings({**asked, **this_machine()})
+    for (dataset, name), asked in timed.items():
+        key = keys[dataset, name]
         if key not in known:
             logger.info("timing %s at %s pixels on the %s", name, asked["shape"][:2], device)
-            known[key] = {**asked, **this_machine(), "measured": time_network(asked)}
+            known[key] = {**asked, **machine, "measured": time_network(asked)}
             write_json(known, cache)
         measured = known[key]["measured"]
         speeds[dataset, name] = Speed(*(measured[field] for field in Speed._fields))
@@ -157,14 +175,15 @@ def time_network(asked: dict) -> dict:
 def present(table: pd.DataFrame, device: str, threads: int) -> str:
     """Return the estimate as text: by data set and model, by model, and in all."""
     lines = [f"On the {device} of this machine with {threads} threads:", ""]
-    shown = table.rename(columns=HEADINGS).assign(
+    shown = table.assign(
         images=[str(int(n)) if pd.notna(n) else "unknown" for n in table["images"]],
-        hours=[f"{hours:.2f}" if pd.notna(hours) else "unknown" for hours in table["hours"]],
-    )
+        hours=[as_time(hours) for hours in table["hours"]],
+    ).rename(columns=HEADINGS)
     lines += [shown.to_string(index=False, float_format="{:.1f}".format), COLUMNS, ""]
     for model, hours in table.groupby("model", sort=False)["hours"].sum().items():
-        lines.append(f"{model}: {hours:.2f} h")
-    lines.append(f"total: {table['hours'].sum():.2f} h for {table['trainings'].sum()} trainings")
+        lines.append(f"{model}: {as_time(hours)}")
+    total = as_time(table["hours"].sum())
+    lines.append(f"total: {total} for {table['trainings'].sum()} trainings")
     unknown = table.loc[table["hours"].isna(), "dataset"].unique()
     if len(unknown):
         lines.append(
@@ -174,16 +193,26 @@ def present(table: pd.DataFrame, device: str, threads: int) -> str:
     return "\n".join([*lines, "", LEFT_OUT])
 
 
+def as_time(hours: float) -> str:
+    """Return a time as text."""
+    return "unknown" if pd.isna(hours) else clock_text(hours * 3600)
+
+
+def as_size(gigabytes: float) -> str:
+    """Return a size as text: GB, or MB below 0.1 GB."""
+    return f"{gigabytes:.1f} GB" if gigabytes >= 0.1 else f"{gigabytes * 1024:.0f} MB"
+
+
 def present_disk(needs: Mapping[str, float], results: str | Path, config: Mapping) -> str:
     """Return the disk that the experiment needs, and what is free, as text."""
     place = Path(results)
     while not place.exists():
         place = place.parent
     free = shutil.disk_usage(place).free / 2**30
-    parts = ", ".join(f"{name} {size:.1f} GB" for name, size in needs.items())
+    parts = ", ".join(f"{name} {as_size(size)}" for name, size in needs.items())
     lines = [
-        f"Disk: at most {sum(needs.values()):.1f} GB under {results} ({parts}), without tables and "
-        f"figures; {free:.1f} GB are free."
+        f"Disk: at most {as_size(sum(needs.values()))} under {results} ({parts}), without tables "
+        f"and figures; {as_size(free)} are free."
     ]
     if sum(needs.values()) > free:
         lines.append(
