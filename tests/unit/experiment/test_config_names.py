@@ -192,3 +192,34 @@ def test_a_path_that_no_file_can_have_is_refused(path):
     config["models"]["cnn"]["weights"] = path
     with pytest.raises(InputError, match=r"models\.cnn\.weights: received .* too long"):
         check_config(config, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"title": "A </script> B"}, "title"),
+        ({"models": {"cnn": {"architecture": "simple_cnn", "title": "</b>"}}}, "models.cnn.title"),
+        (
+            {
+                "datasets": {
+                    "cells": {
+                        "format": "folder",
+                        "path": "cells",
+                        "classes": {"a": ["a"], "</b": ["c"]},
+                        "positive": ["a"],
+                    }
+                }
+            },
+            "datasets.cells.classes",
+        ),
+    ],
+)
+def test_titles_that_would_end_a_script_of_the_report_are_refused(change, key):
+    with pytest.raises(
+        InputError, match=rf"(?m)^[ -]*{key}: received .*expected a text without </"
+    ):
+        check_config(config_with() | change, SCHEMA)
+
+
+def test_titles_may_have_signs_of_html():
+    check_config(config_with() | {"title": "1 < 2 / 3 > <br/>"}, SCHEMA)

@@ -106,6 +106,15 @@ def test_classes_are_matched_by_name():
         match_classes(manifest, list("abcd"), known)
 
 
+def test_classes_that_differ_in_spelling_are_hinted_at():
+    manifest = pd.DataFrame({"label": ["0", "1", "1"]})
+    with pytest.raises(InputError, match="is 'lymphocytes' the class 'Lymphocyte' with another"):
+        match_classes(manifest, ["lymphocytes", "blast"], ["Lymphocyte", "L1"])
+    _, _, matched = match_classes(manifest, ["L 1", "blast"], ["L1", "blast"])
+    [left_out, _] = describe_matched(matched)
+    assert left_out.endswith("; is 'L 1' the class 'L1' with another spelling?")
+
+
 def test_images_of_unknown_classes_are_left_out(tmp_path):
     np.save(tmp_path / "images.npy", np.arange(3 * 192).reshape(3, 8, 8, 3).astype(np.uint8))
     classes = ["blast", "platelet", "normal"]

@@ -94,7 +94,8 @@ def require_columns(
                 )
         raise InputError(
             f"{source}: the columns {missing} are missing; received {list(table.columns)}, "
-            f"expected {expected}. A file of an older version of Blastfold must be made again"
+            f"expected {expected}. Give the columns of a table of your own these names; a file "
+            "that an older version of Blastfold wrote must be made again"
         )
 
 

@@ -51,6 +51,11 @@ LONGEST_ENDING = len(".mean_image.npy")
 LONGEST_FIGURE = len("--_confusion_matrix.pdf")
 """Characters that a figure of the publication has in addition to data set, protocol and model."""
 
+END_TAG = "</"
+
+TITLES = ("title", "classes", "positive")
+"""Keys whose texts are shown in the report."""
+
 LONGEST_NAME = LONGEST_FILE_NAME - PARTIAL - LONGEST_ENDING
 
 
@@ -69,11 +74,30 @@ def check_names(config: dict) -> Iterator[str]:
         for name, user in names.items():
             if name in config[kind]:
                 yield f"{kind}.{name}: {user} have this name, expected another one"
+    yield from _unsafe_titles(config)
     yield from _too_long(config)
     for key, path in _paths(config).items():
         parts = path.encode().split(b"/")
         if max(map(len, parts)) > LONGEST_FILE_NAME or sum(map(len, parts)) > LONGEST_PATH:
             yield f"{key}: received {shown(path)}, which is too long for the path of a file"
+
+
+def _unsafe_titles(value: object, key: str = "") -> Iterator[str]:
+    """Yield titles and names of classes with the beginning of an end tag of HTML.
+
+    Snakemake's report has titles within a script, which ``</script>`` would end.
+    """
+    if isinstance(value, str):
+        if END_TAG in value and key.rpartition(".")[2] in TITLES:
+            yield f"{key}: received {shown(value)}; expected a text without {END_TAG}"
+    elif isinstance(value, Mapping):
+        for name, part in value.items():
+            yield from _unsafe_titles(part, f"{key}.{name}".strip("."))
+            if key.endswith(".classes"):
+                yield from _unsafe_titles(name, key)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _unsafe_titles(part, key)
 
 
 def _paths(config: Mapping) -> dict[str, str]:

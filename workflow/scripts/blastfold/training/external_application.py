@@ -7,6 +7,8 @@ threshold are those of the training.
 import json
 import logging
 import os
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -130,6 +132,7 @@ def match_classes(
         raise InputError(
             f"external_test: the images are of the classes {list(classes)}, and the networks know "
             f"{list(known)}. Classes are matched by name; give both the same names (key 'classes')"
+            + "".join(_alike(name, known) for name in classes)
         )
     unknown, counts = np.unique(np.delete(names, rows).astype(str), return_counts=True)
     left_out = dict(zip(unknown.tolist(), counts.tolist(), strict=True))
@@ -138,10 +141,22 @@ def match_classes(
     return rows, labels, {"left_out": left_out, "absent": absent}
 
 
+def _alike(name: str, others: Sequence[str]) -> str:
+    """Return a hint at names that differ from one in case, spaces or a plural; empty for none."""
+    found = [other for other in others if _folded(other) == _folded(name) and other != name]
+    return "".join(f"; is {name!r} the class {other!r} with another spelling?" for other in found)
+
+
+def _folded(name: str) -> str:
+    letters = unicodedata.normalize("NFKC", name).casefold()
+    return re.sub(r"[\W_]+", "", letters).removesuffix("s")
+
+
 def describe_matched(matched: Mapping) -> list[str]:
     """Return what is missing on either side as sentences for the log."""
     lines = [
         f"{images} images of the class {name!r} are left out: the networks do not know it"
+        + _alike(name, matched["absent"])
         for name, images in matched["left_out"].items()
     ]
     return lines + [f"no image is of the class {name!r}" for name in matched["absent"]]
