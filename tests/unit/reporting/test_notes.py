@@ -83,3 +83,25 @@ def test_sentences_name_what_they_are_about():
 def test_nothing_but_codes_reaches_a_table(note):
     with pytest.raises(BlastfoldError, match="note '"):
         sentences(note)
+
+
+@pytest.mark.parametrize(
+    ("code", "values", "text"),
+    [
+        ("folds_left_out", {"folds": 1}, "1 fold left out, where it is undefined"),
+        ("common_images", {"images": 1}, "1 image is tested under both protocols"),
+        ("common_images", {"images": 11}, "11 images are tested under both protocols"),
+        (
+            "predictions_left_out",
+            {"predictions": 1},
+            "left out: 1 prediction without a probability",
+        ),
+        (
+            "test_needs_more_groups",
+            {"groups": 1, "needed": 2},
+            "1 group is too few for this test, which needs at least 2",
+        ),
+    ],
+)
+def test_one_thing_is_no_plural(code, values, text):
+    assert sentences(make_note(code, *values.values())) == text

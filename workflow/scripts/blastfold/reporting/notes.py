@@ -4,6 +4,7 @@ Files of the evaluation hold codes (:mod:`blastfold.core.notes`); only this modu
 sentence of each.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 
 from blastfold.core.errors import BlastfoldError
@@ -102,7 +103,7 @@ SENTENCES = {
     "bound_of_equal_groups": (
         "no group changes the difference: the interval is the bound for what no group shows"
     ),
-    "predictions_left_out": "{predictions:.0f} predictions without a probability are left out",
+    "predictions_left_out": "left out: {predictions:.0f} predictions without a probability",
     "same_order": "both models put the images in the same order",
     "one_group_with_positive_images": (
         "only one group has images of the positive class: the variance of the AUC cannot be "
@@ -351,6 +352,11 @@ SHORT = {
 """Sentences without the values that differ from row to row, so that rows share one note."""
 
 
+_THINGS = "cell|fold|group|image|map|pair|prediction|resample"
+_ONE = re.compile(rf"(?<![\d.,])\b1 (class(?=es)|(?:{_THINGS})(?=s))(?:es|s)\b( are\b)?")
+"""A number of one thing whose name is a plural, and the verb that follows it."""
+
+
 def sentences(note: str, *, short: bool = False, names: Mapping[str, str] | None = None) -> str:
     """Return the sentences of a stored note.
 
@@ -377,7 +383,8 @@ def _sentence(note: Note, short: bool) -> str:
         raise BlastfoldError(f"the note '{note.code}' has no sentence")
     template = SHORT.get(note.code) if short else None
     values = dict(zip(NOTES[note.code], note.values, strict=True))
-    return (template or SENTENCES[note.code]).format(**values)
+    text = (template or SENTENCES[note.code]).format(**values)
+    return _ONE.sub(lambda found: f"1 {found[1]}{' is' if found[2] else ''}", text)
 
 
 def _titles(about: Sequence[str], names: Mapping[str, str]) -> str:

@@ -203,10 +203,12 @@ def family_sentences(rows: list[dict[str, str]]) -> list[str]:
         f"The primary metric, the only one tested, was {metric}; {count(number, 'comparison')} of "
         "the experiment formed one family, adjusted by Bonferroni's method."
     ]
-    repeats = span(int(float(row["repeats"])) for row in judged)
+    numbers = [int(float(row["repeats"])) for row in judged]
+    repeats = f"{span(numbers)} {'repeat' if max(numbers) == 1 else 'repeats'}"
+    seeds = "its own seeds" if max(numbers) == 1 else "their own seeds"
     sentences.append(
-        f"Verdicts are about the training procedures and rest on {repeats} repeats of the splits "
-        "with their own seeds; other differences describe the trained networks."
+        f"Verdicts are about the training procedures and rest on {repeats} of the splits with "
+        f"{seeds}; other differences describe the trained networks."
     )
     if any(row["outcome"] == NO_VERDICT for row in judged):
         sentences.append(
