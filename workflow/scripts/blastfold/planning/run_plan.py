@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from blastfold.core.console import Durations, PlannedJob, clock_text, expected_seconds
+from blastfold.core.files import digest_settings
 from blastfold.experiment.combinations import combinations, fold_count
 from blastfold.experiment.known_counts import summary_of_import
 from blastfold.planning.cost_model import count_images
@@ -92,7 +93,22 @@ def describe_trainings(config: Mapping) -> str:
     for kind, place in (("data set", 0), ("protocol", 1), ("model", 2)):
         kinds[kind] = len({run[place] for run in runs})
     parts = [f"{number} {kind}{'s' * (number != 1)}" for kind, number in kinds.items()]
-    return f"{len(runs)} run{'s' * (len(runs) != 1)} ({', '.join(parts)}), {folds} folds in all"
+    text = f"{len(runs)} run{'s' * (len(runs) != 1)} ({', '.join(parts)}), {folds} folds in all"
+    return "".join([text, *(f"; {line}" for line in describe_equal_models(config))])
+
+
+def describe_equal_models(config: Mapping) -> list[str]:
+    """Return which models that are asked for have the same settings under several names."""
+    asked = dict.fromkeys(model for _, _, model in combinations(config))
+    alike: dict[str, list[str]] = {}
+    for name in asked:
+        settings = {**config["models"][name], "title": None}
+        alike.setdefault(digest_settings(settings), []).append(name)
+    return [
+        f"{' and '.join(names)} have equal settings: one model against itself"
+        for names in alike.values()
+        if len(names) > 1
+    ]
 
 
 def describe_time(
