@@ -101,6 +101,9 @@ def check_application(folder):
     assert of_class.sum(axis=1).to_numpy() == pytest.approx(np.ones(len(classified)), abs=1e-6)
     called = of_class.iloc[:, :2].sum(axis=1) >= 0.5
     assert (classified["predicted"].isin(POSITIVE) == called).all()
+    page = (folder / "smears.html").read_text("utf-8")
+    assert f"{called.sum()} of {2 * ALONE} classified cells" in page
+    assert 'positive: ["L1", "[Malignant] Pro-B"]' in page.replace("&#34;", '"')
     # The same crops as in the training: 2.5 red cells wide.
     assert record["crop"]["found_by"] == "training"
     assert record["crop"]["width"] == 18.5

@@ -204,10 +204,10 @@ def _look(colour: str, outcome: str) -> dict:
 
 def _dress(cells_axes: Axes, forest: Axes, name: str, titles: Mapping, levels: Mapping) -> None:
     cells_axes.set_title("All combinations")
-    cells_axes.set_xlabel(name)
+    cells_axes.set_xlabel(name.replace(", ", ",\n"))
     style.set_percent_axis(cells_axes, "x")
     plain = name.removesuffix(" (%)")
-    forest.set_title(f"Difference in {within_sentence(plain)}")
+    forest.set_title(f"Difference in {within_sentence(plain)}".replace(", ", ",\n"))
     forest.set_xlabel("Points, 95 % interval")
     forest.xaxis.set_major_formatter(FuncFormatter(style.signed_points))
     forest.axvline(0, color=style.BLACK, linewidth=0.7, zorder=1)

@@ -77,7 +77,7 @@ def variance_components(
         axes.grid(axis="x")
         style.set_percent_axis(axes, "x")
         # A label of the whole figure would cover the legend.
-        axes.set_xlabel(style.wrap(AXIS, 96 // len(metrics)))
+        axes.set_xlabel(style.wrap(AXIS, 90 // len(metrics)))
     names = [
         f"{style.wrap(titles['model'][run.model], 30, 1)}\n"
         f"{style.wrap(titles['protocol'][run.protocol], 30, 1)}"
