@@ -16,7 +16,13 @@ from blastfold.core.names import SUBJECT
 from blastfold.core.units import units_of
 from blastfold.reporting.class_predictions import confused_pairs, predicted_by_image
 from blastfold.reporting.class_tables import Confusion
-from blastfold.reporting.figures import class_subjects, classes, confused_cells, datasets
+from blastfold.reporting.figures import (
+    class_subjects,
+    classes,
+    confused_cells,
+    datasets,
+    evaluation,
+)
 from blastfold.reporting.figures.class_calibration import class_calibration, class_risk_coverage
 from blastfold.reporting.figures.class_styles import class_style
 
@@ -264,3 +270,14 @@ def test_risk_coverage_has_a_panel_per_protocol_and_one_colour_per_model():
     lines = [line for line in figure.axes[1].lines if len(line.get_xdata())]
     assert [line.get_ydata().tolist() for line in lines] == [[0, 0.2], [0, 0.3]]
     assert lines[0].get_color() == figure.axes[0].lines[0].get_color()
+
+
+def test_sides_of_several_classes_are_named_in_the_confusion_matrix_without_overlap():
+    names = [" + ".join(LONG[:3]), " + ".join(LONG[3:5])]
+    figure = evaluation.confusion_matrix(np.array([[263, 12], [24, 91]]), names, 3, "t (positive)")
+    assert "|Positive classes|" in joined(figure)
+    figure.draw_without_rendering()
+    ticks = figure.axes[0].get_xticklabels()
+    first, second = (tick.get_window_extent() for tick in ticks)
+    assert first.x1 < second.x0
+    assert evaluation.style.side_names(["Benign", KAGGLE[1]]) == ["Benign", KAGGLE[1]]

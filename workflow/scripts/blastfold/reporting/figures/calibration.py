@@ -115,6 +115,8 @@ def reliability(
         title: Title of the figure.
     """
     drawn = [table[(table["scope"] == POOLED) & (table["strategy"] == "width")] for table in bins]
+    named = [style.side_names(["", table["positive_class"].iloc[0]])[1] for table in drawn]
+    drawn = [table.assign(positive_class=name) for table, name in zip(drawn, named, strict=True)]
     headings = [
         f"{style.wrap(model, 30, lines=2)}\n{_error_text(error, table)}"
         for model, error, table in zip(models, errors, drawn, strict=True)

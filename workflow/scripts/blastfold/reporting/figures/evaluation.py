@@ -56,7 +56,7 @@ def confusion_matrix(matrix: np.ndarray, classes: Sequence[str], folds: int, tit
         colour = "white" if shares[row, column] > 0.55 else "black"
         axes.text(column, row - 0.08, str(count), color=colour, ha="center", va="center", size=12)
         axes.text(column, row + 0.16, percent, color=colour, ha="center", va="center", size=7.5)
-    names = [style.class_title(name) for name in classes]
+    names = [style.wrap(style.class_title(name), 18) for name in style.side_names(classes)]
     sizes = [f"{name}\n(n = {total})" for name, total in zip(names, totals[:, 0], strict=True)]
     axes.set_xticks([0, 1], names)
     axes.set_yticks([0, 1], sizes)
@@ -177,7 +177,7 @@ def precision_recall(
     """
     figure, axes = square_axes(title)
     share, positive = chance
-    label = f"Chance ({100 * share:.1f} % {positive})"
+    label = f"Chance ({100 * share:.1f} % {style.side_names(['', positive])[1]})"
     axes.axhline(share, color=style.GREY, lw=0.8, ls=(0, (4, 3)), label=label)
     legends = [
         f"{model}, average precision {_number(_average_precision(curve))}"

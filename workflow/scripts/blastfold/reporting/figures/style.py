@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from blastfold.core.errors import BlastfoldError
+from blastfold.core.names import JOINED
 from blastfold.core.notes import (
     DESCRIPTIVE,
     FIRST_HIGHER,
@@ -185,6 +186,18 @@ def wrap(text: str, characters: int, lines: int = 3) -> str:
 def class_title(name: str) -> str:
     """Return the name of a class as a figure shows it, with its first letter in upper case."""
     return name[:1].upper() + name[1:]
+
+
+def side_names(classes: Sequence[str]) -> list[str]:
+    """Return the names of the negative and the positive side of two.
+
+    A side of several classes has no room for their names; the title of the figure has them.
+
+    Args:
+        classes: Names of both, those of several classes joined.
+    """
+    several = ("other classes", "positive classes")
+    return [words if JOINED in name else name for name, words in zip(classes, several, strict=True)]
 
 
 OUTCOMES = {

@@ -73,6 +73,7 @@ def subject_columns(
     """
     if units.empty:
         return figure_without_subjects(title)
+    classes = style.side_names(classes)
     cells = cells.groupby(["unit", "image_id"], as_index=False)["probability"].mean()
     # The negative class is first, then the positive one, then subjects with cells of both.
     units = units.assign(place=units["label"].replace(BOTH_CLASSES, 2))
