@@ -39,7 +39,7 @@ OWN_NETWORKS = {
     TINY_CNN: OwnNetwork("tiny_cnn", 22, "a tiny convolutional network"),
     # Two halvings leave two places each way.
     SEPARABLE_CNN: OwnNetwork(
-        "separable_cnn", 8, "a small network of depthwise separable convolutions"
+        "separable_cnn", 8, "the beginning of a MobileNet of half width (Howard et al. 2017)"
     ),
 }
 """By plain name; ``networks.architectures.build_backbone`` builds them."""
