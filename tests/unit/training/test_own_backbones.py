@@ -218,6 +218,7 @@ def test_vectors_are_taken_by_the_names_of_images(tmp_path, ending):
         ({}, [*IDS, "e", "f"], "2 of 5 images of the data set have no vector, for instance 'e'"),
         ({"names": ("a", "b", "a", "d")}, IDS, "image 'a' has two vectors"),
         ({"values": np.where(VALUES == 4, np.inf, VALUES)}, IDS, "'b' has numbers not finite"),
+        ({"values": np.ones_like(VALUES)}, IDS, "all 3 images have the same vector"),
     ],
 )
 def test_vectors_that_are_missing_or_no_numbers_are_named(
@@ -242,6 +243,9 @@ def test_files_that_hold_no_vectors_are_named(tmp_path):
         read_vectors(path, vectors(values="embeddings"), IDS)
     with pytest.raises(InputError, match=r"vectors\.sha256: received 1111"):
         read_vectors(path, vectors(sha256="1" * 64), IDS)
+    write_vectors(path, values=VALUES + 1j)
+    with pytest.raises(InputError, match="has complex numbers"):
+        read_vectors(path, vectors(), IDS)
     path.write_bytes(b"no HDF5")
     with pytest.raises(InputError, match="cannot be read as HDF5"):
         read_vectors(path, vectors(), IDS)

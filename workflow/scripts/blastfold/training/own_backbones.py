@@ -255,7 +255,7 @@ def read_vectors(
 
     Raises:
         InputError: The file is another one or cannot be read, an image is missing or there twice,
-            a number is not finite, or a feature gives the classes away.
+            a number is not finite, all vectors are equal, or a feature gives the classes away.
     """
     require_digest(path, declared.sha256, "vectors")
     ending = Path(path).suffix.lower()
@@ -282,6 +282,11 @@ def read_vectors(
     if not np.isfinite(vectors).all():
         row = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
         raise InputError(f"{path}: the vector of image {image_ids[row]!r} has numbers not finite")
+    if len(vectors) > 1 and not np.ptp(vectors, axis=0).any():
+        raise InputError(
+            f"{path}: all {len(vectors)} images have the same vector, so that nothing can be "
+            "learnt from them"
+        )
     if labels is not None:
         require_no_answers(vectors, columns, labels, path)
     if spare := len(names) - len(image_ids):
@@ -302,7 +307,12 @@ def _read_hdf5(path: str | os.PathLike, declared: VectorSettings) -> Vectors:
                 name.decode() if isinstance(name, bytes) else str(name)
                 for name in file[declared.ids][:]
             ]
-            values = np.asarray(file[declared.values][:], dtype=np.float32)
+            found = file[declared.values][:]
+            if np.iscomplexobj(found):
+                raise InputError(
+                    f"{path}: {declared.values} has complex numbers, expected real ones"
+                )
+            values = np.asarray(found, dtype=np.float32)
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{path}: cannot be read as HDF5 with vectors: {error}") from error
     if values.ndim != 2 or len(values) != len(names) or not len(names):
