@@ -6,6 +6,7 @@ from support.repository import SCHEMA
 from blastfold.experiment.config import check_config
 from blastfold.experiment.readings import Readings, positive_words
 from blastfold.experiment.runs import Runs
+from blastfold.experiment.shown_settings import ShownSettings
 
 KINDS = ["neutrophil", "monocyte", "blast_l1", "blast_l2"]
 CONFIG = {
@@ -69,3 +70,11 @@ def test_an_experiment_with_classes_of_its_own_is_not_called_detection_of_leukae
     of_two = {**CONFIG, "datasets": {"cells": {"format": "demo"}}}
     of_two["experiments"] = [{**CONFIG["experiments"][0], "datasets": ["cells"]}]
     assert check_config(of_two, SCHEMA)["title"] == "Detection of acute lymphoblastic leukaemia"
+
+
+def test_the_main_document_shows_the_first_model_that_learns():
+    frozen = {"architecture": "mobilenet_v2", "weights": "none", "train": "head"}
+    models = {"frozen": frozen, **CONFIG["models"], "later": {"architecture": "tiny_cnn"}}
+    config = {**CONFIG, "models": models}
+    config["experiments"] = [{**CONFIG["experiments"][0], "models": list(models)}]
+    assert ShownSettings(Runs(check_config(config, SCHEMA))).main_document["model"] == "cnn"

@@ -234,7 +234,8 @@ class ShownSettings:
 
         It is the first data set that is not a source task, under the protocol that keeps the
         coarsest groups together; of several the first of the config. What is shown of one model is
-        shown of the first one: the choice of the best one would be made on test images.
+        shown of the first one whose backbone is not random and frozen, which its settings decide:
+        the choice of the best one would be made on test images.
         """
         splits = [Split(*split) for split in self.runs.true_splits]
         sources = {entry["dataset"] for entry in self.runs.config["pretraining"].values()}
@@ -242,8 +243,12 @@ class ShownSettings:
         protocols = self.runs.config["protocols"]
         same = [split for split in own if split.dataset == own[0].dataset]
         best = max(same, key=lambda split: GROUPINGS.index(protocols[split.protocol]["group_by"]))
-        model = self.runs.models_of(*best)[0] if self.runs.models_of(*best) else ""
-        return {"dataset": best.dataset, "protocol": best.protocol, "model": model}
+        settings = self.runs.config["models"]
+        models = sorted(
+            self.runs.models_of(*best), key=lambda name: has_random_backbone(settings[name])
+        )
+        names = {"dataset": best.dataset, "protocol": best.protocol}
+        return names | {"model": models[0] if models else ""}
 
     def publication_titles(self, wildcards) -> dict[str, dict[str, str]]:
         """Return titles and the sentences of captions on readings, by kind and name.

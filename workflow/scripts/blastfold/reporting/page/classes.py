@@ -77,6 +77,8 @@ def class_section(study: Study, cells: Cells, dataset: str) -> dict:
     """
     split = study.best_known(dataset)
     runs = [] if split is None else [run for run in cells.predicted if _is_of(run, split)]
+    # The order of the config, but random frozen backbones last: their settings decide, no result.
+    runs.sort(key=lambda run: run.model in study.about["random_backbones"])
     models = [_model(study, cells, run) for run in runs if run.many and _stored(study, run)]
     if not models:
         return {}
