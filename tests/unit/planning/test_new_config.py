@@ -184,6 +184,7 @@ def test_slides_in_names_are_photographs_until_a_person_says_otherwise(
         ("img_{subject}_*", "img_003_7.png", True),
         ("*_{subject}_*", "7_Field2_1.png", True),
         ("{class}/{subject}/*", "blast/smear 12/1.png", True),
+        ("{class}/{subject}/{picture}/*", "blast/slide 2/3/1.png", True),
         ("{subject}_*", "imgard01_1.png", False),
         ("{subject}_*", "P1_1.png", False),
         ("UID_{subject}_{picture}_*", "UID_1_2_3_all.png", False),

@@ -44,7 +44,7 @@ def judge_pattern(pattern: str, files: Iterable[str]) -> tuple[str, str]:
     values = sorted({(PathPattern(pattern).read(file) or {}).get("subject", "") for file in files})
     before = pattern.partition("{subject}")[0].rpartition("/")[2].rpartition("*")[2].lstrip("_-. ")
     named = [value for value in values if _PICTURE.fullmatch(before + value)]
-    if "{picture}" in pattern or 2 * len(named) <= len(values):
+    if 2 * len(named) <= len(values):
         other = (
             ""
             if "{picture}" in pattern
@@ -54,7 +54,7 @@ def judge_pattern(pattern: str, files: Iterable[str]) -> tuple[str, str]:
             f"{len(values)} subjects in {len(files)} images, such as {values[0]!r}?{other} If they "
             "are neither persons nor photographs, delete this line and write group_by: group below."
         )
-    return pattern.replace("{subject}", "{picture}"), (
+    return pattern.replace("{picture}", "*").replace("{subject}", "{picture}"), (
         f"{(before + named[0])!r} looks like a photograph, not a person: {len(values)} of them in "
         f"{len(files)} images. If it is a person, write {{subject}} here and group_by: subject "
         "below."
