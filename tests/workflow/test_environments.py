@@ -40,6 +40,12 @@ def test_environment_lists_what_its_rules_import_and_nothing_else(environment):
     assert listed - set(imported) == set()
 
 
+def test_an_evaluation_imports_nothing_that_takes_longer_than_itself():
+    """It is the job of which an experiment has most; scikit-learn and statsmodels take a second."""
+    script = REPOSITORY / "workflow" / "scripts" / "evaluate_model.py"
+    assert set(script_imports(script)) == {"numpy", "pandas", "scipy"}
+
+
 def test_snakemake_alone_can_read_the_workflow():
     """With --sdm conda a user's Snakemake has its own packages and none of the stages'."""
     own = stand_in_conda.with_requirements(["snakemake"])
