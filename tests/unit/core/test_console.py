@@ -96,7 +96,7 @@ def test_times_are_kept_for_the_next_run(console):
     console.clock.now = 7.0
     console.emit(event(Event.JOB_FINISHED, job_id=1))
     console.end(["The end"])
-    assert printed(console) == ["1 jobs in 7 s", "The end"]
+    assert printed(console) == ["1 job in 7 s", "The end"]
     again = Durations(console.durations.path)
     assert (again.of("train", "train/a"), again.of("train", "train/b")) == (7.0, 7.0)
     assert again.of("draw", "draw/a") is None

@@ -902,7 +902,7 @@ def test_one_line_has_the_account_and_warnings_have_what_is_odd(root, caplog):
     lines = [record.getMessage() for record in caplog.records]
     assert lines[-1] == (
         "case: 6 files found = 4 imported + 1 rejected (1 the file is empty) + 1 ignored "
-        "(1 hidden files); 4 images (2 normal, 2 blast); no subjects; no pictures"
+        "(1 hidden file); 4 images (2 normal, 2 blast); no subjects; no pictures"
     )
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert "case: no file fits '*.gif' of the key ignore" in warnings

@@ -142,7 +142,7 @@ def test_copies_across_folders_are_found_drawn_and_moved(tmp_path):
     lines = judge_split(tmp_path / "given", tmp_path / "given", tmp_path / "audit")
     assert lines[0].startswith("LEAKS: 1 of 7 test images")
     assert "1 cannot be read" in lines[1]
-    assert "1 more images of the folder are in no part" in lines[1]
+    assert "in no part: 1 more image of the folder" in lines[1]
     assert lines[2].startswith(
         "Copies: 1 of 7 test images (14.3 %) have a copy in training (1 pair"
     )

@@ -73,7 +73,7 @@ def test_a_model_whose_start_weights_learnt_test_images_is_not_quoted(tmp_path):
 @pytest.mark.parametrize(
     ("detectable", "words"),
     [
-        ((0.105, 0.3), "(detectable: 10.5 to 30.0 points)"),
+        ((0.105, 0.3), "(detectable: 10.5 to 30.0 points, depending on the pair)"),
         ((0.105, 1.559), "(detectable: 10.5 points and more; in some pairs none)"),
         ((1.0, 1.559), "(too few groups to detect any)"),
         ((float("nan"), 0.3), "(detectable: 30.0 points)"),
@@ -175,7 +175,7 @@ def test_the_answer_names_the_strongest_baseline_that_models_are_not_above(
     write_study(tmp_path)
     store_baselines(tmp_path, ("shown", "shown"), above)
     study = read_study(tmp_path, about())
-    rest = " (no network), which reaches 84.0 % and is the strongest result without a network."
+    rest = ", which reaches 84.0 % and is the strongest result without a network."
     assert [text for text in answer_sentences(study, "cells") if "above the" in text] == (
         [expected + rest] if expected else []
     )

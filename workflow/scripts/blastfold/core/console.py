@@ -22,6 +22,7 @@ from typing import NamedTuple, TextIO
 from blastfold.core.errors import BlastfoldError
 from blastfold.core.failures import TAIL_BYTES, last_lines
 from blastfold.core.files import write_json
+from blastfold.core.plurals import agreeing
 
 EVERY = 20.0
 """Seconds between two lines of progress, at least."""
@@ -266,7 +267,7 @@ class RunConsole(logging.Handler):
     def _print(self, text: str) -> None:
         stream = self.stream or sys.stderr
         try:
-            print(text, file=stream, flush=True)
+            print(agreeing(text), file=stream, flush=True)
         except (OSError, ValueError):
             # The terminal is gone; the run continues.
             self.active = False

@@ -20,6 +20,7 @@ from blastfold.core.names import (
     NOT_FOUND,
     TOO_SMALL,
 )
+from blastfold.core.plurals import agreeing
 
 if TYPE_CHECKING:
     # The run itself ends with the account, without the packages of the import.
@@ -119,7 +120,7 @@ UNPLACED = {
 
 def odd_sentence(odd: Mapping) -> str:
     """Return the sentence of a code of :data:`ODD` with its values."""
-    return ODD[odd["code"]].format(**odd)
+    return agreeing(ODD[odd["code"]].format(**odd))
 
 
 def rule_words(rule: str) -> str:
@@ -199,7 +200,7 @@ def describe_account(facts: Mapping) -> str:
     if files["missing"]:
         missing = files["missing"]
         parts.append(f"{missing} {'file is' if missing == 1 else 'files are'} missing")
-    return "; ".join(parts)
+    return agreeing("; ".join(parts))
 
 
 def describe_imports(

@@ -17,6 +17,7 @@ import pandas as pd
 
 from blastfold.core.errors import BlastfoldError
 from blastfold.core.names import GROUPINGS, TRAIN
+from blastfold.core.plurals import agreeing
 from blastfold.core.tables import read_table
 from blastfold.datasets.accounting import describe_imports, odd_sentence
 from blastfold.experiment.config import check_config
@@ -131,7 +132,7 @@ def found_lines(config: Mapping, results: Path) -> list[str]:
     if doubts:
         lines += ["", "Look at this before you train:"]
         lines += [f"  ! {doubt}" for doubt in doubts]
-    return lines
+    return [agreeing(line) for line in lines]
 
 
 def rejected_files(config: Mapping, results: Path) -> Iterator[Path]:

@@ -21,6 +21,7 @@ from blastfold.core.errors import BlastfoldError, InputError
 from blastfold.core.files import written_whole
 from blastfold.core.group_table import UNKNOWN
 from blastfold.core.names import TRAIN
+from blastfold.core.plurals import agreeing
 from blastfold.core.progress import Progress
 from blastfold.core.tables import write_table
 from blastfold.images.decoding import (
@@ -121,7 +122,7 @@ def judge_split(
         audit = _audit(table, rejected, found, outside, independent)
         _draw_pairs(audit, store, Path(folder), output / "pairs.png")
     _write_tables(audit, output)
-    lines = [*_findings(audit), _correct(audit, output, independent)]
+    lines = [*map(agreeing, _findings(audit)), _correct(audit, output, independent)]
     with written_whole(output / "verdict.txt") as partial:
         partial.write_text("\n".join(lines) + "\n", "utf-8")
     return lines
@@ -214,7 +215,7 @@ def _findings(audit: Audit) -> list[str]:
     if len(audit.rejected):
         first += f"; {len(audit.rejected)} cannot be read (rejected.tsv)"
     if audit.outside:
-        first += f"; {audit.outside} more images of the folder are in no part"
+        first += f"; in no part: {audit.outside} more images of the folder"
     copies = (
         f"Copies: {_of(counts['copy'], tested)} have a copy in training "
         f"({len(audit.duplicates)} pairs of duplicates in all)."

@@ -4,7 +4,6 @@ Files of the evaluation hold codes (:mod:`blastfold.core.notes`); only this modu
 sentence of each.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 
 from blastfold.core.errors import BlastfoldError
@@ -14,6 +13,7 @@ from blastfold.core.notes import (
     Note,
     parse_notes,
 )
+from blastfold.core.plurals import agreeing
 from blastfold.reporting.tables.writing import heading_of
 
 SENTENCES = {
@@ -352,11 +352,6 @@ SHORT = {
 """Sentences without the values that differ from row to row, so that rows share one note."""
 
 
-_THINGS = "cell|fold|group|image|map|pair|prediction|resample"
-_ONE = re.compile(rf"(?<![\d.,])\b1 (class(?=es)|(?:{_THINGS})(?=s))(?:es|s)\b( are\b)?")
-"""A number of one thing whose name is a plural, and the verb that follows it."""
-
-
 def sentences(note: str, *, short: bool = False, names: Mapping[str, str] | None = None) -> str:
     """Return the sentences of a stored note.
 
@@ -383,8 +378,7 @@ def _sentence(note: Note, short: bool) -> str:
         raise BlastfoldError(f"the note '{note.code}' has no sentence")
     template = SHORT.get(note.code) if short else None
     values = dict(zip(NOTES[note.code], note.values, strict=True))
-    text = (template or SENTENCES[note.code]).format(**values)
-    return _ONE.sub(lambda found: f"1 {found[1]}{' is' if found[2] else ''}", text)
+    return agreeing((template or SENTENCES[note.code]).format(**values))
 
 
 def _titles(about: Sequence[str], names: Mapping[str, str]) -> str:

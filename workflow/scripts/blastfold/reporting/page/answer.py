@@ -199,7 +199,8 @@ def _detectable(rows: Sequence[pd.Series]) -> str:
     if len(possible) < len(known):
         return f" (detectable: {possible[0]:.1f} points and more; in some pairs none)"
     ends = [f"{value:.1f}" for value in dict.fromkeys((known[0], known[-1]))]
-    return f" (detectable: {' to '.join(ends)} points)"
+    pairs = ", depending on the pair" if len(ends) > 1 else ""
+    return f" (detectable: {' to '.join(ends)} points{pairs})"
 
 
 def procedure_rows(study: Study, name: str) -> list[pd.Series]:

@@ -46,6 +46,11 @@ def baseline_value(rows: pd.DataFrame, primary: str) -> str:
     return f"{article(title)} of {value}"
 
 
+def baseline_name(name: str) -> str:
+    """Return the name of a baseline within a sentence about results without a network."""
+    return BASELINES[name].lower().removesuffix(" (no network)")
+
+
 def strongest_baseline(study: Study, split: Standing) -> pd.DataFrame | None:
     """Return the models next to the baseline with the highest primary metric; None without one.
 
@@ -69,7 +74,7 @@ def baseline_sentence(study: Study, split: Standing) -> str:
     if 1 < len(below) < len(rows):
         shown = "are not shown"
     value = baseline_value(rows, study.metric_of(split.dataset))
-    name = BASELINES[rows["baseline"].iloc[0]].lower()
+    name = baseline_name(rows["baseline"].iloc[0])
     return capital(
         f"{models} {shown} to be above the {name}, which reaches {value} and is the strongest "
         "result without a network."

@@ -26,7 +26,7 @@ from blastfold.reporting.page.gallery import sprite_sheets, tile_side
 from blastfold.reporting.page.glossary import Explainer, read_glossary
 from blastfold.reporting.page.sources import Sources
 from blastfold.reporting.page.study import Study
-from blastfold.reporting.page.trust import WORDS, Light, lights
+from blastfold.reporting.page.trust import WORDS, Light, lights, word_of
 
 logger = logging.getLogger(__name__)
 
@@ -82,8 +82,9 @@ def page_content(study: Study, citation: Mapping[str, str]) -> dict:
         "parts": [_part(study, cells, name) for name in study.datasets],
         "lights": light_groups(found),
         "counts": [
-            (state, word, sum(light.state == state for light in found))
-            for state, word in WORDS.items()
+            (state, word_of(state, number), number)
+            for state in WORDS
+            for number in [sum(light.state == state for light in found)]
         ],
         "external": external_section(study),
         "cost": cost_section(study),

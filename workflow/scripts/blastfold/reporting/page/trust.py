@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from blastfold.core.names import BASELINES, GROUPINGS, MACRO_AUC, UNIT_LEVELS
+from blastfold.core.names import GROUPINGS, MACRO_AUC, UNIT_LEVELS
 from blastfold.core.notes import (
     FIRST_HIGHER,
     NO_DIFFERENCE,
@@ -23,7 +23,7 @@ from blastfold.datasets.accounting import odd_sentence
 from blastfold.leakage.remedies import NAME_SUBJECTS, remedy_of
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.page.answer import procedure_rows
-from blastfold.reporting.page.baselines import ABOVE, baseline_rows, baseline_value
+from blastfold.reporting.page.baselines import ABOVE, baseline_name, baseline_rows, baseline_value
 from blastfold.reporting.page.numbers import percent_text
 from blastfold.reporting.page.study import Standing, Study, effective_groups
 from blastfold.reporting.publication.data_facts import QUOTED
@@ -57,6 +57,11 @@ MOST_PAIRS = 6
 
 SIGNIFICANT = 0.05
 """Largest p value of a permutation test that is taken as a finding."""
+
+
+def word_of(state: str, number: int = 1) -> str:
+    """Return a state in words after a number of lights."""
+    return "leak" if state == LEAKS and number > 1 else WORDS[state]
 
 
 class Light(NamedTuple):
@@ -246,7 +251,7 @@ def _baselines(study: Study, dataset: str) -> Iterator[Light]:
     text += count(len(models), "model")
     for name, part in below.groupby("baseline", sort=False):
         value = baseline_value(part, study.metric_of(dataset))
-        text += f". Not above the {BASELINES[name].lower()}, {value}: "
+        text += f". Not above the {baseline_name(name)}, {value}: "
         text += listing(part["model_title"])
     if len(below):
         text += f". {sentence(sentences('not_above_baseline')).rstrip('.')}"
