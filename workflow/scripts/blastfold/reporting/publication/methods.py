@@ -13,6 +13,13 @@ from blastfold.core.files import written_whole
 from blastfold.core.names import FOLDS, METRICS, POOLED, PROCEDURE, THRESHOLD
 from blastfold.core.notes import NO_VERDICT
 from blastfold.reporting.publication import data_facts, training_facts
+from blastfold.reporting.publication.class_facts import (
+    OVER_ALL,
+    UPPER,
+    class_sentences,
+    named_classes,
+    positive_class,
+)
 from blastfold.reporting.publication.records import ExternalTest, Records
 from blastfold.reporting.publication.wording import count, listing, sentence, span
 from blastfold.reporting.tables.latex import escape_latex
@@ -49,16 +56,6 @@ STATISTICS = {
 
 AT = "specificity-"
 """How the names of operating points at a fixed specificity begin."""
-
-OVER_ALL = {
-    "macro_auc": "the mean area under the ROC curves of the classes against all others (macro AUC)",
-    "kappa": "Cohen's kappa",
-    "macro_f1": "macro F1",
-    "weighted_f1": "weighted F1",
-}
-"""Metrics over all classes as the methods section writes them, where headings are not enough."""
-
-UPPER = {"auc": "the area under the ROC curve", "mcc": "Matthews' correlation coefficient"}
 
 
 def write_methods(records: Records, paths: list[str | os.PathLike]) -> None:
@@ -116,7 +113,7 @@ def evaluation_sentences(records: Records) -> list[str]:
     ]
     several = data_facts.several_classes(records)
     sentences = [
-        *(_named_classes(records) if several else [_positive_class(records)]),
+        *(named_classes(records) if several else [positive_class(records)]),
         "An image was predicted as positive when the probability of the positive class was at "
         f"least {THRESHOLD}.",
         f"Measured on test images alone were {listing(names)}.",
@@ -133,39 +130,6 @@ def evaluation_sentences(records: Records) -> list[str]:
             "the metrics of the repeats were averaged; groups were left out of all repeats at once."
         )
     return sentences
-
-
-def _positive_class(records: Records) -> str:
-    return f"The positive class is {data_facts.positive_classes(records)}."
-
-
-def _named_classes(records: Records) -> list[str]:
-    """Name the classes of every data set and the positive ones, where one has more than two."""
-    return [
-        f"{records.title('dataset', name)} has {len(described['classes'])} classes "
-        f"({listing(described['classes'])}); positive against the rest: "
-        f"{listing(data_facts.positive_of(records, name))}."
-        for name, described in records.datasets.items()
-    ]
-
-
-def class_sentences(records: Records) -> list[str]:
-    """Report what was measured over all classes of the data sets with more than two."""
-    if not records.class_metrics:
-        return []
-    shown = []
-    for metric in records.class_metrics:
-        heading = heading_of(metric).removesuffix(" (%)")
-        shown.append(UPPER.get(metric, OVER_ALL.get(metric, heading[:1].lower() + heading[1:])))
-    return [
-        "Where there were more than two classes, networks had learnt all of them, and the "
-        "probability of the positive class is the sum over the positive classes.",
-        "In a second reading of the same predictions an image was predicted as its most probable "
-        f"class; over all classes, {listing(shown)} were measured, and of each class against all "
-        "others sensitivity, specificity, precision, F1 and the area under the ROC curve.",
-        "For the calibration of all classes one temperature and vector scaling were fitted on the "
-        "validation images of each fold where these are of enough leakage groups of every class.",
-    ]
 
 
 def interval_sentences(records: Records) -> list[str]:
@@ -288,6 +252,11 @@ def external_sentences(records: Records) -> list[str]:
         "Nothing was fitted on these images: mean image, weights and threshold are those of the "
         "training."
     )
+    if data_facts.several_classes(records):
+        sentences.append(
+            "Classes were matched by name; images of classes that the networks had not learnt were "
+            "left out."
+        )
     return [*sentences, *_networks_compared(records)]
 
 
