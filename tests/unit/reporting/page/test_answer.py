@@ -17,7 +17,8 @@ from support.result_pages import (
 from blastfold.core.tables import read_table, write_table
 from blastfold.reporting.page.answer import NO_HONEST, answer_sentences, banner
 from blastfold.reporting.page.cells import Cells
-from blastfold.reporting.page.content import clinical_section, failure_section, quote_section
+from blastfold.reporting.page.content import failure_section, quote_section
+from blastfold.reporting.page.elsewhere import clinical_section
 from blastfold.reporting.page.trust import BAD, CAUTION, GOOD, LEAKS, OPEN, lights
 from blastfold.reporting.tables.writing import write_table as write_printed
 

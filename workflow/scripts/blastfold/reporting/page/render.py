@@ -14,13 +14,12 @@ from blastfold.reporting.page.answer import answer_sentences, banner
 from blastfold.reporting.page.cells import Cells
 from blastfold.reporting.page.classes import class_section
 from blastfold.reporting.page.content import (
-    clinical_section,
     data_section,
-    external_section,
     failure_section,
     leakage_section,
     quote_section,
 )
+from blastfold.reporting.page.elsewhere import clinical_section, external_section
 from blastfold.reporting.page.files import cost_section, file_section, printed_tables
 from blastfold.reporting.page.gallery import sprite_sheets, tile_side
 from blastfold.reporting.page.glossary import Explainer, read_glossary
