@@ -166,7 +166,9 @@ def _reading_of_leak(study: Study, split: Standing) -> str:
         return "Its results show what leakage does; do not quote them."
     texts = []
     if split.tied_by_duplicates:
-        texts.append("Duplicates tie images of different subjects or pictures together.")
+        texts.append(
+            "Duplicates tie images of different subjects or pictures together, removed ones too."
+        )
     return " ".join([*texts, remedy_of(split.group_by, split.subjects_known)])
 
 
