@@ -154,9 +154,9 @@ SPLIT |= {"tabulate_identity"}
 AUGMENTED = {"sample_augmentations", "plot_augmented_images"}
 DATASET = {"audit_dataset", "describe_dataset", "measure_images"} | AUGMENTED | SPLIT
 # What is learnt from one data set and tested on another is compared by content; a model card has
-# what the audit of its split finds.
+# what the audit of its split finds, and quoted results say which images start weights learnt.
 SHARED = {"compare_datasets", "audit_split", "describe_splits", "tabulate_identity"}
-SHARED |= {"describe_export"}
+SHARED |= {"describe_export", "describe_results"}
 CELLS = {"import_dataset", "extract_features"} | DATASET | HEADS | NETWORKS | SHARED | EXPORTED
 # One model has one protocol on the tiles; what starts from its weights is compared on the cells.
 TILES = {"import_tiles", "export_backbone"} | DATASET | NETWORKS - GAP | SHARED
@@ -353,7 +353,14 @@ CHANGES = {
     ),
     "what a split may leak": (
         setting("protocols.folds.leakage", "forbid"),
-        {"audit_split", "describe_splits", "tabulate_identity", "describe_export"} | PUBLISHED,
+        {
+            "audit_split",
+            "describe_splits",
+            "tabulate_identity",
+            "describe_export",
+            "describe_results",
+        }
+        | PUBLISHED,
     ),
     "number of folds": (
         setting("protocols.folds.folds", 3),
