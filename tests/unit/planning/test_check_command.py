@@ -102,6 +102,17 @@ def test_unknown_subjects_are_a_doubt_with_what_helps(results, group_by, advice)
     assert not any("! cells: the" in line for line in found_lines(config, results))
 
 
+def test_subjects_with_copies_of_one_another_are_a_doubt(results):
+    place = results / "datasets" / "cells"
+    (place / "manifest.tsv").write_text("image_id\tsubject\na\tP1\nb\tP2\nc\tP1\nd\t\n")
+    (place / "duplicates.tsv").write_text("first\tsecond\na\tc\nb\ta\nc\td\n")
+    [doubt] = [line for line in found_lines(checked(), results) if "show the same cell" in line]
+    assert (
+        f"({place}/duplicates.tsv). Different subjects have such pairs: P1 and P2 (1 pair)."
+        in doubt
+    )
+
+
 def test_plan_counts_trainings_and_names_the_next_command():
     jobs = planned_jobs(PRINTED)
     assert jobs == {"train_folds": 2, "train_model": 10, "write_page": 1, "all": 1}

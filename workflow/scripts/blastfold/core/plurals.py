@@ -17,7 +17,7 @@ NOUNS = (
 """What sentences count."""
 
 _ONE = re.compile(
-    r"(?<![\w,.'/\\-])1 (?P<kind>(?:hidden |rejected |test |validation |leakage |more )?)"
+    r"(?<![\w,.'/\\-])1 (?P<kind>(?:hidden |unread |rejected |test |validation |leakage |more )?)"
     rf"(?P<noun>{'|'.join(NOUNS)})\b(?: (?P<verb>{'|'.join(VERBS)})\b)?"
 )
 

@@ -30,7 +30,7 @@ RULES = {
     "hidden": "hidden files",
     "system": "files of the operating system",
     "document": "documents",
-    "table": "tables that are not read",
+    "table": "unread tables",
     "sheet": "the sheet",
     "mask": "masks that the sheet names",
     "photograph": "photographs that the sheet names",

@@ -18,12 +18,12 @@ import pandas as pd
 from blastfold.core.errors import BlastfoldError
 from blastfold.core.names import GROUPINGS, TRAIN
 from blastfold.core.plurals import agreeing
-from blastfold.core.tables import read_table
+from blastfold.core.tables import read_table, read_text_table
 from blastfold.datasets.accounting import describe_imports, odd_sentence
 from blastfold.experiment.config import check_config
 from blastfold.experiment.config_file import read_config_file
 from blastfold.experiment.folders import experiment_folders
-from blastfold.leakage.remedies import remedy_of
+from blastfold.leakage.remedies import duplicates_of_subjects, remedy_of
 from blastfold.planning.doctor import ROOT, check_weights
 from blastfold.planning.machine_checks import OK, Machine
 from blastfold.planning.run_plan import TRAINS
@@ -119,6 +119,7 @@ def found_lines(config: Mapping, results: Path) -> list[str]:
         *odd_imports(config, results),
         *unknown_subjects(config, results),
         *leaking_splits(config, leakage),
+        *tied_subjects(config, results),
         *missing_weights(config, results),
     ]
     lines = [
@@ -168,7 +169,8 @@ def odd_imports(config: Mapping, results: Path) -> Iterator[str]:
     for name, entry in config["datasets"].items():
         facts = _facts(results, name)
         for odd in facts.get("odd", ()) if entry["format"] != "demo" else ():
-            yield f"{name}: {odd_sentence(odd)}."
+            text = odd_sentence(odd)
+            yield f"{name}: {text}{'' if text.endswith('?') else '.'}"
 
 
 def leaking_splits(config: Mapping, leakage: pd.DataFrame) -> Iterator[str]:
@@ -182,6 +184,17 @@ def leaking_splits(config: Mapping, leakage: pd.DataFrame) -> Iterator[str]:
                 f"{row['test_images']} test images are related to training images, although no "
                 f"{group_by} is on both sides. group_by: group keeps related images together."
             )
+
+
+def tied_subjects(config: Mapping, results: Path) -> Iterator[str]:
+    """Yield the data sets whose subjects are tied by duplicates; generated ones are left out."""
+    for name, entry in config["datasets"].items():
+        place = results / "datasets" / name
+        stored = [place / f"{table}.tsv" for table in ("duplicates", "manifest")]
+        if entry["format"] == "demo" or "of" in entry or not all(map(Path.is_file, stored)):
+            continue
+        if text := duplicates_of_subjects(*map(read_text_table, stored)):
+            yield f"{name}: images show the same cell ({stored[0]}). {text}"
 
 
 def unknown_subjects(config: Mapping, results: Path) -> Iterator[str]:

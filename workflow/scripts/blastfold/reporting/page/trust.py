@@ -1,7 +1,6 @@
 """Can the results be trusted? Traffic lights that are computed from stored tables."""
 
 import math
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -20,7 +19,7 @@ from blastfold.core.notes import (
 )
 from blastfold.core.tables import read_text_table
 from blastfold.datasets.accounting import odd_sentence
-from blastfold.leakage.remedies import NAME_SUBJECTS, remedy_of
+from blastfold.leakage.remedies import NAME_SUBJECTS, duplicates_of_subjects, remedy_of
 from blastfold.reporting.notes import sentences
 from blastfold.reporting.page.answer import procedure_rows
 from blastfold.reporting.page.baselines import ABOVE, baseline_name, baseline_rows, baseline_value
@@ -51,9 +50,6 @@ WITHOUT_GROUPS = (
     "groups_of_unknown_subjects",
 )
 """Notes of intervals that are too narrow where images of one group are similar."""
-
-MOST_PAIRS = 6
-"""Pairs of subjects with duplicates that a light names."""
 
 SIGNIFICANT = 0.05
 """Largest p value of a permutation test that is taken as a finding."""
@@ -195,28 +191,7 @@ def _across_subjects(study: Study, dataset: str) -> str:
     """Name the subjects that duplicates tie together, with what to do; empty for none."""
     names = (f"datasets/{dataset}/{name}.tsv" for name in ("duplicates", "manifest"))
     stored = [study.sources.path(name) for name in names]
-    if None in stored:
-        return ""
-    pairs, manifest = map(read_text_table, stored)
-    subject = manifest.set_index("image_id")["subject"]
-    ends = [pairs[end].map(subject) for end in ("first", "second")]
-    across = (ends[0] != ends[1]) & (ends[0] != "") & (ends[1] != "")
-    found = Counter(
-        tuple(sorted(pair)) for pair in zip(*(end[across] for end in ends), strict=True)
-    )
-    if not found:
-        return ""
-    named = [
-        f"{' and '.join(pair)} ({count(number, 'pair')})"
-        for pair, number in found.most_common(MOST_PAIRS)
-    ]
-    if len(found) > MOST_PAIRS:
-        named.append(f"{len(found) - MOST_PAIRS} more")
-    return (
-        f"Different subjects have such pairs: {listing(named)}. Look at the pairs: one person "
-        "under two names needs one name, remove_duplicates: true uses one image of each copied "
-        "cell, and small images of different cells may look alike."
-    )
+    return "" if None in stored else duplicates_of_subjects(*map(read_text_table, stored))
 
 
 def _few_groups(study: Study, dataset: str) -> Iterator[Light]:
