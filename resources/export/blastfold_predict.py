@@ -11,6 +11,7 @@ import argparse
 import csv
 import hashlib
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -19,26 +20,27 @@ import numpy as np
 import onnxruntime
 
 HERE = Path(__file__).resolve().parent
-ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
+READ = (
+    rb"(?s)\x89PNG.{20}[^\x01]|BM.{26}[^\x01]|\xff\xd8\xff.*\xff[\xc0-\xc2]..\x08....[\x01\x03].*"
+    rb"\xff\xda.*\xff\xd9|(II|MM)(?!.*(\x06\x01\x03\0\x01\0\0\0\x05\0|\x02\x01\x03\0\x01\0\0\0\x01\0))"
+)
 
 
 def read_image(path, image):
-    """Decode a file as Blastfold does: uint8 (height, width, 3), RGB, of the network's size."""
-    data = np.frombuffer(path.read_bytes(), np.uint8)
-    if not data.size or (stored := cv2.imdecode(data, cv2.IMREAD_UNCHANGED)) is None:
-        raise ValueError("not a PNG, JPEG, BMP or TIFF image, or damaged")
-    if stored.shape[2:] == (4,) and stored[..., 3].min() < np.iinfo(stored.dtype).max:
-        raise ValueError("transparent image")
-    pixels = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH)
+    """Decode a file as Blastfold does (no CMYK, 1 bit, cut JPEG): uint8 (height, width, 3), RGB."""
+    data = np.frombuffer(content := path.read_bytes(), np.uint8)
+    pages = cv2.imdecodemulti(data, cv2.IMREAD_UNCHANGED)[1] if re.match(READ, content) else ()
+    opaque = [p for p in pages if p.shape[2:] != (4,) or p[..., 3].min() == np.iinfo(p.dtype).max]
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH
+    if len(pages) != 1 or not opaque or (pixels := cv2.imdecode(data, flags)) is None:
+        raise ValueError("damaged, transparent, or no PNG, JPEG, BMP or TIFF that Blastfold reads")
     if pixels.dtype == np.uint16 and pixels.max() >= 4096:
         pixels = np.round(pixels / 257).astype(np.uint8)
-    if pixels.dtype != np.uint8:
-        raise ValueError(f"samples of type {pixels.dtype} whose white is not known")
-    if image["crop"]:
-        (height, width), (top, left) = image["crop"], np.subtract(pixels.shape[:2], image["crop"])
-        if top < 0 or left < 0:
-            raise ValueError(f"{pixels.shape[:2]} pixels, expected at least {image['crop']}")
-        pixels = pixels[top // 2 : top // 2 + height, left // 2 : left // 2 + width]
+    height, width = image["crop"] or pixels.shape[:2]
+    top, left = pixels.shape[0] - height, pixels.shape[1] - width
+    if pixels.dtype != np.uint8 or top < 0 or left < 0:
+        raise ValueError(f"white of {pixels.dtype} is unknown, or smaller than {height} x {width}")
+    pixels = pixels[top // 2 : top // 2 + height, left // 2 : left // 2 + width]
     smaller = np.minimum(image["size"], pixels.shape[:2])[::-1].tolist()
     pixels = cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA)
     return cv2.resize(pixels, image["size"][::-1], interpolation=cv2.INTER_LINEAR)
@@ -61,7 +63,6 @@ def predict(networks, image, positive):
             values = session.run(None, {session.get_inputs()[0].name: values})[0]
         values = values[0].astype(np.float64)
         plain.append(np.array([1 - values[0], values[0]]) if len(values) == 1 else values)
-        # The positive classes against the rest; of two classes these are the classes themselves.
         together = np.array([plain[-1][~positive].sum(), plain[-1][positive].sum()])
         power = np.clip(together, 1e-300, 1) ** (1 / network["temperature"])
         scaled.append(power[1] / power.sum())
@@ -81,18 +82,17 @@ def main():
         network["sessions"] = [open_graph(*graph) for graph in network["graphs"].items()]
     classes, threshold = model["classes"], model["thresholds"][options.threshold]
     table, names = csv.writer(sys.stdout), [f"probability_{name}" for name in classes]
-    named = model.get("positive", classes[-1:])
-    positive = np.isin(classes, named)
+    positive, found = np.isin(classes, named := model.get("positive", classes[-1:])), 0
     table.writerow(["file", *names, f"scaled_probability_{' + '.join(named)}", "predicted"])
-    for path in sorted(p for p in options.images.rglob("*") if p.suffix.lower() in ENDINGS):
+    for path in sorted(path for path in options.images.rglob("*") if not path.is_dir()):
         try:
             plain, scaled = predict(networks, read_image(path, model["image"]), positive)
-        except ValueError as error:
+        except (ValueError, OSError, cv2.error) as error:
             print(f"{path}: left out: {error}", file=sys.stderr)
             continue
-        called = plain[positive].sum() >= threshold
-        label = np.where(positive == called, plain, -1).argmax()
-        table.writerow([path.relative_to(options.images), *plain, scaled, classes[label]])
+        label = np.where(positive == (plain[positive].sum() >= threshold), plain, -1).argmax()
+        found = table.writerow([path.relative_to(options.images), *plain, scaled, classes[label]])
+    sys.exit(None if found else f"{options.images}: is no folder with images that can be read")
 
 
 if __name__ == "__main__":

@@ -165,8 +165,18 @@ def test_all_folds_predict_by_their_mean_and_have_no_chosen_threshold(trained, o
     image = cv2.imread(str(trained / "cells" / "cell 0.png"))
     cv2.imwrite(str(trained / "few" / "cell.bmp"), image)
     (trained / "few" / "broken.png").write_bytes(b"\x89PNG broken")
+    # A header that asks for more memory than there is, a folder and a link to nothing.
+    header = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\xea\x60\0\0\xea\x60\x08\2\0\0\0"
+    (trained / "few" / "huge.png").write_bytes(header)
+    (trained / "few" / "folder.png").mkdir(exist_ok=True)
+    (trained / "few" / "link.png").symlink_to("nowhere.png")
     run, [row] = predict(place, trained / "few")
-    assert "broken.png: left out" in run.stderr
+    assert run.returncode == 0
+    for name in ("broken", "huge", "link"):
+        assert f"{name}.png: left out" in run.stderr
+    nothing, rows = predict(place, trained / "absent")
+    assert (nothing.returncode, rows) == (1, [])
+    assert "absent: is no folder with images that can be read" in nothing.stderr
     networks = [place / "networks" / f"fold-{fold}.keras" for fold in (0, 1)]
     each = [
         float(keras.saving.load_model(path).predict_on_batch(image[None, ..., ::-1])[0, 0])
