@@ -223,3 +223,15 @@ def test_titles_that_would_end_a_script_of_the_report_are_refused(change, key):
 
 def test_titles_may_have_signs_of_html():
     check_config(config_with() | {"title": "1 < 2 / 3 > <br/>"}, SCHEMA)
+
+
+@pytest.mark.parametrize("kind", ["datasets", "protocols", "models"])
+def test_two_entries_of_one_title_are_refused(kind):
+    config = config_with()
+    [(name, entry)] = config[kind].items()
+    config[kind] |= {name: entry | {"title": "The same  one"}, "other": entry | {"title": "Other"}}
+    check_config(config, SCHEMA)
+    config[kind]["other"] |= {"title": "The same one"}
+    message = rf"{kind}\.other\.title: received 'The same one', which is also .*{kind}\.{name};"
+    with pytest.raises(InputError, match=message):
+        check_config(config, SCHEMA)

@@ -156,7 +156,7 @@ def test_external_tests_have_the_titles_of_both_data_sets():
 
 def test_external_tests_of_many_classes_have_products_of_all_classes():
     classes = {f"k{place}": [place] for place in range(3)}
-    entry = {"format": "folder", "classes": classes, "positive": "k1", "title": "Cells"}
+    entry = {"format": "folder", "classes": classes, "positive": "k1"}
     datasets = {name: entry for name in ("cells", "other")}
     experiment = make(datasets=datasets, experiments=asked(external_test=["other"]))
     [place] = experiment.targets.places("runs of many classes elsewhere")

@@ -22,7 +22,7 @@ from blastfold.experiment.config_classes import (
     settle_classes,
 )
 from blastfold.experiment.config_locked_tests import check_locked_tests, expand_locked_tests
-from blastfold.experiment.config_names import check_names
+from blastfold.experiment.config_names import check_names, title_faults
 from blastfold.experiment.config_networks import check_networks, image_size
 from blastfold.experiment.config_protocols import check_protocol, fold_origins
 from blastfold.experiment.config_schema import fill_defaults, schema_faults
@@ -137,6 +137,7 @@ def _of_user(faults: list[str], given: dict) -> list[str]:
 
 def _cross_check(config: dict, given: dict) -> Iterator[str]:
     yield from check_names(config)
+    yield from title_faults(config)
     for position, experiment in enumerate(config["experiments"]):
         if experiment["canaries"]:
             yield from check_canaries(f"experiments.{position}.canaries", experiment, config)

@@ -134,3 +134,16 @@ def _too_long(config: Mapping) -> Iterator[str]:
                 f"expected {longest} at most"
             )
             return
+
+
+def title_faults(config: Mapping) -> Iterator[str]:
+    """Yield titles that two data sets, protocols or models have: no table could tell them apart."""
+    for kind in ("datasets", "protocols", "models"):
+        first: dict[str, str] = {}
+        for name, entry in config[kind].items():
+            title = " ".join(str(entry.get("title") or name).split())
+            if first.setdefault(title, name) != name:
+                yield (
+                    f"{kind}.{name}.title: received {title!r}, which is also the title of "
+                    f"{kind}.{first[title]}; expected another title"
+                )
