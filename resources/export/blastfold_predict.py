@@ -92,7 +92,7 @@ def main():
             continue
         label = np.where(positive == (plain[positive].sum() >= threshold), plain, -1).argmax()
         found = table.writerow([path.relative_to(options.images), *plain, scaled, classes[label]])
-    sys.exit(None if found else f"{options.images}: is no folder with images that can be read")
+    sys.exit(None if found else f"{options.images}: not a folder of readable images")
 
 
 if __name__ == "__main__":

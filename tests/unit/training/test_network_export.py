@@ -176,7 +176,7 @@ def test_all_folds_predict_by_their_mean_and_have_no_chosen_threshold(trained, o
         assert f"{name}.png: left out" in run.stderr
     nothing, rows = predict(place, trained / "absent")
     assert (nothing.returncode, rows) == (1, [])
-    assert "absent: is no folder with images that can be read" in nothing.stderr
+    assert "absent: not a folder of readable images" in nothing.stderr
     networks = [place / "networks" / f"fold-{fold}.keras" for fold in (0, 1)]
     each = [
         float(keras.saving.load_model(path).predict_on_batch(image[None, ..., ::-1])[0, 0])

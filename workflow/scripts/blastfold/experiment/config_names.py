@@ -137,7 +137,7 @@ def _too_long(config: Mapping) -> Iterator[str]:
 
 
 def title_faults(config: Mapping) -> Iterator[str]:
-    """Yield titles that two data sets, protocols or models have: no table could tell them apart."""
+    """Yield titles that two data sets, protocols or models have: tables could not be read."""
     for kind in ("datasets", "protocols", "models"):
         first: dict[str, str] = {}
         for name, entry in config[kind].items():
