@@ -65,7 +65,8 @@ results: env ## Run an experiment; CONFIG=config/thesis.yaml, else the default o
 
 report: env ## Write the report of a finished experiment; CONFIG=, REPORT=report.zip for a large one.
 	@$(CONFIG_READS)
-	$(BIN)/snakemake --report "$(REPORT)" $(CHOSEN)
+	$(BIN)/snakemake --report "$(REPORT)" $(CHOSEN) || { echo "A report needs a finished \
+	experiment: make results CONFIG=$(CONFIG)" >&2; exit 1; }
 	@echo "The report: file://$(abspath $(REPORT))"
 
 new: env ## Write a config for a folder of images: DATA=<folder>, NAME=<name>, POSITIVE=<classes>.

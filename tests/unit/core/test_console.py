@@ -147,6 +147,7 @@ CALLED = 'RuleException:\nCalledProcessError in file "a.smk", line 8:\nCommand "
         ("RuleException:\nMissingOutputException in rule a", "MissingOutputException"),
         ("Exiting because a job execution failed. Look above for error messages", None),
         ("WorkflowError:\nAt least one job did not complete successfully.", None),
+        ("Missing metadata for file a.md. This is a non critical warning.", None),
         ("WorkflowError:\nconfig.yaml is not valid:", "config.yaml is not valid"),
     ],
 )

@@ -50,6 +50,7 @@ PREAMBLE = (
 NOTHING_TO_DO = "Nothing to be done"
 
 FAILURES = (
+    re.compile(r"Missing metadata for file .* non critical warning", re.DOTALL),
     re.compile(
         r"RuleException:\nCalledProcessError in file .*returned non-zero exit status", re.DOTALL
     ),
@@ -57,7 +58,8 @@ FAILURES = (
     re.compile(r"WorkflowError:\nAt least one job did not complete successfully"),
 )
 """Errors of Snakemake about a job that failed by itself: the end of the run has the lines of its
-log and the remedy. That a job was killed, or that its outputs are missing, is printed."""
+log and the remedy. That a job was killed, or that its outputs are missing, is printed. The first
+is what a report warns of for every file that does not exist."""
 
 _INPUT_ERROR = re.compile(
     r"InputFunctionException in rule .*?\n  InputError: (.*?)\nWildcards:", re.DOTALL
