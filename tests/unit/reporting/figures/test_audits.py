@@ -152,6 +152,32 @@ def test_pictures_of_a_pair_are_drawn_side_by_side_in_their_shape():
     assert not any("different subjects" in text for text in texts(figure))
 
 
+@pytest.mark.parametrize("subjects", ["", "s"])
+def test_no_text_of_a_pair_is_on_another_one(subjects):
+    """Long names and the longest transform, as they are drawn."""
+    long = "flip_left_right scaled (1.051, 0.896) rotated -111 shift (-101, -120)"
+    found = many(scaled_or_rotated=6).assign(transform=long)
+    found["first"] = [f"lymphocyte/slide{number:02}_cell01" for number in range(6)]
+    found["second"] = [f"without-any-place-to-break-it{number:030}" for number in range(6)]
+    found = found.assign(first_subject=subjects, second_subject=subjects * 2)
+    shown = [(picture(i, 9, 9), picture(i + 9, 9, 9)) for i in range(6)]
+    figure = audits.duplicate_pairs(shown, found, 6, "Cells")
+    figure.canvas.draw()
+    drawn = [text for axes in figure.axes for text in (*axes.texts, axes._left_title)]
+    drawn = [text for text in [*drawn, *figure.texts] if text.get_text()]
+    boxes = [text.get_window_extent() for text in drawn]
+    boxes += [axes.get_window_extent() for axes in figure.axes]
+    assert len(boxes) == 6 * (5 + len(subjects)) + 1
+    for place, box in enumerate(boxes):
+        assert not any(box.padded(-0.5).overlaps(other.padded(-0.5)) for other in boxes[:place])
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.width
+        assert box.y0 >= 0
+    shown = [text.get_text() for text in drawn]
+    assert "lymphocyte/\nslide03_cell01" in shown
+    assert [text for text in shown if text.startswith("without") and text.endswith("005")]
+
+
 def leakage(**values):
     rows = []
     for protocol, (train, validation) in values.items():

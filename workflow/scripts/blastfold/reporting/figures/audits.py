@@ -26,8 +26,12 @@ PAIRS = 12
 
 PAIRS_A_ROW = 4
 
-# Inches: between pairs, for a line of text above or below a pair, and for the figure's title.
-GAP, LINE, TITLE = 0.14, 0.13, 0.22
+# Inches: between pairs, for a line of text above or below a pair, for a further line of a name,
+# and for the figure's title.
+GAP, LINE, NAME_LINE, TITLE = 0.14, 0.13, 0.1, 0.22
+
+# Characters of a line above a pair, and of a line below an image.
+ABOVE_PAIR, BELOW_IMAGE = 34, 17
 
 WITHIN = 0.97
 """Share of its place that an image takes, so that the two of a pair do not touch."""
@@ -173,8 +177,10 @@ def duplicate_pairs(
         return _nothing(f"{name}: no duplicates were found.")
     height, width = shown[0][0].shape[:2]
     side = (style.TWO_COLUMNS - (PAIRS_A_ROW - 1) * GAP) / (2 * PAIRS_A_ROW)
-    above = LINE * (1 + (pairs["transform"] != "identity").any())
-    below = LINE * (1.3 + _of_different_subjects(pairs).any())
+    above = LINE * max(len(_evidence(pair)) for pair in pairs.to_dict("records"))
+    names = [_in_two_lines(name) for end in ("first", "second") for name in pairs[end]]
+    further = NAME_LINE * any("\n" in name for name in names)
+    below = LINE * (1.3 + _of_different_subjects(pairs).any()) + further
     row_height = WITHIN * side * height / width + above + below
     rows = -(-len(shown) // PAIRS_A_ROW)
     figure_height = rows * row_height + TITLE
@@ -191,7 +197,7 @@ def duplicate_pairs(
             figure.add_axes((x / style.TWO_COLUMNS, bottom / figure_height, *size))
             for x in (left, left + side)
         ]
-        _draw_pair(two, images, pair)
+        _draw_pair(two, images, pair, further / (row_height - above - below))
     plural = "pair" if total == 1 else "pairs"
     hidden = f"; {total - len(shown)} more are not shown" if total > len(shown) else ""
     text = f"{name}: {total} {plural} of duplicates with their similarity{hidden}"
@@ -199,21 +205,31 @@ def duplicate_pairs(
     return figure
 
 
-def _draw_pair(two: list[Axes], images: tuple[np.ndarray, np.ndarray], pair: dict) -> None:
+def _draw_pair(
+    two: list[Axes], images: tuple[np.ndarray, np.ndarray], pair: dict, further: float
+) -> None:
+    """Draw one pair; further is what second lines of names need, a share of an image's height."""
     for axes, image, name in zip(two, images, (pair["first"], pair["second"]), strict=True):
         axes.imshow(image, aspect="auto")
         axes.set_axis_off()
         place = {"transform": axes.transAxes, "verticalalignment": "top"}
-        text = _middle(name, 17)
+        text = _in_two_lines(name)
         axes.text(0.5, -0.03, text, fontsize=5.2, horizontalalignment="center", **place)
+    two[0].set_title("\n".join(_evidence(pair)), fontsize=6.5, pad=2, loc="left")
+    if pair["crossing"]:
+        text, look = "different subjects", {"color": style.VERMILLION, "fontweight": "bold"}
+        place["transform"] = two[0].transAxes
+        two[0].text(0, -0.14 - further, text, fontsize=6.5, **look, **place)
+
+
+def _evidence(pair: dict) -> list[str]:
+    """Return the lines above a pair: its kind and similarity, and what is undone."""
     kind = KIND_TITLES.get(pair["kind"], pair["kind"])
     lines = [f"{kind}, {pair['similarity']:.3f}"]
     if pair["transform"] != "identity":
-        lines.append(f"undone: {pair['transform'].replace('identity ', '').replace('_', ' ')}")
-    two[0].set_title("\n".join(lines), fontsize=6.5, pad=2, loc="left")
-    if pair["crossing"]:
-        text, look = "different subjects", {"color": style.VERMILLION, "fontweight": "bold"}
-        two[0].text(0, -0.14, text, fontsize=6.5, **look, **place | {"transform": two[0].transAxes})
+        undone = f"undone: {pair['transform'].replace('identity ', '').replace('_', ' ')}"
+        lines += style.wrap(undone, ABOVE_PAIR).split("\n")
+    return lines
 
 
 def _of_different_subjects(pairs: pd.DataFrame) -> pd.Series:
@@ -221,12 +237,20 @@ def _of_different_subjects(pairs: pd.DataFrame) -> pd.Series:
     return known & (pairs["first_subject"] != pairs["second_subject"])
 
 
-def _middle(name: str, characters: int) -> str:
-    """Shorten a long name in the middle: names differ at their ends."""
-    if len(name) <= characters:
+def _in_two_lines(name: str) -> str:
+    """Break a long name after a sign between words, and shorten one of more than two lines.
+
+    It is shortened in the middle, since names differ at their ends.
+    """
+    kept = 2 * BELOW_IMAGE - 1
+    if len(name) > kept + 1:
+        name = f"{name[: kept // 2]}…{name[-(kept - kept // 2) :]}"
+    if len(name) <= BELOW_IMAGE:
         return name
-    kept = characters - 1
-    return f"{name[: kept // 2]}…{name[-(kept - kept // 2) :]}"
+    possible = range(len(name) - BELOW_IMAGE, BELOW_IMAGE + 1)
+    breaks = [place for place in possible if name[place - 1] in "/_- ."]
+    cut = breaks[-1] if breaks else BELOW_IMAGE
+    return f"{name[:cut]}\n{name[cut:]}"
 
 
 def _nothing(text: str) -> Figure:
