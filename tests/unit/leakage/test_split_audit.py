@@ -67,6 +67,32 @@ def test_subjects_apart_but_a_copy_across_is_leakage(data_set):
         run(data_set, roles, "forbid")
 
 
+def test_removed_duplicates_still_tie_their_subjects_and_a_note_says_so(data_set):
+    # Worked example: f is removed, a copy of a; subject 3 (e) stays tied to subject 1 (a, b).
+    rows = [(name, 0, 0, "train" if name in "abc" else "test") for name in "abcde"]
+    write(data_set, "folds.tsv", ["image_id", "repeat", "fold", "role"], rows)
+    names = ("folds", "manifest", "groups", "duplicates")
+    outputs = {name: data_set / f"{name}.out.tsv" for name in ("summary", "crossings")}
+    inputs = {name: data_set / f"{name}.tsv" for name in names}
+
+    def audit():
+        audit_split(**inputs, name="mine", leakage="report", **outputs)
+        summary = pd.read_csv(outputs["summary"], sep="\t", keep_default_na=False)
+        return summary[summary["against"] == "train"].set_index("reason")
+
+    found = audit()
+    # Images c and d are of one subject, which is another reason for a divided group.
+    assert found.loc[["copy", "subject", "group"], "crossing"].tolist() == ["0", "1", "2"]
+    assert not found["note"].str.contains("removed").any()
+    write(data_set, "folds.tsv", ["image_id", "repeat", "fold", "role"], [*rows[:2], rows[4]])
+    found = audit()
+    assert found.loc[["copy", "subject", "group"], "crossing"].tolist() == ["0", "0", "1"]
+    assert found["note"].to_dict()["group"] == "removed_duplicates_tie:1"
+    assert not found["note"].drop("group").str.contains("removed").any()
+    write(data_set, "duplicates.tsv", ["first", "second"], [])
+    assert audit()["note"].to_dict()["group"] == ""
+
+
 def test_groups_apart_pass(data_set):
     roles = ["train", "train", "test", "test", "train", "train"]
     found = run(data_set, roles, "forbid")

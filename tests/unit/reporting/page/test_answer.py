@@ -252,6 +252,9 @@ def test_the_only_protocol_that_leaks_is_named_once_with_what_to_do(tmp_path):
     assert "by image" in leaking
     texts = [light.text for light in lights(study) if light.check.startswith("Leakage under")]
     assert [text.endswith(remedy) for text in texts] == [True, True]
+    study = write_study(tmp_path / "removed", (8, 3), notes=("", "removed_duplicates_tie:2"))
+    texts = [light.text for light in lights(study) if light.check.startswith("Leakage under")]
+    assert ["2 duplicates are left out, but" in text for text in texts] == [False, True]
 
 
 def test_subjects_with_duplicates_of_one_another_are_named(tmp_path):

@@ -154,6 +154,7 @@ NOTES: dict[str, tuple[str, ...]] = {
     # Leakage.
     "no_test_images": (),
     "no_subject_named": (),
+    "removed_duplicates_tie": ("removed",),
     "no_picture_named": (),
     "no_parent_named": (),
     "no_learnt_images_recorded": (),

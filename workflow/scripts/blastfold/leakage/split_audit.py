@@ -2,14 +2,17 @@
 
 import logging
 
+import pandas as pd
+
 from blastfold.core.errors import InputError
 from blastfold.core.fold_table import read_folds
 from blastfold.core.group_table import UNKNOWN
 from blastfold.core.manifest import read_manifest
 from blastfold.core.names import FORBID, INTENDED, TRAIN
 from blastfold.core.noted_tables import write_noted
+from blastfold.core.notes import join_notes, make_note
 from blastfold.core.tables import read_text_table, write_table
-from blastfold.leakage.groups import audit_folds
+from blastfold.leakage.groups import REASONS, audit_folds
 from blastfold.leakage.relations import SUPPLY, mark_unknown, relations_of
 
 logger = logging.getLogger(__name__)
@@ -46,11 +49,11 @@ def audit_split(
         InputError: With ``forbid``, when anything crosses from test to training, or when it is
             unknown whether anything does.
     """
-    related = (read_text_table(path) for path in (groups, duplicates))
+    tied, pairs = (read_text_table(path) for path in (groups, duplicates))
     split, images = read_folds(folds), read_manifest(manifest)
-    counted, listed = audit_folds(split, images, *related)
+    counted, listed = audit_folds(split, images, tied, pairs)
     used = images[images["image_id"].isin(split["image_id"])]
-    counted = mark_unknown(counted, used, independent)
+    counted = note_removed(mark_unknown(counted, used, independent), used, pairs)
     against_training = listed[listed["against"] == TRAIN]
     crossing = counted[(counted["against"] == TRAIN) & (counted["crossing"].fillna(0) > 0)]
     for row in crossing.itertuples():
@@ -77,6 +80,33 @@ def audit_split(
         _refuse_or_warn(name, leakage, unknown, len(used))
     write_noted(counted, summary)
     write_table(listed, crossings)
+
+
+def note_removed(
+    counted: pd.DataFrame, used: pd.DataFrame, duplicates: pd.DataFrame
+) -> pd.DataFrame:
+    """Say why a split without its duplicates still divides leakage groups.
+
+    Two subjects with images of one cell may be one person under two names, and two pictures may
+    show one field, whether or not the second image of that cell is used. They stay in one group.
+
+    Args:
+        counted: As :func:`blastfold.leakage.relations.mark_unknown` returns it.
+        used: Column image_id of the images in the split.
+        duplicates: Columns first and second (image_id).
+
+    Returns:
+        The same rows, those of the reason "group" with a note where nothing else crosses.
+    """
+    ends = pd.concat([duplicates["first"], duplicates["second"]])
+    removed = ends[~ends.isin(used["image_id"])].nunique()
+    crossing = counted["crossing"].fillna(0) > 0
+    of_groups = counted["reason"] == REASONS[-1]
+    if not removed or crossing[~of_groups].any():
+        return counted
+    note = make_note("removed_duplicates_tie", removed)
+    noted = [join_notes(text, note) for text in counted["note"]]
+    return counted.assign(note=counted["note"].mask(of_groups & crossing, pd.Series(noted)))
 
 
 def _refuse_or_warn(name: str, leakage: str, unknown: int, images: int) -> None:

@@ -260,6 +260,10 @@ SENTENCES = {
         "the source does not name its subjects: how many images share a subject or a leakage group "
         "is unknown, and what was found is the fewest possible"
     ),
+    "removed_duplicates_tie": (
+        "{removed:.0f} duplicates are left out, but their subjects or pictures stay in one leakage "
+        "group: an image of one showed a cell of the other, so that they may be one person or field"
+    ),
     "no_picture_named": "the source does not name its pictures",
     "start_weights_learnt_tests": (
         "no result on new images: the start weights learnt from {affected:.0f} of the {tested:.0f} "

@@ -161,10 +161,10 @@ def _reading_of_leak(study: Study, split: Standing) -> str:
     if study.quoted(split.dataset):
         return "Its results show what leakage does; do not quote them."
     texts = []
-    if split.tied_by_duplicates:
-        texts.append(
-            "Duplicates tie images of different subjects or pictures together, removed ones too."
-        )
+    if removed := only_notes(split.note, "removed_duplicates_tie"):
+        texts.append(sentence(sentences(removed)))
+    elif split.tied_by_duplicates:
+        texts.append("Duplicates tie images of different subjects or pictures together.")
     return " ".join([*texts, remedy_of(split.group_by, split.subjects_known)])
 
 
