@@ -199,10 +199,16 @@ def disc(textures, weights, radius, scale=1.0, size=128):
 
 @pytest.mark.parametrize(
     ("radius", "votes", "passes"),
-    [(20, 5.0, False), (20, 9.0, True), (45, 5.0, True), (45, 3.0, False)],
+    [
+        *((20, 5.0, False), (20, 9.0, True), (30, 5.4, False), (30, 9.0, True)),
+        *((45, 5.0, True), (45, 3.0, False)),
+    ],
 )
 def test_a_small_cell_needs_more_agreement_than_a_large_one(radius, votes, passes):
-    """Two cells whose detail has a correlation of 0.85, under a map that scales by 0.9."""
+    """Two cells whose detail has a correlation of 0.85, under a map that scales by 0.9.
+
+    A radius of 30 pixels is that of the round lymphocytes that were paired by mistake.
+    """
     random = np.random.default_rng(0)
     noise = random.normal(size=(2, 128, 128)).astype(np.float32)
     smooth = [cv2.GaussianBlur(each, (0, 0), 3) for each in noise]
@@ -214,7 +220,7 @@ def test_a_small_cell_needs_more_agreement_than_a_large_one(radius, votes, passe
     limits = DEFAULTS.minimum_similarity, DEFAULTS.minimum_overlap
     at_most = compare_views(*views, shares, 100.0, 0.0, limits[1])
     assert 0.8 < at_most.similarity < 0.9
-    assert (at_most.common < 0.06) == (radius == 20)
+    assert (at_most.common < 0.2) == (radius < 45)
     assert (compare_views(*views, shares, votes, *limits) is not None) == passes
 
 
