@@ -67,7 +67,7 @@ def test_subjects_apart_but_a_copy_across_is_leakage(data_set):
         run(data_set, roles, "forbid")
 
 
-def test_removed_duplicates_still_tie_their_subjects_and_a_note_says_so(data_set):
+def test_removed_duplicates_still_tie_their_subjects_with_a_note(data_set):
     # Worked example: f is removed, a copy of a; subject 3 (e) stays tied to subject 1 (a, b).
     rows = [(name, 0, 0, "train" if name in "abc" else "test") for name in "abcde"]
     write(data_set, "folds.tsv", ["image_id", "repeat", "fold", "role"], rows)
