@@ -38,11 +38,13 @@ ANGLE_TOLERANCE = 2.0
 # turned or shrunken copy are filled with what the original does not show.
 MANY_VOTES, SHARE_WITH_MANY = 8.0, 0.7
 # A map that scales or turns has more freedom to make two plain cells look alike. It must fit better
-# with few agreeing blobs, and without many of them where the common foreground is this share of the
-# image or less: a small cell has few places that differ from one another. Round lymphocytes that
-# fill a tenth of the image reach 0.87 with another cell, cells that fill more than a fifth 0.71.
+# with few agreeing blobs, and without many of them where the common foreground is a small share of
+# the image: a small cell has few places that differ from one another. Of the measured cells, round
+# lymphocytes that fill a tenth of the image reach 0.84 with another one under a map of four votes
+# and more, and cells that fill more than a fifth 0.71 under any map.
 FEW_VOTES, SIMILARITY_WITH_FEW = 4.0, 0.9
-LITTLE_FOREGROUND = 0.2
+LITTLE_FOREGROUND = 0.06
+SMALL_FOREGROUND, SIMILARITY_WITH_SMALL = 0.15, 0.85
 REFINED_FROM = 0.55
 REFINEMENT = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 12, 1e-3)
 REFINEMENT_BLUR = 3
@@ -143,10 +145,11 @@ def _passes(evidence: Evidence, votes: float, minimum_similarity: float) -> bool
     bar = minimum_similarity
     if votes >= MANY_VOTES:
         bar *= SHARE_WITH_MANY
-    elif not evidence.placement.is_rigid and (
-        votes < FEW_VOTES or evidence.common <= LITTLE_FOREGROUND
-    ):
-        bar = max(bar, SIMILARITY_WITH_FEW)
+    elif not evidence.placement.is_rigid:
+        if votes < FEW_VOTES or evidence.common <= LITTLE_FOREGROUND:
+            bar = max(bar, SIMILARITY_WITH_FEW)
+        elif evidence.common <= SMALL_FOREGROUND:
+            bar = max(bar, SIMILARITY_WITH_SMALL)
     return evidence.similarity >= bar
 
 
