@@ -150,6 +150,19 @@ def store_baselines(folder, above, size=("shown", "shown")):
     write_table(pd.DataFrame(rows), folder / "tables" / "cells" / "baselines.tsv")
 
 
+@pytest.mark.parametrize(
+    ("positive", "words"),
+    [({}, "4 ALL, 4 healthy; positive: healthy)"), ({"cells": ["ALL"]}, "; positive: ALL)")],
+)
+def test_the_positive_one_of_two_own_classes_is_named(tmp_path, positive, words):
+    write_study(tmp_path)
+    path = tmp_path / "datasets" / "cells" / "dataset.json"
+    own = {"classes": ["ALL", "healthy"], "class_images": {"ALL": 4, "healthy": 4}}
+    path.write_text(json.dumps(json.loads(path.read_text()) | own))
+    [(_, text), *_] = banner(read_study(tmp_path, about(positive=positive)))["facts"]
+    assert words in text
+
+
 def test_without_baselines_in_the_primary_metric_the_auc_is_compared_and_named(tmp_path):
     write_study(tmp_path)
     store_baselines(tmp_path, ("shown", "not shown"), ("shown", "not shown"))

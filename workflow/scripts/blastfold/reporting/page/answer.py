@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from blastfold.core.names import PROCEDURE
+from blastfold.core.names import LEUKAEMIA_CLASSES, PROCEDURE
 from blastfold.core.notes import FIRST_HIGHER, NO_DIFFERENCE, SECOND_HIGHER, only_notes
 from blastfold.leakage.remedies import remedy_of
 from blastfold.reporting.notes import sentences
@@ -295,6 +295,11 @@ def _data_text(study: Study, name: str) -> str:
     if description is None:
         return ""
     counts = [f"{number:,} {kind}" for kind, number in description["class_images"].items()]
+    classes = tuple(description.get("classes") or LEUKAEMIA_CLASSES)
+    if len(classes) == 2 and classes != LEUKAEMIA_CLASSES:
+        # Sensitivity and ROC curves are about it, which names of one's own do not show.
+        named = study.about.get("positive", {}).get(name) or classes[-1:]
+        counts[-1] += f"; positive: {listing(named)}"
     units = [
         count(description[kind], kind.removesuffix("s"))
         if description.get(kind)
