@@ -86,7 +86,7 @@ def test_subjects_of_the_sheet_are_kept(tmp_path):
         ("path,part\nx,train\nx.png,test\n", "'x' twice"),
         ("path,part\nx,train\n", "the part 'train' alone. Expected two"),
         ("path,part\nx,\ny,\n", "no image in a part"),
-        ("path,part,part\nx,train,test\ny,test,train\n", "has the column 'part' twice"),
+        ("path,part,part\nx,train,test\ny,test,train\n", "the column 'part' is there twice"),
         ("path,part\nx,train\ny,val\n", "Expected train and test"),
         ("path,label\nx,1\n", "no column for the part"),
         ("who,part\nx,train\n", "no column for the image"),

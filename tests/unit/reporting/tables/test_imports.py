@@ -35,7 +35,7 @@ def test_files_add_up_and_notes_have_reasons_rules_and_oddities(tmp_path):
     assert row["files"] == row["imported"] + row["rejected"] + row["ignored"] == 14
     assert row["note"] == (
         "Rejected: the file is empty (2). Ignored: hidden files (2), left out by the key ignore "
-        "('*_mask.png') (1). The source does not name its pictures. 1 images have one colour "
+        "('*_mask.png') (1). The source does not name its pictures. 1 image has one colour "
         "only, for instance 'a_b.png'."
     )
     assert "Our cells" in paths[1].read_text()
