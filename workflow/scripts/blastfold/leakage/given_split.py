@@ -144,8 +144,6 @@ def _one_of(columns: list[str], names: Iterable[str], sheet: Path, what: str) ->
             f"SPLIT: '{sheet}' has no column for {what}; its columns are {columns}. Expected one "
             f"of {', '.join(names)}."
         )
-    if columns.count(found[0]) > 1:
-        raise InputError(f"SPLIT: '{sheet}' has the column {found[0]!r} twice. Remove one.")
     return found[0]
 
 
