@@ -17,12 +17,7 @@ with log_to(snakemake.log[0]):
     params = snakemake.params
     apply_models(
         **dict(snakemake.input.items()),
-        compute=JobSettings(
-            **params.job,
-            **vars(params.place),
-            code=params.code,
-            gpu=snakemake.resources.get("gpu", 1),
-        ),
+        compute=JobSettings.of_rule(params, snakemake.resources.get("gpu", 1)),
         outputs=dict(snakemake.output.items()),
         repeats=params.repeats,
         positive=params.positive,

@@ -19,7 +19,7 @@ with log_to(snakemake.log[0]):
         StartFiles.named(snakemake.input),
         snakemake.input.heads,
         snakemake.input.runs,
-        JobSettings(**params.job, **vars(params.place), code=params.code, gpu=0),
+        JobSettings.of_rule(params, gpu=0),
         Run(names.dataset, names.protocol, names.model, params.image_source),
         snakemake.output.networks,
         len(read_classes(snakemake.input.dataset)),

@@ -21,11 +21,6 @@ with log_to(snakemake.log[0]):
         stored.images,
         stored.manifest,
         Sample(**params.sample, place=(names.dataset, names.protocol, names.external)),
-        JobSettings(
-            **params.job,
-            **vars(params.place),
-            code=params.code,
-            gpu=snakemake.resources.get("gpu", 1),
-        ),
+        JobSettings.of_rule(params, snakemake.resources.get("gpu", 1)),
         dict(snakemake.output.items()),
     )

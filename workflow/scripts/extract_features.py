@@ -19,12 +19,7 @@ with log_to(snakemake.log[0]):
     extract_features(
         FoldFiles.named(snakemake.input),
         FeatureSettings.read(params.features),
-        JobSettings(
-            **params.job,
-            **vars(params.place),
-            code=params.code,
-            gpu=snakemake.resources.get("gpu", 1),
-        ),
+        JobSettings.of_rule(params, snakemake.resources.get("gpu", 1)),
         params.image_source,
         snakemake.output.features,
     )

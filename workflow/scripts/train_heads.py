@@ -20,7 +20,7 @@ with log_to(snakemake.log[0]):
         FoldFiles.named(snakemake.input),
         snakemake.input.features,
         ModelSettings.read(params.model),
-        JobSettings(**params.job, **vars(params.place), code=params.code, gpu=0),
+        JobSettings.of_rule(params, gpu=0),
         Run(names.dataset, names.protocol, names.model, params.image_source),
         HeadOutputs.named(snakemake.output),
     )

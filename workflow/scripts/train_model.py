@@ -20,12 +20,7 @@ with log_to(snakemake.log[0]):
         FoldFiles.named(snakemake.input),
         int(names.fold),
         ModelSettings.read(params.model),
-        JobSettings(
-            **params.job,
-            **vars(params.place),
-            code=params.code,
-            gpu=snakemake.resources.get("gpu", 1),
-        ),
+        JobSettings.of_rule(params, snakemake.resources.get("gpu", 1)),
         Run(names.dataset, names.protocol, names.model, params.image_source),
         FoldOutputs.named(snakemake.output),
     )

@@ -18,7 +18,7 @@ with log_to(snakemake.log[0]):
     train_on_permutations(
         *(stored.features, stored.manifest, stored.folds),
         ModelSettings.read(params.model),
-        JobSettings(**params.job, **vars(params.place), code=params.code, gpu=0),
+        JobSettings.of_rule(params, gpu=0),
         Run(names.dataset, names.protocol, names.model, params.image_source),
         params.permutations,
         snakemake.output.permutations,

@@ -258,6 +258,16 @@ class JobSettings(Settings):
     code: str
     gpu: int
 
+    @classmethod
+    def of_rule(cls, params: Any, gpu: int) -> Self:
+        """Return the settings of a job from the parameters of its rule.
+
+        Args:
+            params: Has job (values by key of the config), place (with states) and code.
+            gpu: Its resource.
+        """
+        return cls(**params.job, **vars(params.place), code=params.code, gpu=gpu)
+
     def on_cpu(self) -> Self:
         """Return the same settings for a job that is too small to profit from a GPU."""
         return dataclasses.replace(self, device="cpu", gpu=0, precision="float32", xla=False)
