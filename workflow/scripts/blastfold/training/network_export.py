@@ -133,42 +133,34 @@ def export_networks(
         )
     set_up_device("cpu", 1, 0)
     folds = read_folds(files.folds)
-    numbers = sorted(set(folds["fold"])) if fold is None else [fold]
-    found = network_files(files.networks)
-    paths = dict(enumerate(found)) if len(found) > 1 else {numbers[0]: found[0]}
-    if missing := [number for number in numbers if number not in paths]:
-        raise InputError(
-            f"export: there are {len(found)} networks, but none of the folds {missing}"
-        )
+    paths = _networks_of(files, folds, fold)
     folder = Path(outputs["networks"])
     folder.mkdir(parents=True, exist_ok=True)
     fitted = {entry["fold"]: entry for entry in json.loads(Path(files.fitted).read_text("utf-8"))}
     networks, domains = [], {}
-    for number in numbers:
+    for number, path in paths.items():
         logger.info("network of fold %d", number)
         images, stored = _images_to_compare(files, number)
-        exported = export_network(paths[number], number, images, stored, folder)
+        exported = export_network(path, number, images, stored, folder)
         if exported["graphs"]:
             graphs = [folder / name for name in exported["graphs"]]
             exported["domain"], domain = describe_domain(graphs, files, folds, number)
             domains |= {number: domain} if domain else {}
         networks.append({**exported, **_fitted(fitted[number])})
     write_domains(domains, outputs["domain"])
-    classes = read_classes(files.dataset)
-    chosen = require_positive(classes, positive)
+    used = folds[folds["fold"].isin(paths)]
+    image = {
+        "size": list(images.shape[1:3]),
+        "crop": crop,
+        "decoder": DECODER,
+        "micrometres": micrometres and list(micrometres),
+        "cell_diameter": _cell_diameter(files.measures, used),
+    }
     description = {
         **about,
         "format": 1,
-        "classes": list(classes),
-        # When absent, the last of two classes is the positive one.
-        **({} if len(classes) == 2 and chosen == classes[1:] else {"positive": list(chosen)}),
-        "image": {
-            "size": list(images.shape[1:3]),
-            "crop": crop,
-            "decoder": DECODER,
-            "micrometres": micrometres and list(micrometres),
-            "cell_diameter": _cell_diameter(files.measures, folds[folds["fold"].isin(numbers)]),
-        },
+        **_classes_of(files, positive),
+        "image": image,
         "networks": networks,
         "note": join_notes(*(network["note"] for network in networks)),
         "thresholds": _thresholds(networks),
@@ -176,7 +168,27 @@ def export_networks(
         "versions": versions(),
     }
     write_json(description, outputs["description"])
-    _write_training_images(files, folds[folds["fold"].isin(numbers)], outputs["training_images"])
+    _write_training_images(files, used, outputs["training_images"])
+
+
+def _networks_of(files: ExportFiles, folds: pd.DataFrame, fold: int | None) -> dict[int, Path]:
+    """Return the files of the networks to export, by fold."""
+    numbers = sorted(set(folds["fold"])) if fold is None else [fold]
+    found = network_files(files.networks)
+    paths = dict(enumerate(found)) if len(found) > 1 else {numbers[0]: found[0]}
+    if missing := [number for number in numbers if number not in paths]:
+        raise InputError(
+            f"export: there are {len(found)} networks, but none of the folds {missing}"
+        )
+    return {number: paths[number] for number in numbers}
+
+
+def _classes_of(files: ExportFiles, positive: Sequence[str] | None) -> dict:
+    """Return the classes for the description; without positive, the last of two is positive."""
+    classes = read_classes(files.dataset)
+    chosen = require_positive(classes, positive)
+    usual = len(classes) == 2 and chosen == classes[1:]
+    return {"classes": list(classes), **({} if usual else {"positive": list(chosen)})}
 
 
 def export_network(
