@@ -16,6 +16,7 @@ from blastfold.core.console import (
     RunConsole,
     clock_text,
     collected_warnings,
+    elapsed_text,
     expected_seconds,
     install,
     is_wanted,
@@ -210,3 +211,11 @@ def test_names_of_jobs_are_those_of_their_logs():
 )
 def test_times_are_short(seconds, text):
     assert clock_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "1 s"), (59.6, "1 min"), (80, "1 min 20 s"), (3540.4, "59 min"), (7800, "2 h 10 min")],
+)
+def test_two_lines_of_progress_differ(seconds, text):
+    assert elapsed_text(seconds) == text

@@ -148,12 +148,18 @@ def expected_seconds(
 
 def clock_text(seconds: float) -> str:
     """Return a time as text, for instance ``45 s``, ``3 min`` or ``2 h 10 min``."""
-    if seconds < 60:
+    if round(seconds) < 60:
         return f"{max(round(seconds), 1)} s"
     minutes = round(seconds / 60)
     if minutes < 60:
         return f"{minutes} min"
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def elapsed_text(seconds: float) -> str:
+    """Return a measured time as text: below an hour to the second, for instance ``3 min 20 s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if 1 <= minutes < 60 and rest else clock_text(seconds)
 
 
 class RunConsole(logging.Handler):
@@ -234,7 +240,7 @@ class RunConsole(logging.Handler):
         left = expected_seconds(self.planned.values(), self.durations, self.cores)
         spent = sum(self._spent(number, job, now) for number, job in self.running.items())
         total = self.done + len(self.planned)
-        text = f"{clock_text(now - self.started)} so far, {self.done} of {total} jobs done"
+        text = f"{elapsed_text(now - self.started)} so far, {self.done} of {total} jobs done"
         if not left[1]:
             rest = max(left[0] - spent / max(self.cores, 1), 0)
             text += f", at least {clock_text(rest)} left"
@@ -262,7 +268,7 @@ class RunConsole(logging.Handler):
             self._print(f"warning{f' ({count} times)' if count > 1 else ''}: {text}")
         if len(warnings) > MOST_WARNINGS:
             self._print(f"{len(warnings) - MOST_WARNINGS} more warnings are in the log files")
-        self._print(f"{self.done} jobs in {clock_text(self.clock() - self.started)}")
+        self._print(f"{self.done} jobs in {elapsed_text(self.clock() - self.started)}")
         for line in lines:
             self._print(line)
 
