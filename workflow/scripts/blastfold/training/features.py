@@ -12,8 +12,9 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -31,7 +32,7 @@ from blastfold.networks.preprocessing import Preparation
 from blastfold.training.backbone_runtime import Runtime, choose_runtime
 from blastfold.training.batches import ImageInputs, batches, gather, prepared_ahead, view_count
 from blastfold.training.device import ALWAYS_COMPILED, is_gpu
-from blastfold.training.device_setup import set_up
+from blastfold.training.device_setup import Setup, set_up
 from blastfold.training.feature_file import FeatureFile, reserve
 from blastfold.training.files import FoldFiles
 from blastfold.training.own_backbones import open_onnx, read_vectors
@@ -94,63 +95,104 @@ def extract_features(
     computed_by = {**setup._asdict(), "threads": compute.threads}
     images = np.load(files.images, mmap_mode="r")
     numbers = sorted(set(read_folds(files.folds)["fold"])) if files.folds else [None]
-    start_of = (settings, images.shape[1:], files.weights, compute.seed)
-    if settings.onnx:
-        own = open_onnx(files.weights, settings.onnx, compute.threads)
-        runtime, cost = Runtime(OWN_RUNTIME, own.run), (own.parameters, own.multiply_adds)
-        backbone = architectures.build_stored_backbone(images.shape[1:], (own.features,), *cost)
-        application = None
-    else:
-        backbone, application = frozen_backbone(*start_of, numbers[0])
-        # The layers of a Keras network have their multiply-adds.
-        runtime, cost = choose_runtime(backbone, setup, compute), (backbone.count_params(), None)
+    first = _first_backbone(files, settings, compute, setup, images.shape[1:], numbers[0])
+    backbone, application, runtime, cost = first
     computed_by["runtime"] = runtime.name
-    seeds = [augmentation_seed(compute.seed, image_source, number) for number in numbers]
-    drawn = [
-        None if files.weights else backbone_seed(compute.seed, settings.architecture, number)
+    plans = [
+        _plan_fold(files, settings, compute, image_source, computed_by, number)
         for number in numbers
     ]
-    determined = [
-        feature_digests(files, number, settings)
-        | {"seed": seed, "backbone_seed": draw, "code": compute.code}
-        | {**computed_by, "versions": versions()}
-        for number, seed, draw in zip(numbers, seeds, drawn, strict=True)
-    ]
     shape = (view_count(settings), len(images), *backbone.output.shape[1:])
-    # Two protocols may have equal splits, and their extractions may run at the same time.
-    states = [
-        Path(compute.states) / digest_settings([digests, str(outputs), number])
-        for digests, number in zip(determined, numbers, strict=True)
-    ]
-    works = reserve(dict.fromkeys(states, shape))
+    works = reserve(dict.fromkeys((plan.state(compute, outputs) for plan in plans), shape))
     batch_size = BATCH_SIZE_ON_GPU if is_gpu(setup.device) else BATCH_SIZE
     records = []
     with contextlib.ExitStack() as claims, stop_requests() as stop:
         for work in works:
             claims.callback(work.release)
-        plan = zip(numbers, seeds, drawn, determined, works, strict=True)
-        for number, seed, draw, digests, work in plan:
+        for plan, work in zip(plans, works, strict=True):
             start = time.monotonic()
-            if draw != drawn[0] and not settings.onnx:
-                backbone, _ = frozen_backbone(*start_of, number)
+            if plan.drawn != plans[0].drawn and not settings.onnx:
+                start_of = (settings, images.shape[1:], files.weights, compute.seed)
+                backbone, _ = frozen_backbone(*start_of, plan.number)
                 runtime = choose_runtime(backbone, setup, compute)
-            source = ImageInputs(images, settings.augmentation, seed)
+            source = ImageInputs(images, settings.augmentation, plan.seed)
             described = settings.preprocessing, application, backbone
-            preparation = read_preparation(files, number or 0, *described, settings.onnx)
-            rows = rows_by_view(files, number, view_count(settings), len(images))
+            preparation = read_preparation(files, plan.number or 0, *described, settings.onnx)
+            rows = rows_by_view(files, plan.number, view_count(settings), len(images))
             extraction = Extraction(preparation, source, rows, stop, batch_size)
             extraction.run(runtime, work)
             work.save()
             record = {"settings": settings.plain(), **computed_by}
-            record |= {"digest": digest_settings(digests), "digests": digests}
+            record |= {"digest": digest_settings(plan.digests), "digests": plan.digests}
             record |= {"seconds": round(time.monotonic() - start, 2), **extraction.describe()}
-            record |= {"parameters": cost[0], "multiply_adds": cost[1]}
-            records.append(record)
+            records.append(record | {"parameters": cost[0], "multiply_adds": cost[1]})
         # At the end, because Snakemake deletes the outputs of a job that is killed.
-        for number, record, work in zip(numbers, records, works, strict=True):
-            features, record_file = feature_paths(Path(outputs), number)
+        for plan, record, work in zip(plans, records, works, strict=True):
+            features, record_file = feature_paths(Path(outputs), plan.number)
             work.finish(features)
             write_json({**record, **describe_process()}, record_file)
+
+
+def _first_backbone(
+    files: FoldFiles,
+    settings: FeatureSettings,
+    compute: JobSettings,
+    setup: Setup,
+    shape: tuple[int, ...],
+    number: int | None,
+) -> tuple:
+    """Return the backbone of the first fold, its application, what runs it, and its costs.
+
+    The costs are its parameters and, of a file, its multiply-adds; the layers of a Keras network
+    have theirs.
+    """
+    if settings.onnx:
+        own = open_onnx(files.weights, settings.onnx, compute.threads)
+        cost = own.parameters, own.multiply_adds
+        backbone = architectures.build_stored_backbone(shape, (own.features,), *cost)
+        return backbone, None, Runtime(OWN_RUNTIME, own.run), cost
+    start_of = (settings, shape, files.weights, compute.seed)
+    backbone, application = frozen_backbone(*start_of, number)
+    runtime = choose_runtime(backbone, setup, compute)
+    return backbone, application, runtime, (backbone.count_params(), None)
+
+
+class _FoldPlan(NamedTuple):
+    """What determines the features of a fold.
+
+    Attributes:
+        number: The fold; None where all folds share the features.
+        seed: Seed of the random changes of its images.
+        drawn: Seed of its random start weights; None with weights.
+        digests: All of this, by name.
+    """
+
+    number: int | None
+    seed: int
+    drawn: int | None
+    digests: dict
+
+    def state(self, compute: JobSettings, outputs: str | Path) -> Path:
+        """Return the folder of the fold's progress.
+
+        Two protocols may have equal splits, and their extractions may run at the same time.
+        """
+        return Path(compute.states) / digest_settings([self.digests, str(outputs), self.number])
+
+
+def _plan_fold(
+    files: FoldFiles,
+    settings: FeatureSettings,
+    compute: JobSettings,
+    image_source: str,
+    computed_by: Mapping,
+    number: int | None,
+) -> _FoldPlan:
+    seed = augmentation_seed(compute.seed, image_source, number)
+    drawn = None if files.weights else backbone_seed(compute.seed, settings.architecture, number)
+    digests = feature_digests(files, number, settings)
+    digests |= {"seed": seed, "backbone_seed": drawn, "code": compute.code}
+    return _FoldPlan(number, seed, drawn, digests | {**computed_by, "versions": versions()})
 
 
 def take_vectors(
