@@ -34,10 +34,10 @@ README = REPOSITORY / "README.md"
 
 def test_default_experiment_is_planned(tmp_path):
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", config=DEFAULT))
-    # The simple CNN on smears and grown smears under two protocols each, and by image on two
-    # canaries. By subject the transferred one, the same network again and two light ones, and
-    # both arms of the leak contrast. All folds are one job; a source task has one fold.
-    assert jobs["train_folds"] == 2 * 2 + 2 + 4 + 2
+    # The simple CNN on smears and grown smears under two protocols each. By subject the
+    # transferred one, the same network again and two light ones, and both arms of the leak
+    # contrast. All folds are one job; a source task has one fold.
+    assert jobs["train_folds"] == 2 * 2 + 4 + 2
     assert jobs["train_model"] == 1
     assert jobs["train_permuted_heads"] == 2
     # One frozen backbone under two protocols and another one by subject: features of each split in
@@ -46,10 +46,9 @@ def test_default_experiment_is_planned(tmp_path):
     assert jobs["extract_features"] == 2 + 1 + 1
     assert jobs["select_tiles"] == jobs["export_backbone"] == 1
     assert jobs["tile_slide"] == jobs["generate_slide"] == 4
-    # Two splits of the smears and of the grown smears; one of each canary and of tiles; both arms
-    # of the leak contrast.
-    assert jobs["compute_mean_images"] == 2 * 2 + 2 + 1 + 2
-    assert jobs["evaluate_model"] == 2 + 7 + 2 + 2 + 1 + 2
+    # Two splits of the smears and of the grown smears; one of tiles; both arms of the leak contrast.
+    assert jobs["compute_mean_images"] == 2 * 2 + 1 + 2
+    assert jobs["evaluate_model"] == 2 + 7 + 2 + 1 + 2
     # All networks are measured in one job, and the smears alone have several models.
     assert jobs["measure_networks"] == jobs["describe_efficiency"] == 1
     # Another laboratory's smears are for the external test alone.
@@ -60,7 +59,7 @@ def test_default_experiment_is_planned(tmp_path):
     assert jobs["audit_dataset"] == 4
     # Tiles and smears (transfer), smears and the other laboratory's (external test).
     assert jobs["compare_datasets"] == 2
-    assert jobs["audit_split"] == jobs["assign_folds"] == 9
+    assert jobs["audit_split"] == jobs["assign_folds"] == 7
     assert jobs["tabulate_identity"] == 1
     assert "download_weights" not in jobs
     assert jobs["export_networks"] == jobs["describe_export"] == 1
@@ -212,12 +211,12 @@ def test_missing_weights_file_is_named(tmp_path):
 
 def test_a_stage_can_be_asked_for_alone(tmp_path):
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", "folds", config=DEFAULT))
-    # Two protocols each for the smears and the grown smears; one for each canary and for tiles;
-    # both arms of the leak contrast.
-    assert jobs["assign_folds"] == 2 * 2 + 2 + 1 + 2
+    # Two protocols each for the smears and the grown smears; one for tiles; both arms of the leak
+    # contrast.
+    assert jobs["assign_folds"] == 2 * 2 + 1 + 2
     assert not {"train_model", "train_folds"} & set(jobs)
     jobs = planned_jobs(snakemake(tmp_path, "--dry-run", "models", config=DEFAULT))
-    assert (jobs["train_folds"], jobs["train_model"]) == (12, 1)
+    assert (jobs["train_folds"], jobs["train_model"]) == (10, 1)
     assert "evaluate_model" not in jobs
 
 
