@@ -336,6 +336,23 @@ def test_lights_of_canaries(tmp_path):
     assert states == [state for *_, state in CANARIES if state]
 
 
+def test_permuted_heads_alone_leave_no_open_light(tmp_path):
+    def checks():
+        found = lights(read_study(tmp_path, about()))
+        return [(light.check, light.state) for light in found if "permuted" in light.check]
+
+    write_study(tmp_path)
+    (tmp_path / "tables").mkdir(exist_ok=True)
+    assert checks() == [("Training on permuted labels", OPEN)]
+    row = {"labels": "permuted among subjects", "dataset_title": "Cells", "note": ""}
+    row |= {"protocol_title": "by subject", "model_title": "Big net", "true_labels": 0.9}
+    row |= {"permuted_labels": 0.5, "permuted_labels_lower": 0.3, "permuted_labels_upper": 0.7}
+    row |= {"permutations": 60, "p_value": 1 / 61}
+    write_table(pd.DataFrame([row]), tmp_path / "tables" / "permutations.tsv")
+    words = "True labels against labels permuted among subjects: Big net, \u201cby subject\u201d"
+    assert checks() == [(words, GOOD)]
+
+
 def test_the_banner_counts_and_warns(tmp_path):
     shown = banner(write_study(tmp_path, generated=["cells"]))
     assert shown["facts"] == [
