@@ -46,7 +46,7 @@ def test_default_experiment_is_planned(tmp_path):
     assert jobs["extract_features"] == 2 + 1 + 1
     assert jobs["select_tiles"] == jobs["export_backbone"] == 1
     assert jobs["tile_slide"] == jobs["generate_slide"] == 4
-    # Two splits of the smears and of the grown smears; one of tiles; both arms of the leak contrast.
+    # Two splits of the smears and of the grown ones; one of tiles; both arms of the leak contrast.
     assert jobs["compute_mean_images"] == 2 * 2 + 1 + 2
     assert jobs["evaluate_model"] == 2 + 7 + 2 + 1 + 2
     # All networks are measured in one job, and the smears alone have several models.
