@@ -222,7 +222,10 @@ def test_titles_that_would_end_a_script_of_the_report_are_refused(change, key):
 
 
 def test_titles_may_have_signs_of_html():
-    check_config(config_with() | {"title": "1 < 2 / 3 > <br/>"}, SCHEMA)
+    config = config_with() | {"title": "1 < 2 / 3 > <br/>"}
+    check_config(config, SCHEMA)
+    with pytest.raises(InputError, match="title"):
+        check_config(config | {"title": "1 < 2 </script>"}, SCHEMA)
 
 
 @pytest.mark.parametrize("kind", ["datasets", "protocols", "models"])
