@@ -9,6 +9,7 @@ from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
 from blastfold.core.errors import BlastfoldError
+from blastfold.core.names import BASELINES
 from blastfold.reporting.figures import (
     accuracy,
     architecture,
@@ -18,6 +19,7 @@ from blastfold.reporting.figures import (
     style,
     training,
 )
+from blastfold.reporting.figures import baselines as looks
 
 HOSTILE = "$x_1$ 100 % & a very long title with ünïcode that has to be broken into lines"
 
@@ -372,3 +374,14 @@ def test_deep_networks_lose_no_layer_and_no_parameter():
     assert "10 convolutions" in architecture.describe(stages[0])[1]
     assert "frozen" in architecture.describe(stages[0])[1]
     assert architecture.summarise(table).endswith("18 of them in trained layers")
+
+
+def test_the_legend_of_baselines_has_the_marks_that_are_drawn():
+    limits = {"value": 0.8, "lower": 0.7, "upper": 0.9}
+    rows = [
+        {"model": "net", "model_title": "Net", "look": looks.NOT_SHOWN},
+        *({"model": name, "model_title": name, "look": looks.TRIVIAL} for name in BASELINES),
+    ]
+    table = pd.DataFrame([{"protocol": "folds"} | row | limits for row in rows])
+    [legend] = looks.baselines(table, {"folds": "Folds"}, "Cells").legends
+    assert [text.get_text() for text in legend.get_texts()] == [looks.NOT_SHOWN, looks.TRIVIAL]

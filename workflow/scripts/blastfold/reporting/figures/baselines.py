@@ -102,7 +102,8 @@ def baselines(
     grid[0, 0].set_ylim(len(models) - 0.5, -0.5)
     figure.suptitle(style.wrap(title, 100), fontsize=8)
     for label, look in LOOKS.items():
-        grid[0, 0].errorbar([], [], label=label, linestyle="none", **look)
+        if label in set(rows["look"]):
+            grid[0, 0].errorbar([], [], label=label, linestyle="none", **look)
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 

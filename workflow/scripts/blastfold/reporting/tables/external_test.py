@@ -83,7 +83,7 @@ def missing_classes(record: str | os.PathLike) -> str:
         names = ", ".join(f"{name} ({images})" for name, images in left_out.items())
         parts.append(f"{LEFT_OUT} {names}")
     if absent:
-        parts.append(f"{ABSENT} {', '.join(absent)}")
+        parts.append(f"{ABSENT}{'es' * (len(absent) > 1)} {', '.join(absent)}")
     return "; ".join(parts)
 
 
